@@ -1,0 +1,62 @@
+# Everything a person does here is one of these targets; `make` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format crds lock coverage mutation bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(STAMP) ## a virtual environment with everything, exactly as locked
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> virtual environment in $(VENV), as locked in requirements.lock"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
+	@$(BIN)/surefoot demo $(if $(KEEP),--keep)
+
+test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m surefoot.testbed.binaries
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(STAMP) ## formatter, linter, types, import contract, generated files
+	@echo "==> format, lint, types, imports, generated files"
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m surefoot.crdgen --check
+
+format: $(STAMP) ## let the formatter and the linter mend what they can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+crds: $(STAMP) ## generate crds/ from the models
+	@$(BIN)/python -m surefoot.crdgen
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --extra testbed --group dev pyproject.toml -o requirements.lock
+
+coverage: $(STAMP) ## what the tests reach in the decision core
+	@$(BIN)/python -m pytest tests/unit tests/property --cov=surefoot.domain --cov-report=term-missing
+
+mutation: $(STAMP) ## which small defects in the decision core the tests do not notice
+	@$(BIN)/python -m mutmut run
+
+bench: $(STAMP) ## speed, as ratios measured in one run
+	@$(BIN)/python benchmarks/advance.py
+
+clean: ## remove what was made here (the cache of built binaries stays)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -1,0 +1,1 @@
+"""Surefoot: progressive rollouts of feature flags behind gates that cannot be bypassed."""

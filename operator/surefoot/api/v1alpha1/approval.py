@@ -1,0 +1,208 @@
+"""Approval: one person's signature on one step."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from surefoot.api.v1alpha1.meta import (
+    API_VERSION,
+    ATOMIC,
+    ApiModel,
+    DecisionCondition,
+    Identities,
+    Identity,
+    Instant,
+    Message,
+    ObjectMeta,
+    ObjectReference,
+    Percent,
+    Rule,
+    Signer,
+    Whole,
+    Word,
+    map_list,
+)
+
+LongText = Annotated[str, Field(max_length=8192)]
+
+
+class Decision(StrEnum):
+    """What a person decides. A NO-GO is never outvoted or outwaited."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+
+
+class RequestState(StrEnum):
+    """Where a request stands. Void, Expired and Used are final."""
+
+    PENDING = "Pending"
+    GO = "Go"
+    NO_GO = "NoGo"
+    USED = "Used"
+    VOID = "Void"
+    EXPIRED = "Expired"
+
+
+class RoleType(StrEnum):
+    """Which kind of judgement a role gives."""
+
+    GENERAL = "General"
+    DEPLOYMENT_LEAD = "DeploymentLead"
+    METRICS_VALIDATION = "MetricsValidation"
+    CHECKPOINT_REPORT = "CheckpointReport"
+    SECURITY_REVIEW = "SecurityReview"
+    IMPLEMENTATION_READINESS = "ImplementationReadiness"
+
+
+class Section(StrEnum):
+    """A part of an approval that a role may require."""
+
+    RISK_ASSESSMENT = "riskAssessment"
+    METRICS_SUMMARY = "metricsSummary"
+    SECURITY_STATUS = "securityStatus"
+
+
+class Purpose(StrEnum):
+    """What a signature is for."""
+
+    ADVANCE = "Advance"
+    ACKNOWLEDGE = "Acknowledge"
+
+
+class ApprovalRequest(ApiModel):
+    """What is asked, of whom, bound to one step of one plan. Written by the operator, immutable."""
+
+    rollout: ObjectReference
+    """The Rollout that asks."""
+    plan_hash: Annotated[str, Field(max_length=80)]
+    """The plan that the signature is for; under another plan it does not count."""
+    attempt: Whole
+    """The attempt that the signature is for."""
+    round: Whole = 1
+    """How often this was asked: 1, then 2 where it had to be asked again."""
+    step: Whole | None = None
+    """Index of the step being left; absent below the first step."""
+    from_: Annotated[Percent, Field(alias="from")]
+    """The percentage being left."""
+    to: Percent
+    """The percentage asked for; from 100 to 100 means Completed."""
+    role: Annotated[str, Field(max_length=63)]
+    """The role that is asked."""
+    type: RoleType = RoleType.GENERAL
+    """Which kind of judgement the role gives."""
+    purpose: Purpose = Purpose.ADVANCE
+    """What the signature is for: to advance, or to acknowledge a meeting's or handoff's outcome."""
+    users: Identities = ()
+    """Users who may sign."""
+    groups: Identities = ()
+    """Groups whose members may sign."""
+    excluded_users: Annotated[tuple[Identity, ...], Field(max_length=256), ATOMIC] = ()
+    """Users who may not sign: who requested the rollout, wrote its plan or reported on the step."""
+    required_sections: Annotated[tuple[Section, ...], Field(max_length=3), ATOMIC] = ()
+    """Parts that a decision must fill in."""
+    requested_by: Annotated[str, Field(max_length=256)] = ""
+    """Who asked for the rollout."""
+    evidence: Annotated[str, Field(max_length=8192)] = ""
+    """What was known when the request was opened, in words."""
+
+
+class ApprovalSpec(ApiModel):
+    """The request, and the decision of the person who was asked."""
+
+    request: ApprovalRequest
+    """What is asked. Written by the operator; may not be changed."""
+    decision: Decision | None = None
+    """GO or NO-GO. A NO-GO holds until its signer decides again or a meeting resolves it."""
+    reason: Annotated[str, Field(max_length=4096)] | None = None
+    """Why. Required with a decision."""
+    risk_assessment: LongText | None = None
+    """Risks seen and what is done about them."""
+    metrics_summary: LongText | None = None
+    """What the numbers say."""
+    security_status: LongText | None = None
+    """Security concerns, or that there are none."""
+    conditions: Annotated[
+        tuple[DecisionCondition, ...], Field(max_length=16), *map_list("name")
+    ] = ()
+    """What the GO asks for."""
+    decided_by: Signer | None = None
+    """Who decided."""
+
+    rules = (
+        Rule(
+            cel="!has(self.decision) || (has(self.reason) && size(self.reason.trim()) > 0)",
+            message='a decision must have a reason: add "reason":"…" to spec',
+            holds=lambda spec: spec.decision is None or bool((spec.reason or "").strip()),
+        ),
+        Rule(
+            cel="self.request == oldSelf.request",
+            message="spec.request is the operator's and may not be changed",
+            holds=None,
+        ),
+        Rule(
+            cel="!has(oldSelf.decision) || has(self.decision)",
+            message="a decision may not be removed: withdraw a GO by deciding NO-GO",
+            holds=None,
+        ),
+    )
+
+
+class PastDecision(ApiModel):
+    """A decision that the operator saw."""
+
+    decision: Decision
+    """GO or NO-GO."""
+    by: Annotated[str, Field(max_length=256)] = ""
+    """Who decided; empty where nobody was named."""
+    verified: bool = False
+    """Whether the API server's admission established who it was."""
+    reason: Annotated[str, Field(max_length=4096)] = ""
+    """Why, in their words."""
+    generation: Whole
+    """The object's generation that carried it."""
+    seen_at: Instant
+    """When the operator first saw it."""
+
+
+class ApprovalStatus(ApiModel):
+    """What became of the request. Written by the operator."""
+
+    state: RequestState = RequestState.PENDING
+    """Pending, Go, NoGo, Used, Void or Expired."""
+    decided_at: Instant | None = None
+    """When the operator first saw the decision; `maxAge` counts from here."""
+    expires_at: Instant | None = None
+    """Until when a GO counts."""
+    counted_for: Word | None = None
+    """The transition that used the signature."""
+    used_generation: Whole | None = None
+    """The object's generation that was counted."""
+    void_reason: Message | None = None
+    """Why the signature does not count."""
+    decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
+    """Every decision seen, oldest first, the last sixteen."""
+    observed_generation: Whole = 0
+    """The object's generation that this was written for."""
+
+
+class Approval(ApiModel):
+    """One person's signature on one step of a rollout: decide with `kubectl patch`."""
+
+    api_version: Literal["surefoot.dev/v1alpha1"] = API_VERSION
+    kind: Literal["Approval"] = "Approval"
+    metadata: ObjectMeta
+    spec: ApprovalSpec
+    """The request, and the decision of the person who was asked."""
+    status: ApprovalStatus = ApprovalStatus()
+    """What became of the request."""
+
+    rules = (
+        Rule(
+            cel="!has(oldSelf.status) || !has(oldSelf.status.state) || "
+            "oldSelf.status.state != 'Used' || self.spec == oldSelf.spec",
+            message="this signature has been used and may not be changed",
+            holds=None,
+        ),
+    )

@@ -1,0 +1,75 @@
+"""Lengths of time as people write them (`48h`, `30m`, `7d`), and bounds (`1`, `"0.1%"`)."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+DURATION_PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"
+"""What a plan may say: days, hours, minutes, seconds, each at most once and in this order."""
+
+ELAPSED_PATTERN = r"^([0-9]{1,8}h)?([0-9]{1,6}m)?([0-9]{1,8}(\.[0-9]{1,6})?s)?$"
+"""What a status says: as above without days, with fractions of a second."""
+
+BOUND_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?%?$"
+"""A number, or a percentage of 1: `0.1%` is 0.001."""
+
+_PARTS = re.compile(
+    r"^(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d{1,6})?)s)?$"
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read `48h`, `1h30m`, `7d`, `0s`, `12.5s`.
+
+    Raises ``ValueError`` naming what was found and what is expected.
+    """
+    match = _PARTS.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f'"{text}" is not a duration: write 48h, 30m, 90s, 7d or 1h30m')
+    seconds = Decimal(match["seconds"] or 0)
+    return timedelta(
+        days=int(match["days"] or 0),
+        hours=int(match["hours"] or 0),
+        minutes=int(match["minutes"] or 0),
+        microseconds=int(seconds * 1_000_000),
+    )
+
+
+def format_elapsed(elapsed: timedelta) -> str:
+    """Write an account exactly, down to the microsecond: `1h42m0s`, `12.5s`, `0s`."""
+    micros = max(0, elapsed // timedelta(microseconds=1))
+    whole, fraction = divmod(micros, 1_000_000)
+    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
+    tail = f"{seconds}.{fraction:06d}".rstrip("0") if fraction else str(seconds)
+    if hours:
+        return f"{hours}h{minutes}m{tail}s"
+    return f"{minutes}m{tail}s" if minutes else f"{tail}s"
+
+
+def in_words(length: timedelta) -> str:
+    """Write a length for people, coarse and rounded up: `2d3h`, `46h`, `3m20s`, `9s`."""
+    seconds = -(-max(timedelta(0), length) // timedelta(seconds=1))
+    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
+    if days >= 3:
+        return _two_units(days, "d", hours % 24, "h")
+    if hours:
+        return _two_units(hours, "h", minutes % 60, "m")
+    return _two_units(minutes, "m", seconds % 60, "s") if minutes else f"{seconds}s"
+
+
+def _two_units(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
+
+
+def parse_bound(bound: int | str) -> float:
+    """Read a bound or factor: `1`, `"0.001"`, `"0.1%"` (0.001).
+
+    Raises ``ValueError`` naming what was found and what is expected.
+    """
+    if isinstance(bound, int):
+        return float(bound)
+    if not re.fullmatch(BOUND_PATTERN, bound):
+        raise ValueError(f'"{bound}" is not a bound: write 1, "0.001" or "0.1%"')
+    if bound.endswith("%"):
+        return float(Decimal(bound[:-1]) / 100)
+    return float(Decimal(bound))

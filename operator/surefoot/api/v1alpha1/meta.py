@@ -1,0 +1,280 @@
+"""What the three kinds share: names on the wire, scalar types with their bounds, rules.
+
+A constraint is written once, here or on a model, and holds twice: pydantic enforces it on every
+object read or made, and `crdgen` turns it into the structural schema that the API server enforces.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from surefoot.api.v1alpha1.durations import (
+    BOUND_PATTERN,
+    DURATION_PATTERN,
+    ELAPSED_PATTERN,
+    parse_bound,
+    parse_duration,
+)
+
+GROUP = "surefoot.dev"
+VERSION = "v1alpha1"
+API_VERSION: Final = "surefoot.dev/v1alpha1"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_LABEL = f"{GROUP}/managed"
+ROLLOUT_ANNOTATION = f"{GROUP}/rollout"
+ROLLOUT_UID_ANNOTATION = f"{GROUP}/rollout-uid"
+TRANSITION_ID_ANNOTATION = f"{GROUP}/transition-id"
+ABANDONED_ANNOTATION = f"{GROUP}/abandoned"
+ON_DELETE_ANNOTATION = f"{GROUP}/on-delete"
+FORMAT_ANNOTATION = f"{GROUP}/format"
+ADOPT_ANNOTATION = f"{GROUP}/adopt"
+REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
+AUTHORS_ANNOTATION = f"{GROUP}/authors"
+ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
+HALT_CONFIGMAP = "surefoot-halt"
+
+ROUND_SUFFIX = r"-r[0-9]+$"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule over several fields: ``cel`` for the API server, ``holds`` for Python, one message.
+
+    ``message`` says what must be, in the words a person sees from `kubectl apply`.
+    Transition rules (``cel`` mentions ``oldSelf``) need two objects; Python has only one of them,
+    so for these ``holds`` is ``None``.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None
+
+
+class ApiModel(BaseModel):
+    """A frozen piece of the wire contract: camelCase on the wire, unknown fields ignored.
+
+    ``rules`` are checked on construction and become ``x-kubernetes-validations``.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        ser_json_inf_nan="null",
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _every_rule_holds(self) -> Self:
+        for rule in self.rules:
+            if rule.holds is not None and not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
+
+    def to_wire(self) -> dict[str, Any]:
+        """The object as JSON values, absent where it says nothing."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Adds keywords such as ``x-kubernetes-list-type`` to a field's schema."""
+
+    keywords: tuple[tuple[str, Any], ...]
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Pydantic's hook: the inner schema, with the keywords added."""
+        schema = handler(core_schema)
+        schema.update((name, list(v) if isinstance(v, tuple) else v) for name, v in self.keywords)
+        return schema
+
+
+def extension(**keywords: Any) -> Extension:
+    """``extension(x_kubernetes_list_type="set")``: underscores become dashes."""
+    return Extension(tuple((name.replace("_", "-"), value) for name, value in keywords.items()))
+
+
+def map_list(key: str) -> tuple[AfterValidator, Extension]:
+    """A list whose entries are told apart by ``key``: no key twice, merged by key on apply."""
+
+    def no_duplicates(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _without_duplicates(entries, lambda entry: getattr(entry, key), key)
+
+    return AfterValidator(no_duplicates), extension(
+        x_kubernetes_list_type="map", x_kubernetes_list_map_keys=(to_camel(key),)
+    )
+
+
+def _without_duplicates(
+    entries: tuple[Any, ...], identity: Callable[[Any], Hashable], what: str
+) -> tuple[Any, ...]:
+    seen: set[Hashable] = set()
+    for entry in entries:
+        if identity(entry) in seen:
+            raise ValueError(f'the {what} "{identity(entry)}" is there twice')
+        seen.add(identity(entry))
+    return entries
+
+
+def _no_repeats(entries: tuple[str, ...]) -> tuple[str, ...]:
+    return _without_duplicates(entries, lambda entry: entry, "entry")
+
+
+SET_LIST = (AfterValidator(_no_repeats), extension(x_kubernetes_list_type="set"))
+"""A list of scalars in which nothing appears twice."""
+
+ATOMIC = extension(x_kubernetes_list_type="atomic")
+
+
+def _is_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _is_bound(bound: int | str) -> int | str:
+    parse_bound(bound)
+    return bound
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _with_microseconds(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _to_the_second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cut_to(length: int) -> BeforeValidator:
+    def cut(text: Any) -> Any:
+        if isinstance(text, str) and len(text) > length:
+            return text[: length - 1] + "…"
+        return text
+
+    return BeforeValidator(cut)
+
+
+Duration = Annotated[
+    str, Field(min_length=2, max_length=32, pattern=DURATION_PATTERN), AfterValidator(_is_duration)
+]
+Elapsed = Annotated[str, Field(min_length=2, max_length=48, pattern=ELAPSED_PATTERN)]
+Bound = Annotated[
+    int | str,
+    AfterValidator(_is_bound),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": BOUND_PATTERN}),
+]
+Instant = Annotated[
+    datetime,
+    AfterValidator(_utc),
+    PlainSerializer(_with_microseconds, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment that decides something: kept with microseconds."""
+Time = Annotated[
+    datetime,
+    AfterValidator(_utc),
+    PlainSerializer(_to_the_second, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment as Kubernetes writes it: to the second."""
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+Name = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+]
+Identity = Annotated[str, Field(min_length=1, max_length=256)]
+"""A user or group name as the API server knows it."""
+Identities = Annotated[tuple[Identity, ...], Field(max_length=32), *SET_LIST]
+Text = Annotated[str, Field(max_length=1024)]
+Message = Annotated[str, _cut_to(2048), Field(max_length=2048)]
+"""Something we say. Cut rather than refused: a long message must never stop a status write."""
+Word = Annotated[str, _cut_to(256), Field(max_length=256)]
+Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class ObjectMeta(ApiModel):
+    """What Surefoot reads of an object's metadata."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Condition(ApiModel):
+    """One named aspect of the state, as Kubernetes tools expect it."""
+
+    type: Annotated[str, Field(max_length=64)]
+    """Which aspect. Positive: True means that it does not block."""
+    status: Annotated[str, Field(pattern="^(True|False|Unknown)$")]
+    """True, False or Unknown."""
+    reason: Annotated[str, Field(max_length=64)]
+    """Why, as one stable CamelCase word."""
+    message: Message = ""
+    """Why, for people, with numbers."""
+    last_transition_time: Time
+    """When the status last changed."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the object that this was judged for."""
+
+
+class ObjectReference(ApiModel):
+    """An object of the same namespace, by name and identity."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Its name."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Its UID: another object of the same name is not meant."""
+
+
+class Signer(ApiModel):
+    """A person, as the API server authenticated them."""
+
+    username: Annotated[str, Field(max_length=256)]
+    """The user name."""
+    uid: Annotated[str, Field(max_length=256)] | None = None
+    """The user's UID, where the authenticator gives one."""
+
+
+class DecisionCondition(ApiModel):
+    """Something that a GO asks for."""
+
+    name: Name
+    """What it is called; unique within the decision."""
+    text: Text
+    """What is asked for, in words."""
+    blocking: bool = False
+    """Whether the GO counts only once this is met."""

@@ -1,0 +1,397 @@
+"""The status of a Rollout, written by the operator only."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from surefoot.api.v1alpha1.meta import (
+    ATOMIC,
+    ApiModel,
+    Condition,
+    Elapsed,
+    Instant,
+    Message,
+    Percent,
+    Time,
+    Whole,
+    Word,
+    map_list,
+)
+
+
+class Phase(StrEnum):
+    """The one word for where a rollout stands; the first that applies, in this order."""
+
+    INVALID = "Invalid"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    COMPLETED = "Completed"
+    PAUSED = "Paused"
+    HOLDING = "Holding"
+    SOAKING = "Soaking"
+    AWAITING_CHECKPOINT = "AwaitingCheckpoint"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    PROGRESSING = "Progressing"
+    PENDING = "Pending"
+
+
+class TriggerState(StrEnum):
+    """What a trigger says now."""
+
+    QUIET = "Quiet"
+    PENDING = "Pending"
+    FIRING = "Firing"
+    NO_DATA = "NoData"
+    SETTLING = "Settling"
+
+
+class TransitionType(StrEnum):
+    """What kind of entry a history has."""
+
+    START = "Start"
+    ADVANCE = "Advance"
+    ROLLBACK = "Rollback"
+    COMPLETE = "Complete"
+    DRIFT_CORRECTED = "DriftCorrected"
+    PLAN_CHANGED = "PlanChanged"
+    RETRY = "Retry"
+    RELEASED = "Released"
+
+
+class SoakStatus(ApiModel):
+    """The account of healthy time at this step."""
+
+    required: Elapsed
+    """How much is needed."""
+    healthy: Elapsed
+    """How much there was, as of `observedAt`."""
+    running: bool
+    """Whether it counts now: then add the time since `observedAt`."""
+    observed_at: Instant
+    """When this was accounted."""
+
+
+class MetricStatus(ApiModel):
+    """The last answer for a metric."""
+
+    name: Word
+    """The metric."""
+    value: Word | None = None
+    """The newest value, as text, where there is one."""
+    outcome: Word
+    """Value, NoData, ManySeries, NotANumber, Partial, Stale, Unreachable or Invalid."""
+    observed_at: Instant | None = None
+    """When it was asked."""
+    message: Message = ""
+    """What is wrong with it, if anything."""
+
+
+class TriggerStatus(ApiModel):
+    """What a trigger says."""
+
+    name: Word
+    """The trigger."""
+    state: TriggerState
+    """Quiet, Pending, Firing, NoData or Settling."""
+    since: Instant
+    """Since when."""
+    value: Word | None = None
+    """The newest value, as text, where there is one."""
+    message: Message = ""
+    """Why, with numbers."""
+
+
+class Blocker(ApiModel):
+    """One thing that is missing, and how to get it."""
+
+    condition: Word
+    """The condition that is not True."""
+    reason: Word
+    """Why, in one word."""
+    message: Message
+    """Why, for people."""
+    command: Message | None = None
+    """What to type, where a person can help."""
+
+
+class WindowEvidence(ApiModel):
+    """A window of samples that a decision used."""
+
+    metric: Word
+    """The metric."""
+    used_by: Word
+    """The gate or trigger."""
+    outcome: Word
+    """How the newest point came out."""
+    count: Whole
+    """How many samples there were."""
+    coverage: Word
+    """Which share of the window's points had one."""
+    min: Word | None = None
+    """The smallest value."""
+    max: Word | None = None
+    """The largest value."""
+    last: Word | None = None
+    """The newest value."""
+    observed_at: Instant | None = None
+    """When the provider was asked."""
+    samples_hash: Word = ""
+    """sha256 over the samples."""
+
+
+class DecisionEvidence(ApiModel):
+    """A checkpoint or approval that a decision used, as it was."""
+
+    kind: Word
+    """Checkpoint or Approval."""
+    name: Word
+    """The object's name."""
+    uid: Word
+    """The object's UID."""
+    resource_version: Word
+    """The object's version that was counted."""
+    generation: Whole = 0
+    """The object's generation that was counted."""
+    role: Word
+    """The role, or the checkpoint's name in the plan."""
+    decision: Word
+    """GO or NO-GO."""
+    by: Word = ""
+    """Who decided; empty where nobody was named."""
+    verified: bool = False
+    """Whether the API server's admission established who it was."""
+    decided_at: Instant | None = None
+    """When the operator first saw it."""
+    reason: Annotated[str, Field(max_length=1024)] = ""
+    """Why, in their words."""
+
+
+class Evidence(ApiModel):
+    """Every input that a decision used, so that anybody can take it again."""
+
+    resource_version: Word = ""
+    """The Rollout's version that was judged."""
+    generation: Whole = 0
+    """The Rollout's generation that was judged."""
+    decided_at: Instant | None = None
+    """`now` of the decision, by the API server's time."""
+    since: Instant | None = None
+    """Since when the percentage being left stood."""
+    soak: SoakStatus | None = None
+    """The soak account."""
+    windows: Annotated[tuple[WindowEvidence, ...], Field(max_length=80), ATOMIC] = ()
+    """The windows of gates and triggers."""
+    decisions: Annotated[tuple[DecisionEvidence, ...], Field(max_length=48), ATOMIC] = ()
+    """The checkpoints and approvals that were counted."""
+    conditions: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
+    """The conditions that were True, with their reasons, as `Type=Reason`."""
+    admission: Word = ""
+    """Whether signatures were verified by admission: Enforced or Unenforced."""
+    changed_fields: Annotated[tuple[Word, ...], Field(max_length=64), ATOMIC] = ()
+    """With PlanChanged: the fields that changed."""
+    manager: Word = ""
+    """With DriftCorrected: the field manager that had changed the ConfigMap."""
+    count: Whole | None = None
+    """With DriftCorrected: how often in a row."""
+    shortened: bool = False
+    """Whether some of it was left out to keep the entry small."""
+
+
+class Transition(ApiModel):
+    """One entry of the history: what happened, when, why, by whom, on what evidence."""
+
+    transition_id: Word
+    """Unique; the ConfigMap carries the id of the transition it was written for."""
+    type: TransitionType
+    """Start, Advance, Rollback, Complete, DriftCorrected, PlanChanged, Retry or Released."""
+    step: Whole | None = None
+    """Index of the step arrived at; absent below the first step."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage before; absent before Start."""
+    to: Percent
+    """The percentage after."""
+    at: Instant
+    """When it was committed."""
+    plan_hash: Word = ""
+    """The plan it was decided under."""
+    attempt: Whole = 0
+    """The attempt it belongs to."""
+    reason: Word
+    """Why, in one word."""
+    message: Message = ""
+    """Why, for people."""
+    evidence: Evidence = Evidence()
+    """Every input that the decision used."""
+    by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
+    """Who decided: the signers, or the trigger, or the operator."""
+    took: Elapsed | None = None
+    """From the intent to the commit."""
+    prev_hash: Word = ""
+    """The hash of the entry before."""
+    hash: Word = ""
+    """sha256 over this entry, `prevHash` included."""
+
+
+class PendingTransition(ApiModel):
+    """A transition that was decided and is not yet committed: the intent."""
+
+    transition_id: Word
+    """20 hex digits; the ConfigMap will carry it."""
+    type: TransitionType
+    """Start, Advance or Rollback."""
+    step: Whole | None = None
+    """Index of the step to arrive at; absent below the first step."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage being left; absent before Start."""
+    to: Percent
+    """The percentage to be written."""
+    reason: Word
+    """Why, in one word."""
+    message: Message = ""
+    """Why, for people."""
+    plan_hash: Word = ""
+    """The plan it was decided under."""
+    attempt: Whole = 0
+    """The attempt it was decided in."""
+    recorded_at: Instant
+    """When it was decided."""
+    by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
+    """Who decided."""
+    evidence: Evidence = Evidence()
+    """Every input that the decision used."""
+
+
+class Baseline(ApiModel):
+    """What was recorded of a metric at a step, to be compared with later."""
+
+    percent: Percent
+    """The step's percentage."""
+    metric: Word
+    """The metric."""
+    count: Whole
+    """How many samples there were."""
+    coverage: Word
+    """Which share of the window's points had one."""
+    median: Word
+    """The middle value."""
+    p95: Word
+    """The value that 95 % of the samples do not exceed."""
+
+
+class RehearsalStatus(ApiModel):
+    """The last rollback rehearsal."""
+
+    run: Whole
+    """Which run it was."""
+    at: Instant
+    """When it ended."""
+    took: Elapsed
+    """How long it took."""
+    outcome: Annotated[str, Field(pattern="^(Passed|Failed)$")]
+    """Passed or Failed."""
+    message: Message = ""
+    """What was found."""
+
+
+class Requester(ApiModel):
+    """Who asked for the rollout."""
+
+    username: Word
+    """The user who last changed the plan."""
+    on_behalf_of: Word | None = None
+    """The person behind a GitOps tool, not verified."""
+    verified: bool
+    """Whether the API server's admission established who it was."""
+
+
+class ReadinessItem(ApiModel):
+    """Points of the scorecard."""
+
+    name: Word
+    """The item."""
+    points: Whole
+    """The points it earned."""
+    out_of: Whole
+    """The points it can earn."""
+    message: Message = ""
+    """Why."""
+
+
+class Readiness(ApiModel):
+    """The readiness score."""
+
+    score: Whole
+    """The points earned."""
+    out_of: Whole
+    """The points there are."""
+    verdict: Annotated[str, Field(pattern="^(Go|GoWithMonitoring|NoGo)$")]
+    """Go, GoWithMonitoring or NoGo."""
+    items: Annotated[tuple[ReadinessItem, ...], Field(max_length=50), ATOMIC] = ()
+    """What earned points and what did not."""
+
+
+class PlanRecord(ApiModel):
+    """Hashes of the plan's parts, so that a later plan can be told from this one."""
+
+    parts: dict[str, Annotated[str, Field(max_length=80)]] = Field(default_factory=dict)
+    """For each part of the plan its hash; a step is `steps[10]`."""
+
+
+class RolloutStatus(ApiModel):
+    """Where a rollout stands, why it does not move, who decided and on what evidence."""
+
+    observed_generation: Whole = 0
+    """The generation of the plan that was judged."""
+    phase: Phase | None = None
+    """The one word for it."""
+    progress: Word = ""
+    """Which step of how many, such as 2/4."""
+    waiting_on: Message = ""
+    """What it waits for, in a line."""
+    attempt: Whole | None = None
+    """The attempt that runs, or ran."""
+    plan_hash: Word = ""
+    """sha256 over the plan as RFC 8785 JSON."""
+    plan: PlanRecord | None = None
+    """Hashes of the plan's parts."""
+    step: Whole | None = None
+    """Index of the current percentage in `spec.steps`; absent below the first step."""
+    percent: Percent | None = None
+    """The percentage that the ConfigMap was last committed to; absent before Start."""
+    since: Instant | None = None
+    """Since when."""
+    hold_since: Instant | None = None
+    """Since when the hold is counted: `since`, or later where it began anew."""
+    next_percent: Percent | None = None
+    """The percentage that comes next."""
+    earliest_advance: Time | None = None
+    """What clocks alone allow; absent when no clock holds."""
+    requested_by: Requester | None = None
+    """Who asked for the rollout."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=32), *map_list("type")] = ()
+    """Every gate kind, True where it does not block; and Ready, Reconciling, Stalled for tools."""
+    soak: SoakStatus | None = None
+    """The account of healthy time at this step."""
+    baselines: Annotated[tuple[Baseline, ...], Field(max_length=128), ATOMIC] = ()
+    """What was recorded at earlier steps."""
+    rehearsal: RehearsalStatus | None = None
+    """The last rollback rehearsal."""
+    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=32), *map_list("name")] = ()
+    """The last answer for every metric."""
+    triggers: Annotated[tuple[TriggerStatus, ...], Field(max_length=32), *map_list("name")] = ()
+    """What every trigger says."""
+    void_before: Instant | None = None
+    """Decisions seen before this moment do not count: a Rollback or Hold trigger fired then."""
+    rolled_back: bool = False
+    """Whether a rollback ended the attempt; only a higher `spec.attempt` starts again."""
+    completed_at: Instant | None = None
+    """When the rollout was completed."""
+    blocked_by: Annotated[tuple[Blocker, ...], Field(max_length=96), ATOMIC] = ()
+    """Everything that is missing, one entry each."""
+    readiness: Readiness | None = None
+    """The readiness score."""
+    pending: PendingTransition | None = None
+    """The transition that was decided and is not yet committed."""
+    history: Annotated[tuple[Transition, ...], Field(max_length=20), ATOMIC] = ()
+    """What happened, oldest first, the last twenty."""

@@ -1,0 +1,1 @@
+"""What connects decisions to the world: ports, gathering facts, executing plans."""

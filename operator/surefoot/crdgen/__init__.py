@@ -1,0 +1,1 @@
+"""From the models to structural schemas: `crds/*.yaml`, and JSON Schemas for editors."""

@@ -1,0 +1,1 @@
+"""The decision core: pure functions over frozen facts. No I/O, no clock, no logging."""

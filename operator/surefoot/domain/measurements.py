@@ -1,0 +1,90 @@
+"""What a metrics provider answered: one query over one window of time.
+
+A window is a grid: points at ``start``, ``start + step`` … ``end``. At each point a query has a
+value, or it has none. Only a finite, single, fresh value can ever open a gate; everything else is
+told apart by :class:`Outcome`, because "no data" and "unreachable" need different people.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How the newest point of a measurement came out."""
+
+    VALUE = "Value"
+    NO_DATA = "NoData"
+    MANY_SERIES = "ManySeries"
+    NOT_A_NUMBER = "NotANumber"
+    PARTIAL = "Partial"
+    STALE = "Stale"
+    UNREACHABLE = "Unreachable"
+    INVALID = "Invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The value of a query at one point of the grid. The value may be NaN or infinite."""
+
+    at: datetime
+    value: float
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the value is finite; NaN and the infinities are answers, but not numbers."""
+        return math.isfinite(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFacts:
+    """What can be said of a query without asking anybody.
+
+    ``fault`` says why the query can not be asked (it does not parse), or is ``None``.
+    ``longest_range`` is the longest range or offset in it: how far back its newest point looks.
+    """
+
+    fault: str | None = None
+    longest_range: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeQuery:
+    """One question to a provider: ``promql`` at every ``step`` from ``start`` to ``end`` inclusive.
+
+    With ``stale_after``, the newest sample that the query reads must itself be no older than that.
+    """
+
+    provider: str
+    promql: str
+    start: datetime
+    end: datetime
+    step: timedelta
+    stale_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The answer to a :class:`RangeQuery`.
+
+    ``samples`` are oldest first, at most one a grid point; points without a value are absent.
+    ``outcome`` is that of the newest point (``end``), or of the answer as a whole where that could
+    not be used at all (then there are no samples). ``message`` says it in words, with numbers.
+    ``observed_at`` is when the answer came, by the API server's time.
+    """
+
+    start: datetime
+    end: datetime
+    step: timedelta
+    samples: tuple[Sample, ...]
+    outcome: Outcome
+    message: str
+    observed_at: datetime
+
+    @property
+    def value(self) -> float | None:
+        """The newest value where the outcome is ``Value``."""
+        if self.outcome is Outcome.VALUE and self.samples:
+            return self.samples[-1].value
+        return None

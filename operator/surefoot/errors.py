@@ -1,0 +1,59 @@
+"""The one error tree of Surefoot.
+
+    SurefootError
+    ├── ConfigurationError      the operator's own settings are wrong
+    ├── ApiError                the Kubernetes API refused or could not be reached
+    │   ├── NotFound            404: the object is not there
+    │   ├── Conflict            409: somebody else wrote first; gather again
+    │   ├── Refused             400, 403, 422: asking again changes nothing
+    │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
+    ├── UnreadableObject        an object does not have the shape its kind promises
+    └── TestbedError            the local control plane could not be built or started
+
+Expected outcomes (a closed gate, a metric without data) are values, never errors.
+"""
+
+
+class SurefootError(Exception):
+    """Anything Surefoot raises on purpose. The message says what was found and what to do."""
+
+
+class ConfigurationError(SurefootError):
+    """A setting of the operator is missing or wrong."""
+
+
+class UnreadableObject(SurefootError):
+    """An object from the API server does not have the shape that its kind promises."""
+
+
+class ApiError(SurefootError):
+    """A request to the Kubernetes API did not succeed.
+
+    ``status`` is the HTTP status, or ``None`` where no answer came.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFound(ApiError):
+    """The object, or its namespace, does not exist (404)."""
+
+
+class Conflict(ApiError):
+    """The object changed, or was created, since it was read (409)."""
+
+
+class Refused(ApiError):
+    """The API server will not take this request, now or later (400, 403, 413, 422)."""
+
+
+class Unavailable(ApiError):
+    """The API server did not answer, or asked to be left alone for now (429, 5xx, time-outs)."""
+
+
+class TestbedError(SurefootError):
+    """The local control plane could not be built, started or stopped."""
+
+    __test__ = False  # pytest must not take it for a test case
