@@ -1,0 +1,492 @@
+"""The decision: from frozen facts and a moment to a plan. The only place where anything is decided.
+
+Rollback outranks everything, then what is already recorded, then drift, then the next step. A step
+is taken when every aspect holds, and by nothing else.
+"""
+
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
+from surefoot.api.v1alpha1.rollout_status import (
+    DriftAccount,
+    Evidence,
+    PendingTransition,
+    RolloutStatus,
+    Transition,
+    TransitionType,
+    TriggerState,
+)
+from surefoot.domain import checkpoints
+from surefoot.domain.approvals import until_expiry
+from surefoot.domain.config_map import (
+    adoption,
+    belongs_to,
+    carries,
+    is_offered,
+    rendering_of,
+    written_at,
+)
+from surefoot.domain.due import write_due_in
+from surefoot.domain.faults import metric_fault
+from surefoot.domain.narrative import describe
+from surefoot.domain.plan import (
+    Abandon,
+    Action,
+    Announcement,
+    Apply,
+    Commit,
+    Intend,
+    Plan,
+    Restore,
+    WriteStatus,
+)
+from surefoot.domain.plan_hash import plan_hash
+from surefoot.domain.questions import questions
+from surefoot.domain.records import records
+from surefoot.domain.review import Review, review
+from surefoot.domain.rollback import Rollback, rollback_wanted
+from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.steps import ZERO, index_of
+from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
+from surefoot.domain.verdicts import NEEDED_TO_START, Aspect
+
+AT_ONCE = ZERO
+DRIFT_STORM = 5
+DRIFT_WINDOW = timedelta(minutes=1)
+DRIFT_PACE = timedelta(seconds=10)
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Plan:
+    """What to do about a Rollout now. ``now`` is the API server's time, not later than the truth.
+
+    Deterministic: the same facts at the same moment give the same plan.
+    """
+    rollout = snapshot.rollout
+    if rollout.metadata.deletion_timestamp is not None:
+        return _idle(
+            rollout.status, snapshot.status_refresh, "is being deleted: nothing is applied"
+        )
+    found = review(snapshot, now)
+    wanted = rollback_wanted(found)
+    if rollout.status.pending is not None:
+        return _with_pending(found, rollout.status.pending, wanted)
+    if wanted is not None:
+        return _intend(found, _rollback_pending(found, wanted))
+    if _awaits_first_answers(snapshot, now):
+        return _idle(rollout.status, timedelta(seconds=1), "waits for the first metrics")
+    late = _late_start(found)
+    if late is not None:
+        return _plan(found, found.status, (Commit(late),), "commits a Start that was applied late")
+    if found.drift is not None:
+        return _restore(found)
+    if _all_hold(found):
+        return _take_the_step(found)
+    return _wait(found)
+
+
+# What is already recorded.
+
+
+def _with_pending(found: Review, pending: PendingTransition, wanted: Rollback | None) -> Plan:
+    """Go on with a recorded transition, or abandon it where somebody or something said stop."""
+    rollout, config_map = found.situation.rollout, found.situation.snapshot.config_map
+    if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
+        return _plan(found, found.status, (Commit(pending),), f"commits {_said(pending)}")
+    if pending.type is TransitionType.ROLLBACK:
+        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
+    stop = _stop(found, pending, wanted)
+    if stop is not None:
+        replacement = _rollback_pending(found, wanted) if wanted is not None else None
+        status = describe(found, found.status.model_copy(update={"pending": replacement}))
+        is_start = pending.type is TransitionType.START
+        action = Abandon(pending, status, marks_config_map=not is_start)
+        return _plan(found, status, (action,), f"abandons {_said(pending)}: {stop}")
+    if _needed_for(found, pending):
+        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
+    return _wait(found)
+
+
+def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
+    """The positive reason against a recorded advance, if there is one. Missing data only wait."""
+    situation, spec = found.situation, found.situation.rollout.spec
+    for reason, applies in (
+        ("a rollback is wanted", wanted is not None),
+        ("a trigger fires", bool(found.firing)),
+        ("spec.rollback is lower", spec.rollback is not None and spec.rollback.to < pending.to),
+        ("it is paused or halted", not found.holds(Aspect.NOT_PAUSED)),
+        ("somebody decided NO-GO", found.has_no_go),
+        ("the plan is not valid", not found.holds(Aspect.PLAN_VALID)),
+        ("admission is not enforced", found.verdict(Aspect.ADMISSION_ENFORCED).holds is False),
+        ("the plan has changed", _plan_has_changed(found, pending)),
+        ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
+    ):
+        if applies:
+            return reason
+    return None
+
+
+def _plan_has_changed(found: Review, pending: PendingTransition) -> bool:
+    return not found.faults and plan_hash(found.situation.rollout.spec) != pending.plan_hash
+
+
+def _needed_for(found: Review, pending: PendingTransition) -> bool:
+    if pending.type is TransitionType.START:
+        return all(found.holds(aspect) for aspect in NEEDED_TO_START)
+    return all(verdict.holds for verdict in found.verdicts)
+
+
+def _late_start(found: Review) -> PendingTransition | None:
+    """A Start whose create landed after it was abandoned, or whose answer was never seen.
+
+    The ConfigMap is this Rollout's and nobody else could have written it: it is committed.
+    """
+    situation, config_map = found.situation, found.situation.snapshot.config_map
+    if situation.has_started or config_map is None:
+        return None
+    rollout = situation.rollout
+    text = config_map.data.get(rollout.spec.target.flags[0], "")
+    written = config_map.annotations.get(TRANSITION_ID_ANNOTATION, "")
+    if not belongs_to(config_map, rollout) or not text.isdigit() or not written:
+        return None
+    percent = int(text)
+    index = index_of(rollout.spec, percent)
+    return PendingTransition(
+        transition_id=written,
+        type=TransitionType.START,
+        step=index if percent > 0 else None,
+        to=percent,
+        reason="AppliedLate",
+        message=f"a Start to {percent} % had been applied when it was found",
+        plan_hash=found.status.plan_hash,
+        attempt=situation.attempt,
+        recorded_at=written_at(config_map, rollout) or situation.now,
+        by=("surefoot",),
+        evidence=Evidence(decided_at=situation.now),
+    )
+
+
+# Rollback.
+
+
+def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
+    situation = found.situation
+    spec = situation.rollout.spec
+    return PendingTransition(
+        transition_id=transition_id(situation.rollout, TransitionType.ROLLBACK, wanted.to),
+        type=TransitionType.ROLLBACK,
+        step=index_of(spec, wanted.to) if wanted.to > 0 else None,
+        from_=situation.percent,
+        to=wanted.to,
+        reason=wanted.reason,
+        message=wanted.message,
+        plan_hash=found.status.plan_hash,
+        attempt=max(spec.attempt or 0, situation.attempt),
+        recorded_at=situation.now,
+        by=wanted.by,
+        evidence=found.evidence().model_copy(update={"decisions": ()}),
+    )
+
+
+# The next step.
+
+
+def _all_hold(found: Review) -> bool:
+    situation = found.situation
+    if not situation.has_started or situation.is_below_first:
+        fires = any(v.state is TriggerState.FIRING for v in found.triggers)
+        return not fires and all(found.holds(aspect) for aspect in NEEDED_TO_START)
+    return not situation.is_complete and all(verdict.holds for verdict in found.verdicts)
+
+
+def _take_the_step(found: Review) -> Plan:
+    situation = found.situation
+    if situation.next_index is None:
+        return _complete(found)
+    if not situation.has_started or situation.is_below_first:
+        return _intend(found, _start_pending(found))
+    to = situation.rollout.spec.steps[situation.next_index].percent
+    signers = tuple(f"{item.role}: {item.by or 'not named'}" for item in found.approvals.evidence)
+    return _intend(
+        found,
+        PendingTransition(
+            transition_id=transition_id(situation.rollout, TransitionType.ADVANCE, to),
+            type=TransitionType.ADVANCE,
+            step=situation.next_index,
+            from_=situation.percent,
+            to=to,
+            reason="AllConditionsHold",
+            message=_why_it_may(found),
+            plan_hash=found.status.plan_hash,
+            attempt=situation.attempt,
+            recorded_at=situation.now,
+            by=signers or ("surefoot",),
+            evidence=found.evidence(),
+        ),
+    )
+
+
+def _start_pending(found: Review) -> PendingTransition:
+    """The first percentage, or the one that an adopted ConfigMap stands at."""
+    situation = found.situation
+    rollout, config_map = situation.rollout, situation.snapshot.config_map
+    index = situation.next_index or 0
+    percent: int = rollout.spec.steps[index].percent
+    reason, message = "Started", f"the first percentage of the plan is {percent} %"
+    if not situation.has_started and config_map is not None and is_offered(config_map, rollout):
+        adopted = adoption(config_map, rollout).percent
+        if adopted is not None:
+            percent, reason = adopted, "Adopted"
+            message = f"ConfigMap {config_map.name} was adopted at {percent} %; nobody was moved"
+    return PendingTransition(
+        transition_id=transition_id(rollout, TransitionType.START, percent),
+        type=TransitionType.START,
+        step=index_of(rollout.spec, percent) if percent > 0 else None,
+        from_=situation.percent,
+        to=percent,
+        reason=reason,
+        message=message,
+        plan_hash=found.status.plan_hash,
+        attempt=situation.attempt,
+        recorded_at=situation.now,
+        by=("surefoot",),
+        evidence=found.evidence().model_copy(update={"decisions": ()}),
+    )
+
+
+def _why_it_may(found: Review) -> str:
+    said = [
+        found.verdict(aspect).message
+        for aspect in (
+            Aspect.SOAK_COMPLETE,
+            Aspect.CHECKPOINTS_PASSED,
+            Aspect.GATES_HEALTHY,
+            Aspect.APPROVED,
+        )
+        if found.verdict(aspect).reason != "NotRequired"
+    ]
+    return "; ".join(said) or "every condition holds"
+
+
+def _complete(found: Review) -> Plan:
+    """Completed is one status write with its evidence: the flag already stands at 100 %."""
+    situation = found.situation
+    status = found.status.model_copy(update={"completed_at": situation.now})
+    status = with_entry(
+        status,
+        entry(
+            situation.rollout,
+            status,
+            TransitionType.COMPLETE,
+            reason="AllConditionsHold",
+            message=_why_it_may(found),
+            now=situation.now,
+            evidence=found.evidence(),
+            by=tuple(f"{item.role}: {item.by or 'not named'}" for item in found.approvals.evidence)
+            or ("surefoot",),
+        ),
+    )
+    status = describe(found, status)
+    return _plan(found, status, (WriteStatus(status),), "completes")
+
+
+def _intend(found: Review, pending: PendingTransition) -> Plan:
+    status = describe(found, found.status.model_copy(update={"pending": pending}))
+    return _plan(found, status, (Intend(status),), f"decides {_said(pending)}: {pending.message}")
+
+
+# Drift.
+
+
+def _restore(found: Review) -> Plan:
+    """Put the ConfigMap back. Who fights for it is named, counted, and slowed down."""
+    drift, situation = found.drift, found.situation
+    if drift is None:
+        raise ValueError(f"{situation.name} has not drifted")
+    if drift.by_the_plan:
+        return _plan(found, found.status, (Restore(None),), drift.message)
+    status = found.status
+    account = status.drift
+    now = situation.now
+    if account is not None and account.count and now < account.last_at + DRIFT_PACE:
+        wait = account.last_at + DRIFT_PACE - now
+        return _requeued(_wait(found), min(wait, found.situation.snapshot.evaluation_interval))
+    manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
+    if _is_recorded(status) and account is None:
+        return _plan(found, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
+    if _is_storm(status, now):
+        count = account.count + 1 if account else 1
+        first_at = account.first_at if account else now
+        status = status.model_copy(
+            update={
+                "drift": DriftAccount(count=count, first_at=first_at, last_at=now, manager=manager)
+            }
+        )
+    else:
+        status = with_entry(status, _drift_entry(found, status, manager, 1))
+    status = describe(found, status)
+    by = f" changed by {manager}" if manager else ""
+    return _plan(found, status, (Restore(status),), f"restores the ConfigMap{by}: {drift.message}")
+
+
+def _drift_entry(found: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
+    situation = found.situation
+    message = found.drift.message if found.drift else f"restored {count} times"
+    by = f"{manager} changed the ConfigMap: " if manager else ""
+    return entry(
+        situation.rollout,
+        status,
+        TransitionType.DRIFT_CORRECTED,
+        reason="Drifted",
+        message=f"{by}{message}",
+        now=situation.now,
+        evidence=Evidence(
+            resource_version=situation.rollout.metadata.resource_version,
+            decided_at=situation.now,
+            manager=manager,
+            count=count,
+        ),
+    )
+
+
+def _is_recorded(status: RolloutStatus) -> bool:
+    """Whether the drift that is seen now is already in the history: nothing was in sync since."""
+    return any(
+        condition.type == Aspect.TARGET_IN_SYNC.value and condition.reason == "Drifted"
+        for condition in status.conditions
+    )
+
+
+def _is_storm(status: RolloutStatus, now: datetime) -> bool:
+    if status.drift is not None:
+        return True
+    recent = [
+        item
+        for item in status.history
+        if item.type is TransitionType.DRIFT_CORRECTED and now - item.at < DRIFT_WINDOW
+    ]
+    return len(recent) >= DRIFT_STORM
+
+
+def _after_the_storm(found: Review) -> RolloutStatus:
+    """Once nobody interfered for a minute, what was only counted becomes one history entry."""
+    status, now = found.status, found.situation.now
+    account = status.drift
+    if account is None or found.drift is not None or now - account.last_at < DRIFT_WINDOW:
+        return status
+    status = status.model_copy(update={"drift": None})
+    return with_entry(status, _drift_entry(found, status, account.manager, account.count))
+
+
+# Waiting.
+
+
+def _wait(found: Review) -> Plan:
+    """Nothing moves: say why, ask whom it takes, and keep the record of what they decided."""
+    situation = found.situation
+    snapshot, now = situation.snapshot, situation.now
+    status = describe(found, _after_the_storm(found))
+    due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
+    opens = (*found.checkpoints.opens, *found.approvals.opens)
+    kept = records(situation, found.checkpoints.views, found.approvals.views)
+    writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
+    plan = _plan(found, status, (*writes, *kept, *opens), f"waits: {status.waiting_on}")
+    return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+
+
+def _plan(found: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
+    return Plan(
+        status=status,
+        actions=actions,
+        announcements=_announcements(found, status) if any(map(_writes_status, actions)) else (),
+        requeue_after=_look_again_in(found),
+        summary=summary,
+    )
+
+
+def _writes_status(action: Action) -> bool:
+    if isinstance(action, Restore):
+        return action.status is not None
+    return isinstance(action, WriteStatus | Intend | Abandon)
+
+
+def _requeued(plan: Plan, after: timedelta) -> Plan:
+    return Plan(
+        status=plan.status,
+        actions=plan.actions,
+        announcements=plan.announcements,
+        requeue_after=max(ZERO, min(plan.requeue_after, after)),
+        summary=plan.summary,
+    )
+
+
+def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
+    return Plan(status, (), (), after, summary)
+
+
+def _look_again_in(found: Review) -> timedelta:
+    """When something that is only a matter of time happens next."""
+    situation = found.situation
+    snapshot, now = situation.snapshot, situation.now
+    halt = snapshot.halt
+    ahead = [
+        snapshot.status_refresh,
+        snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
+        found.soak.left if found.soak and found.soak.running and found.soak.left else None,
+        _warm_up_left(found),
+        checkpoints.next_moment(situation) if situation.asks_people else None,
+        until_expiry(found.approvals, now),
+        halt.until - now if halt is not None and halt.until is not None else None,
+        DRIFT_PACE if found.status.drift else None,
+    ]
+    positive = [length for length in ahead if length is not None and length > ZERO]
+    return min(positive)
+
+
+def _warm_up_left(found: Review) -> timedelta | None:
+    began = found.situation.began
+    return None if began is None else began + found.situation.hold.warm_up - found.situation.now
+
+
+def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
+    """Whether a Rollout that was judged before has metrics that nobody has answered for yet.
+
+    Only right after the operator has started. To judge now would say NoData for a moment, pause the
+    soak and wake people, for nothing. A provider that is down answers too: with an outcome.
+    """
+    rollout = snapshot.rollout
+    if rollout.status.observed_generation != rollout.metadata.generation:
+        return False
+    asked = questions(rollout, now, snapshot.evaluation_interval)
+    return any(
+        name not in snapshot.measurements and metric_fault(snapshot, name) is None for name in asked
+    )
+
+
+def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
+    """Events for what the status says now and did not say before."""
+    before = found.situation.rollout.status
+    known = {item.transition_id for item in before.history}
+    said = [announcement(item) for item in status.history if item.transition_id not in known]
+    fired = {t.name for t in before.triggers if t.state is TriggerState.FIRING}
+    said += [
+        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True)
+        for v in found.firing
+        if v.name not in fired
+    ]
+    reasons = {c.type: c.reason for c in before.conditions}
+    for aspect, reason in (
+        (Aspect.NOT_PAUSED, "Halted"),
+        (Aspect.CHECKPOINTS_PASSED, "CheckpointLate"),
+        (Aspect.PLAN_VALID, None),
+    ):
+        verdict = found.verdict(aspect)
+        is_new = reasons.get(aspect.value) != verdict.reason
+        if verdict.holds is False and is_new and reason in {None, verdict.reason}:
+            name = "Late" if reason == "CheckpointLate" else reason or "InvalidPlan"
+            said.append(Announcement(name, verdict.message, warning=True))
+    return tuple(said)
+
+
+def _said(pending: PendingTransition) -> str:
+    start = "" if pending.from_ is None else f"{pending.from_} % → "
+    return f"{pending.type.value} {start}{pending.to} %"

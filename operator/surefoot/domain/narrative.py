@@ -1,0 +1,251 @@
+"""The review in words: phase, progress, what it waits for, and the conditions that tools read."""
+
+from datetime import datetime
+
+from surefoot.api.v1alpha1.durations import in_words
+from surefoot.api.v1alpha1.meta import Condition
+from surefoot.api.v1alpha1.rollout_status import (
+    Blocker,
+    MetricStatus,
+    Phase,
+    Requester,
+    RolloutStatus,
+    TransitionType,
+    TriggerStatus,
+)
+from surefoot.domain.measurements import Measurement
+from surefoot.domain.requests import who
+from surefoot.domain.review import Review
+from surefoot.domain.situation import planners
+from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, as_condition
+from surefoot.domain.windows import number
+
+_OF_THE_HOLD = frozenset(
+    {Aspect.SOAK_COMPLETE, Aspect.CHECKPOINTS_PASSED, Aspect.GATES_HEALTHY, Aspect.APPROVED}
+)
+
+
+def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
+    """The status with everything that follows from the review."""
+    situation, now = review.situation, review.situation.now
+    phase = phase_of(review, status)
+    return status.model_copy(
+        update={
+            "observed_generation": situation.rollout.metadata.generation,
+            "observed_at": now,
+            "phase": phase,
+            "progress": _progress(review),
+            "waiting_on": waiting_on(review, status),
+            "next_percent": None if situation.is_complete else situation.target_percent,
+            "earliest_advance": _earliest(review),
+            "requested_by": _requester(review),
+            "conditions": _conditions(review, status, phase),
+            "metrics": _metrics(review),
+            "triggers": _triggers(review),
+            "blocked_by": blockers(review),
+        }
+    )
+
+
+def phase_of(review: Review, status: RolloutStatus) -> Phase:
+    """The one word for where it stands; the first that applies."""
+    for phase, applies in (
+        (Phase.INVALID, not review.holds(Aspect.PLAN_VALID)),
+        (Phase.ROLLING_BACK, _is_rolling_back(status)),
+        (Phase.ROLLED_BACK, status.rolled_back),
+        (Phase.COMPLETED, status.completed_at is not None),
+        (Phase.PAUSED, not review.holds(Aspect.NOT_PAUSED)),
+        (Phase.PENDING, not review.situation.has_started),
+        (Phase.HOLDING, _holds_back(review)),
+        (Phase.SOAKING, not review.holds(Aspect.SOAK_COMPLETE)),
+        (Phase.HOLDING, not review.holds(Aspect.GATES_HEALTHY)),
+        (Phase.AWAITING_CHECKPOINT, not review.holds(Aspect.CHECKPOINTS_PASSED)),
+        (Phase.AWAITING_APPROVAL, not review.holds(Aspect.APPROVED)),
+    ):
+        if applies:
+            return phase
+    return Phase.PROGRESSING
+
+
+def _is_rolling_back(status: RolloutStatus) -> bool:
+    return status.pending is not None and status.pending.type is TransitionType.ROLLBACK
+
+
+def _holds_back(review: Review) -> bool:
+    """Whether something holds that is neither a clock, nor a gate, nor a person."""
+    return not all(
+        review.holds(aspect)
+        for aspect in (
+            Aspect.TRIGGERS_QUIET,
+            Aspect.TARGET_IN_SYNC,
+            Aspect.ADMISSION_ENFORCED,
+            Aspect.NOT_ROLLED_BACK,
+            Aspect.WITHIN_EXPANSION_LIMIT,
+        )
+    )
+
+
+def _progress(review: Review) -> str:
+    steps = review.situation.rollout.spec.steps
+    reached = review.situation.index
+    return f"{0 if reached is None else reached + 1}/{len(steps)}"
+
+
+def blockers(review: Review) -> tuple[Blocker, ...]:
+    """Everything that is missing now: nothing that could not be mended yet."""
+    if review.status.completed_at is not None:
+        aspects = {Aspect.PLAN_VALID, Aspect.TARGET_IN_SYNC}
+    elif review.situation.asks_people:
+        aspects = set(Aspect)
+    else:
+        aspects = {*NEEDED_TO_START, Aspect.TRIGGERS_QUIET}
+        if not review.situation.has_started and not review.firing:
+            aspects.remove(Aspect.TRIGGERS_QUIET)
+    return tuple(
+        blocker
+        for verdict in review.verdicts
+        if verdict.aspect in aspects
+        for blocker in verdict.blockers()
+    )[:96]
+
+
+def waiting_on(review: Review, status: RolloutStatus) -> str:
+    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
+    if status.pending is not None:
+        return f"{status.pending.type.value.lower()} to {status.pending.to} % is being applied"
+    if status.completed_at is not None:
+        return ""
+    obstacles = [
+        blocker.message for blocker in blockers(review) if blocker.condition not in _OF_THE_HOLD
+    ]
+    if obstacles:
+        more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
+        return f"{obstacles[0]}{more}"
+    if not review.situation.asks_people:
+        return ""
+    return "; then ".join(
+        part for part in (_clocks_and_gates(review), ", ".join(_people(review))) if part
+    )
+
+
+def _clocks_and_gates(review: Review) -> str:
+    parts = []
+    if review.soak is not None and not review.holds(Aspect.SOAK_COMPLETE):
+        parts.append(f"soak {in_words(review.soak.left)} left")
+    gates = review.verdict(Aspect.GATES_HEALTHY)
+    parts += [missing.message for missing in gates.missing]
+    return ", ".join(parts)
+
+
+def _people(review: Review) -> list[str]:
+    waits = [
+        f"{view.plan.name} ({who(view.plan.reporter.users, view.plan.reporter.groups)})"
+        for view in review.checkpoints.views
+        if not view.is_go
+    ]
+    if not review.holds(Aspect.APPROVED):
+        waits += [
+            f"{view.role.name} ({who(view.role.users, view.role.groups)})"
+            for view in review.approvals.views
+            if not view.is_go
+        ]
+    return waits
+
+
+def _earliest(review: Review) -> datetime | None:
+    """What the clocks alone allow; None when no clock holds."""
+    soak = review.soak
+    if soak is None or soak.is_complete:
+        return None
+    return max(review.situation.now, soak.observed_at + soak.left)
+
+
+def _requester(review: Review) -> Requester | None:
+    annotations = review.situation.rollout.metadata.annotations
+    names = planners(annotations)
+    if not names:
+        return None
+    return Requester(
+        username=names[0],
+        on_behalf_of=annotations.get("surefoot.dev/on-behalf-of"),
+        verified=review.situation.verified,
+    )
+
+
+def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Condition, ...]:
+    earlier = review.situation.rollout.status.conditions
+    now = review.situation.now
+    generation = review.situation.rollout.metadata.generation
+    found = [
+        as_condition(
+            verdict.aspect.value,
+            status=verdict.status,
+            reason=verdict.reason,
+            message=verdict.message,
+            earlier=earlier,
+            now=now,
+            generation=generation,
+        )
+        for verdict in review.verdicts
+    ]
+    message = waiting_on(review, status) or phase.value
+    complete = status.completed_at is not None
+    stalled = is_stalled(review, status)
+    for kind, holds in (
+        ("Ready", complete),
+        ("Reconciling", not complete and not stalled),
+        ("Stalled", stalled),
+    ):
+        found.append(
+            as_condition(
+                kind,
+                status=str(holds),
+                reason=phase.value,
+                message=message,
+                earlier=earlier,
+                now=now,
+                generation=generation,
+            )
+        )
+    return tuple(found)
+
+
+def is_stalled(review: Review, status: RolloutStatus) -> bool:
+    """Whether only a person can help."""
+    return (
+        not review.holds(Aspect.PLAN_VALID)
+        or status.rolled_back
+        or review.has_no_go
+        or (status.drift is not None and status.drift.count > 0)
+    )
+
+
+def _metrics(review: Review) -> tuple[MetricStatus, ...]:
+    if review.situation.is_complete:
+        return ()
+    snapshot = review.situation.snapshot
+    return tuple(
+        _metric(metric.name, snapshot.measurements.get(metric.name))
+        for metric in snapshot.rollout.spec.metrics
+    )
+
+
+def _metric(name: str, measurement: Measurement | None) -> MetricStatus:
+    if measurement is None:
+        return MetricStatus(name=name, outcome="NoData", message="not measured yet")
+    value = measurement.value
+    return MetricStatus(
+        name=name,
+        value=None if value is None else number(value),
+        outcome=measurement.outcome.value,
+        observed_at=measurement.observed_at,
+        message=measurement.message,
+    )
+
+
+def _triggers(review: Review) -> tuple[TriggerStatus, ...]:
+    earlier = {entry.name: entry for entry in review.situation.rollout.status.triggers}
+    return tuple(
+        verdict.as_status(earlier.get(verdict.name), review.situation.now)
+        for verdict in review.triggers
+    )

@@ -1,0 +1,137 @@
+"""What a decision asks to be done. Values only: `application.execute` carries them out, in order.
+
+    Intend    record a transition, then apply it to the ConfigMap, then commit it
+    Apply     go on with a transition that was recorded: apply, then commit
+    Commit    the ConfigMap already carries the recorded transition: commit it
+    Abandon   make sure that a recorded advance can never be applied, then write the status
+    Restore   write the ConfigMap as committed, over somebody's change
+    WriteStatus, RecordRequest, OpenRequest   a single write each
+
+At most one of Intend, Apply, Commit, Abandon and Restore is in a plan: they move the flag.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A Kubernetes event on the Rollout. ``warning`` decides its type."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """Write the Rollout's status, against the resourceVersion that was judged."""
+
+    status: RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """Record ``status.pending`` (the commit point), then apply and commit it."""
+
+    status: RolloutStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply and commit a transition that is already recorded."""
+
+    pending: PendingTransition
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit a transition that is recorded and applied, or that was applied late."""
+
+    pending: PendingTransition
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Mark the ConfigMap so that ``pending`` can never be applied, then write ``status``.
+
+    Where the ConfigMap turns out to carry the transition already, it is committed instead.
+    ``marks_config_map`` is False for a Start, which has no ConfigMap to mark.
+    """
+
+    pending: PendingTransition
+    status: RolloutStatus
+    marks_config_map: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Write the ConfigMap as committed, after the status said so where ``status`` is given."""
+
+    status: RolloutStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """Create a Checkpoint or Approval under the first of ``names`` that is free.
+
+    A taken name whose object makes the same request is success: somebody else opened it.
+    """
+
+    names: tuple[str, ...]
+    spec: CheckpointSpec | ApprovalSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRequest:
+    """Write the status of a Checkpoint or Approval, against the version that was judged.
+
+    ``kind`` is `Checkpoint` or `Approval`.
+    """
+
+    kind: str
+    name: str
+    uid: str
+    resource_version: str
+    status: CheckpointStatus | ApprovalStatus
+
+
+Action = WriteStatus | Intend | Apply | Commit | Abandon | Restore | OpenRequest | RecordRequest
+MOVES = (Intend, Apply, Commit, Abandon, Restore)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, and when to look again at the latest.
+
+    ``status`` is the Rollout's status as judged, whether or not it is due to be written.
+    ``summary`` is the decision in a line, for the log.
+    """
+
+    status: RolloutStatus
+    actions: tuple[Action, ...]
+    announcements: tuple[Announcement, ...]
+    requeue_after: timedelta
+    summary: str
+
+    @property
+    def moves_the_flag(self) -> bool:
+        """Whether the plan asks for a write that must be decided on fresh reads."""
+        return any(isinstance(action, MOVES) for action in self.actions)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the plan rolls back: it must not wait behind other work."""
+        return any(
+            (isinstance(action, Apply | Commit) and action.pending.type == "Rollback")
+            or (
+                isinstance(action, Intend)
+                and action.status.pending is not None
+                and action.status.pending.type == "Rollback"
+            )
+            for action in self.actions
+        )

@@ -1,0 +1,83 @@
+"""What makes two plans the same plan.
+
+The hash is sha256 over RFC 8785 JSON of the spec without the people's fields and `target.onDelete`,
+without what equals its default, with durations in seconds and bounds as numbers: neither an upgrade
+nor another spelling changes it.
+"""
+
+import hashlib
+from functools import cache, lru_cache
+from typing import Any
+
+import rfc8785
+
+from surefoot.api.v1alpha1.meta import CANONICAL, ApiModel
+from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Target
+
+_NOT_THE_PLAN: dict[type[ApiModel], frozenset[str]] = {
+    RolloutSpec: frozenset({"paused", "rollback", "attempt"}),
+    Target: frozenset({"on_delete"}),
+    Rehearsal: frozenset({"run"}),
+}
+SOAK_BEARING_PARTS = ("target", "metrics", "triggers", "cohorts")
+"""Parts that soak and baseline measured; if one of them changes, both start anew."""
+
+
+@lru_cache(maxsize=4096)
+def plan_hash(spec: RolloutSpec) -> str:
+    """The identity of the plan: `sha256:` and 64 hex digits."""
+    return _sha256(canonical(spec))
+
+
+@lru_cache(maxsize=4096)
+def _parts(spec: RolloutSpec) -> tuple[tuple[str, str], ...]:
+    plan = canonical(spec)
+    parts = {name: value for name, value in plan.items() if name != "steps"}
+    parts |= {f"steps[{step['percent']}]": step for step in plan["steps"]}
+    return tuple((name, _sha256(value)[:23]) for name, value in sorted(parts.items()))
+
+
+def plan_parts(spec: RolloutSpec) -> dict[str, str]:
+    """A short hash for each part of the plan; a step is `steps[10]`."""
+    return dict(_parts(spec))
+
+
+def changed_parts(before: dict[str, str], after: dict[str, str]) -> tuple[str, ...]:
+    """The names of the parts that were added, changed or removed."""
+    return tuple(
+        sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    )
+
+
+def _sha256(value: Any) -> str:
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(value)).hexdigest()}"
+
+
+def canonical(model: ApiModel) -> dict[str, Any]:
+    """The model as JSON values that do not depend on spelling."""
+    skipped = _NOT_THE_PLAN.get(type(model), frozenset())
+    plain = model.model_dump(mode="json", by_alias=True, exclude_none=True, context=CANONICAL)
+    found: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        alias = field.alias or name
+        if name in skipped or alias not in plain:
+            continue
+        value = _canonical_value(getattr(model, name), plain[alias])
+        if alias not in _defaults(type(model)) or _defaults(type(model))[alias] != value:
+            found[alias] = value
+    return found
+
+
+def _canonical_value(value: Any, plain: Any) -> Any:
+    if isinstance(value, ApiModel):
+        return canonical(value)
+    if isinstance(value, tuple):
+        return [_canonical_value(*pair) for pair in zip(value, plain, strict=True)]
+    return plain
+
+
+@cache
+def _defaults(kind: type[ApiModel]) -> dict[str, Any]:
+    return kind.model_construct().model_dump(
+        mode="json", by_alias=True, exclude_none=True, context=CANONICAL, warnings=False
+    )

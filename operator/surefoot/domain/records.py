@@ -1,0 +1,137 @@
+"""What the status of every Checkpoint and Approval of a Rollout must say by now."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, ApprovalStatus, RequestState
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointStatus
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.approvals import RoleView
+from surefoot.domain.checkpoints import CheckpointView, is_late, state_now
+from surefoot.domain.plan import RecordRequest
+from surefoot.domain.requests import FINAL, Decided, Request, decided
+from surefoot.domain.situation import Situation
+
+
+def records(
+    situation: Situation,
+    checkpoints: Iterable[CheckpointView],
+    roles: Iterable[RoleView],
+) -> tuple[RecordRequest, ...]:
+    """The statuses that must be written: what was decided, seen, used, voided or has expired."""
+    snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
+    used = _used(situation.status)
+    by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
+    by_approval = {v.request.metadata.uid: v for v in roles if v.request is not None}
+    found: list[RecordRequest] = []
+    for checkpoint in snapshot.checkpoints:
+        if checkpoint.spec.request.rollout.uid == uid:
+            view = by_checkpoint.get(checkpoint.metadata.uid)
+            status = _checkpoint_status(situation, checkpoint, view, used)
+            found += _record(checkpoint, status)
+    for approval in snapshot.approvals:
+        if approval.spec.request.rollout.uid == uid:
+            role = by_approval.get(approval.metadata.uid)
+            found += _record(approval, _approval_status(situation, approval, role, used))
+    return tuple(found)
+
+
+def _record(
+    request: Request, status: CheckpointStatus | ApprovalStatus
+) -> tuple[RecordRequest, ...]:
+    if status == request.status:
+        return ()
+    metadata = request.metadata
+    kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
+    return (RecordRequest(kind, metadata.name, metadata.uid, metadata.resource_version, status),)
+
+
+_Used = dict[str, tuple[str, int]]
+
+
+def _used(status: RolloutStatus) -> _Used:
+    """Which transition used a decision, and at which generation, by the request's UID."""
+    return {
+        decision.uid: (entry.transition_id, decision.generation)
+        for entry in status.history
+        for decision in entry.evidence.decisions
+    }
+
+
+def _known(situation: Situation, request: Request) -> Decided | None:
+    return decided(request, situation.snapshot.seen_undecided, situation.verified, situation.now)
+
+
+def _approval_status(
+    situation: Situation, approval: Approval, view: RoleView | None, used: _Used
+) -> ApprovalStatus:
+    current: dict[str, object] | None = None
+    if view is not None:
+        current = {
+            "state": view.state,
+            "expires_at": view.expires_at,
+            "void_reason": view.void_reason,
+        }
+    return approval.status.model_copy(update=_changes(situation, approval, current, used))
+
+
+def _checkpoint_status(
+    situation: Situation, checkpoint: Checkpoint, view: CheckpointView | None, used: _Used
+) -> CheckpointStatus:
+    current: dict[str, object] | None = None
+    if view is not None:
+        current = {
+            "state": state_now(view),
+            "void_reason": view.void_reason,
+            "late": is_late(view, situation.now),
+        }
+    return checkpoint.status.model_copy(update=_changes(situation, checkpoint, current, used))
+
+
+def _changes(
+    situation: Situation, request: Request, current: dict[str, object] | None, used: _Used
+) -> dict[str, object]:
+    """What the status must say: ``current`` is None for a request that no longer counts."""
+    common = _common(request, _known(situation, request))
+    if request.metadata.uid in used:
+        transition, generation = used[request.metadata.uid]
+        return {
+            **common,
+            "state": RequestState.USED,
+            "counted_for": transition,
+            "used_generation": generation,
+        }
+    if request.status.state in FINAL:
+        return common
+    if current is None:
+        return {
+            **common,
+            "state": RequestState.VOID,
+            "void_reason": _why_void(situation, request),
+        }
+    return {**common, **current}
+
+
+def _common(request: Request, known: Decided | None) -> dict[str, object]:
+    """What is kept of every decision, also of one that does not count."""
+    decided_at: datetime | None = known.at if known else None
+    return {
+        "decisions": known.history if known else request.status.decisions,
+        "decided_at": decided_at,
+        "observed_generation": request.metadata.generation,
+    }
+
+
+def _why_void(situation: Situation, request: Request) -> str:
+    """Why a request is no longer the one that counts."""
+    asked = request.spec.request
+    if asked.attempt != situation.attempt:
+        return f"attempt {situation.attempt} has begun"
+    if situation.status.rolled_back:
+        return "a rollback ended the attempt"
+    if asked.plan_hash != situation.plan_hash:
+        return "the plan has changed"
+    percent = asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent
+    if percent != situation.percent or situation.is_complete:
+        return "the step was left without it"
+    return "it was asked again"

@@ -1,0 +1,462 @@
+"""The review: what is so now. First what has changed since, then a verdict on every aspect."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.durations import format_elapsed, in_words
+from surefoot.api.v1alpha1.rollout import Rollout, TriggerAction
+from surefoot.api.v1alpha1.rollout_status import (
+    Evidence,
+    PlanRecord,
+    RolloutStatus,
+    TransitionType,
+    TriggerState,
+    WindowEvidence,
+)
+from surefoot.domain.approvals import ApprovalsJudgement, judge_approvals
+from surefoot.domain.checkpoints import CheckpointsJudgement, judge_checkpoints
+from surefoot.domain.config_map import Difference, difference, rendering_of
+from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
+from surefoot.domain.gates import judge_gates
+from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
+from surefoot.domain.situation import Situation, situation_of
+from surefoot.domain.snapshot import Admission, Snapshot
+from surefoot.domain.soak import SoakAccount, close_account
+from surefoot.domain.transitions import entry, with_entry
+from surefoot.domain.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.verdicts import (
+    Aspect,
+    Missing,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
+
+_NOT_ASKED_FOR = (
+    Aspect.BASELINE_RECORDED,
+    Aspect.REHEARSAL_FRESH,
+    Aspect.COVERAGE_OBSERVED,
+    Aspect.DELIVERY_OBSERVED,
+    Aspect.WITHIN_SCHEDULE,
+    Aspect.DEPENDENCIES_MET,
+    Aspect.SCORECARD_PASSED,
+)
+"""Aspects whose features come later: a plan that asks for one of them is not valid."""
+
+_OF_THE_HOLD = (
+    Aspect.SOAK_COMPLETE,
+    Aspect.CHECKPOINTS_PASSED,
+    Aspect.GATES_HEALTHY,
+    Aspect.APPROVED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Everything that is so now.
+
+    ``status`` has what changed since the last one was written: plan, attempt, soak account, the
+    moment up to which decisions are void. ``verdicts`` has one entry for every aspect.
+    """
+
+    situation: Situation
+    status: RolloutStatus
+    faults: tuple[Missing, ...]
+    triggers: tuple[TriggerVerdict, ...]
+    soak: SoakAccount | None
+    checkpoints: CheckpointsJudgement
+    approvals: ApprovalsJudgement
+    windows: tuple[WindowEvidence, ...]
+    drift: Difference | None
+    verdicts: tuple[Verdict, ...]
+
+    def verdict(self, aspect: Aspect) -> Verdict:
+        """The verdict on one aspect."""
+        return next(verdict for verdict in self.verdicts if verdict.aspect is aspect)
+
+    def holds(self, aspect: Aspect) -> bool:
+        """Whether an aspect does not block."""
+        return self.verdict(aspect).holds is True
+
+    @property
+    def firing(self) -> tuple[TriggerVerdict, ...]:
+        """The triggers that fire now."""
+        return tuple(v for v in self.triggers if v.state is TriggerState.FIRING)
+
+    @property
+    def has_no_go(self) -> bool:
+        """Whether somebody's NO-GO stands."""
+        return any(view.no_go for view in self.checkpoints.views) or any(
+            view.no_go for view in self.approvals.views
+        )
+
+    def evidence(self) -> Evidence:
+        """Every input of this review that a decision on it uses."""
+        metadata = self.situation.rollout.metadata
+        return Evidence(
+            resource_version=metadata.resource_version,
+            generation=metadata.generation,
+            decided_at=self.situation.now,
+            since=self.status.since,
+            soak=self.soak.as_status() if self.soak else None,
+            windows=(
+                *(verdict.evidence for verdict in self.triggers if verdict.evidence),
+                *self.windows,
+            )[:80],
+            decisions=(*self.checkpoints.evidence, *self.approvals.evidence)[:48],
+            conditions=tuple(f"{v.aspect.value}={v.reason}" for v in self.verdicts if v.holds),
+            admission=self.situation.snapshot.admission.value,
+        )
+
+
+def review(snapshot: Snapshot, now: datetime) -> Review:
+    """Judge every aspect of a Rollout."""
+    rollout = snapshot.rollout
+    faults = plan_faults(snapshot)
+    status = _with_attempt(_with_plan(rollout, rollout.status, now, valid=not faults), rollout, now)
+    situation = situation_of(snapshot, status, status.plan_hash, now)
+    triggers = (
+        () if situation.is_complete else judge_triggers(snapshot, valid_triggers(snapshot), now)
+    )
+    soak = _soak(situation, triggers)
+    status = _with_void(_with_soak(status, soak), triggers, soak, now)
+    situation = situation_of(snapshot, status, status.plan_hash, now)
+    checkpoints = judge_checkpoints(situation)
+    gates, windows = judge_gates(snapshot, situation.hold, situation.began, now)
+    approvals = judge_approvals(
+        situation,
+        hold_is_satisfied=(soak is not None and soak.is_complete)
+        and checkpoints.verdict.holds is True,
+        reporters=checkpoints.reporters,
+        replaced_at=checkpoints.replaced_at,
+    )
+    drift = _drift(situation)
+    verdicts = (
+        _plan_valid(faults),
+        _target_in_sync(situation, drift),
+        _admission(snapshot.admission),
+        _not_paused(snapshot, now),
+        _not_rolled_back(situation),
+        _triggers_quiet(situation, triggers),
+        _soak_complete(situation, soak, triggers),
+        checkpoints.verdict,
+        gates,
+        approvals.verdict,
+        judge_expansion(rollout.spec),
+        *(not_required(aspect) for aspect in _NOT_ASKED_FOR),
+    )
+    return Review(
+        situation=situation,
+        status=status,
+        faults=faults,
+        triggers=triggers,
+        soak=soak,
+        checkpoints=checkpoints,
+        approvals=approvals,
+        windows=windows,
+        drift=drift,
+        verdicts=_in_order(_settled(situation, verdicts)),
+    )
+
+
+def _in_order(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    by_aspect = {verdict.aspect: verdict for verdict in verdicts}
+    return tuple(by_aspect[aspect] for aspect in Aspect)
+
+
+def _settled(situation: Situation, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """Once completed, nothing of the hold is asked any more."""
+    if not situation.is_complete:
+        return verdicts
+    return tuple(
+        passes(verdict.aspect, "Completed", "the rollout is complete")
+        if verdict.aspect in _OF_THE_HOLD
+        else verdict
+        for verdict in verdicts
+    )
+
+
+# What changed since the status was written.
+
+
+def _with_plan(
+    rollout: Rollout, status: RolloutStatus, now: datetime, *, valid: bool
+) -> RolloutStatus:
+    """The status under the plan that is in force: the last valid one."""
+    new_hash = plan_hash(rollout.spec)
+    if not valid or new_hash == status.plan_hash or status.pending is not None:
+        return status
+    parts = plan_parts(rollout.spec)
+    changed = changed_parts(status.plan.parts, parts) if status.plan else ()
+    record = {"plan_hash": new_hash, "plan": PlanRecord(parts=parts)}
+    if not status.plan_hash or status.percent is None:
+        return status.model_copy(update=record)
+    keeps_soak = not set(changed) & set(SOAK_BEARING_PARTS)
+    if not keeps_soak:
+        record |= {"hold_since": now, "soak": None}
+    status = status.model_copy(update=record)
+    kept = "the soak goes on" if keeps_soak else "the soak starts anew"
+    return with_entry(
+        status,
+        entry(
+            rollout,
+            status,
+            TransitionType.PLAN_CHANGED,
+            reason="PlanChanged",
+            message=f"{', '.join(changed)} changed: approvals are void, {kept}",
+            now=now,
+            evidence=Evidence(
+                resource_version=rollout.metadata.resource_version,
+                generation=rollout.metadata.generation,
+                decided_at=now,
+                changed_fields=changed[:64],
+            ),
+        ),
+    )
+
+
+def _with_attempt(status: RolloutStatus, rollout: Rollout, now: datetime) -> RolloutStatus:
+    """The status in the attempt that a person asks for; it only rises."""
+    wanted = max(rollout.spec.attempt or 0, status.attempt or 0)
+    if status.attempt is None or status.percent is None:
+        return status.model_copy(update={"attempt": wanted})
+    if wanted == status.attempt or status.pending is not None:
+        return status
+    before = "after the rollback" if status.rolled_back else "while it ran"
+    status = status.model_copy(
+        update={"attempt": wanted, "rolled_back": False, "hold_since": now, "soak": None}
+    )
+    return with_entry(
+        status,
+        entry(
+            rollout,
+            status,
+            TransitionType.RETRY,
+            reason="AttemptRaised",
+            message=f"attempt raised to {wanted} {before}: requests are asked anew and the hold "
+            "starts anew",
+            now=now,
+        ),
+    )
+
+
+def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
+    if situation.began is None or not situation.asks_people:
+        return None
+    return close_account(
+        situation.status,
+        situation.hold,
+        triggers,
+        began=situation.began,
+        now=situation.now,
+        uncertainty=situation.snapshot.clock_uncertainty,
+    )
+
+
+def _with_soak(status: RolloutStatus, soak: SoakAccount | None) -> RolloutStatus:
+    return status.model_copy(update={"soak": soak.as_status() if soak else None})
+
+
+def _with_void(
+    status: RolloutStatus,
+    triggers: tuple[TriggerVerdict, ...],
+    soak: SoakAccount | None,
+    now: datetime,
+) -> RolloutStatus:
+    """Decisions given before a Rollback or Hold trigger fired are void."""
+    fires = any(
+        verdict.state is TriggerState.FIRING and verdict.action is not TriggerAction.DEGRADE
+        for verdict in triggers
+    )
+    moments = [
+        moment
+        for moment in (status.void_before, soak.fired_at if soak else None, now if fires else None)
+        if moment is not None
+    ]
+    return status.model_copy(update={"void_before": max(moments, default=None)})
+
+
+def _drift(situation: Situation) -> Difference | None:
+    committed = situation.status.committed
+    if committed is None or situation.status.pending is not None:
+        return None
+    rendering = rendering_of(situation.rollout, committed)
+    return difference(situation.snapshot.config_map, rendering, situation.rollout.metadata.uid)
+
+
+# One verdict for each aspect that is not a module of its own.
+
+
+def _plan_valid(faults: tuple[Missing, ...]) -> Verdict:
+    if faults:
+        return blocks(Aspect.PLAN_VALID, *faults)
+    return passes(Aspect.PLAN_VALID, "Valid", "the plan is valid")
+
+
+def _target_in_sync(situation: Situation, drift: Difference | None) -> Verdict:
+    name = situation.rollout.spec.target.config_map_name
+    if drift is not None and not drift.by_the_plan:
+        manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
+        changed_by = f", changed by {manager}" if manager else ""
+        account = situation.status.drift
+        often = f"; restored {account.count} times" if account and account.count > 1 else ""
+        return blocks(
+            Aspect.TARGET_IN_SYNC,
+            Missing("Drifted", f"ConfigMap {name}: {drift.message}{changed_by}{often}"),
+        )
+    if situation.status.committed is None:
+        return passes(Aspect.TARGET_IN_SYNC, "NotStarted", f"ConfigMap {name} is free to be taken")
+    return passes(Aspect.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {situation.percent} %")
+
+
+def _admission(admission: Admission) -> Verdict:
+    match admission:
+        case Admission.ENFORCED:
+            return passes(
+                Aspect.ADMISSION_ENFORCED, "Enforced", "signatures are verified by admission"
+            )
+        case Admission.UNENFORCED:
+            return passes(
+                Aspect.ADMISSION_ENFORCED,
+                "Unenforced",
+                "the administrator stated admission: Unenforced; signatures are not verified",
+            )
+        case Admission.UNSUPPORTED:
+            return blocks(
+                Aspect.ADMISSION_ENFORCED,
+                Missing(
+                    "NotSupported",
+                    "this version ships no admission policies yet; to go on with signatures that "
+                    "are not verified, state admission: Unenforced in the operator's configuration",
+                ),
+            )
+        case Admission.NOT_ENFORCED:
+            return blocks(
+                Aspect.ADMISSION_ENFORCED,
+                Missing("NotEnforced", "the admission policies are not alive; install them"),
+            )
+        case Admission.UNKNOWN:
+            return blocks(
+                Aspect.ADMISSION_ENFORCED,
+                Missing("Unknown", "it is not known whether the admission policies are alive"),
+                unknown=True,
+            )
+
+
+def _not_paused(snapshot: Snapshot, now: datetime) -> Verdict:
+    metadata = snapshot.rollout.metadata
+    missing = []
+    halt = snapshot.halt
+    if halt is not None and (halt.until is None or halt.until > now):
+        until = f" until {halt.until:%Y-%m-%d %H:%M UTC}" if halt.until else ""
+        missing.append(
+            Missing(
+                "Halted",
+                f"halted in {halt.namespace}{until}: {halt.reason or 'no reason was given'}",
+                f"kubectl delete configmap surefoot-halt -n {halt.namespace}",
+            )
+        )
+    if snapshot.rollout.spec.paused:
+        missing.append(
+            Missing(
+                "Paused",
+                "spec.paused is true",
+                f"kubectl patch rollouts.surefoot.dev {metadata.name} -n {metadata.namespace} "
+                '--type=merge -p \'{"spec":{"paused":null}}\'',
+            )
+        )
+    if missing:
+        return blocks(Aspect.NOT_PAUSED, *missing)
+    return passes(Aspect.NOT_PAUSED, "Running", "nobody paused or halted it")
+
+
+def _not_rolled_back(situation: Situation) -> Verdict:
+    metadata, status = situation.rollout.metadata, situation.status
+    patch = (
+        f"kubectl patch rollouts.surefoot.dev {metadata.name} -n {metadata.namespace} "
+        "--type=merge -p "
+    )
+    missing = []
+    if status.rolled_back:
+        last = next((e for e in reversed(status.history) if e.type == "Rollback"), None)
+        why = f": {last.message}" if last else ""
+        missing.append(
+            Missing(
+                last.reason if last else "TriggerFired",
+                f"rolled back to {status.percent} %{why}; raise attempt to try again",
+                f'{patch}\'{{"spec":{{"attempt":{situation.attempt + 1}}}}}\'',
+            )
+        )
+    ceiling = situation.rollout.spec.rollback
+    goal = situation.target_percent
+    if ceiling is not None and goal is not None and goal > ceiling.to:
+        missing.append(
+            Missing(
+                "Ceiling",
+                f"spec.rollback keeps it at or below {ceiling.to} %: "
+                f"{ceiling.reason or 'no reason was given'}",
+                f'{patch}\'{{"spec":{{"rollback":null}}}}\'',
+            )
+        )
+    if missing:
+        return blocks(Aspect.NOT_ROLLED_BACK, *missing)
+    return passes(Aspect.NOT_ROLLED_BACK, "NotRolledBack", "no rollback stands")
+
+
+_WORST_FIRST = (
+    TriggerState.FIRING,
+    TriggerState.PENDING,
+    TriggerState.NO_DATA,
+    TriggerState.SETTLING,
+)
+
+
+def _triggers_quiet(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> Verdict:
+    if situation.is_complete or not situation.rollout.spec.triggers:
+        return not_required(Aspect.TRIGGERS_QUIET)
+    loud = sorted(
+        (verdict for verdict in triggers if verdict.state is not TriggerState.QUIET),
+        key=lambda verdict: _WORST_FIRST.index(verdict.state),
+    )
+    if not loud:
+        return passes(
+            Aspect.TRIGGERS_QUIET, "Quiet", "; ".join(verdict.message for verdict in triggers)
+        )
+    missing = [Missing(f"Trigger{v.state.value}", f"trigger {v.name}: {v.message}") for v in loud]
+    unknown = all(v.state is TriggerState.NO_DATA for v in loud)
+    return blocks(Aspect.TRIGGERS_QUIET, *missing, unknown=unknown)
+
+
+def _soak_complete(
+    situation: Situation, soak: SoakAccount | None, triggers: tuple[TriggerVerdict, ...]
+) -> Verdict:
+    required = situation.hold.soak
+    if soak is None:
+        if not required:
+            return not_required(Aspect.SOAK_COMPLETE)
+        return blocks(
+            Aspect.SOAK_COMPLETE,
+            Missing("NotStarted", f"{in_words(required)} of healthy time are needed"),
+        )
+    if not required:
+        return not_required(Aspect.SOAK_COMPLETE)
+    account = f"{_so_far(soak)} of {in_words(required)} of healthy time"
+    if soak.is_complete:
+        return passes(Aspect.SOAK_COMPLETE, "SoakComplete", account)
+    paused = ""
+    if not soak.running:
+        names = ", ".join(v.name for v in triggers if v.state is not TriggerState.QUIET)
+        paused = f", not counting while {names} is not quiet"
+    return blocks(
+        Aspect.SOAK_COMPLETE,
+        Missing(
+            "SoakInsufficient" if soak.running else "SoakPaused",
+            f"soak insufficient: {account}, {in_words(soak.left)} left{paused}",
+        ),
+    )
+
+
+def _so_far(soak: SoakAccount) -> str:
+    """The healthy time in words, rounded down: never more than there was."""
+    return format_elapsed(soak.healthy // timedelta(seconds=1) * timedelta(seconds=1))

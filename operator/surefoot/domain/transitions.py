@@ -1,0 +1,166 @@
+"""How the status changes when something happens: intents, commits, and the history.
+
+intent ──apply──▶ commit        Start, Advance, Rollback: they move the flag
+  └────abandon                  an advance that was recorded and must not happen
+one status write                Complete, Retry, PlanChanged, DriftCorrected
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+
+from surefoot.api.v1alpha1.durations import format_elapsed
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import (
+    Committed,
+    Evidence,
+    PendingTransition,
+    RolloutStatus,
+    Transition,
+    TransitionType,
+)
+from surefoot.domain.plan import Announcement
+
+KEPT_ENTRIES = 20
+MAX_ENTRY_BYTES = 16 * 1024
+MAX_HISTORY_BYTES = 256 * 1024
+
+
+def transition_id(rollout: Rollout, kind: TransitionType, to: int) -> str:
+    """The id of a transition decided on this version of the Rollout.
+
+    It follows from what was judged, so that deciding twice on the same facts is deciding once; and
+    an abandoned id never returns, because the version it was made from never does.
+    """
+    metadata = rollout.metadata
+    text = "\n".join((metadata.uid, metadata.resource_version, kind.value, str(to)))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def committed(rollout: Rollout, pending: PendingTransition, now: datetime) -> RolloutStatus:
+    """The status once the ConfigMap carries the pending transition.
+
+    ``rollout`` must be freshly read; ``now`` must not be earlier than the moment of the commit, so
+    that no soak is ever short.
+    """
+    rolled_back = pending.type is TransitionType.ROLLBACK
+    status = rollout.status.model_copy(
+        update={
+            "pending": None,
+            "percent": pending.to,
+            "step": pending.step,
+            "since": now,
+            "hold_since": now,
+            "soak": None,
+            "attempt": pending.attempt,
+            "rolled_back": rolled_back,
+            "completed_at": None,
+            "committed": Committed(
+                transition_id=pending.transition_id,
+                type=pending.type,
+                recorded_at=pending.recorded_at,
+            ),
+            "void_before": now if rolled_back else rollout.status.void_before,
+            "triggers": (),
+            "observed_at": None,
+        }
+    )
+    return with_entry(
+        status,
+        Transition(
+            transition_id=pending.transition_id,
+            type=pending.type,
+            step=pending.step,
+            from_=pending.from_,
+            to=pending.to,
+            at=now,
+            plan_hash=pending.plan_hash,
+            attempt=pending.attempt,
+            reason=pending.reason,
+            message=pending.message,
+            evidence=pending.evidence,
+            by=pending.by,
+            took=format_elapsed(max(now - pending.recorded_at, now - now)),
+        ),
+    )
+
+
+def entry(
+    rollout: Rollout,
+    status: RolloutStatus,
+    kind: TransitionType,
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+    evidence: Evidence | None = None,
+    by: tuple[str, ...] = ("surefoot",),
+) -> Transition:
+    """An entry that does not move the flag. The status must have a percentage."""
+    if status.percent is None:
+        raise ValueError(f"{rollout.metadata.name} has not started and has no history yet")
+    return Transition(
+        transition_id=transition_id(rollout, kind, status.percent),
+        type=kind,
+        step=status.step,
+        from_=status.percent,
+        to=status.percent,
+        at=now,
+        plan_hash=status.plan_hash,
+        attempt=status.attempt or 0,
+        reason=reason,
+        message=message,
+        evidence=evidence or Evidence(),
+        by=by,
+    )
+
+
+def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
+    """The status with an entry appended, chained by hash to the one before, within the bounds."""
+    previous = status.history[-1].hash if status.history else ""
+    chained = _small_enough(new).model_copy(update={"prev_hash": previous})
+    sealed = chained.model_copy(update={"hash": entry_hash(chained)})
+    history = (*status.history, sealed)[-KEPT_ENTRIES:]
+    while len(history) > 1 and sum(map(_size, history)) > MAX_HISTORY_BYTES:
+        history = history[1:]
+    return status.model_copy(update={"history": history})
+
+
+def entry_hash(item: Transition) -> str:
+    """The hash that seals an entry: sha256 over its RFC 8785 JSON without `hash`."""
+    wire: dict[str, Any] = item.to_wire()
+    wire.pop("hash", None)
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(wire)).hexdigest()}"
+
+
+def _size(item: Transition) -> int:
+    return len(item.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _small_enough(item: Transition) -> Transition:
+    """The entry, with evidence left out as far as its bound demands: windows, then reasons."""
+    evidence = item.evidence
+    if _size(item) <= MAX_ENTRY_BYTES:
+        return item
+    decisions = tuple(d.model_copy(update={"reason": d.reason[:80]}) for d in evidence.decisions)
+    for smaller in (
+        {"decisions": decisions},
+        {"decisions": decisions, "windows": evidence.windows[:16]},
+        {"decisions": decisions, "windows": ()},
+        {"decisions": decisions[:16], "windows": (), "changed_fields": ()},
+    ):
+        shortened = evidence.model_copy(update={**smaller, "shortened": True})
+        item = item.model_copy(update={"evidence": shortened})
+        if _size(item) <= MAX_ENTRY_BYTES:
+            break
+    return item
+
+
+def announcement(item: Transition) -> Announcement:
+    """A history entry as an event."""
+    bad = item.type in {TransitionType.ROLLBACK, TransitionType.DRIFT_CORRECTED}
+    moved = f"{item.from_ if item.from_ is not None else 0} % → {item.to} %"
+    text = f"{moved}: {item.message}" if item.from_ != item.to else item.message
+    return Announcement(item.type.value, text, warning=bad)

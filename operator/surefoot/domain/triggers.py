@@ -1,0 +1,245 @@
+"""Triggers: conditions on metrics that move back, hold or degrade, in every state.
+
+A trigger is Firing when every point present in its window breaches and at least 80 % of the points
+are present, so that a flapping exporter does not disarm it. After a rollback it is Settling until
+its data can no longer speak of before.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
+from surefoot.api.v1alpha1.rollout import (
+    OnNoData,
+    RolloutSpec,
+    Trigger,
+    TriggerAction,
+)
+from surefoot.api.v1alpha1.rollout_status import TriggerState, TriggerStatus, WindowEvidence
+from surefoot.domain.measurements import Measurement
+from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.steps import ZERO, previous_percent
+from surefoot.domain.windows import (
+    ENOUGH_COVERAGE,
+    Window,
+    number,
+    window_at,
+    window_evidence,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmedTrigger:
+    """A trigger that can be judged: its metric answers, or at least could.
+
+    ``judged_from`` is the earliest moment whose data it may judge; ``settles`` says that this is
+    because of a rollback. ``nobody_is_in`` is the case at 0 %, where missing data mean nothing.
+    """
+
+    spec: Trigger
+    measurement: Measurement | None
+    is_stale: bool
+    judged_from: datetime | None
+    settles: bool
+    nobody_is_in: bool
+
+    @property
+    def name(self) -> str:
+        """Its name in the plan."""
+        return self.spec.name
+
+    @property
+    def metric(self) -> str:
+        """The metric it judges."""
+        return self.spec.metric or self.spec.name
+
+    @property
+    def length(self) -> timedelta:
+        """How long a breach must have held."""
+        return parse_duration(self.spec.for_)
+
+    def breaches(self, value: float) -> bool:
+        """Whether a value is beyond the bound."""
+        if self.spec.above is not None:
+            return value > parse_bound(self.spec.above)
+        return self.spec.below is not None and value < parse_bound(self.spec.below)
+
+    @property
+    def bound(self) -> str:
+        """The bound, in words."""
+        if self.spec.above is not None:
+            return f"above {self.spec.above}"
+        return f"below {self.spec.below}"
+
+    def state_at(self, measurement: Measurement, moment: datetime) -> TriggerState:
+        """What the trigger says at a point of the measurement's grid."""
+        if self.settles and self.judged_from is not None and moment < self.judged_from:
+            return TriggerState.SETTLING
+        window = window_at(measurement, moment, self.length, self.judged_from)
+        if self._fires(window):
+            return TriggerState.FIRING
+        if window.newest is None or not window.newest.is_number:
+            return TriggerState.QUIET if self.nobody_is_in else TriggerState.NO_DATA
+        if self.breaches(window.newest.value):
+            return TriggerState.PENDING
+        return TriggerState.QUIET
+
+    def _fires(self, window: Window) -> bool:
+        return window.is_full and window.coverage >= ENOUGH_COVERAGE and window.all(self.breaches)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerVerdict:
+    """What a trigger says now. ``rolls_back`` is decided here; where to, in ``target``."""
+
+    trigger: ArmedTrigger
+    state: TriggerState
+    message: str
+    value: str | None
+    rolls_back: bool
+    evidence: WindowEvidence | None
+
+    @property
+    def name(self) -> str:
+        """The trigger's name in the plan."""
+        return self.trigger.name
+
+    @property
+    def action(self) -> TriggerAction:
+        """What the trigger does when it fires."""
+        return self.trigger.spec.action
+
+    def target(self, spec: RolloutSpec, percent: int) -> int:
+        """Where a rollback goes from ``percent``; always lower, unless it is 0 already."""
+        named = self.trigger.spec.to
+        if named == "Zero":
+            return 0
+        if isinstance(named, int) and named < percent:
+            return named
+        return previous_percent(spec, percent)
+
+    def as_status(self, earlier: TriggerStatus | None, now: datetime) -> TriggerStatus:
+        """The entry on the status; ``since`` moves only with the state."""
+        unchanged = earlier is not None and earlier.state == self.state
+        return TriggerStatus(
+            name=self.name,
+            state=self.state,
+            since=earlier.since if earlier is not None and unchanged else now,
+            value=self.value,
+            message=self.message,
+        )
+
+
+def judge_triggers(
+    snapshot: Snapshot, valid: tuple[Trigger, ...], now: datetime
+) -> tuple[TriggerVerdict, ...]:
+    """What every valid trigger of the plan says now."""
+    return tuple(_judge(snapshot, arm(snapshot, spec, now), now) for spec in valid)
+
+
+def arm(snapshot: Snapshot, spec: Trigger, now: datetime) -> ArmedTrigger:
+    """Bind a trigger to its measurement, and to the time that it may judge."""
+    status = snapshot.rollout.status
+    metric = spec.metric or spec.name
+    measurement = snapshot.measurements.get(metric)
+    judged_from, settles = _judged_from(snapshot, spec, metric)
+    return ArmedTrigger(
+        spec=spec,
+        measurement=measurement,
+        is_stale=measurement is not None
+        and now - measurement.observed_at > 2 * snapshot.evaluation_interval,
+        judged_from=judged_from,
+        settles=settles,
+        nobody_is_in=status.percent == 0,
+    )
+
+
+def _judged_from(snapshot: Snapshot, spec: Trigger, metric: str) -> tuple[datetime | None, bool]:
+    status = snapshot.rollout.status
+    if status.committed is None or status.committed.type != "Rollback" or status.since is None:
+        return status.since, False
+    if _has_lower_absolute_target(spec, status.percent or 0):
+        return status.since, False
+    facts = snapshot.queries.get(metric)
+    looks_back = facts.longest_range if facts else ZERO
+    return status.since + parse_duration(spec.settle) + looks_back, True
+
+
+def _has_lower_absolute_target(spec: Trigger, percent: int) -> bool:
+    if spec.action is not TriggerAction.ROLLBACK:
+        return False
+    return percent > 0 and (spec.to == "Zero" or (isinstance(spec.to, int) and spec.to < percent))
+
+
+def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
+    measurement = trigger.measurement
+    if measurement is None or trigger.is_stale or not _was_answered(measurement):
+        return _without_answer(snapshot, trigger, now)
+    state = trigger.state_at(measurement, measurement.end)
+    window = window_at(measurement, measurement.end, trigger.length, trigger.judged_from)
+    nothing_for_long = state is TriggerState.NO_DATA and window.is_full and not window.numbers
+    return TriggerVerdict(
+        trigger=trigger,
+        state=state,
+        message=_message(trigger, state, window, measurement),
+        value=number(window.newest.value) if window.newest else None,
+        rolls_back=(state is TriggerState.FIRING and trigger.spec.action is TriggerAction.ROLLBACK)
+        or (nothing_for_long and trigger.spec.on_no_data is OnNoData.ROLLBACK),
+        evidence=window_evidence(trigger.metric, f"trigger {trigger.name}", measurement, window),
+    )
+
+
+def _was_answered(measurement: Measurement) -> bool:
+    """Whether there is anything to look at: an answer that failed as a whole has no samples."""
+    return bool(measurement.samples) or measurement.outcome == "NoData"
+
+
+def _without_answer(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
+    quiet = trigger.nobody_is_in
+    return TriggerVerdict(
+        trigger=trigger,
+        state=TriggerState.QUIET if quiet else TriggerState.NO_DATA,
+        message=f"{trigger.name}: {unanswered(trigger.measurement, trigger.is_stale, now)}",
+        value=None,
+        rolls_back=not quiet
+        and trigger.spec.on_no_data is OnNoData.ROLLBACK
+        and _silent_for(snapshot, trigger, now) >= trigger.length,
+        evidence=None,
+    )
+
+
+def _silent_for(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> timedelta:
+    earlier = next(
+        (entry for entry in snapshot.rollout.status.triggers if entry.name == trigger.name), None
+    )
+    if earlier is None or earlier.state is not TriggerState.NO_DATA:
+        return timedelta(microseconds=-1)
+    return now - earlier.since
+
+
+def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -> str:
+    """Why there is nothing to judge, in words."""
+    if measurement is None:
+        return "not measured yet"
+    if is_stale:
+        return f"the last answer is {in_words(now - measurement.observed_at)} old"
+    return measurement.message or measurement.outcome.value
+
+
+def _message(
+    trigger: ArmedTrigger, state: TriggerState, window: Window, measurement: Measurement
+) -> str:
+    value = number(window.newest.value) if window.newest else "no value"
+    over = f" for {trigger.spec.for_}" if trigger.length else ""
+    match state:
+        case TriggerState.FIRING:
+            return f"{trigger.metric} is {value}, {trigger.bound}{over}"
+        case TriggerState.PENDING:
+            return f"{trigger.metric} is {value}, {trigger.bound}, not yet{over or ' confirmed'}"
+        case TriggerState.NO_DATA:
+            return f"{trigger.metric}: {measurement.message or 'no value at the newest point'}"
+        case TriggerState.SETTLING:
+            until = trigger.judged_from
+            return f"data up to {until:%H:%M:%S} UTC may still speak of before the rollback"
+        case TriggerState.QUIET:
+            return f"{trigger.metric} is {value}, not {trigger.bound}"
