@@ -135,16 +135,19 @@ class ApprovalSpec(ApiModel):
             cel="!has(self.decision) || (has(self.reason) && size(self.reason.trim()) > 0)",
             message='a decision must have a reason: add "reason":"…" to spec',
             holds=lambda spec: spec.decision is None or bool((spec.reason or "").strip()),
+            field=".reason",
         ),
         Rule(
             cel="self.request == oldSelf.request",
             message="spec.request is the operator's and may not be changed",
             holds=None,
+            field=".request",
         ),
         Rule(
             cel="!has(oldSelf.decision) || has(self.decision)",
             message="a decision may not be removed: withdraw a GO by deciding NO-GO",
             holds=None,
+            field=".decision",
         ),
     )
 
@@ -204,5 +207,6 @@ class Approval(ApiModel):
             "oldSelf.status.state != 'Used' || self.spec == oldSelf.spec",
             message="this signature has been used and may not be changed",
             holds=None,
+            field=".spec",
         ),
     )

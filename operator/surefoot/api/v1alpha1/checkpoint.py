@@ -100,6 +100,7 @@ class CheckpointTest(ApiModel):
             cel="self.passed <= self.total",
             message="passed must not be more than total",
             holds=lambda test: test.passed <= test.total,
+            field=".passed",
         ),
     )
 
@@ -140,16 +141,19 @@ class CheckpointSpec(ApiModel):
             cel="!has(self.decision) || (has(self.summary) && size(self.summary.trim()) > 0)",
             message='a decision must have a summary: add "summary":"…" to spec',
             holds=lambda spec: spec.decision is None or bool((spec.summary or "").strip()),
+            field=".summary",
         ),
         Rule(
             cel="self.request == oldSelf.request",
             message="spec.request is the operator's and may not be changed",
             holds=None,
+            field=".request",
         ),
         Rule(
             cel="!has(oldSelf.decision) || has(self.decision)",
             message="a decision may not be removed: withdraw a GO by deciding NO-GO",
             holds=None,
+            field=".decision",
         ),
     )
 
@@ -194,5 +198,6 @@ class Checkpoint(ApiModel):
             "oldSelf.status.state != 'Used' || self.spec == oldSelf.spec",
             message="this checkpoint has been used and may not be changed",
             holds=None,
+            field=".spec",
         ),
     )

@@ -13,6 +13,9 @@ ELAPSED_PATTERN = r"^([0-9]{1,8}h)?([0-9]{1,6}m)?([0-9]{1,8}(\.[0-9]{1,6})?s)?$"
 BOUND_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?%?$"
 """A number, or a percentage of 1: `0.1%` is 0.001."""
 
+LARGEST_BOUND = 999_999_999_999_999
+"""The largest whole number that `BOUND_PATTERN` lets through, either side of 0."""
+
 _PARTS = re.compile(
     r"^(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d{1,6})?)s)?$"
 )
@@ -44,6 +47,11 @@ def format_elapsed(elapsed: timedelta) -> str:
     if hours:
         return f"{hours}h{minutes}m{tail}s"
     return f"{minutes}m{tail}s" if minutes else f"{tail}s"
+
+
+def parse_elapsed(text: str) -> timedelta:
+    """Read an account that `format_elapsed` wrote. Raises ``ValueError`` for anything else."""
+    return parse_duration(text)
 
 
 def in_words(length: timedelta) -> str:

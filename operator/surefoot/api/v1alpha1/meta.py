@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     PlainSerializer,
+    SerializationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -28,6 +29,7 @@ from surefoot.api.v1alpha1.durations import (
     BOUND_PATTERN,
     DURATION_PATTERN,
     ELAPSED_PATTERN,
+    LARGEST_BOUND,
     parse_bound,
     parse_duration,
 )
@@ -59,12 +61,14 @@ class Rule:
 
     ``message`` says what must be, in the words a person sees from `kubectl apply`.
     Transition rules (``cel`` mentions ``oldSelf``) need two objects; Python has only one of them,
-    so for these ``holds`` is ``None``.
+    so for these ``holds`` is ``None``. ``field`` is the path of the field at fault, such as
+    ``.steps``, where it is one: the API server then names it in front of the message.
     """
 
     cel: str
     message: str
     holds: Callable[[Any], bool] | None
+    field: str = ""
 
 
 class ApiModel(BaseModel):
@@ -158,6 +162,25 @@ def _is_bound(bound: int | str) -> int | str:
     return bound
 
 
+CANONICAL: Final = {"canonical": True}
+"""Serialization context in which a value does not depend on how it was spelled."""
+
+
+def _seconds_if_canonical(text: str, info: SerializationInfo) -> str | float:
+    return parse_duration(text).total_seconds() if info.context == CANONICAL else text
+
+
+def _number_if_canonical(bound: int | str, info: SerializationInfo) -> int | str | float:
+    return parse_bound(bound) if info.context == CANONICAL else bound
+
+
+def _no_number(moment: Any) -> Any:
+    """Pydantic would read a number as seconds since 1970; the API server takes text only."""
+    if isinstance(moment, int | float):
+        raise ValueError(f"{moment} is not a moment: write 2026-03-01T10:00:00Z")  # noqa: TRY004
+    return moment
+
+
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -180,16 +203,29 @@ def _cut_to(length: int) -> BeforeValidator:
 
 
 Duration = Annotated[
-    str, Field(min_length=2, max_length=32, pattern=DURATION_PATTERN), AfterValidator(_is_duration)
+    str,
+    Field(min_length=2, max_length=32, pattern=DURATION_PATTERN),
+    AfterValidator(_is_duration),
+    PlainSerializer(_seconds_if_canonical, return_type=str | float, when_used="json"),
 ]
 Elapsed = Annotated[str, Field(min_length=2, max_length=48, pattern=ELAPSED_PATTERN)]
 Bound = Annotated[
-    int | str,
+    Annotated[int, Field(strict=True, ge=-LARGEST_BOUND, le=LARGEST_BOUND)] | str,
     AfterValidator(_is_bound),
-    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": BOUND_PATTERN}),
+    PlainSerializer(_number_if_canonical, return_type=int | str | float, when_used="json"),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "minimum": -LARGEST_BOUND,
+            "maximum": LARGEST_BOUND,
+            "maxLength": 32,
+            "pattern": BOUND_PATTERN,
+        }
+    ),
 ]
 Instant = Annotated[
     datetime,
+    BeforeValidator(_no_number),
     AfterValidator(_utc),
     PlainSerializer(_with_microseconds, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
@@ -197,19 +233,27 @@ Instant = Annotated[
 """A moment that decides something: kept with microseconds."""
 Time = Annotated[
     datetime,
+    BeforeValidator(_no_number),
     AfterValidator(_utc),
     PlainSerializer(_to_the_second, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment as Kubernetes writes it: to the second."""
 
-Percent = Annotated[int, Field(ge=0, le=100)]
+Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
+"""Strict, as every number here: the API server takes no "10" for 10."""
 Name = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
 ObjectName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
 ]
+"""A name as the API server takes it for a ConfigMap: labels joined by dots."""
 Identity = Annotated[str, Field(min_length=1, max_length=256)]
 """A user or group name as the API server knows it."""
 Identities = Annotated[tuple[Identity, ...], Field(max_length=32), *SET_LIST]
@@ -217,7 +261,9 @@ Text = Annotated[str, Field(max_length=1024)]
 Message = Annotated[str, _cut_to(2048), Field(max_length=2048)]
 """Something we say. Cut rather than refused: a long message must never stop a status write."""
 Word = Annotated[str, _cut_to(256), Field(max_length=256)]
-Whole = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+Flag = Annotated[bool, Field(strict=True)]
+"""True or false, and nothing that reads like it."""
 
 
 class ObjectMeta(ApiModel):
@@ -247,7 +293,7 @@ class Condition(ApiModel):
     """Why, for people, with numbers."""
     last_transition_time: Time
     """When the status last changed."""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Whole = 0
     """The generation of the object that this was judged for."""
 
 
@@ -276,5 +322,5 @@ class DecisionCondition(ApiModel):
     """What it is called; unique within the decision."""
     text: Text
     """What is asked for, in words."""
-    blocking: bool = False
+    blocking: Flag = False
     """Whether the GO counts only once this is met."""

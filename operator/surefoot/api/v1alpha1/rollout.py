@@ -1,6 +1,7 @@
 """Rollout: the plan, written by people. Its state is in `rollout_status`."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from surefoot.api.v1alpha1.meta import (
     Bound,
     Duration,
     Extension,
+    Flag,
     Identities,
     Name,
     ObjectMeta,
@@ -128,7 +130,8 @@ class RiskStatus(StrEnum):
     ACCEPTED = "Accepted"
 
 
-FLAG_KEY = r"^[-._a-zA-Z0-9]+$"
+FLAG_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
+"""What a ConfigMap takes for a key: neither "." nor anything that begins with ".."."""
 RESERVED_KEYS = ("flags.flagd", "flags.flagd.json", "flags.goff.yaml")
 _FLAG_ITEM = Annotated[str, Field(min_length=1, max_length=128, pattern=FLAG_KEY)]
 
@@ -136,6 +139,7 @@ NOT_A_ROUND = Rule(
     cel="!self.name.matches('-r[0-9]+$')",
     message='a name may not end in "-r" and a number: that marks a round of a request',
     holds=lambda named: not _ends_like_a_round(named.name),
+    field=".name",
 )
 
 
@@ -144,10 +148,10 @@ def _ends_like_a_round(name: str) -> bool:
     return bool(separator) and tail.isascii() and tail.isdigit()
 
 
-def _int_or(*words: str) -> Extension:
+def _percent_or(*words: str) -> Extension:
+    """Say so to editors; the API server and Python have a rule with a message for people."""
     return extension(
-        x_kubernetes_int_or_string=True,
-        pattern=f"^({'|'.join((*words, '[0-9]|[1-9][0-9]|100'))})$",
+        x_kubernetes_int_or_string=True, minimum=0, maximum=100, pattern=f"^({'|'.join(words)})$"
     )
 
 
@@ -177,16 +181,20 @@ class Target(ApiModel):
             cel="self.flags.all(f, !((f + '.json') in self.flags))",
             message='two flags may not write the same key: "x" also writes "x.json"',
             holds=lambda target: not any(f"{flag}.json" in target.flags for flag in target.flags),
+            field=".flags",
         ),
         Rule(
-            cel="!self.flags.exists(f, f in ['flags.flagd', 'flags.flagd.json', 'flags.goff.yaml'])",
+            cel="!self.flags.exists(f, "
+            "f in ['flags.flagd', 'flags.flagd.json', 'flags.goff.yaml'])",
             message="flags.flagd, flags.flagd.json and flags.goff.yaml are reserved keys",
             holds=lambda target: not set(target.flags) & set(RESERVED_KEYS),
+            field=".flags",
         ),
         Rule(
             cel="self.configMapName != 'surefoot-halt'",
             message="surefoot-halt is the name of the ConfigMap that halts rollouts",
             holds=lambda target: target.config_map_name != "surefoot-halt",
+            field=".configMapName",
         ),
     )
 
@@ -217,13 +225,15 @@ class CheckpointPlan(ApiModel):
             cel="self.name != 'conflict'",
             message="conflict is the name of the meeting that a NO-GO opens",
             holds=lambda checkpoint: checkpoint.name != "conflict",
+            field=".name",
         ),
         Rule(
-            cel="(self.type == 'Handoff') == has(self.receiver)",
+            cel="(self.?type.orValue('Report') == 'Handoff') == has(self.receiver)",
             message="a Handoff must name its receiver, and only a Handoff has one",
             holds=lambda checkpoint: (
                 (checkpoint.type is CheckpointType.HANDOFF) == (checkpoint.receiver is not None)
             ),
+            field=".receiver",
         ),
     )
 
@@ -258,12 +268,12 @@ class ApprovalsPolicy(ApiModel):
 
     rule: ApprovalRule = ApprovalRule.ALL
     """All: every role. Quorum: as many as `quorum` says. A NO-GO holds in either case."""
-    quorum: Annotated[int, Field(ge=1, le=16)] | None = None
+    quorum: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
     """How many roles, with rule Quorum."""
     max_age: Duration = "7d"
     """How long a GO counts, from when the operator first saw it."""
     opens: Opens = Opens.AFTER_HOLD
-    """When approvals are asked for: AfterHold, once soak, baseline and checkpoints hold; or Step."""
+    """When they are asked for: AfterHold, once soak, baseline and checkpoints hold, or Step."""
     separation_of_duties: SeparationOfDuties = SeparationOfDuties.REQUIRED
     """Required: who requested the rollout, wrote its plan or reported on the step may not sign."""
     meeting: People | None = None
@@ -273,16 +283,18 @@ class ApprovalsPolicy(ApiModel):
 
     rules = (
         Rule(
-            cel="(self.rule == 'Quorum') == has(self.quorum)",
+            cel="(self.?rule.orValue('All') == 'Quorum') == has(self.quorum)",
             message="rule Quorum must state its quorum, and only Quorum has one",
             holds=lambda policy: (
                 (policy.rule is ApprovalRule.QUORUM) == (policy.quorum is not None)
             ),
+            field=".quorum",
         ),
         Rule(
             cel="!has(self.quorum) || (has(self.roles) && self.quorum <= size(self.roles))",
             message="quorum must not be larger than the number of roles",
             holds=lambda policy: policy.quorum is None or policy.quorum <= len(policy.roles),
+            field=".quorum",
         ),
     )
 
@@ -371,7 +383,7 @@ class Gate(ApiModel):
     """How long it must have held, at every point; 0s means that the latest evaluation decides."""
     relative_to: RelativeTo | None = None
     """Compare with what was recorded at an earlier step; the bounds are then factors of that."""
-    passing: Annotated[int, Field(ge=1, le=16)] | None = None
+    passing: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
     """How many of `of` must hold."""
     of: Annotated[tuple[GateCondition, ...], Field(max_length=16), *map_list("name")] | None = None
     """The conditions that are counted."""
@@ -391,6 +403,7 @@ class Gate(ApiModel):
             cel="has(self.of) == has(self.passing)",
             message="passing and of must be given together",
             holds=lambda gate: (gate.of is None) == (gate.passing is None),
+            field=".passing",
         ),
         Rule(
             cel="!has(self.of) || !has(self.passing) || self.passing <= size(self.of)",
@@ -398,6 +411,7 @@ class Gate(ApiModel):
             holds=lambda gate: (
                 gate.of is None or gate.passing is None or gate.passing <= len(gate.of)
             ),
+            field=".passing",
         ),
     )
 
@@ -417,9 +431,10 @@ class Trigger(ApiModel):
     """How long it must be breached, at every point present, before it fires."""
     action: TriggerAction = TriggerAction.ROLLBACK
     """Rollback, Hold or Degrade."""
-    to: Annotated[int | Annotated[str, Field(max_length=16)], _int_or("PreviousStep", "Zero")] = (
-        "PreviousStep"
-    )
+    to: Annotated[
+        Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=16)],
+        _percent_or("PreviousStep", "Zero"),
+    ] = "PreviousStep"
     """Where a Rollback goes: PreviousStep, Zero, 0 or a step's percentage."""
     on_no_data: OnNoData = OnNoData.HOLD
     """What happens without data for the trigger's `for`: Hold or Rollback."""
@@ -435,14 +450,15 @@ class Trigger(ApiModel):
             holds=lambda trigger: (trigger.above is None) != (trigger.below is None),
         ),
         Rule(
-            cel="type(self.to) == int ? self.to >= 0 && self.to <= 100 "
-            ": self.to in ['PreviousStep', 'Zero']",
+            cel="!has(self.to) || (type(self.to) == int ? self.to >= 0 && self.to <= 100 "
+            ": self.to in ['PreviousStep', 'Zero'])",
             message="to must be PreviousStep, Zero, or a percentage from 0 to 100",
             holds=lambda trigger: (
                 0 <= trigger.to <= 100
                 if isinstance(trigger.to, int)
                 else trigger.to in {"PreviousStep", "Zero"}
             ),
+            field=".to",
         ),
     )
 
@@ -463,6 +479,15 @@ class Rehearsal(ApiModel):
     """Manual: raise `run` to rehearse. Automatic: the operator keeps it fresh."""
     run: Whole | None = None
     """A person's: raise it to rehearse. Only rises; not for Git."""
+
+    rules = (
+        Rule(
+            cel="!has(self.run) || !has(oldSelf.run) || self.run >= oldSelf.run",
+            message="run may only rise",
+            holds=None,
+            field=".run",
+        ),
+    )
 
 
 class Coverage(ApiModel):
@@ -534,7 +559,7 @@ class Schedule(ApiModel):
 class Dependency(ApiModel):
     """Another Rollout that must have come far enough."""
 
-    rollout: Name
+    rollout: Annotated[ObjectName, Field(max_length=63)]
     """Its name."""
     namespace: Name | None = None
     """Its namespace; this one if absent."""
@@ -562,7 +587,7 @@ class ScorecardItem(ApiModel):
 
     name: Name
     """What it is called."""
-    points: Annotated[int, Field(ge=1, le=100)]
+    points: Annotated[int, Field(strict=True, ge=1, le=100)]
     """What it is worth."""
     section: Annotated[str, Field(max_length=63)] = "Technical"
     """The section it belongs to."""
@@ -573,11 +598,11 @@ class ScorecardItem(ApiModel):
 class Scorecard(ApiModel):
     """Readiness in points out of 100."""
 
-    go: Annotated[int, Field(ge=0, le=100)] = 90
+    go: Percent = 90
     """From here it is a Go."""
-    go_with_monitoring: Annotated[int, Field(ge=0, le=100)] = 70
+    go_with_monitoring: Percent = 70
     """From here it is a GoWithMonitoring."""
-    gate: bool = False
+    gate: Flag = False
     """Whether less than a GoWithMonitoring blocks."""
     items: Annotated[tuple[ScorecardItem, ...], Field(max_length=50), *map_list("name")] = ()
     """What earns points."""
@@ -600,7 +625,7 @@ _STEPS_ORDERED = (
 
 def _strictly_increasing(spec: "RolloutSpec") -> bool:
     percents = [step.percent for step in spec.steps]
-    return all(low < high for low, high in zip(percents, percents[1:], strict=False))
+    return all(low < high for low, high in pairwise(percents))
 
 
 class RolloutSpec(ApiModel):
@@ -638,7 +663,7 @@ class RolloutSpec(ApiModel):
     """Known risks of the rollout."""
     scorecard: Scorecard | None = None
     """Readiness in points out of 100."""
-    paused: bool | None = None
+    paused: Flag | None = None
     """A person's: stop everything but rollback. Not for Git."""
     rollback: RollbackRequest | None = None
     """A person's: a ceiling for the percentage; lowering is a rollback at once. Not for Git."""
@@ -650,16 +675,19 @@ class RolloutSpec(ApiModel):
             cel=_STEPS_ORDERED,
             message="the percentages of steps must be strictly increasing",
             holds=_strictly_increasing,
+            field=".steps",
         ),
         Rule(
-            cel="self.steps[size(self.steps) - 1].percent == 100",
+            cel="size(self.steps) == 0 || self.steps[size(self.steps) - 1].percent == 100",
             message="the last step must be 100",
             holds=lambda spec: spec.steps[-1].percent == 100,
+            field=".steps",
         ),
         Rule(
             cel="!has(self.attempt) || !has(oldSelf.attempt) || self.attempt >= oldSelf.attempt",
             message="attempt may only rise",
             holds=None,
+            field=".attempt",
         ),
     )
 

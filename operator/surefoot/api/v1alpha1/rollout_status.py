@@ -262,6 +262,30 @@ class PendingTransition(ApiModel):
     """Every input that the decision used."""
 
 
+class Committed(ApiModel):
+    """The transition that the ConfigMap was last committed to."""
+
+    transition_id: Word
+    """Its id, which the ConfigMap carries."""
+    type: TransitionType
+    """Start, Advance or Rollback."""
+    recorded_at: Instant
+    """When it was decided; the ConfigMap says this as `since`."""
+
+
+class DriftAccount(ApiModel):
+    """How often the ConfigMap had to be restored lately."""
+
+    count: Whole
+    """Restorations that no history entry counts yet."""
+    first_at: Instant
+    """When the first of them was."""
+    last_at: Instant
+    """When the last of them was."""
+    manager: Word = ""
+    """The field manager that had changed the ConfigMap last."""
+
+
 class Baseline(ApiModel):
     """What was recorded of a metric at a step, to be compared with later."""
 
@@ -334,7 +358,9 @@ class Readiness(ApiModel):
 class PlanRecord(ApiModel):
     """Hashes of the plan's parts, so that a later plan can be told from this one."""
 
-    parts: dict[str, Annotated[str, Field(max_length=80)]] = Field(default_factory=dict)
+    parts: Annotated[dict[str, Annotated[str, Field(max_length=80)]], Field(max_length=128)] = (
+        Field(default_factory=dict)
+    )
     """For each part of the plan its hash; a step is `steps[10]`."""
 
 
@@ -343,6 +369,8 @@ class RolloutStatus(ApiModel):
 
     observed_generation: Whole = 0
     """The generation of the plan that was judged."""
+    observed_at: Instant | None = None
+    """When this was judged; values are as of then."""
     phase: Phase | None = None
     """The one word for it."""
     progress: Word = ""
@@ -363,6 +391,10 @@ class RolloutStatus(ApiModel):
     """Since when."""
     hold_since: Instant | None = None
     """Since when the hold is counted: `since`, or later where it began anew."""
+    committed: Committed | None = None
+    """The transition that the ConfigMap was last committed to; absent before Start."""
+    drift: DriftAccount | None = None
+    """How often the ConfigMap had to be restored lately."""
     next_percent: Percent | None = None
     """The percentage that comes next."""
     earliest_advance: Time | None = None

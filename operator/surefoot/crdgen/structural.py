@@ -1,0 +1,69 @@
+"""The structural schema: the dialect of JSON Schema that the API server enforces."""
+
+from surefoot.api.v1alpha1.meta import ApiModel
+from surefoot.crdgen.schema import INT_OR_STRING, Node, each_node, schema_tree, without
+
+INHERITING = frozenset({"hold"})
+"""Fields below which an absent value means "as said elsewhere": a default would end that."""
+
+PEOPLES = frozenset({"paused", "rollback", "attempt", "run"})
+"""Fields that people set while a rollout runs: absent means "as status has it"."""
+
+_KEYWORDS = frozenset({
+    "description", "type", "format", "enum", "default", "pattern", "minLength", "maxLength",
+    "minimum", "maximum", "items", "minItems", "maxItems", "properties", "required",
+    "additionalProperties", "minProperties", "maxProperties",
+})  # fmt: skip
+
+_API_VERSION = {"description": "The version of this contract.", "type": "string"}
+_KIND = {"description": "What kind of object this is.", "type": "string"}
+_METADATA = {"type": "object"}
+
+
+def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
+    """What the API server checks of a kind and, with ``defaults``, fills into its spec."""
+    tree = each_node(schema_tree(kind), _structural)
+    spec, status = tree["properties"]["spec"], tree["properties"]["status"]
+    return {
+        **tree,
+        "properties": {
+            "apiVersion": _API_VERSION,
+            "kind": _KIND,
+            "metadata": _METADATA,  # the API server knows it better than we do
+            "spec": each_node(spec, _absence_kept) if defaults else _undefaulted(spec),
+            "status": _undefaulted(status),
+        },
+        "required": ["spec"],
+    }
+
+
+def _structural(node: Node) -> Node:
+    if node.get(INT_OR_STRING):
+        node = without(node, "anyOf", "type")
+    strange = {key for key in node if key not in _KEYWORDS and not key.startswith("x-kubernetes-")}
+    if strange:
+        raise ValueError(f"no structural schema can say {', '.join(sorted(strange))}: {node}")
+    return node
+
+
+def _absence_kept(node: Node) -> Node:
+    """The node, without defaults where absence has a meaning, and within lists.
+
+    GitOps tools that compare on the client replace lists as a whole: a default filled in there is a
+    difference to them for ever. The operator reads an absent value as its default anyway.
+    """
+    if "items" in node:
+        return {**node, "items": _undefaulted(node["items"])}
+    if "properties" not in node:
+        return node
+    return {
+        **node,
+        "properties": {
+            name: _undefaulted(child) if name in INHERITING | PEOPLES else child
+            for name, child in node["properties"].items()
+        },
+    }
+
+
+def _undefaulted(node: Node) -> Node:
+    return each_node(node, lambda child: without(child, "default"))

@@ -1,0 +1,3 @@
+"""What every test may use: the control plane, the installed CRDs."""
+
+pytest_plugins = ["tests.support.testbed", "tests.support.crds"]

@@ -1,0 +1,553 @@
+"""The constraint table: what the contract takes and refuses, whoever is asked.
+
+Cases of rules and of the mistakes that people make. Plain bounds of single fields (lengths, sizes,
+ranges, choices) are derived from the schema itself, in `bounds`.
+"""
+
+from typing import Any
+
+from surefoot.api.v1alpha1.approval import ApprovalSpec
+from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointTest, People
+from surefoot.api.v1alpha1.meta import ApiModel
+from surefoot.api.v1alpha1.rollout import (
+    ApprovalsPolicy,
+    CheckpointPlan,
+    Gate,
+    GateCondition,
+    Role,
+    Rollout,
+    RolloutSpec,
+    Target,
+    Trigger,
+)
+from tests.contract.case import Case
+from tests.contract.manifests import COMPLETE, REMOVED, example
+
+ATLAS = {"users": ["atlas"]}
+ROLE = {"name": "security", "users": ["hudson"]}
+METRIC = {"name": "errors", "query": "up"}
+
+
+def takes(kind: str, name: str, **change: Any) -> Case:
+    """A case that is accepted."""
+    return Case(name, kind, _paths(change), accepted=True)
+
+
+def refuses(
+    kind: str, name: str, says: str, breaks: type[ApiModel] | None = None, **change: Any
+) -> Case:
+    """A case that is refused, with the reason."""
+    return Case(name, kind, _paths(change), accepted=False, says=says, breaks=breaks)
+
+
+def _paths(change: dict[str, Any]) -> dict[str, Any]:
+    """`spec__steps` stands for `spec.steps`, so that paths can be keywords."""
+    return {path.replace("__", "."): value for path, value in change.items()}
+
+
+def at(*percents: Any) -> list[dict[str, Any]]:
+    """Steps at these percentages."""
+    return [{"percent": percent} for percent in percents]
+
+
+def checkpoint(**fields: Any) -> list[dict[str, Any]]:
+    """Steps with one checkpoint at the first."""
+    plan = {"name": "hour-48", "reporter": ATLAS, **fields}
+    return [{"percent": 10, "hold": {"checkpoints": [plan]}}, {"percent": 100}]
+
+
+def role(**fields: Any) -> dict[str, Any]:
+    """An approvals policy with one role."""
+    return {"roles": [{**ROLE, **fields}]}
+
+
+def roles(count: int) -> list[dict[str, Any]]:
+    """As many roles."""
+    return [{**ROLE, "name": f"role-{index}"} for index in range(count)]
+
+
+def gate(**fields: Any) -> list[dict[str, Any]]:
+    """One gate."""
+    return [{"name": "errors", **fields}]
+
+
+def trigger(**fields: Any) -> list[dict[str, Any]]:
+    """One trigger."""
+    return [{"name": "errors", **fields}]
+
+
+WHOLE = (
+    takes("Rollout", "minimal rollout"),
+    takes("Checkpoint", "minimal checkpoint"),
+    takes("Approval", "minimal approval"),
+    *(Case(f"complete {kind}", kind, {}, accepted=True, base=COMPLETE) for kind in COMPLETE),
+    Case("example: minimal", "Rollout", {}, True, base={"Rollout": example("minimal")}),
+    Case("example: rollout", "Rollout", {}, True, base={"Rollout": example("rollout")}),
+)
+
+NAMES = (
+    takes("Rollout", "name of 63 characters", metadata__name="x" * 63),
+    refuses("Rollout", "name of 64 characters", "at most 63", Rollout, metadata__name="x" * 64),
+    takes("Rollout", "name with -r inside", metadata__name="checkout-r2-eu"),
+    takes("Rollout", "name ending in r2", metadata__name="checkoutr2"),
+    takes("Rollout", "name ending in -r", metadata__name="checkout-r"),
+    refuses(
+        "Rollout",
+        "name ending in -r2",
+        'may not end in "-r"',
+        Rollout,
+        metadata__name="checkout-r2",
+    ),
+    refuses(
+        "Rollout", "name ending in -r007", 'may not end in "-r"', Rollout, metadata__name="a-r007"
+    ),
+)
+
+TARGET = (
+    takes(
+        "Rollout",
+        "keys that ConfigMaps take",
+        spec__target={"configMapName": "a.b-c.d", "flags": ["a", "A_b", ".hidden", "x.y", "-"]},
+    ),
+    refuses("Rollout", "no target", "required", spec__target=REMOVED),
+    refuses("Rollout", "target without flags", "required", spec__target={"configMapName": "c"}),
+    refuses(
+        "Rollout",
+        "the halting ConfigMap as target",
+        "surefoot-halt is the name",
+        Target,
+        spec__target__configMapName="surefoot-halt",
+    ),
+    takes("Rollout", "a name that begins like it", spec__target__configMapName="surefoot-halted"),
+    refuses("Rollout", "ConfigMap name A", "should match", spec__target__configMapName="A"),
+    refuses("Rollout", "ConfigMap name a..b", "should match", spec__target__configMapName="a..b"),
+    refuses("Rollout", "ConfigMap name a.-b", "should match", spec__target__configMapName="a.-b"),
+    refuses("Rollout", "flag with a slash", "should match", spec__target__flags=["a/b"]),
+    refuses("Rollout", "flag of one dot", "should match", spec__target__flags=["."]),
+    refuses("Rollout", "flag of two dots", "should match", spec__target__flags=["..", "a"]),
+    refuses(
+        "Rollout", "flag that begins with two dots", "should match", spec__target__flags=["..a"]
+    ),
+    refuses("Rollout", "same flag twice", "twin", spec__target__flags=["twin", "twin"]),
+    refuses(
+        "Rollout",
+        "flags that write the same key",
+        "may not write the same key",
+        Target,
+        spec__target__flags=["a", "b", "a.json"],
+    ),
+    takes("Rollout", "flag that ends in .json", spec__target__flags=["a.json", "b"]),
+    *(
+        refuses(
+            "Rollout",
+            f"flag named {flag}",
+            "are reserved keys",
+            Target,
+            spec__target__flags=["a", flag],
+        )
+        for flag in ("flags.flagd", "flags.flagd.json", "flags.goff.yaml")
+    ),
+    takes("Rollout", "flag named flags", spec__target__flags=["flags", "flags.goff"]),
+)
+
+STEPS = (
+    takes("Rollout", "a single step", spec__steps=at(100)),
+    takes("Rollout", "first step of 0", spec__steps=at(0, 1, 99, 100)),
+    refuses("Rollout", "steps missing", "required", spec__steps=REMOVED),
+    refuses("Rollout", "steps empty", "at least 1 item", spec__steps=[]),
+    refuses(
+        "Rollout", "steps unsorted", "strictly increasing", RolloutSpec, spec__steps=at(50, 10, 100)
+    ),
+    refuses(
+        "Rollout", "steps twice", "strictly increasing", RolloutSpec, spec__steps=at(10, 10, 100)
+    ),
+    refuses(
+        "Rollout", "last step twice", "strictly increasing", RolloutSpec, spec__steps=at(100, 100)
+    ),
+    refuses("Rollout", "last step not 100", "must be 100", RolloutSpec, spec__steps=at(10, 50)),
+    refuses("Rollout", "100 not last", "strictly increasing", RolloutSpec, spec__steps=at(100, 50)),
+    refuses("Rollout", "step above 100", "less than or equal to 100", spec__steps=at(10, 101)),
+    refuses("Rollout", "step below 0", "greater than or equal to 0", spec__steps=at(-1, 100)),
+    refuses("Rollout", "step without percent", "required", spec__steps=[{}, {"percent": 100}]),
+    refuses("Rollout", "percent as text", "percent", spec__steps=at("10", 100)),
+    refuses("Rollout", "percent with its sign", "percent", spec__steps=at("10%", 100)),
+    refuses("Rollout", "percent as fraction", "integer", spec__steps=at(0.5, 100)),
+    refuses("Rollout", "percent as truth", "percent", spec__steps=at(True, 100)),
+)
+
+UNITS = (
+    *(
+        takes("Rollout", f"soak of {soak}", spec__hold={"soak": soak})
+        for soak in ("0s", "48h", "7d", "1h30m", "1d2h3m4s", "9999d", "90m")
+    ),
+    *(
+        refuses("Rollout", f"soak of {soak!r}", soak, spec__hold={"soak": soak})
+        for soak in ("48", "48 h", "2w", "1.5h", "-1h", "30m1h", "1h1h", "10ms", "48H", "h1", "P2D")
+    ),
+    refuses("Rollout", "soak as a number", "soak", spec__hold={"soak": 48}),
+    refuses("Rollout", "soak of nothing", "at least 2 char", spec__hold={"soak": ""}),
+    *(
+        takes("Rollout", f"bound of {bound!r}", spec__gates=gate(atMost=bound))
+        for bound in (0, 1, -3, "0.001", "0.1%", "-0.5", "200%", "1", 999_999_999_999_999)
+    ),
+    *(
+        refuses("Rollout", f"bound of {bound!r}", bound, spec__gates=gate(atMost=bound))
+        for bound in ("0,1", "1e-3", "5ms", "0.1 %", ".5", "1.", "+1", "NaN", "Inf", "%")
+    ),
+    refuses("Rollout", "bound of nothing", "atMost", spec__gates=gate(atMost="")),
+    refuses("Rollout", "bound as a fraction", "integer", spec__gates=gate(atMost=0.001)),
+    refuses("Rollout", "bound as truth", "atMost", spec__gates=gate(atMost=True)),
+    refuses("Rollout", "bound as a list", "atMost", spec__gates=gate(atMost=[1])),
+    refuses("Rollout", "bound too large", "999999999999999", spec__gates=gate(atMost=10**15)),
+    refuses("Rollout", "paused as text", "paused", spec__paused="true"),
+    refuses("Rollout", "attempt as text", "attempt", spec__attempt="1"),
+)
+
+HOLD = (
+    takes("Rollout", "hold that asks for nothing", spec__hold={}),
+    takes("Rollout", "hold with no gates at all", spec__hold={"gates": []}),
+    refuses("Rollout", "gate named twice", "errors", spec__hold={"gates": ["errors", "errors"]}),
+    takes("Rollout", "report", spec__steps=checkpoint()),
+    takes("Rollout", "report by a group", spec__steps=checkpoint(reporter={"groups": ["ops"]})),
+    takes("Rollout", "handoff", spec__steps=checkpoint(type="Handoff", receiver=ATLAS)),
+    refuses(
+        "Rollout",
+        "handoff to nobody",
+        "must name its receiver",
+        CheckpointPlan,
+        spec__steps=checkpoint(type="Handoff"),
+    ),
+    refuses(
+        "Rollout",
+        "receiver of a report",
+        "only a Handoff has one",
+        CheckpointPlan,
+        spec__steps=checkpoint(receiver=ATLAS),
+    ),
+    refuses(
+        "Rollout",
+        "reporter is nobody",
+        "at least one user",
+        People,
+        spec__steps=checkpoint(reporter={}),
+    ),
+    refuses(
+        "Rollout",
+        "reporter is an empty list",
+        "at least one user",
+        People,
+        spec__steps=checkpoint(reporter={"users": [], "groups": []}),
+    ),
+    refuses(
+        "Rollout",
+        "checkpoint named conflict",
+        "meeting that a NO-GO opens",
+        CheckpointPlan,
+        spec__steps=checkpoint(name="conflict"),
+    ),
+    takes("Rollout", "checkpoint named conflicts", spec__steps=checkpoint(name="conflicts")),
+    refuses(
+        "Rollout",
+        "checkpoint ending in -r2",
+        'may not end in "-r"',
+        CheckpointPlan,
+        spec__steps=checkpoint(name="report-r2"),
+    ),
+    refuses("Rollout", "checkpoint of 64", "63", spec__steps=checkpoint(name="x" * 64)),
+    refuses(
+        "Rollout",
+        "two checkpoints of one name",
+        '"twin"',
+        spec__hold={"checkpoints": [{"name": "twin", "reporter": ATLAS}] * 2},
+    ),
+    refuses(
+        "Rollout",
+        "same checkpoint awaited twice",
+        "warm",
+        spec__steps=checkpoint(after=["warm", "warm"]),
+    ),
+)
+
+APPROVALS = (
+    takes("Rollout", "one role", spec__approvals=role()),
+    takes("Rollout", "no roles", spec__approvals={}),
+    takes("Rollout", "role of a group", spec__approvals=role(users=[], groups=["security"])),
+    refuses("Rollout", "role of nobody", "at least one user", Role, spec__approvals=role(users=[])),
+    refuses(
+        "Rollout",
+        "role ending in -r1",
+        'may not end in "-r"',
+        Role,
+        spec__approvals=role(name="security-r1"),
+    ),
+    refuses("Rollout", "role of 64 characters", "63", spec__approvals=role(name="x" * 64)),
+    refuses("Rollout", "role in capitals", "should match", spec__approvals=role(name="Security")),
+    refuses(
+        "Rollout", "two roles of one name", '"security"', spec__approvals={"roles": [ROLE, ROLE]}
+    ),
+    refuses(
+        "Rollout",
+        "user named twice",
+        "hudson",
+        spec__approvals=role(users=["hudson", "hudson"]),
+    ),
+    takes(
+        "Rollout",
+        "quorum of all roles",
+        spec__approvals={"rule": "Quorum", "quorum": 3, "roles": roles(3)},
+    ),
+    refuses(
+        "Rollout",
+        "quorum larger than the roles",
+        "not be larger than the number of roles",
+        ApprovalsPolicy,
+        spec__approvals={"rule": "Quorum", "quorum": 4, "roles": roles(3)},
+    ),
+    refuses(
+        "Rollout",
+        "quorum without roles",
+        "not be larger than the number of roles",
+        ApprovalsPolicy,
+        spec__approvals={"rule": "Quorum", "quorum": 1},
+    ),
+    refuses(
+        "Rollout",
+        "rule Quorum without quorum",
+        "must state its quorum",
+        ApprovalsPolicy,
+        spec__approvals={"rule": "Quorum", "roles": roles(3)},
+    ),
+    refuses(
+        "Rollout",
+        "quorum with rule All",
+        "only Quorum has one",
+        ApprovalsPolicy,
+        spec__approvals={"rule": "All", "quorum": 1, "roles": roles(3)},
+    ),
+    refuses(
+        "Rollout",
+        "quorum without a rule, in a hold",
+        "only Quorum has one",
+        ApprovalsPolicy,
+        spec__hold={"approvals": {"quorum": 1, "roles": roles(3)}},
+    ),
+    takes("Rollout", "roles without a rule, in a hold", spec__hold={"approvals": role()}),
+    refuses(
+        "Rollout", "meeting of nobody", "at least one user", People, spec__approvals={"meeting": {}}
+    ),
+)
+
+GATES = (
+    takes("Rollout", "gate with a lower bound", spec__gates=gate(atLeast=1)),
+    takes("Rollout", "gate between bounds", spec__gates=gate(atLeast=1, atMost=2)),
+    takes(
+        "Rollout",
+        "one of two",
+        spec__gates=gate(passing=1, of=gate(atMost=1) + gate(atMost=2, name="b")),
+    ),
+    refuses("Rollout", "gate without bounds", "either bounds", Gate, spec__gates=gate()),
+    refuses(
+        "Rollout",
+        "gate with bounds and conditions",
+        "either bounds",
+        Gate,
+        spec__gates=gate(atMost=1, passing=1, of=gate(atMost=1)),
+    ),
+    refuses(
+        "Rollout",
+        "gate with a metric and conditions",
+        "either bounds",
+        Gate,
+        spec__gates=gate(metric="m", passing=1, of=gate(atMost=1)),
+    ),
+    refuses(
+        "Rollout",
+        "conditions without a number",
+        "given together",
+        Gate,
+        spec__gates=gate(of=gate(atMost=1)),
+    ),
+    refuses(
+        "Rollout",
+        "a number without conditions",
+        "given together",
+        Gate,
+        spec__gates=gate(atMost=1, passing=1),
+    ),
+    refuses(
+        "Rollout",
+        "more must pass than there are",
+        "larger than the number of conditions",
+        Gate,
+        spec__gates=gate(passing=2, of=gate(atMost=1)),
+    ),
+    refuses(
+        "Rollout",
+        "condition without bounds",
+        "atMost or atLeast",
+        GateCondition,
+        spec__gates=gate(passing=1, of=gate()),
+    ),
+    refuses("Rollout", "two gates of one name", '"errors"', spec__gates=gate(atMost=1) * 2),
+    refuses(
+        "Rollout",
+        "two conditions of one name",
+        '"errors"',
+        spec__gates=gate(passing=1, of=gate(atMost=1) * 2),
+    ),
+    refuses("Rollout", "two metrics of one name", '"errors"', spec__metrics=[METRIC, METRIC]),
+    refuses("Rollout", "metric without a query", "required", spec__metrics=[{"name": "errors"}]),
+    refuses("Rollout", "metric without a name", "name", spec__metrics=[{"query": "up"}]),
+)
+
+TRIGGERS = (
+    takes("Rollout", "trigger above", spec__triggers=trigger(above=1)),
+    takes("Rollout", "trigger below", spec__triggers=trigger(below="99%")),
+    refuses("Rollout", "trigger without a bound", "exactly one", Trigger, spec__triggers=trigger()),
+    refuses(
+        "Rollout",
+        "trigger with both bounds",
+        "exactly one",
+        Trigger,
+        spec__triggers=trigger(above=2, below=1),
+    ),
+    *(
+        takes("Rollout", f"rollback to {to!r}", spec__triggers=trigger(above=1, to=to))
+        for to in ("PreviousStep", "Zero", 0, 10, 100)
+    ),
+    *(
+        refuses(
+            "Rollout",
+            f"rollback to {to!r}",
+            "to must be PreviousStep, Zero",
+            Trigger,
+            spec__triggers=trigger(above=1, to=to),
+        )
+        for to in ("previousStep", "10", "", "zero", -1, 101)
+    ),
+    refuses("Rollout", "two triggers of one name", '"errors"', spec__triggers=trigger(above=1) * 2),
+)
+
+LATER = (
+    takes(
+        "Rollout", "two rollouts awaited", spec__dependsOn=[{"rollout": "a.b", "atLeast": 1}] * 2
+    ),
+    refuses(
+        "Rollout",
+        "two cohorts of one name",
+        '"twin"',
+        spec__cohorts=[{"name": "twin", "match": {"attribute": "a"}, "from": 50}] * 2,
+    ),
+    refuses(
+        "Rollout",
+        "value meant twice",
+        "pay",
+        spec__cohorts=[
+            {"name": "a", "match": {"attribute": "a", "in": ["pay", "pay"]}, "from": 50}
+        ],
+    ),
+    refuses(
+        "Rollout",
+        "two windows of one name",
+        '"twin"',
+        spec__schedule={"freeze": [{"name": "twin", "from": "Fri 16:00", "to": "Mon 08:00"}] * 2},
+    ),
+    refuses(
+        "Rollout",
+        "two risks of one name",
+        '"twin"',
+        spec__risks=[{"name": "twin", "severity": "Low", "probability": "Low"}] * 2,
+    ),
+    refuses(
+        "Rollout",
+        "two items of one name",
+        '"twin"',
+        spec__scorecard={"items": [{"name": "twin", "points": 1}] * 2},
+    ),
+)
+
+TEST = {"name": "ground-truth", "passed": 6, "total": 6}
+CONDITION = {"name": "support", "text": "tell them"}
+
+DECISIONS = (
+    takes("Checkpoint", "GO with a summary", spec__decision="GO", spec__summary="stable"),
+    takes("Checkpoint", "a summary before the decision", spec__summary="so far so good"),
+    refuses(
+        "Checkpoint",
+        "GO without a summary",
+        "must have a summary",
+        CheckpointSpec,
+        spec__decision="GO",
+    ),
+    refuses(
+        "Checkpoint",
+        "GO with a blank summary",
+        "must have a summary",
+        CheckpointSpec,
+        spec__decision="GO",
+        spec__summary=" \t\n\u00a0",
+    ),
+    refuses(
+        "Checkpoint",
+        "NO-GO with an empty summary",
+        "must have a summary",
+        CheckpointSpec,
+        spec__decision="NO-GO",
+        spec__summary="",
+    ),
+    takes("Checkpoint", "all tests passed", spec__tests=[TEST]),
+    refuses(
+        "Checkpoint",
+        "more tests passed than there are",
+        "not be more than total",
+        CheckpointTest,
+        spec__tests=[{**TEST, "total": 5}],
+    ),
+    refuses("Checkpoint", "two tests of one name", '"ground-truth"', spec__tests=[TEST, TEST]),
+    refuses(
+        "Checkpoint", "two conditions of one name", '"support"', spec__conditions=[CONDITION] * 2
+    ),
+    refuses(
+        "Checkpoint",
+        "a request to nobody",
+        "at least one user",
+        People,
+        spec__request__reporter={"users": []},
+    ),
+    takes("Approval", "GO with a reason", spec__decision="GO", spec__reason="re-validated"),
+    takes("Approval", "NO-GO with a reason", spec__decision="NO-GO", spec__reason="not yet"),
+    refuses(
+        "Approval", "GO without a reason", "must have a reason", ApprovalSpec, spec__decision="GO"
+    ),
+    refuses(
+        "Approval",
+        "NO-GO with a blank reason",
+        "must have a reason",
+        ApprovalSpec,
+        spec__decision="NO-GO",
+        spec__reason="  ",
+    ),
+    refuses("Approval", "NOGO", "NO-GO", spec__decision="NOGO", spec__reason="misspelt"),
+    refuses("Approval", "go in small letters", "NO-GO", spec__decision="go", spec__reason="small"),
+    refuses(
+        "Approval", "two conditions of one name", '"support"', spec__conditions=[CONDITION] * 2
+    ),
+)
+
+LIMITS_OF_SIZE = (
+    takes(
+        "Rollout",
+        "the largest plan",
+        spec__steps=at(*range(81, 101)),
+        spec__metrics=[{"name": f"m-{n}", "query": "up"} for n in range(32)],
+        spec__gates=[{"name": f"m-{n}", "atMost": 1} for n in range(32)],
+        spec__triggers=[{"name": f"m-{n}", "above": 1} for n in range(32)],
+        spec__approvals={"rule": "Quorum", "quorum": 16, "roles": roles(16)},
+        spec__target__flags=[f"flag-{n}" for n in range(32)],
+    ),
+)
+
+CASES = (
+    *WHOLE, *NAMES, *TARGET, *STEPS, *UNITS, *HOLD, *APPROVALS, *GATES, *TRIGGERS, *LATER,
+    *DECISIONS, *LIMITS_OF_SIZE,
+)  # fmt: skip
