@@ -1,0 +1,1 @@
+"""The ports made real: Kubernetes, Prometheus, the clock."""

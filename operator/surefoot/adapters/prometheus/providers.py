@@ -1,0 +1,107 @@
+"""The port to metrics providers, made of connections, judgements and a clock."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from surefoot.adapters.prometheus import queries
+from surefoot.adapters.prometheus.answers import (
+    Verdict,
+    Window,
+    judge_age,
+    judge_range,
+)
+from surefoot.adapters.prometheus.connection import Connection
+from surefoot.adapters.prometheus.words import one_line
+from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery
+
+_SHOWN_QUERY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    settings: ProviderSettings
+    connection: Connection
+
+
+class PrometheusProviders:
+    """All configured providers by name; belongs to one event loop.
+
+    Each has its own threads and its own connections, so that one which hangs delays no other. An
+    answer takes at most the provider's timeout, and at most as long again in its waiting line.
+    """
+
+    def __init__(
+        self, settings: Iterable[ProviderSettings], *, now: Callable[[], datetime]
+    ) -> None:
+        self._now = now
+        self._providers = {each.name: _Provider(each, Connection(each)) for each in settings}
+
+    def names(self, namespace: str) -> frozenset[str]:
+        """Names of the providers that Rollouts of this namespace may use."""
+        return frozenset(
+            name for name, each in self._providers.items() if each.settings.serves(namespace)
+        )
+
+    def inspect(self, promql: str) -> QueryFacts:
+        """What the text of a query tells; parsing only."""
+        return queries.read(promql).facts
+
+    async def measure(self, query: RangeQuery) -> Measurement:
+        """Ask one question. Never raises: what went wrong is the measurement's outcome."""
+        if query.step <= timedelta(0) or query.end < query.start:
+            window = Window(query.end, query.step, 0)
+            verdict = Verdict(Outcome.INVALID, "was not asked: the window is empty")
+        else:
+            window = Window.of(query)
+            verdict = await self._judge(query, window)
+        return Measurement(
+            start=window.start,
+            end=window.end,
+            step=window.step,
+            samples=verdict.samples,
+            outcome=verdict.outcome,
+            message=f'provider "{query.provider}" {verdict.text}; '
+            f"query: {one_line(query.promql, _SHOWN_QUERY)}",
+            observed_at=self._now(),
+        )
+
+    def close(self) -> None:
+        """Let go of every connection, without waiting for answers that may never come."""
+        for each in self._providers.values():
+            each.connection.close()
+
+    async def _judge(self, query: RangeQuery, window: Window) -> Verdict:
+        provider = self._providers.get(query.provider)
+        if provider is None:
+            known = ", ".join(sorted(self._providers)) or "none"
+            return Verdict(Outcome.INVALID, f"is not configured (there are: {known})")
+        asked = queries.read(query.promql)
+        if asked.facts.fault is not None:
+            return Verdict(Outcome.INVALID, f"was not asked: {asked.facts.fault}")
+        answer = await provider.connection.ask_range(query.promql, window)
+        if isinstance(answer, Verdict):
+            return answer
+        verdict = judge_range(answer.envelope, answer.result, window)
+        if verdict.outcome is not Outcome.VALUE or query.stale_after is None or not asked.inputs:
+            return verdict
+        too_old = await self._judge_age(provider, asked.inputs, window.end, query.stale_after)
+        return too_old or verdict
+
+    async def _judge_age(
+        self,
+        provider: _Provider,
+        inputs: tuple[queries.Input, ...],
+        at: datetime,
+        limit: timedelta,
+    ) -> Verdict | None:
+        answer = await provider.connection.ask_instant(queries.freshness_query(inputs), at)
+        verdict = (
+            answer
+            if isinstance(answer, Verdict)
+            else judge_age(answer.envelope, answer.result, inputs=inputs, at=at, limit=limit)
+        )
+        if verdict is None or verdict.outcome is Outcome.STALE:
+            return verdict
+        return replace(verdict, text=f"{verdict.text} (when asked how old its samples are)")

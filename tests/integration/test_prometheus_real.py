@@ -1,0 +1,227 @@
+"""Measurements from a real Prometheus that scrapes a real exporter."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from surefoot.adapters.prometheus import PrometheusProviders
+from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.domain.measurements import Measurement, Outcome, RangeQuery
+from surefoot.testbed.binaries import provide
+from surefoot.testbed.layout import Layout
+from surefoot.testbed.ports import free_ports
+from surefoot.testbed.prometheus import Prometheus
+from tests.support.testbed import wait_until
+
+pytestmark = pytest.mark.apiserver
+
+STEP = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+OLD = 40 * MINUTE
+"""How old the sample is that the exporter gives with a time of its own."""
+
+
+class _Exporter(BaseHTTPRequestHandler):
+    started: datetime
+
+    def do_GET(self) -> None:
+        old = int((self.started - OLD).timestamp() * 1000)
+        body = (
+            "# TYPE errors_total counter\nerrors_total 7\n"
+            '# TYPE shard gauge\nshard{n="1"} 1\nshard{n="2"} 2\n'
+            f'# TYPE cost gauge\ncost{{team="q\\"u\\\\o"}} 3 {old}\n'
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Keep the test's output clean."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A Prometheus with samples, and the moment to ask for: a grid point that it has data for."""
+
+    prometheus: Prometheus
+    now: datetime
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    program = provide(["prometheus"])["prometheus"]
+    prometheus = Prometheus(
+        Layout(tmp_path_factory.mktemp("prometheus")),
+        free_ports(1)[0],
+        program,
+        scrape_interval=timedelta(milliseconds=200),
+    )
+    prometheus.start()
+    started = _time_of(prometheus)
+    handler = type("_Started", (_Exporter,), {"started": started})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        prometheus.set_targets({"shop": [f"127.0.0.1:{server.server_port}"]})
+        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 20, "five scrapes")
+        now = _time_of(prometheus)
+        wait_until(lambda: _time_of(prometheus) > now + STEP, 20, "a second to pass")
+        yield World(prometheus, now.replace(microsecond=0) + STEP)
+        server.shutdown()
+    prometheus.kill()
+
+
+def _time_of(prometheus: Prometheus) -> datetime:
+    return datetime.fromtimestamp(prometheus.query("time()")[0].value, UTC)
+
+
+@pytest.fixture
+async def providers(world: World) -> AsyncIterator[PrometheusProviders]:
+    settings = ProviderSettings(name="default", address=world.prometheus.url)
+    providers = PrometheusProviders([settings], now=lambda: world.now)
+    yield providers
+    providers.close()
+
+
+async def ask(
+    providers: PrometheusProviders,
+    world: World,
+    promql: str,
+    *,
+    back: timedelta = MINUTE,
+    stale_after: timedelta | None = None,
+) -> Measurement:
+    return await providers.measure(
+        RangeQuery("default", promql, world.now - back, world.now, STEP, stale_after)
+    )
+
+
+@pytest.mark.parametrize(
+    ("promql", "outcome", "value"),
+    [
+        ("errors_total", Outcome.VALUE, 7.0),
+        ("sum(shard)", Outcome.VALUE, 3.0),
+        ("0.5", Outcome.VALUE, 0.5),
+        ("shard{n=~`\\d`} == 2", Outcome.VALUE, 2.0),
+        ("nothing_like_it", Outcome.NO_DATA, None),
+        ("errors_total > 7", Outcome.NO_DATA, None),
+        ("cost", Outcome.NO_DATA, None),
+        ("shard", Outcome.MANY_SERIES, None),
+        ("vector(NaN)", Outcome.NOT_A_NUMBER, None),
+        ("errors_total / 0", Outcome.NOT_A_NUMBER, None),
+        ("quantile(2, shard)", Outcome.PARTIAL, None),
+        ("errors_total + on() shard", Outcome.INVALID, None),
+        ("errors_total[5m]", Outcome.INVALID, None),
+        ("last_over_time(errors_total[290y])", Outcome.VALUE, 7.0),
+    ],
+)
+async def test_outcome_is_told_apart(
+    providers: PrometheusProviders,
+    world: World,
+    promql: str,
+    outcome: Outcome,
+    value: float | None,
+) -> None:
+    """As against a server that plays Prometheus, so against Prometheus."""
+    measured = await ask(providers, world, promql)
+    assert (measured.outcome, measured.value) == (outcome, value), measured.message
+
+
+async def test_points_are_on_the_grid(providers: PrometheusProviders, world: World) -> None:
+    """Times come back as they were asked for, also between two seconds."""
+    off = timedelta(milliseconds=250)
+    start, end = world.now - 3 * STEP + off, world.now - STEP + off
+    measured = await providers.measure(RangeQuery("default", "vector(1)", start, end, STEP))
+    assert [sample.at for sample in measured.samples] == [start, start + STEP, end]
+
+
+async def test_refusal_is_in_the_words_of_prometheus(
+    providers: PrometheusProviders, world: World
+) -> None:
+    """What only Prometheus can know of a query."""
+    measured = await ask(providers, world, "errors_total + on() shard")
+    assert measured.message.startswith(
+        'provider "default" refused the query (HTTP 422): execution: found duplicate series '
+    )
+
+
+async def test_infos_are_not_warnings(providers: PrometheusProviders, world: World) -> None:
+    """A remark about a metric's name leaves the value usable."""
+    measured = await ask(providers, world, 'rate(shard{n="1"}[10s])')
+    assert measured.value == 0.0, measured.message
+
+
+async def test_month_by_the_second_is_cut_to_what_prometheus_answers(
+    providers: PrometheusProviders, world: World
+) -> None:
+    """Its limit of 11,000 points is never met."""
+    measured = await ask(providers, world, "errors_total", back=timedelta(days=30))
+    assert (measured.value, measured.start) == (7.0, world.now - 10_000 * STEP)
+
+
+LAST = "last_over_time(cost[2h])"
+
+
+@pytest.mark.parametrize(
+    ("promql", "stale_after", "outcome"),
+    [
+        ("errors_total", MINUTE, Outcome.VALUE),
+        ("rate(errors_total[30s])", MINUTE, Outcome.VALUE),
+        (LAST, 2 * OLD, Outcome.VALUE),
+        (LAST, OLD - MINUTE, Outcome.STALE),
+        ('last_over_time(cost{team="q\\"u\\\\o"}[2h])', 2 * OLD, Outcome.VALUE),
+        ('last_over_time(cost{team="q\\"u\\\\o"}[2h])', OLD - MINUTE, Outcome.STALE),
+        ('last_over_time({__name__="cost"}[2h])', 2 * OLD, Outcome.VALUE),
+        (f"{LAST} * on () errors_total", OLD - MINUTE, Outcome.STALE),
+        (f"{LAST} * on () errors_total", 2 * OLD, Outcome.VALUE),
+        ("max_over_time(cost[2h:1m])", OLD - MINUTE, Outcome.STALE),
+        ("max_over_time(cost[2h:1m])", 2 * OLD, Outcome.VALUE),
+        ("max_over_time(last_over_time(cost[1h])[1h:1m] offset 1m)", 2 * OLD, Outcome.VALUE),
+        ("last_over_time(cost[2h] offset 35m)", 10 * MINUTE, Outcome.VALUE),
+        ("last_over_time(cost[2h] offset 35m)", MINUTE, Outcome.STALE),
+        ("cost offset 38m", 10 * MINUTE, Outcome.VALUE),
+        ("cost offset 38m", MINUTE, Outcome.STALE),
+        ("errors_total offset -1m", MINUTE, Outcome.VALUE),
+        ("last_over_time(cost[2h] @ end())", OLD - MINUTE, Outcome.STALE),
+        ("sum(never_seen) or sum(errors_total)", MINUTE, Outcome.VALUE),
+        ("sum(never_seen) or vector(0)", MINUTE, Outcome.STALE),
+        ("absent(never_seen)", MINUTE, Outcome.VALUE),
+        ("vector(1)", MINUTE, Outcome.VALUE),
+    ],
+)
+async def test_age_is_that_of_the_samples_themselves(
+    providers: PrometheusProviders,
+    world: World,
+    promql: str,
+    stale_after: timedelta,
+    outcome: Outcome,
+) -> None:
+    """However a query reaches its samples, it is their own time that counts."""
+    measured = await ask(providers, world, promql, stale_after=stale_after)
+    assert measured.outcome is outcome, measured.message
+    assert bool(measured.samples) is (outcome is Outcome.VALUE)
+
+
+async def test_provider_that_is_killed_is_unreachable_and_comes_back(tmp_path: Path) -> None:
+    """Connections of before are not held against it."""
+    program = provide(["prometheus"])["prometheus"]
+    prometheus = Prometheus(Layout(tmp_path), free_ports(1)[0], program)
+    prometheus.start()
+    now = _time_of(prometheus)
+    settings = ProviderSettings(name="default", address=prometheus.url)
+    providers = PrometheusProviders([settings], now=lambda: now)
+    query = RangeQuery("default", "vector(1)", now - STEP, now, STEP)
+    outcomes = [(await providers.measure(query)).outcome]
+    prometheus.kill()
+    outcomes.append((await providers.measure(query)).outcome)
+    prometheus.start()
+    outcomes.append((await providers.measure(query)).outcome)
+    providers.close()
+    prometheus.kill()
+    assert outcomes == [Outcome.VALUE, Outcome.UNREACHABLE, Outcome.VALUE]
