@@ -1,0 +1,129 @@
+"""What the test bed builds: the programs, their versions, and how each is compiled.
+
+The folder ``modules/<name>`` holds the go.mod and go.sum of each build, so that everybody
+compiles the same bytes, verified against go.sum. Raising a version means changing it there
+and here.
+"""
+
+import hashlib
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+KUBERNETES_VERSION = "1.37.2"
+ETCD_VERSION = "3.7.3"
+PROMETHEUS_VERSION = "3.13.5"
+MODULES = Path(__file__).parent / "modules"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One executable. ``go_name`` is what Go calls it when left to itself."""
+
+    name: str
+    package: str
+    go_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One ``go build``: the programs of one upstream module, which share most of their packages."""
+
+    name: str
+    version: str
+    programs: tuple[Program, ...]
+    usually: timedelta
+    """A cold build on two cores, fetching included."""
+    memory: str
+    """The peak of a cold build, for the advice when one is killed."""
+    tags: tuple[str, ...] = ()
+    stamps: tuple[tuple[str, str], ...] = ()
+    """Variables set by the linker: without its version no client can parse the API server's."""
+
+    @property
+    def module(self) -> Path:
+        """The folder with go.mod and go.sum."""
+        return MODULES / self.name
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of ``go build``, without output and packages."""
+        linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.stamps)])
+        tags = (f"-tags={','.join(self.tags)}",) if self.tags else ()
+        return ("-mod=readonly", "-trimpath", "-buildvcs=false", *tags, f"-ldflags={linker}")
+
+    def key(self, *, system: str = sys.platform, machine: str = platform.machine()) -> str:
+        """Name the folder in the cache: it changes with whatever changes the programs."""
+        digest = hashlib.sha256()
+        for part in (
+            (self.module / "go.mod").read_bytes(),
+            (self.module / "go.sum").read_bytes(),
+            *(argument.encode() for argument in self.arguments),
+            *(f"{program.name}={program.package}".encode() for program in self.programs),
+        ):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return f"{self.name}-{self.version}-{system}-{machine}-{digest.hexdigest()[:10]}"
+
+
+ETCD = Build(
+    name="etcd",
+    version=ETCD_VERSION,
+    programs=(Program("etcd", "go.etcd.io/etcd/server/v3", "server"),),
+    usually=timedelta(seconds=40),
+    memory="1 GB",
+)
+
+_MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
+# The second is what its clients, such as the controllers, call themselves in the audit log.
+_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+
+KUBERNETES = Build(
+    name="kubernetes",
+    version=KUBERNETES_VERSION,
+    programs=(
+        Program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
+        Program(
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "kube-controller-manager",
+        ),
+    ),
+    usually=timedelta(minutes=8),
+    memory="3 GB",
+    stamps=tuple(
+        (f"{package}.{variable}", value)
+        for package in _VERSION_PACKAGES
+        for variable, value in (
+            ("gitVersion", f"v{KUBERNETES_VERSION}"),
+            ("gitMajor", _MAJOR),
+            ("gitMinor", _MINOR),
+        )
+    ),
+)
+
+_PROMETHEUS = "github.com/prometheus/prometheus/cmd"
+
+PROMETHEUS = Build(
+    name="prometheus",
+    version=PROMETHEUS_VERSION,
+    programs=(
+        Program("prometheus", f"{_PROMETHEUS}/prometheus", "prometheus"),
+        Program("promtool", f"{_PROMETHEUS}/promtool", "promtool"),
+    ),
+    usually=timedelta(minutes=2, seconds=30),
+    memory="2 GB",
+    # Static targets are all the test bed scrapes; the clients of every cloud would be compiled
+    # for nothing.
+    tags=("remove_all_sd",),
+    stamps=(("github.com/prometheus/common/version.Version", PROMETHEUS_VERSION),),
+)
+
+BUILDS = (ETCD, PROMETHEUS, KUBERNETES)
+"""In the order of building: the short ones first, so that a fault shows early."""
+
+
+def build_of(program: str) -> Build:
+    """Find the build that makes the program."""
+    return next(build for build in BUILDS if program in {made.name for made in build.programs})

@@ -1,0 +1,75 @@
+"""The small parts: ports, progress, users, and the helper that waits."""
+
+import io
+import socket
+
+import pytest
+
+from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
+from surefoot.testbed.progress import PlainLines, spoken
+from tests.support.testbed import wait_until, wait_until_async
+
+
+def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
+    """A retrying client must not be able to occupy the port of a stopped server."""
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert all(LOWEST <= port < HIGHEST for port in ports)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", ports[0]))
+
+
+def test_plain_progress_speaks_every_fifteen_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough to show life in a log, not so much that it drowns."""
+    now = 0.0
+    monkeypatch.setattr("surefoot.testbed.progress.time.monotonic", lambda: now)
+    stream = io.StringIO()
+    lines = PlainLines(stream)
+    lines.say("building")
+    for second in range(1, 47):
+        now = float(second)
+        lines.update(f"at {second} s")
+    assert stream.getvalue().splitlines() == ["building", "at 15 s", "at 30 s", "at 45 s"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (60, "1 min 00 s"), (451, "7 min 31 s")]
+)
+def test_durations_are_spoken(seconds: float, words: str) -> None:
+    """As people read them."""
+    assert spoken(seconds) == words
+
+
+def test_waiting_gives_the_answer_back() -> None:
+    """Errors that mean "too early" are asked again."""
+    answers = iter([AssertionError("not yet"), None, "done"])
+
+    def ask() -> str | None:
+        answer = next(answers)
+        if isinstance(answer, AssertionError):
+            raise answer
+        return answer
+
+    assert wait_until(ask, 5, "the answer") == "done"
+
+
+def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
+    """The message of a failed wait is all that a CI log shows."""
+    with pytest.raises(pytest.fail.Exception, match=r"waited 0 s for rain; the last answer was 0"):
+        wait_until(lambda: 0, 0, "rain")
+
+
+def test_unexpected_errors_end_the_wait_at_once() -> None:
+    """A slip in the predicate does not cost the whole time limit."""
+    with pytest.raises(ZeroDivisionError):
+        wait_until(lambda: 1 // 0, 60, "never")
+
+
+async def test_waiting_asynchronously() -> None:
+    """The same for coroutines."""
+    answers = iter([0, 0, 3])
+
+    async def ask() -> int:
+        return next(answers)
+
+    assert await wait_until_async(ask, 5, "a number") == 3
