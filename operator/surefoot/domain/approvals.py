@@ -12,9 +12,11 @@ from surefoot.api.v1alpha1.approval import (
     ApprovalRequest,
     ApprovalSpec,
     Decision,
+    PastDecision,
     Purpose,
     RequestState,
     RoleType,
+    Section,
 )
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import (
@@ -34,18 +36,22 @@ from surefoot.domain.requests import (
     free_names,
     is_eligible,
     standing_no_go,
+    unmet_conditions,
     who,
 )
 from surefoot.domain.situation import Situation, planners
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+
+NoGo = tuple[Approval, PastDecision]
+"""A NO-GO that stands, and where it was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleView:
     """One role of the step: the request that is current, and what its signer says.
 
-    ``void_reason`` and ``is_expired`` say why a GO does not count. ``no_go`` is a NO-GO that
-    stands, perhaps on an earlier round or another plan.
+    ``void_reason``, ``is_expired`` and ``unmet`` (what it asks for first) say why a GO does not
+    count. ``no_go`` is a NO-GO that stands, perhaps on an earlier round or another plan.
     """
 
     role: Role
@@ -54,7 +60,8 @@ class RoleView:
     void_reason: str | None
     expires_at: datetime | None
     is_expired: bool
-    no_go: tuple[Approval, Decided] | None
+    unmet: tuple[str, ...]
+    no_go: NoGo | None
     rounds: int
 
     @property
@@ -64,6 +71,7 @@ class RoleView:
             self.no_go is None
             and self.void_reason is None
             and not self.is_expired
+            and not self.unmet
             and self.decision is not None
             and self.decision.decision is Decision.GO
         )
@@ -82,11 +90,15 @@ class RoleView:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalsJudgement:
-    """Whether the step has the signatures it needs, and which must be asked for."""
+    """Whether the step has the signatures it needs, and which must be asked for.
+
+    ``against`` are the NO-GOs that stand, also of roles that the plan no longer has.
+    """
 
     verdict: Verdict
     views: tuple[RoleView, ...]
     opens: tuple[OpenRequest, ...]
+    against: tuple[NoGo, ...]
 
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
@@ -101,6 +113,7 @@ class ApprovalsJudgement:
                 role=view.role.name,
                 decision=view.decision.decision.value,
                 by=view.decision.by,
+                verified=view.decision.history[-1].verified,
                 decided_at=view.decision.at,
                 reason=view.decision.reason[:1024],
             )
@@ -127,18 +140,32 @@ def judge_approvals(
     ``hold_is_satisfied`` says that soak, baseline and checkpoints hold: with `opens: AfterHold`
     people are asked only then. ``reporters`` have reported on the step and may not sign for it.
     """
-    policy = situation.hold.approvals
-    if policy is None or not policy.roles:
-        return ApprovalsJudgement(not_required(Aspect.APPROVED), (), ())
+    policy = situation.hold.approvals or ApprovalsPolicy()
+    removed = _no_gos_of_removed(situation, {role.name for role in policy.roles})
+    if not policy.roles and not removed:
+        return ApprovalsJudgement(not_required(Aspect.APPROVED), (), (), ())
     views = tuple(_view(situation, policy, role, reporters, replaced_at) for role in policy.roles)
     views = _one_role_a_person(views)
-    may_ask = situation.asks_people and (policy.opens is Opens.STEP or hold_is_satisfied)
+    may_ask = situation.opens_requests and (policy.opens is Opens.STEP or hold_is_satisfied)
     opens = tuple(
         _opening(situation, policy, view, reporters)
         for view in views
         if may_ask and _must_be_asked(view)
     )
-    return ApprovalsJudgement(_verdict(policy, views, may_ask=may_ask), views, opens)
+    against = (*(view.no_go for view in views if view.no_go is not None), *removed)
+    verdict = _verdict(policy, views, against, may_ask=may_ask)
+    return ApprovalsJudgement(verdict, views, opens, against)
+
+
+def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
+    """NO-GOs of roles that are not in the plan: removing the role does not take back its word."""
+    removed: dict[str, list[tuple[Approval, Decided | None]]] = {}
+    for approval in situation.snapshot.approvals:
+        role = approval.spec.request.role
+        if role not in planned and _is_about(situation, approval):
+            removed.setdefault(role, []).append((approval, _decided(situation, approval)))
+    found = (standing_no_go(known) for _, known in sorted(removed.items()))
+    return tuple(no_go for no_go in found if no_go is not None)
 
 
 def _view(
@@ -151,7 +178,7 @@ def _view(
     asked = [
         approval
         for approval in situation.snapshot.approvals
-        if _is_about(situation, approval, role)
+        if approval.spec.request.role == role.name and _is_about(situation, approval)
     ]
     known = [(approval, _decided(situation, approval)) for approval in asked]
     request, decision = max(
@@ -176,17 +203,17 @@ def _view(
             replaced_at=replaced_at,
         ),
         expires_at=expires_at,
-        is_expired=expires_at is not None and expires_at <= situation.now,
+        is_expired=expires_at is not None and expires_at <= situation.latest_now,
+        unmet=unmet_conditions(request) if request is not None and is_go else (),
         no_go=standing_no_go(known),
         rounds=max((approval.spec.request.round for approval in asked), default=0),
     )
 
 
-def _is_about(situation: Situation, approval: Approval, role: Role) -> bool:
+def _is_about(situation: Situation, approval: Approval) -> bool:
     request = approval.spec.request
     return (
         request.rollout.uid == situation.rollout.metadata.uid
-        and request.role == role.name
         and request.purpose is Purpose.ADVANCE
         and request.to == _asked_percent(situation)
         and (request.from_ == 100) == (situation.percent == 100)
@@ -239,7 +266,7 @@ def _void_reason(
     if request is None or decision is None:
         return None
     signer = decision.by.lower()
-    if not is_eligible(request, decision):
+    if not is_eligible(request, decision.by):
         return f"{decision.by} may not sign for this role"
     if signer and signer in reporters:
         return f"{decision.by} reported on this step"
@@ -247,11 +274,25 @@ def _void_reason(
         return f"{decision.by} requested this rollout or wrote its plan"
     if decision.decision is Decision.NO_GO:
         return None
+    lacking = _lacking_sections(request)
+    if lacking:
+        return f"it lacks {', '.join(lacking)}"
     if situation.void_before is not None and decision.at <= situation.void_before:
         return "a trigger fired since it was given"
-    if replaced_at is not None and decision.at < replaced_at:
+    if replaced_at is not None and decision.at <= replaced_at:
         return "a checkpoint was replaced since it was given"
     return None
+
+
+def _lacking_sections(request: Approval) -> tuple[str, ...]:
+    spec = request.spec
+    written = {
+        Section.RISK_ASSESSMENT: spec.risk_assessment,
+        Section.METRICS_SUMMARY: spec.metrics_summary,
+        Section.SECURITY_STATUS: spec.security_status,
+    }
+    required = spec.request.required_sections
+    return tuple(section.value for section in required if not (written[section] or "").strip())
 
 
 def _one_role_a_person(views: tuple[RoleView, ...]) -> tuple[RoleView, ...]:
@@ -315,8 +356,13 @@ def _opening(
     return OpenRequest(names, ApprovalSpec(request=request))
 
 
-def _verdict(policy: ApprovalsPolicy, views: tuple[RoleView, ...], *, may_ask: bool) -> Verdict:
-    against = [_no_go(view) for view in views if view.no_go is not None]
+def _verdict(
+    policy: ApprovalsPolicy,
+    views: tuple[RoleView, ...],
+    against: tuple[NoGo, ...],
+    *,
+    may_ask: bool,
+) -> Verdict:
     agreed = sum(view.is_go for view in views)
     needed = policy.quorum if policy.rule is ApprovalRule.QUORUM else len(views)
     if not against and agreed >= (needed or len(views)):
@@ -327,7 +373,7 @@ def _verdict(policy: ApprovalsPolicy, views: tuple[RoleView, ...], *, may_ask: b
         for view in views
         if not view.is_go and view.no_go is None and agreed < (needed or len(views))
     ]
-    return blocks(Aspect.APPROVED, *against, *open_roles)
+    return blocks(Aspect.APPROVED, *map(_no_go, against), *open_roles)
 
 
 def _signature(view: RoleView) -> str:
@@ -335,15 +381,13 @@ def _signature(view: RoleView) -> str:
     return f"{view.role.name} by {by}" if by else f"{view.role.name} (signer not named)"
 
 
-def _no_go(view: RoleView) -> Missing:
-    if view.no_go is None:
-        raise ValueError(f"role {view.role.name} has no NO-GO")
-    request, decision = view.no_go
-    by = decision.by or who(view.role.users, view.role.groups)
+def _no_go(no_go: NoGo) -> Missing:
+    request, entry = no_go
+    asked = request.spec.request
     return Missing(
         "NoGo",
-        f"{view.role.name} is NO-GO by {by}: {decision.reason}; it holds until its signer decides "
-        "again",
+        f"{asked.role} is NO-GO by {entry.by or who(asked.users, asked.groups)}: {entry.reason}; "
+        "it holds until its signer decides again",
         decide_command(request),
     )
 
@@ -354,12 +398,18 @@ def _awaiting(view: RoleView, *, may_ask: bool) -> Missing:
         reason, why = "ApprovalVoid", f" again: {view.void_reason}"
     elif view.is_expired:
         reason, why = "ApprovalExpired", " again: the earlier GO has expired"
+    elif view.unmet:
+        reason = "ConditionsUnmet"
+        why = (
+            f" again without conditions once they are met: its GO asks for "
+            f"{', '.join(view.unmet)} first, which this version can not follow up"
+        )
     elif view.request is None:
         reason = "AwaitingApproval"
         why = "" if may_ask else ", once soak, baseline and checkpoints hold"
     else:
         reason, why = "AwaitingApproval", ""
-    open_request = view.request is not None and reason == "AwaitingApproval"
+    open_request = reason in {"AwaitingApproval", "ConditionsUnmet"}
     return Missing(
         reason,
         f"{view.role.name} must be signed by {people}{why}",

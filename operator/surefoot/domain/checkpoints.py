@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.approval import Decision, RequestState
+from surefoot.api.v1alpha1.approval import Decision, PastDecision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointRequest, CheckpointSpec
 from surefoot.api.v1alpha1.durations import in_words, parse_duration
 from surefoot.api.v1alpha1.meta import ObjectReference
@@ -18,24 +18,31 @@ from surefoot.domain.requests import (
     free_names,
     is_eligible,
     standing_no_go,
+    unmet_conditions,
     who,
 )
 from surefoot.domain.situation import Situation
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+
+NoGo = tuple[Checkpoint, PastDecision]
+"""A NO-GO that stands, and where it was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointView:
     """One checkpoint of the step: the request that is current, and what it says.
 
-    ``no_go`` is a NO-GO that stands, perhaps on an earlier round or another plan.
+    ``no_go`` is a NO-GO that stands, perhaps on an earlier round or another plan. ``reporters`` are
+    all who reported in this attempt, in lower case. ``unmet`` names what its GO asks for first.
     """
 
     plan: CheckpointPlan
     request: Checkpoint | None
     decision: Decided | None
     void_reason: str | None
-    no_go: tuple[Checkpoint, Decided] | None
+    unmet: tuple[str, ...]
+    no_go: NoGo | None
+    reporters: frozenset[str]
     due_at: datetime | None
 
     @property
@@ -44,6 +51,7 @@ class CheckpointView:
         return (
             self.no_go is None
             and self.void_reason is None
+            and not self.unmet
             and self.decision is not None
             and self.decision.decision is Decision.GO
         )
@@ -51,11 +59,15 @@ class CheckpointView:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointsJudgement:
-    """What the step's checkpoints say, and which of them must be opened."""
+    """What the step's checkpoints say, and which of them must be opened.
+
+    ``against`` are the NO-GOs that stand, also on checkpoints that the plan no longer has.
+    """
 
     verdict: Verdict
     views: tuple[CheckpointView, ...]
     opens: tuple[OpenRequest, ...]
+    against: tuple[NoGo, ...]
 
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
@@ -70,6 +82,7 @@ class CheckpointsJudgement:
                 role=view.plan.name,
                 decision=view.decision.decision.value,
                 by=view.decision.by,
+                verified=view.decision.history[-1].verified,
                 decided_at=view.decision.at,
                 reason=view.decision.reason[:1024],
             )
@@ -80,9 +93,7 @@ class CheckpointsJudgement:
     @property
     def reporters(self) -> frozenset[str]:
         """Who has reported on the step, in lower case."""
-        return frozenset(
-            view.decision.by.lower() for view in self.views if view.decision and view.decision.by
-        )
+        return frozenset().union(*(view.reporters for view in self.views))
 
     @property
     def replaced_at(self) -> datetime | None:
@@ -100,32 +111,54 @@ class CheckpointsJudgement:
 def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
     """What the checkpoints of the step being left say."""
     plans = situation.hold.checkpoints
-    if not plans:
-        return CheckpointsJudgement(not_required(Aspect.CHECKPOINTS_PASSED), (), ())
+    removed = _no_gos_of_removed(situation, {plan.name for plan in plans})
+    if not plans and not removed:
+        return CheckpointsJudgement(not_required(Aspect.CHECKPOINTS_PASSED), (), (), ())
     views = tuple(_view(situation, plan) for plan in plans)
     passed = {view.plan.name for view in views if view.is_go}
     opens = tuple(
         _opening(situation, view)
         for view in views
-        if situation.asks_people and _is_due_to_open(situation, view, passed)
+        if situation.opens_requests and _is_due_to_open(situation, view, passed)
     )
-    missing = tuple(_missing(situation, view, passed) for view in views if not view.is_go)
+    against = (*(view.no_go for view in views if view.no_go is not None), *removed)
+    missing = [_missing(situation, view, passed) for view in views if not view.is_go]
+    missing += [_no_go(no_go) for no_go in removed]
     if missing:
-        return CheckpointsJudgement(blocks(Aspect.CHECKPOINTS_PASSED, *missing), views, opens)
+        verdict = blocks(Aspect.CHECKPOINTS_PASSED, *missing)
+        return CheckpointsJudgement(verdict, views, opens, against)
     said = ", ".join(f"{view.plan.name} GO" for view in views)
     verdict = passes(Aspect.CHECKPOINTS_PASSED, "CheckpointsPassed", said)
-    return CheckpointsJudgement(verdict, views, opens)
+    return CheckpointsJudgement(verdict, views, opens, against)
 
 
-def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
-    asked = [
+def _asked(situation: Situation) -> tuple[Checkpoint, ...]:
+    """Every checkpoint about this percentage, of whatever plan, attempt and round."""
+    return tuple(
         checkpoint
         for checkpoint in situation.snapshot.checkpoints
         if checkpoint.spec.request.rollout.uid == situation.rollout.metadata.uid
-        and checkpoint.spec.request.name == plan.name
         and checkpoint.spec.request.percent == situation.percent
+    )
+
+
+def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
+    """NO-GOs on checkpoints that are not in the plan: removing the question does not answer it."""
+    removed: dict[str, list[tuple[Checkpoint, Decided | None]]] = {}
+    for checkpoint in _asked(situation):
+        if checkpoint.spec.request.name not in planned:
+            pair = (checkpoint, _decided(situation, checkpoint))
+            removed.setdefault(checkpoint.spec.request.name, []).append(pair)
+    found = (standing_no_go(known) for _, known in sorted(removed.items()))
+    return tuple(no_go for no_go in found if no_go is not None)
+
+
+def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
+    known = [
+        (checkpoint, _decided(situation, checkpoint))
+        for checkpoint in _asked(situation)
+        if checkpoint.spec.request.name == plan.name
     ]
-    known = [(checkpoint, _decided(situation, checkpoint)) for checkpoint in asked]
     current = max(
         (pair for pair in known if _is_current(situation, pair[0])),
         key=lambda pair: pair[0].spec.request.round,
@@ -137,7 +170,15 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
         request=request,
         decision=decision,
         void_reason=_void_reason(situation, request, decision),
+        unmet=unmet_conditions(request) if request is not None else (),
         no_go=standing_no_go(known),
+        reporters=frozenset(
+            entry.by.lower()
+            for checkpoint, reported in known
+            if checkpoint.spec.request.attempt == situation.attempt and reported is not None
+            for entry in reported.history
+            if entry.by
+        ),
         due_at=_due_at(situation, plan),
     )
 
@@ -160,7 +201,7 @@ def _void_reason(
 ) -> str | None:
     if request is None or decision is None:
         return None
-    if not is_eligible(request, decision):
+    if not is_eligible(request, decision.by):
         return f"{decision.by} may not report on this"
     fired = situation.void_before
     if decision.decision is Decision.GO and fired is not None and decision.at <= fired:
@@ -181,6 +222,11 @@ def _due_at(situation: Situation, plan: CheckpointPlan) -> datetime | None:
     return _after_base(situation, plan, plan.due_after)
 
 
+def opens_at(situation: Situation, plan: CheckpointPlan) -> datetime | None:
+    """When a checkpoint may be opened at the earliest; None before Start."""
+    return _after_base(situation, plan, plan.opens_after)
+
+
 def _waits_for(plan: CheckpointPlan, passed: set[str], here: set[str]) -> tuple[str, ...]:
     """The checkpoints of this step that must be GO first; those of earlier steps were."""
     return tuple(name for name in plan.after if name in here and name not in passed)
@@ -192,18 +238,16 @@ def _is_due_to_open(situation: Situation, view: CheckpointView, passed: set[str]
     here = {plan.name for plan in situation.hold.checkpoints}
     if _waits_for(view.plan, passed, here):
         return False
-    opens_at = _after_base(situation, view.plan, view.plan.opens_after)
-    return opens_at is not None and opens_at <= situation.now
+    moment = opens_at(situation, view.plan)
+    return moment is not None and moment <= situation.now
 
 
 def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
     plan, metadata = view.plan, situation.rollout.metadata
     rounds = [
         checkpoint.spec.request.round
-        for checkpoint in situation.snapshot.checkpoints
-        if checkpoint.spec.request.rollout.uid == metadata.uid
-        and checkpoint.spec.request.name == plan.name
-        and checkpoint.spec.request.percent == situation.percent
+        for checkpoint in _asked(situation)
+        if checkpoint.spec.request.name == plan.name
     ]
     number = max(rounds, default=0) + 1
     request = CheckpointRequest(
@@ -217,7 +261,7 @@ def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
         type=plan.type,
         reporter=plan.reporter,
         receiver=plan.receiver,
-        opens_at=_after_base(situation, plan, plan.opens_after),
+        opens_at=opens_at(situation, plan),
         due_at=view.due_at,
     )
     base = f"{metadata.name}-{situation.percent}-{plan.name}"
@@ -227,14 +271,7 @@ def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
 def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Missing:
     reporters = who(view.plan.reporter.users, view.plan.reporter.groups)
     if view.no_go is not None:
-        request, decision = view.no_go
-        by = decision.by or reporters
-        return Missing(
-            "NoGo",
-            f"checkpoint {view.plan.name} is NO-GO by {by}: {decision.reason}; it holds until its "
-            "signer decides again",
-            decide_command(request),
-        )
+        return _no_go(view.no_go)
     here = {plan.name for plan in situation.hold.checkpoints}
     waits = _waits_for(view.plan, passed, here)
     if waits:
@@ -244,6 +281,13 @@ def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Mi
         )
     if view.request is None or view.void_reason is not None:
         return _not_open(situation, view, reporters)
+    if view.decision is not None and view.unmet:
+        return Missing(
+            "ConditionsUnmet",
+            f"the GO of checkpoint {view.plan.name} asks for {', '.join(view.unmet)} first; this "
+            "version can not follow that up: report again without it once it is met",
+            decide_command(view.request),
+        )
     late = view.due_at is not None and situation.now > view.due_at
     due = ""
     if view.due_at is not None:
@@ -256,16 +300,28 @@ def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Mi
     )
 
 
+def _no_go(no_go: NoGo) -> Missing:
+    request, entry = no_go
+    asked = request.spec.request
+    by = entry.by or who(asked.reporter.users, asked.reporter.groups)
+    return Missing(
+        "NoGo",
+        f"checkpoint {asked.name} is NO-GO by {by}: {entry.reason}; it holds until its signer "
+        "decides again",
+        decide_command(request),
+    )
+
+
 def _not_open(situation: Situation, view: CheckpointView, reporters: str) -> Missing:
     if view.void_reason is not None:
         return Missing(
             "CheckpointVoid",
             f"checkpoint {view.plan.name} must be reported anew by {reporters}: {view.void_reason}",
         )
-    opens_at = _after_base(situation, view.plan, view.plan.opens_after)
+    moment = opens_at(situation, view.plan)
     when = ""
-    if opens_at is not None and opens_at > situation.now:
-        when = f", opens in {in_words(opens_at - situation.now)}"
+    if moment is not None and moment > situation.now:
+        when = f", opens in {in_words(moment - situation.now)}"
     return Missing(
         "CheckpointMissing", f"checkpoint {view.plan.name} ({reporters}) is missing{when}"
     )
@@ -283,10 +339,7 @@ def next_moment(situation: Situation) -> timedelta | None:
     ahead = [
         moment - situation.now
         for plan in situation.hold.checkpoints
-        for moment in (
-            _after_base(situation, plan, plan.opens_after),
-            _due_at(situation, plan),
-        )
+        for moment in (opens_at(situation, plan), _due_at(situation, plan))
         if moment is not None and moment > situation.now
     ]
     return min(ahead, default=None)

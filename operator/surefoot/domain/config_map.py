@@ -83,7 +83,7 @@ def written_at(config_map: ConfigMap, rollout: Rollout) -> datetime | None:
     text = config_map.data.get(f"{rollout.spec.target.flags[0]}.json", "")
     try:
         return datetime.fromisoformat(json.loads(text)["since"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -164,6 +164,8 @@ def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -
 def _data_differences(config_map: ConfigMap, rendering: Rendering) -> tuple[str, ...]:
     if config_map.deleting:
         return ("the ConfigMap is being deleted",)
+    if config_map.immutable:
+        return ("the ConfigMap is immutable, which hides later changes from its consumers",)
     if config_map.has_binary_data:
         return ("it has binaryData, which was not written by the operator",)
     found = [
@@ -218,7 +220,7 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
     found = {flag: config_map.data.get(flag) for flag in flags}
     values = set(found.values())
     text = next(iter(values))
-    if len(values) > 1 or text is None or not _is_percentage(text):
+    if len(values) > 1 or text is None or not is_percentage(text):
         said = ", ".join(f"{flag}={_quoted(value)}" for flag, value in found.items())
         return Adoption(
             None,
@@ -227,6 +229,14 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             f"flag; found {said}",
         )
     percent = int(text)
+    other = next((f for f in flags if not _agrees(config_map.data.get(f"{f}.json"), percent)), None)
+    if other is not None:
+        return Adoption(
+            None,
+            "AdoptedDocumentDiffers",
+            f"ConfigMap {config_map.name} has a document {other}.json that does not say "
+            f'"percent":{percent} as the flag does; remove it, or make it say the same',
+        )
     percents = [step.percent for step in rollout.spec.steps]
     if percent != 0 and percent not in percents:
         return Adoption(
@@ -239,5 +249,18 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
     return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent} %")
 
 
-def _is_percentage(text: str) -> bool:
+def _agrees(document: str | None, percent: int) -> bool:
+    """Whether a flag's document, where there is one, puts the same share in as the flag."""
+    if document is None:
+        return True
+    try:
+        says = json.loads(document)
+    except (ValueError, RecursionError):
+        return False
+    found = says.get("percent") if isinstance(says, dict) else None
+    return type(found) is int and found == percent
+
+
+def is_percentage(text: str) -> bool:
+    """Whether a flag's value is a whole number from 0 to 100, as the operator writes it."""
     return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100

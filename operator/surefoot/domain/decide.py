@@ -22,7 +22,9 @@ from surefoot.domain.config_map import (
     adoption,
     belongs_to,
     carries,
+    difference,
     is_offered,
+    is_percentage,
     rendering_of,
     written_at,
 )
@@ -76,7 +78,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return _idle(rollout.status, timedelta(seconds=1), "waits for the first metrics")
     late = _late_start(found)
     if late is not None:
-        return _plan(found, found.status, (Commit(late),), "commits a Start that was applied late")
+        return _intend(found, late)
     if found.drift is not None:
         return _restore(found)
     if _all_hold(found):
@@ -95,15 +97,29 @@ def _with_pending(found: Review, pending: PendingTransition, wanted: Rollback | 
     if pending.type is TransitionType.ROLLBACK:
         return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
     stop = _stop(found, pending, wanted)
-    if stop is not None:
-        replacement = _rollback_pending(found, wanted) if wanted is not None else None
-        status = describe(found, found.status.model_copy(update={"pending": replacement}))
-        is_start = pending.type is TransitionType.START
-        action = Abandon(pending, status, marks_config_map=not is_start)
-        return _plan(found, status, (action,), f"abandons {_said(pending)}: {stop}")
-    if _needed_for(found, pending):
+    if stop is None and _needed_for(found, pending):
         return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    return _wait(found)
+    stop = stop or _interference(found)
+    if stop is None:
+        return _wait(found)
+    replacement = _rollback_pending(found, wanted) if wanted is not None else None
+    status = describe(found, found.status.model_copy(update={"pending": replacement}))
+    # A first Start has no ConfigMap to mark: if its create lands late, it is committed.
+    action = Abandon(pending, status, marks_config_map=found.situation.has_started)
+    return _plan(found, status, (action,), f"abandons {_said(pending)}: {stop}")
+
+
+def _interference(found: Review) -> str | None:
+    """Somebody changed the ConfigMap while a recorded advance waits: it is restored first."""
+    situation, committed = found.situation, found.status.committed
+    if committed is None:
+        return None
+    rendering = rendering_of(situation.rollout, committed)
+    uid = situation.rollout.metadata.uid
+    changed = difference(situation.snapshot.config_map, rendering, uid)
+    if changed is None or changed.by_the_plan:
+        return None
+    return f"the ConfigMap was changed: {changed.message}"
 
 
 def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
@@ -138,7 +154,8 @@ def _needed_for(found: Review, pending: PendingTransition) -> bool:
 def _late_start(found: Review) -> PendingTransition | None:
     """A Start whose create landed after it was abandoned, or whose answer was never seen.
 
-    The ConfigMap is this Rollout's and nobody else could have written it: it is committed.
+    The ConfigMap is this Rollout's and nobody else could have written it: it is recorded once more,
+    under the id that it carries, and committed.
     """
     situation, config_map = found.situation, found.situation.snapshot.config_map
     if situation.has_started or config_map is None:
@@ -146,7 +163,7 @@ def _late_start(found: Review) -> PendingTransition | None:
     rollout = situation.rollout
     text = config_map.data.get(rollout.spec.target.flags[0], "")
     written = config_map.annotations.get(TRANSITION_ID_ANNOTATION, "")
-    if not belongs_to(config_map, rollout) or not text.isdigit() or not written:
+    if not belongs_to(config_map, rollout) or not is_percentage(text) or not written:
         return None
     percent = int(text)
     index = index_of(rollout.spec, percent)
@@ -474,16 +491,17 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
         if v.name not in fired
     ]
     reasons = {c.type: c.reason for c in before.conditions}
-    for aspect, reason in (
-        (Aspect.NOT_PAUSED, "Halted"),
-        (Aspect.CHECKPOINTS_PASSED, "CheckpointLate"),
-        (Aspect.PLAN_VALID, None),
-    ):
+    for aspect, reason in ((Aspect.NOT_PAUSED, "Halted"), (Aspect.PLAN_VALID, None)):
         verdict = found.verdict(aspect)
         is_new = reasons.get(aspect.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
-            name = "Late" if reason == "CheckpointLate" else reason or "InvalidPlan"
-            said.append(Announcement(name, verdict.message, warning=True))
+            said.append(Announcement(reason or "InvalidPlan", verdict.message, warning=True))
+    was_late = {b.command for b in before.blocked_by if b.reason == "CheckpointLate"}
+    said += [
+        Announcement("Late", blocker.message, warning=True)
+        for blocker in status.blocked_by
+        if blocker.reason == "CheckpointLate" and blocker.command not in was_late
+    ]
     return tuple(said)
 
 

@@ -30,11 +30,13 @@ def write_due_in(
     """How long until the judged status must be written; zero or less means now."""
     before, after = _facts(written), _facts(judged)
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    if not changed:
-        return refresh if written.observed_at is None else written.observed_at + refresh - now
     if written.observed_at is None or not all(map(_may_flap, changed)):
         return timedelta(0)
-    return min(_last_change(written, judged, key) for key in changed) + FLAP_PACE - now
+    refreshed = written.observed_at + refresh - now
+    if not changed:
+        return refreshed
+    paced = min(_last_change(written, judged, key) for key in changed) + FLAP_PACE - now
+    return min(paced, refreshed)
 
 
 def _may_flap(key: _Key) -> bool:

@@ -22,6 +22,8 @@ from surefoot.domain.steps import ZERO, allowed_percents, hold_of
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, passes
 
 DEFAULT_EXPANSION_FACTOR = 3
+_ROUNDING = 1e-9
+"""A factor such as 1.1 is not exact in binary; percentages are whole numbers."""
 
 
 def plan_faults(snapshot: Snapshot) -> tuple[Missing, ...]:
@@ -295,7 +297,7 @@ def judge_expansion(spec: RolloutSpec) -> Verdict:
             "the limit",
         )
         for low, high in pairwise(spec.steps)
-        if low.percent > 0 and high.percent > low.percent * limit
+        if low.percent > 0 and high.percent > low.percent * limit + _ROUNDING
     ]
     if too_large:
         return blocks(Aspect.WITHIN_EXPANSION_LIMIT, *too_large)

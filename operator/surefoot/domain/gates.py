@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
-from surefoot.api.v1alpha1.rollout import Gate, GateCondition
+from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import WindowEvidence
 from surefoot.domain.measurements import Outcome
 from surefoot.domain.snapshot import Snapshot
@@ -28,18 +28,50 @@ class GateVerdict:
     evidence: tuple[WindowEvidence, ...]
 
 
+_NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What all gates of a step are judged by. ``by_default`` where it names none of them."""
+
+    snapshot: Snapshot
+    began: datetime | None
+    now: datetime
+    by_default: bool
+
+    @property
+    def nobody_is_in(self) -> bool:
+        """At 0 % a gate that was not asked for by name is not held without data."""
+        return self.snapshot.rollout.status.percent == 0 and self.by_default
+
+
+def gates_of(spec: RolloutSpec, hold: HoldPolicy) -> tuple[Gate, ...]:
+    """The gates needed to leave a step."""
+    return tuple(gate for gate in spec.gates if hold.gates is None or gate.name in hold.gates)
+
+
+def longest_for(spec: RolloutSpec, hold: HoldPolicy) -> timedelta:
+    """How long the step must have lasted for every window of its gates to lie within it."""
+    return max(
+        (
+            parse_duration(bound.for_)
+            for gate in gates_of(spec, hold)
+            for bound in (gate.of if gate.of is not None else (gate,))
+        ),
+        default=timedelta(0),
+    )
+
+
 def judge_gates(
     snapshot: Snapshot, hold: HoldPolicy, began: datetime | None, now: datetime
 ) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     """Whether every gate of this step holds, and the windows that say so."""
-    gates = [
-        gate
-        for gate in snapshot.rollout.spec.gates
-        if hold.gates is None or gate.name in hold.gates
-    ]
+    gates = gates_of(snapshot.rollout.spec, hold)
     if not gates:
         return not_required(Aspect.GATES_HEALTHY), ()
-    verdicts = [_judge_gate(snapshot, gate, began, now) for gate in gates]
+    look = _Look(snapshot, began, now, hold.gates is None)
+    verdicts = [_judge_gate(look, gate) for gate in gates]
     evidence = tuple(window for verdict in verdicts for window in verdict.evidence)
     if began is not None and now < began + hold.warm_up:
         left = in_words(began + hold.warm_up - now)
@@ -55,15 +87,10 @@ def judge_gates(
     return blocks(Aspect.GATES_HEALTHY, *missing, unknown=unknown), evidence
 
 
-def _judge_gate(
-    snapshot: Snapshot, gate: Gate, began: datetime | None, now: datetime
-) -> GateVerdict:
+def _judge_gate(look: _Look, gate: Gate) -> GateVerdict:
     if gate.of is None or gate.passing is None:
-        return _judge_bound(snapshot, gate, f"gate {gate.name}", began, now)
-    parts = [
-        _judge_bound(snapshot, part, f"gate {gate.name}/{part.name}", began, now)
-        for part in gate.of
-    ]
+        return _judge_bound(look, gate, f"gate {gate.name}")
+    parts = [_judge_bound(look, part, f"gate {gate.name}/{part.name}") for part in gate.of]
     passing = sum(part.holds is True for part in parts)
     possible = passing + sum(part.holds is None for part in parts)
     evidence = tuple(window for part in parts for window in part.evidence)
@@ -80,25 +107,23 @@ def _judge_gate(
     )
 
 
-def _judge_bound(
-    snapshot: Snapshot,
-    gate: Gate | GateCondition,
-    used_by: str,
-    began: datetime | None,
-    now: datetime,
-) -> GateVerdict:
+def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateVerdict:
     metric = gate.metric or gate.name
-    measurement = snapshot.measurements.get(metric)
+    measurement = look.snapshot.measurements.get(metric)
     is_stale = (
-        measurement is not None and now - measurement.observed_at > 2 * snapshot.evaluation_interval
+        measurement is not None
+        and look.now - measurement.observed_at > 2 * look.snapshot.evaluation_interval
     )
     if measurement is None or is_stale or measurement.outcome is not Outcome.VALUE:
         outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
+        if look.nobody_is_in and not is_stale and outcome in _NOBODY:
+            said = f"{gate.name}: nobody is in at 0 %"
+            return GateVerdict(gate.name, True, "NobodyIsIn", said, ())
         reason = Outcome.STALE.value if is_stale else outcome
-        why = unanswered(measurement, is_stale, now)
+        why = unanswered(measurement, is_stale, look.now)
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
     length = parse_duration(gate.for_)
-    window = window_at(measurement, measurement.end, length, began)
+    window = window_at(measurement, measurement.end, length, look.began)
     evidence = (window_evidence(metric, used_by, measurement, window),)
     breach = next((s for s in reversed(window.numbers) if not _within(gate, s.value)), None)
     over = f" for {gate.for_}" if length else ""
@@ -109,7 +134,7 @@ def _judge_bound(
         held = _held_so_far(window.start, measurement.end)
         message = f"{gate.name}: {_bounds(gate)} for {held} of {gate.for_}"
         return GateVerdict(gate.name, False, "WindowNotFull", message, evidence)
-    if len(window.numbers) < window.expected:
+    if len(window.numbers) < window.expected and not look.nobody_is_in:
         message = (
             f"{gate.name}: {len(window.numbers)} of {window.expected} points of the last "
             f"{gate.for_} have a value"

@@ -1,6 +1,6 @@
 """The review in words: phase, progress, what it waits for, and the conditions that tools read."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.meta import Condition
@@ -13,6 +13,8 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
     TriggerStatus,
 )
+from surefoot.domain.checkpoints import opens_at
+from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
 from surefoot.domain.review import Review
@@ -35,7 +37,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "observed_at": now,
             "phase": phase,
             "progress": _progress(review),
-            "waiting_on": waiting_on(review, status),
+            "waiting_on": cut(waiting_on(review, status)),
             "next_percent": None if situation.is_complete else situation.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
@@ -45,6 +47,11 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "blocked_by": blockers(review),
         }
     )
+
+
+def cut(text: str, length: int = 2048) -> str:
+    """A message at the length that the API server takes."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def phase_of(review: Review, status: RolloutStatus) -> Phase:
@@ -111,10 +118,15 @@ def blockers(review: Review) -> tuple[Blocker, ...]:
 
 def waiting_on(review: Review, status: RolloutStatus) -> str:
     """What it waits for, in a line: what stands in the way first, then clocks, then people."""
-    if status.pending is not None:
-        return f"{status.pending.type.value.lower()} to {status.pending.to} % is being applied"
-    if status.completed_at is not None:
-        return ""
+    pending = status.pending
+    said = f"{pending.type.value.lower()} to {pending.to} % is" if pending is not None else ""
+    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
+        return f"{said} being applied"
+    before = f"{said} decided and waits: " if pending is not None else ""
+    return f"{before}{_obstacles_clocks_and_people(review)}" if status.completed_at is None else ""
+
+
+def _obstacles_clocks_and_people(review: Review) -> str:
     obstacles = [
         blocker.message for blocker in blockers(review) if blocker.condition not in _OF_THE_HOLD
     ]
@@ -153,11 +165,28 @@ def _people(review: Review) -> list[str]:
 
 
 def _earliest(review: Review) -> datetime | None:
-    """What the clocks alone allow; None when no clock holds."""
-    soak = review.soak
-    if soak is None or soak.is_complete:
+    """What the clocks alone allow, to the later second; None when no clock holds."""
+    situation, soak = review.situation, review.soak
+    if situation.began is None or not situation.opens_requests or soak is None:
         return None
-    return max(review.situation.now, soak.observed_at + soak.left)
+    now, began, hold = situation.now, situation.began, situation.hold
+    moments = [
+        opens_at(situation, view.plan) for view in review.checkpoints.views if not view.is_go
+    ]
+    if not soak.is_complete:
+        counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
+        moments.append(max(counted_to, began + hold.warm_up) + soak.left)
+    if gates_of(situation.rollout.spec, hold):
+        longest = longest_for(situation.rollout.spec, hold)
+        moments.append(began + max(hold.warm_up, longest))
+    halt = situation.snapshot.halt
+    moments.append(halt.until if halt is not None else None)
+    latest = max((moment for moment in moments if moment is not None), default=now)
+    return _to_the_later_second(latest) if latest > now else None
+
+
+def _to_the_later_second(moment: datetime) -> datetime:
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
 
 
 def _requester(review: Review) -> Requester | None:

@@ -50,7 +50,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit a transition that is recorded and applied, or that was applied late."""
+    """Commit a transition that is recorded, and that the ConfigMap carries."""
 
     pending: PendingTransition
 

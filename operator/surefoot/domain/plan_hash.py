@@ -6,19 +6,37 @@ nor another spelling changes it.
 """
 
 import hashlib
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
 import rfc8785
 
 from surefoot.api.v1alpha1.meta import CANONICAL, ApiModel
-from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Target
+from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Step, Target
 
 _NOT_THE_PLAN: dict[type[ApiModel], frozenset[str]] = {
     RolloutSpec: frozenset({"paused", "rollback", "attempt"}),
     Target: frozenset({"on_delete"}),
     Rehearsal: frozenset({"run"}),
 }
+
+
+def _common_hold(hold: dict[str, Any]) -> dict[str, Any]:
+    """`spec.hold` is what a step falls back to, so what is the default there may as well be absent.
+
+    In a step's own hold it may not: `soak: 0s` there overrides the common one.
+    """
+    defaults = {"soak": 0.0, "warmUp": 0.0, "baseline": 0.0, "onBreach": "Reset", "checkpoints": []}
+    return {name: value for name, value in hold.items() if defaults.get(name) != value}
+
+
+_SAME_AS_ABSENT: dict[tuple[type[ApiModel], str], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    (RolloutSpec, "hold"): _common_hold,
+    (RolloutSpec, "limits"): dict,
+    (Step, "hold"): dict,
+}
+"""Sections that ask for nothing when they are empty."""
 SOAK_BEARING_PARTS = ("target", "metrics", "triggers", "cohorts")
 """Parts that soak and baseline measured; if one of them changes, both start anew."""
 
@@ -63,6 +81,10 @@ def canonical(model: ApiModel) -> dict[str, Any]:
         if name in skipped or alias not in plain:
             continue
         value = _canonical_value(getattr(model, name), plain[alias])
+        if (type(model), name) in _SAME_AS_ABSENT:
+            value = _SAME_AS_ABSENT[type(model), name](value)
+            if not value:
+                continue
         if alias not in _defaults(type(model)) or _defaults(type(model))[alias] != value:
             found[alias] = value
     return found

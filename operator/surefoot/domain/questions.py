@@ -31,7 +31,8 @@ def _question(rollout: Rollout, metric: Metric, now: datetime, interval: timedel
     lengths = _fors(rollout, metric.name)
     step = _grid_step(lengths, interval)
     end = _EPOCH + (now - _EPOCH) // step * step
-    start = end - max(lengths)
+    # An answer counts until it is two intervals old: its window must still be there to look at.
+    start = end - max(lengths) - 2 * interval
     soak_from = _soak_account_from(rollout)
     if soak_from is not None and any(_metric_of(t) == metric.name for t in rollout.spec.triggers):
         start = min(start, soak_from - max(lengths) - step)

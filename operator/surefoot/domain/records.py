@@ -9,7 +9,7 @@ from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.approvals import RoleView
 from surefoot.domain.checkpoints import CheckpointView, is_late, state_now
 from surefoot.domain.plan import RecordRequest
-from surefoot.domain.requests import FINAL, Decided, Request, decided
+from surefoot.domain.requests import FINAL, Decided, Request, decided, state_of
 from surefoot.domain.situation import Situation
 
 
@@ -103,6 +103,9 @@ def _changes(
         }
     if request.status.state in FINAL:
         return common
+    if not situation.plan_is_valid:
+        # Nothing is voided for a plan that is not in force.
+        return {**common, "state": state_of(_known(situation, request))}
     if current is None:
         return {
             **common,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.durations import format_elapsed, in_words
+from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import (
     Evidence,
@@ -87,9 +87,7 @@ class Review:
     @property
     def has_no_go(self) -> bool:
         """Whether somebody's NO-GO stands."""
-        return any(view.no_go for view in self.checkpoints.views) or any(
-            view.no_go for view in self.approvals.views
-        )
+        return bool(self.checkpoints.against or self.approvals.against)
 
     def evidence(self) -> Evidence:
         """Every input of this review that a decision on it uses."""
@@ -114,14 +112,16 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     """Judge every aspect of a Rollout."""
     rollout = snapshot.rollout
     faults = plan_faults(snapshot)
-    status = _with_attempt(_with_plan(rollout, rollout.status, now, valid=not faults), rollout, now)
-    situation = situation_of(snapshot, status, status.plan_hash, now)
+    later_bound = now + snapshot.clock_uncertainty
+    status = _with_plan(rollout, rollout.status, now, later_bound, valid=not faults)
+    status = _with_attempt(status, rollout, now, later_bound)
+    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     triggers = (
         () if situation.is_complete else judge_triggers(snapshot, valid_triggers(snapshot), now)
     )
     soak = _soak(situation, triggers)
     status = _with_void(_with_soak(status, soak), triggers, soak, now)
-    situation = situation_of(snapshot, status, status.plan_hash, now)
+    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     checkpoints = judge_checkpoints(situation)
     gates, windows = judge_gates(snapshot, situation.hold, situation.began, now)
     approvals = judge_approvals(
@@ -181,9 +181,12 @@ def _settled(situation: Situation, verdicts: tuple[Verdict, ...]) -> tuple[Verdi
 
 
 def _with_plan(
-    rollout: Rollout, status: RolloutStatus, now: datetime, *, valid: bool
+    rollout: Rollout, status: RolloutStatus, now: datetime, later_bound: datetime, *, valid: bool
 ) -> RolloutStatus:
-    """The status under the plan that is in force: the last valid one."""
+    """The status under the plan that is in force: the last valid one.
+
+    A hold that starts anew starts at the later bound of the clock: a soak is never short.
+    """
     new_hash = plan_hash(rollout.spec)
     if not valid or new_hash == status.plan_hash or status.pending is not None:
         return status
@@ -192,9 +195,9 @@ def _with_plan(
     record = {"plan_hash": new_hash, "plan": PlanRecord(parts=parts)}
     if not status.plan_hash or status.percent is None:
         return status.model_copy(update=record)
-    keeps_soak = not set(changed) & set(SOAK_BEARING_PARTS)
+    keeps_soak = status.plan is not None and not set(changed) & set(SOAK_BEARING_PARTS)
     if not keeps_soak:
-        record |= {"hold_since": now, "soak": None}
+        record |= {"hold_since": later_bound, "soak": None}
     status = status.model_copy(update=record)
     kept = "the soak goes on" if keeps_soak else "the soak starts anew"
     return with_entry(
@@ -216,16 +219,21 @@ def _with_plan(
     )
 
 
-def _with_attempt(status: RolloutStatus, rollout: Rollout, now: datetime) -> RolloutStatus:
-    """The status in the attempt that a person asks for; it only rises."""
+def _with_attempt(
+    status: RolloutStatus, rollout: Rollout, now: datetime, later_bound: datetime
+) -> RolloutStatus:
+    """The status in the attempt that a person asks for; it only rises.
+
+    Before Start and after Completed there is nothing to try again: the number is noted.
+    """
     wanted = max(rollout.spec.attempt or 0, status.attempt or 0)
-    if status.attempt is None or status.percent is None:
+    if status.attempt is None or status.percent is None or status.completed_at is not None:
         return status.model_copy(update={"attempt": wanted})
     if wanted == status.attempt or status.pending is not None:
         return status
     before = "after the rollback" if status.rolled_back else "while it ran"
     status = status.model_copy(
-        update={"attempt": wanted, "rolled_back": False, "hold_since": now, "soak": None}
+        update={"attempt": wanted, "rolled_back": False, "hold_since": later_bound, "soak": None}
     )
     return with_entry(
         status,
@@ -242,6 +250,13 @@ def _with_attempt(status: RolloutStatus, rollout: Rollout, now: datetime) -> Rol
 
 
 def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
+    """The account of this hold.
+
+    Under an invalid plan it stays as it was: its triggers are not those that the soak is measured
+    by. Once the plan is valid again, the time since is read back as that plan's triggers saw it.
+    """
+    if not situation.plan_is_valid:
+        return _as_written(situation.status)
     if situation.began is None or not situation.asks_people:
         return None
     return close_account(
@@ -250,7 +265,17 @@ def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAcc
         triggers,
         began=situation.began,
         now=situation.now,
-        uncertainty=situation.snapshot.clock_uncertainty,
+    )
+
+
+def _as_written(status: RolloutStatus) -> SoakAccount | None:
+    if status.soak is None:
+        return None
+    return SoakAccount(
+        required=parse_elapsed(status.soak.required),
+        healthy=parse_elapsed(status.soak.healthy),
+        running=False,
+        observed_at=status.soak.observed_at,
     )
 
 
@@ -431,30 +456,29 @@ def _triggers_quiet(situation: Situation, triggers: tuple[TriggerVerdict, ...]) 
 def _soak_complete(
     situation: Situation, soak: SoakAccount | None, triggers: tuple[TriggerVerdict, ...]
 ) -> Verdict:
-    required = situation.hold.soak
+    required = soak.required if soak else situation.hold.soak
+    if not required:
+        return not_required(Aspect.SOAK_COMPLETE)
     if soak is None:
-        if not required:
-            return not_required(Aspect.SOAK_COMPLETE)
         return blocks(
             Aspect.SOAK_COMPLETE,
             Missing("NotStarted", f"{in_words(required)} of healthy time are needed"),
         )
-    if not required:
-        return not_required(Aspect.SOAK_COMPLETE)
     account = f"{_so_far(soak)} of {in_words(required)} of healthy time"
     if soak.is_complete:
         return passes(Aspect.SOAK_COMPLETE, "SoakComplete", account)
-    paused = ""
-    if not soak.running:
-        names = ", ".join(v.name for v in triggers if v.state is not TriggerState.QUIET)
-        paused = f", not counting while {names} is not quiet"
-    return blocks(
-        Aspect.SOAK_COMPLETE,
-        Missing(
-            "SoakInsufficient" if soak.running else "SoakPaused",
-            f"soak insufficient: {account}, {in_words(soak.left)} left{paused}",
-        ),
-    )
+    said = f"soak insufficient: {account}, {in_words(soak.left)} left"
+    loud = ", ".join(v.name for v in triggers if v.state is not TriggerState.QUIET)
+    if not situation.plan_is_valid:
+        missing = Missing("SoakPaused", f"{said}, read back once the plan is valid again")
+    elif loud:
+        missing = Missing("SoakPaused", f"{said}, not counting while {loud} is not quiet")
+    elif not soak.running and situation.began is not None:
+        warm_up = in_words(situation.began + situation.hold.warm_up - situation.now)
+        missing = Missing("WarmingUp", f"{said}, not counting before {warm_up} of warm-up are over")
+    else:
+        missing = Missing("SoakInsufficient", said)
+    return blocks(Aspect.SOAK_COMPLETE, missing)
 
 
 def _so_far(soak: SoakAccount) -> str:

@@ -30,7 +30,6 @@ class Situation:
 
     snapshot: Snapshot
     status: RolloutStatus
-    plan_hash: str
     attempt: int
     index: int | None
     next_index: int | None
@@ -38,6 +37,7 @@ class Situation:
     started_at: datetime | None
     hold: HoldPolicy
     now: datetime
+    plan_is_valid: bool = True
 
     @property
     def rollout(self) -> Rollout:
@@ -48,6 +48,11 @@ class Situation:
     def name(self) -> str:
         """The Rollout's name."""
         return self.rollout.metadata.name
+
+    @property
+    def plan_hash(self) -> str:
+        """The last valid plan; requests are bound to it."""
+        return self.status.plan_hash
 
     @property
     def percent(self) -> int | None:
@@ -78,7 +83,7 @@ class Situation:
 
     @property
     def asks_people(self) -> bool:
-        """Whether requests may be open: the rollout runs, and stands on a step."""
+        """Whether the rollout runs, and stands on a step that is to be left."""
         return (
             self.has_started
             and self.index is not None
@@ -87,9 +92,19 @@ class Situation:
         )
 
     @property
+    def opens_requests(self) -> bool:
+        """Whether people are asked now. An invalid plan asks nobody."""
+        return self.asks_people and self.plan_is_valid
+
+    @property
     def verified(self) -> bool:
         """Whether admission establishes who signs."""
         return self.snapshot.admission is Admission.ENFORCED
+
+    @property
+    def latest_now(self) -> datetime:
+        """The latest that it may be: what ends with time ends by this."""
+        return self.now + self.snapshot.clock_uncertainty
 
     @property
     def void_before(self) -> datetime | None:
@@ -103,7 +118,7 @@ class Situation:
 
 
 def situation_of(
-    snapshot: Snapshot, status: RolloutStatus, plan_hash: str, now: datetime
+    snapshot: Snapshot, status: RolloutStatus, now: datetime, *, plan_is_valid: bool
 ) -> Situation:
     """Read the position off the status, which may be ahead of the snapshot's."""
     spec = snapshot.rollout.spec
@@ -112,7 +127,6 @@ def situation_of(
     return Situation(
         snapshot=snapshot,
         status=status,
-        plan_hash=plan_hash,
         attempt=status.attempt or 0,
         index=index,
         next_index=next_index(spec, status.percent if started else None),
@@ -120,6 +134,7 @@ def situation_of(
         started_at=started_at(status),
         hold=hold_of(spec, index if started else 0),
         now=now,
+        plan_is_valid=plan_is_valid,
     )
 
 

@@ -63,25 +63,31 @@ def close_account(
     *,
     began: datetime,
     now: datetime,
-    uncertainty: timedelta,
 ) -> SoakAccount:
     """The account up to the newest data, or up to now where no trigger asks for data.
 
-    ``began`` is when this hold began.
+    ``began`` is when this hold began. ``now`` is never later than the truth, so neither is the end
+    of what is counted; accounts closed one after the other add up to no more than the last ``now``.
     """
     start, healthy = _opening(status, began)
-    end = _known_until(triggers, start, now, uncertainty)
-    running = all(verdict.state is TriggerState.QUIET for verdict in triggers)
+    end = _known_until(triggers, start, now)
+    warm_from = began + hold.warm_up
+    is_quiet = all(verdict.state is TriggerState.QUIET for verdict in triggers)
+    running = is_quiet and now >= warm_from
     if end <= start:
         return SoakAccount(hold.soak, healthy, running, start)
-    fired_at = _last_firing(triggers, start, end)
-    if fired_at is not None and hold.on_breach is OnBreach.RESET:
-        healthy, counted_from = ZERO, fired_at
-    else:
-        counted_from = start
-    counted_from = max(counted_from, began + hold.warm_up)
-    spans = tuple(span for verdict in triggers for span in _unhealthy(verdict, start, end))
-    healthy += _free_time(counted_from, end, spans)
+    points = tuple(_judged_points(verdict, start, end, began) for verdict in triggers)
+    counted_from = start
+    reset_at = _last_firing(triggers, points, hold.on_breach)
+    if reset_at is not None:
+        healthy, counted_from = ZERO, reset_at
+    spans = tuple(
+        span
+        for verdict, judged in zip(triggers, points, strict=True)
+        for span in _unhealthy(verdict, judged, start)
+    )
+    healthy += _free_time(max(counted_from, warm_from), end, spans)
+    fired_at = _last_firing(triggers, points, OnBreach.RESET)
     return SoakAccount(hold.soak, healthy, running, end, fired_at)
 
 
@@ -91,61 +97,69 @@ def _opening(status: RolloutStatus, began: datetime) -> tuple[datetime, timedelt
     return status.soak.observed_at, parse_elapsed(status.soak.healthy)
 
 
-def _known_until(
-    triggers: tuple[TriggerVerdict, ...], start: datetime, now: datetime, uncertainty: timedelta
-) -> datetime:
+def _known_until(triggers: tuple[TriggerVerdict, ...], start: datetime, now: datetime) -> datetime:
     """Until when the data tell: the earliest of the triggers' newest points.
 
     Without an answer from every trigger the account stays as it is: what happened meanwhile is read
     back when they answer again.
     """
-    if not triggers:
-        # The stamp is the later bound of the clock, so that a successor with another estimate of it
-        # can not count a moment twice.
-        return now + uncertainty if now > start else start
-    ends = []
+    ends = [now]
     for verdict in triggers:
-        if verdict.evidence is None and not verdict.trigger.nobody_is_in:
-            return start
         measurement = verdict.trigger.measurement
-        if measurement is not None and verdict.evidence is not None:
-            ends.append(measurement.end)
-    return min(ends, default=now)
+        if measurement is None or verdict.evidence is None:
+            return start
+        ends.append(measurement.end)
+    return min(ends)
 
 
-def _last_firing(
-    triggers: tuple[TriggerVerdict, ...], start: datetime, end: datetime
-) -> datetime | None:
-    moments = [
-        moment
-        for verdict in triggers
-        if verdict.action is not TriggerAction.DEGRADE
-        for moment, state in _states(verdict, start, end)
-        if state is TriggerState.FIRING
-    ]
-    return max(moments, default=None)
+_Points = tuple[tuple[datetime, TriggerState], ...]
 
 
-def _states(
-    verdict: TriggerVerdict, start: datetime, end: datetime
-) -> tuple[tuple[datetime, TriggerState], ...]:
+def _judged_points(
+    verdict: TriggerVerdict, start: datetime, end: datetime, began: datetime
+) -> _Points:
+    """What the trigger said at each point of the time to be accounted, and at the one before it.
+
+    Points of before the hold say nothing of it.
+    """
     measurement = verdict.trigger.measurement
     if measurement is None:
         return ()
     return tuple(
         (moment, verdict.trigger.state_at(measurement, moment))
         for moment in grid_points(measurement, start - measurement.step, end)
+        if moment >= began
     )
 
 
-def _unhealthy(verdict: TriggerVerdict, start: datetime, end: datetime) -> tuple[_Span, ...]:
+def _last_firing(
+    triggers: tuple[TriggerVerdict, ...], points: tuple[_Points, ...], on_breach: OnBreach
+) -> datetime | None:
+    """The last moment at which a trigger fired that takes the healthy time with it.
+
+    A Rollback trigger always does; a Hold trigger as the plan says; Degrade only pauses.
+    """
+    actions = {TriggerAction.ROLLBACK}
+    if on_breach is OnBreach.RESET:
+        actions.add(TriggerAction.HOLD)
+    moments = [
+        moment
+        for verdict, judged in zip(triggers, points, strict=True)
+        if verdict.action in actions
+        for moment, state in judged
+        if state is TriggerState.FIRING
+    ]
+    return max(moments, default=None)
+
+
+def _unhealthy(verdict: TriggerVerdict, points: _Points, start: datetime) -> tuple[_Span, ...]:
     """The time around each point at which the trigger was not quiet, up to its neighbours."""
     measurement = verdict.trigger.measurement
-    if measurement is None or verdict.evidence is None:
+    if measurement is None:
         return ()
     spans = [
         _Span(moment - measurement.step, moment + measurement.step)
-        for moment, state in _states(verdict, start, end)
+        for moment, state in points
         if state is not TriggerState.QUIET
     ]
     if measurement.start > start:

@@ -120,8 +120,10 @@ def entry(
 def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
     """The status with an entry appended, chained by hash to the one before, within the bounds."""
     previous = status.history[-1].hash if status.history else ""
-    chained = _small_enough(new).model_copy(update={"prev_hash": previous})
-    sealed = chained.model_copy(update={"hash": entry_hash(chained)})
+    # The size is taken with a hash in place: sealing must not add to it.
+    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
+    small = _small_enough(chained)
+    sealed = small.model_copy(update={"hash": entry_hash(small)})
     history = (*status.history, sealed)[-KEPT_ENTRIES:]
     while len(history) > 1 and sum(map(_size, history)) > MAX_HISTORY_BYTES:
         history = history[1:]
@@ -140,22 +142,29 @@ def _size(item: Transition) -> int:
 
 
 def _small_enough(item: Transition) -> Transition:
-    """The entry, with evidence left out as far as its bound demands: windows, then reasons."""
-    evidence = item.evidence
+    """The entry, with as much left out as its bound demands: windows, reasons, then decisions.
+
+    Which decisions were used is said as long as possible: they are locked by it.
+    """
     if _size(item) <= MAX_ENTRY_BYTES:
         return item
-    decisions = tuple(d.model_copy(update={"reason": d.reason[:80]}) for d in evidence.decisions)
+    whole, evidence = item, item.evidence
+    brief = tuple(d.model_copy(update={"reason": d.reason[:80]}) for d in evidence.decisions)
+    briefest = tuple(d.model_copy(update={"reason": "", "by": d.by[:64]}) for d in brief)
     for smaller in (
-        {"decisions": decisions},
-        {"decisions": decisions, "windows": evidence.windows[:16]},
-        {"decisions": decisions, "windows": ()},
-        {"decisions": decisions[:16], "windows": (), "changed_fields": ()},
+        {"decisions": brief},
+        {"decisions": brief, "windows": evidence.windows[:16]},
+        {"decisions": brief, "windows": ()},
+        {"decisions": briefest, "windows": (), "changed_fields": evidence.changed_fields[:16]},
+        {"decisions": briefest[:16], "windows": (), "changed_fields": ()},
+        {"decisions": (), "windows": (), "changed_fields": (), "conditions": ()},
     ):
         shortened = evidence.model_copy(update={**smaller, "shortened": True})
-        item = item.model_copy(update={"evidence": shortened})
+        item = whole.model_copy(update={"evidence": shortened})
         if _size(item) <= MAX_ENTRY_BYTES:
-            break
-    return item
+            return item
+    by = tuple(name[:32] for name in item.by[:16])
+    return item.model_copy(update={"message": item.message[:512], "by": by})
 
 
 def announcement(item: Transition) -> Announcement:

@@ -33,7 +33,8 @@ class ArmedTrigger:
     """A trigger that can be judged: its metric answers, or at least could.
 
     ``judged_from`` is the earliest moment whose data it may judge; ``settles`` says that this is
-    because of a rollback. ``nobody_is_in`` is the case at 0 %, where missing data mean nothing.
+    because of a rollback. ``nobody_is_in`` is the case at 0 %, where a point without a number means
+    nothing.
     """
 
     spec: Trigger
@@ -195,26 +196,30 @@ def _was_answered(measurement: Measurement) -> bool:
 
 
 def _without_answer(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
-    quiet = trigger.nobody_is_in
+    """A provider that can not be used says nothing, also at 0 %: that is no missing traffic."""
+    settling = trigger.settles and trigger.judged_from is not None and now < trigger.judged_from
     return TriggerVerdict(
         trigger=trigger,
-        state=TriggerState.QUIET if quiet else TriggerState.NO_DATA,
+        state=TriggerState.SETTLING if settling else TriggerState.NO_DATA,
         message=f"{trigger.name}: {unanswered(trigger.measurement, trigger.is_stale, now)}",
         value=None,
-        rolls_back=not quiet
+        rolls_back=not settling
         and trigger.spec.on_no_data is OnNoData.ROLLBACK
-        and _silent_for(snapshot, trigger, now) >= trigger.length,
+        and _has_been_silent(snapshot, trigger, now),
         evidence=None,
     )
 
 
-def _silent_for(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> timedelta:
+def _has_been_silent(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> bool:
+    """Whether it was without data for its `for` already, in the time that it may judge."""
+    if trigger.judged_from is None:
+        return False
     earlier = next(
         (entry for entry in snapshot.rollout.status.triggers if entry.name == trigger.name), None
     )
     if earlier is None or earlier.state is not TriggerState.NO_DATA:
-        return timedelta(microseconds=-1)
-    return now - earlier.since
+        return False
+    return now - max(earlier.since, trigger.judged_from) >= trigger.length
 
 
 def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -> str:
@@ -224,6 +229,10 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
     if is_stale:
         return f"the last answer is {in_words(now - measurement.observed_at)} old"
     return measurement.message or measurement.outcome.value
+
+
+def _is_from_before(trigger: ArmedTrigger, measurement: Measurement) -> bool:
+    return trigger.judged_from is not None and measurement.end < trigger.judged_from
 
 
 def _message(
@@ -236,6 +245,8 @@ def _message(
             return f"{trigger.metric} is {value}, {trigger.bound}{over}"
         case TriggerState.PENDING:
             return f"{trigger.metric} is {value}, {trigger.bound}, not yet{over or ' confirmed'}"
+        case TriggerState.NO_DATA if _is_from_before(trigger, measurement):
+            return f"{trigger.metric}: no point of this step yet"
         case TriggerState.NO_DATA:
             return f"{trigger.metric}: {measurement.message or 'no value at the newest point'}"
         case TriggerState.SETTLING:

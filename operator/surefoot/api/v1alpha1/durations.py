@@ -17,7 +17,8 @@ LARGEST_BOUND = 999_999_999_999_999
 """The largest whole number that `BOUND_PATTERN` lets through, either side of 0."""
 
 _PARTS = re.compile(
-    r"^(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+(?:\.\d{1,6})?)s)?$"
+    r"(?:(?P<days>[0-9]+)d)?(?:(?P<hours>[0-9]+)h)?(?:(?P<minutes>[0-9]+)m)?"
+    r"(?:(?P<seconds>[0-9]+(?:\.[0-9]{1,6})?)s)?"
 )
 
 
@@ -55,14 +56,15 @@ def parse_elapsed(text: str) -> timedelta:
 
 
 def in_words(length: timedelta) -> str:
-    """Write a length for people, coarse and rounded up: `2d3h`, `46h`, `3m20s`, `9s`."""
+    """Write a length for people, in two units, rounded up: `3d2h`, `46h`, `3m20s`, `9s`."""
     seconds = -(-max(timedelta(0), length) // timedelta(seconds=1))
-    days, hours, minutes = seconds // 86400, seconds // 3600, seconds // 60
-    if days >= 3:
-        return _two_units(days, "d", hours % 24, "h")
-    if hours:
-        return _two_units(hours, "h", minutes % 60, "m")
-    return _two_units(minutes, "m", seconds % 60, "s") if minutes else f"{seconds}s"
+    minutes = -(-seconds // 60)
+    hours = -(-minutes // 60)
+    if seconds >= 3 * 86400:
+        return _two_units(hours // 24, "d", hours % 24, "h")
+    if seconds >= 3600:
+        return _two_units(minutes // 60, "h", minutes % 60, "m")
+    return _two_units(seconds // 60, "m", seconds % 60, "s") if seconds >= 60 else f"{seconds}s"
 
 
 def _two_units(large: int, large_unit: str, small: int, small_unit: str) -> str:
