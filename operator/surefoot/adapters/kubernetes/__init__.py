@@ -1,0 +1,1 @@
+"""The Kubernetes API: credentials, requests, the shape of objects, and the cluster port."""

@@ -1,0 +1,441 @@
+"""The `Cluster` port on a real API server."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.adapters.kubernetes.objects import (
+    approval_from,
+    checkpoint_from,
+    config_map_from,
+    head_of,
+    read,
+    rollout_from,
+)
+from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.meta import (
+    API_VERSION,
+    GROUP,
+    HALT_CONFIGMAP,
+    MANAGED_BY_LABEL,
+    MANAGED_LABEL,
+)
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.application.ports import (
+    Clock,
+    HeldConfigMap,
+    Kind,
+    Marks,
+    ObjectHead,
+    ObjectKey,
+    Observable,
+    Request,
+    Subject,
+)
+from surefoot.domain.config_map import Rendering
+from surefoot.domain.plan import Announcement
+from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.errors import Conflict, NotFound, Refused
+
+PLURALS = {
+    Kind.ROLLOUT: "rollouts",
+    Kind.CHECKPOINT: "checkpoints",
+    Kind.APPROVAL: "approvals",
+    Kind.CONFIG_MAP: "configmaps",
+}
+API_PATHS = {
+    Kind.ROLLOUT: "/apis/surefoot.dev/v1alpha1",
+    Kind.CHECKPOINT: "/apis/surefoot.dev/v1alpha1",
+    Kind.APPROVAL: "/apis/surefoot.dev/v1alpha1",
+    Kind.CONFIG_MAP: "/api/v1",
+}
+MANAGED_SELECTOR = f"{MANAGED_LABEL}=true"
+ROLLOUT_LABEL = f"{GROUP}/rollout"
+EVENT_NOTE = 1024
+"""The API server takes no longer notes."""
+
+
+class KubernetesCluster:
+    """The `Cluster` port. ``namespaces`` is what is watched; empty means all."""
+
+    def __init__(
+        self,
+        http: Http,
+        clock: Clock,
+        *,
+        operator_namespace: str,
+        namespaces: tuple[str, ...] = (),
+        instance: str = "surefoot",
+    ) -> None:
+        self._http = http
+        self._clock = clock
+        self._operator_namespace = operator_namespace
+        self._namespaces = namespaces
+        self._instance = instance
+
+    # Reading
+
+    async def rollout(self, key: ObjectKey) -> Rollout | None:
+        """A fresh read; None if it does not exist."""
+        raw = await self._get(Kind.ROLLOUT, key)
+        return None if raw is None else rollout_from(raw)
+
+    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+        """A fresh read; None if it does not exist."""
+        raw = await self._get(Kind.CONFIG_MAP, key)
+        return None if raw is None else HeldConfigMap(config_map_from(raw), raw)
+
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
+        """A fresh list of those that name this Rollout."""
+        items = await self._naming(Kind.CHECKPOINT, rollout)
+        return tuple(checkpoint_from(item) for item in items)
+
+    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
+        """A fresh list of those that name this Rollout."""
+        items = await self._naming(Kind.APPROVAL, rollout)
+        return tuple(approval_from(item) for item in items)
+
+    async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
+        """A fresh read of a Checkpoint or Approval; None if it does not exist."""
+        raw = await self._get(kind, key)
+        return None if raw is None else _request_from(kind, raw)
+
+    async def observe(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        """A fresh read of anything that is watched; None if it does not exist."""
+        raw = await self._get(kind, key)
+        return None if raw is None else read(kind, raw)
+
+    async def heads(self, kind: Kind) -> tuple[ObjectHead, ...]:
+        """A complete list of what is watched of this kind, metadata only."""
+        params = {"labelSelector": MANAGED_SELECTOR} if kind is Kind.CONFIG_MAP else {}
+        found: list[ObjectHead] = []
+        for path in self._watched_paths(kind):
+            what = f"list {PLURALS[kind]}"
+            async for page in self._http.pages(what, path, params, metadata_only=True):
+                found += [head_of(item) for item in (page.get("items") or ())]
+        return tuple(found)
+
+    async def halts(self) -> tuple[Halt, ...]:
+        """Every halt in the namespaces that are watched, and in the operator's."""
+        params = {"fieldSelector": f"metadata.name={HALT_CONFIGMAP}", "resourceVersion": "0"}
+        found: dict[str, Halt] = {}
+        paths = self._watched_paths(Kind.CONFIG_MAP)
+        if self._namespaces and self._operator_namespace not in self._namespaces:
+            paths = (*paths, _collection(Kind.CONFIG_MAP, self._operator_namespace))
+        for path in paths:
+            async for page in self._http.pages(f"list {HALT_CONFIGMAP}", path, params):
+                for item in page.get("items") or ():
+                    halt = self._in_force(item)
+                    if halt is not None:
+                        found[halt.namespace] = halt
+        return tuple(found.values())
+
+    async def halt(self, namespace: str) -> Halt | None:
+        """A fresh read of what halts this namespace: its own halt, or the operator's."""
+        places = dict.fromkeys((namespace, self._operator_namespace))
+        read_all = [
+            self._get(Kind.CONFIG_MAP, ObjectKey(place, HALT_CONFIGMAP)) for place in places
+        ]
+        for raw in await asyncio.gather(*read_all):
+            halt = None if raw is None else self._in_force(raw)
+            if halt is not None:
+                return halt
+        return None
+
+    def _in_force(self, raw: JSON) -> Halt | None:
+        """The halt that a ConfigMap declares, unless its time is over.
+
+        An `until` that can not be read is no end: a halt must not be lost to a misspelling.
+        """
+        data = raw.get("data") or {}
+        until: datetime | None = None
+        with contextlib.suppress(ValueError, TypeError):
+            until = datetime.fromisoformat(data["until"]) if "until" in data else None
+        if until is not None and until.tzinfo is None:
+            until = None
+        if until is not None and until <= self._clock.now():
+            return None
+        return Halt(raw["metadata"]["namespace"], data.get("reason") or "no reason given", until)
+
+    async def namespace_is_terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted, or is gone."""
+        path = f"/api/v1/namespaces/{quote(namespace)}"
+        try:
+            raw = await self._http.get(f"get Namespace {namespace}", path)
+        except NotFound:
+            return True
+        terminating = raw.get("status", {}).get("phase") == "Terminating"
+        return terminating or "deletionTimestamp" in raw["metadata"]
+
+    async def kinds_are_established(self) -> bool:
+        """Whether the API server serves all three kinds, and none is about to go.
+
+        A CRD that is being deleted is still served while its objects are deleted. Where the
+        operator may not look at CRDs (installed for some namespaces only), discovery decides.
+        """
+        try:
+            answer = await self._http.get("discover surefoot.dev", API_PATHS[Kind.ROLLOUT])
+        except NotFound:
+            return False
+        served = {resource["name"] for resource in (answer.get("resources") or ())}
+        if not {"rollouts", "rollouts/status", "checkpoints", "approvals"} <= served:
+            return False
+        return all(
+            await asyncio.gather(
+                *(self._crd_stays(plural) for plural in ("rollouts", "checkpoints", "approvals"))
+            )
+        )
+
+    async def _crd_stays(self, plural: str) -> bool:
+        name = f"{plural}.{GROUP}"
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        try:
+            raw = await self._http.get(f"get CustomResourceDefinition {name}", path)
+        except NotFound:
+            return False
+        except Refused:
+            return True
+        if "deletionTimestamp" in raw["metadata"]:
+            return False
+        return any(
+            condition.get("type") == "Established" and condition.get("status") == "True"
+            for condition in raw.get("status", {}).get("conditions", ())
+        )
+
+    async def _get(self, kind: Kind, key: ObjectKey) -> JSON | None:
+        try:
+            return await self._http.get(f"get {kind.value} {key}", _path(kind, key))
+        except NotFound:
+            return None
+
+    async def _naming(self, kind: Kind, rollout: ObjectKey) -> list[JSON]:
+        params = {"fieldSelector": f"spec.request.rollout.name={rollout.name}"}
+        items: list[JSON] = []
+        what = f"list {PLURALS[kind]} of Rollout {rollout}"
+        async for page in self._http.pages(what, _collection(kind, rollout.namespace), params):
+            items += page.get("items") or ()
+        return items
+
+    def _watched_paths(self, kind: Kind) -> tuple[str, ...]:
+        if not self._namespaces:
+            return (f"{API_PATHS[kind]}/{PLURALS[kind]}",)
+        return tuple(_collection(kind, namespace) for namespace in self._namespaces)
+
+    # Writing
+
+    async def write_rollout_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
+        """Replace the status of exactly the version that was judged."""
+        metadata = judged.metadata
+        head = ObjectHead(
+            ObjectKey(metadata.namespace, metadata.name), metadata.uid, metadata.resource_version
+        )
+        return rollout_from(await self._put_status(Kind.ROLLOUT, head, status.to_wire()))
+
+    async def write_request_status(
+        self, kind: Kind, head: ObjectHead, status: CheckpointStatus | ApprovalStatus
+    ) -> Request:
+        """Replace the status of exactly the version that was judged."""
+        return _request_from(kind, await self._put_status(kind, head, status.to_wire()))
+
+    async def _put_status(self, kind: Kind, head: ObjectHead, status: JSON) -> JSON:
+        # The API server takes spec and metadata from the stored object: they need not be sent.
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": kind.value,
+            "metadata": {
+                "name": head.key.name,
+                "namespace": head.key.namespace,
+                "uid": head.uid,
+                "resourceVersion": head.resource_version,
+            },
+            "status": status,
+        }
+        what = f"write status of {kind.value} {head.key}"
+        return await self._http.write(what, "PUT", f"{_path(kind, head.key)}/status", body)
+
+    async def create_config_map(
+        self, key: ObjectKey, rendering: Rendering, owner: Rollout
+    ) -> ConfigMap:
+        """Create it; ``Conflict`` if one exists."""
+        body: JSON = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "labels": dict(rendering.labels),
+                "annotations": dict(rendering.annotations),
+                "ownerReferences": [_owner_reference(owner)] if rendering.owned else [],
+            },
+            "data": dict(rendering.data),
+        }
+        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        return config_map_from(
+            await self._http.write(f"create ConfigMap {key}", "POST", path, body)
+        )
+
+    async def render_config_map(
+        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+    ) -> ConfigMap:
+        """Write the rendering over the version held. What others put into the metadata stays."""
+        body = _as_read(held)
+        metadata = body["metadata"]
+        metadata["labels"] = {**(metadata.get("labels") or {}), **rendering.labels}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **rendering.annotations}
+        metadata["ownerReferences"] = _owners(metadata, owner, owned=rendering.owned)
+        body["data"] = dict(rendering.data)
+        body.pop("binaryData", None)
+        return await self._put_config_map(body)
+
+    async def mark_config_map(
+        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+    ) -> ConfigMap:
+        """Change labels and annotations, and the data where given, of the version held."""
+        body = _as_read(held)
+        metadata = body["metadata"]
+        metadata["labels"] = _changed(metadata.get("labels"), marks.labels)
+        metadata["annotations"] = _changed(metadata.get("annotations"), marks.annotations)
+        if data is not None:
+            body["data"] = data
+        return await self._put_config_map(body)
+
+    async def _put_config_map(self, body: JSON) -> ConfigMap:
+        head = head_of(body)
+        path = _path(Kind.CONFIG_MAP, head.key)
+        try:
+            raw = await self._http.write(f"write ConfigMap {head.key}", "PUT", path, body)
+        except NotFound as error:  # it was there when it was read: somebody deleted it since
+            raise Conflict(str(error), status=404) from error
+        return config_map_from(raw)
+
+    async def delete_config_map(self, held: HeldConfigMap) -> None:
+        """Delete exactly the version held."""
+        head = head_of(_as_read(held))
+        body: JSON = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": head.uid, "resourceVersion": head.resource_version},
+        }
+        path = _path(Kind.CONFIG_MAP, head.key)
+        try:
+            await self._http.write(f"delete ConfigMap {head.key}", "DELETE", path, body)
+        except NotFound as error:
+            raise Conflict(str(error), status=404) from error
+
+    async def open_request(
+        self, name: str, spec: CheckpointSpec | ApprovalSpec, owner: Rollout
+    ) -> Request:
+        """Create a Checkpoint or Approval; ``Conflict`` if the name is taken."""
+        kind = Kind.CHECKPOINT if isinstance(spec, CheckpointSpec) else Kind.APPROVAL
+        key = ObjectKey(owner.metadata.namespace, name)
+        body: JSON = {
+            "apiVersion": API_VERSION,
+            "kind": kind.value,
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "labels": {
+                    MANAGED_BY_LABEL: "surefoot",
+                    ROLLOUT_LABEL: owner.metadata.name,
+                },
+                "ownerReferences": [_owner_reference(owner)],
+            },
+            "spec": spec.to_wire(),
+        }
+        path = _collection(kind, key.namespace)
+        raw = await self._http.write(f"create {kind.value} {key}", "POST", path, body)
+        return _request_from(kind, raw)
+
+    async def post_event(self, subject: Subject, announcement: Announcement) -> None:
+        """Post a Kubernetes event about an object."""
+        at = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        api_version = "v1" if subject.kind is Kind.CONFIG_MAP else API_VERSION
+        body: JSON = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {
+                "name": _event_name(subject, announcement, at),
+                "namespace": subject.key.namespace,
+            },
+            "eventTime": at,
+            "reportingController": "surefoot.dev/operator",
+            "reportingInstance": self._instance[:128],
+            "action": announcement.reason,
+            "reason": announcement.reason,
+            "type": "Warning" if announcement.warning else "Normal",
+            "note": announcement.message[:EVENT_NOTE],
+            "regarding": {
+                "apiVersion": api_version,
+                "kind": subject.kind.value,
+                "namespace": subject.key.namespace,
+                "name": subject.key.name,
+                "uid": subject.uid,
+            },
+        }
+        path = f"/apis/events.k8s.io/v1/namespaces/{quote(subject.key.namespace)}/events"
+        what = f"create Event about {subject.kind.value} {subject.key}"
+        await self._http.write(what, "POST", path, body)
+
+
+def _collection(kind: Kind, namespace: str) -> str:
+    return f"{API_PATHS[kind]}/namespaces/{quote(namespace)}/{PLURALS[kind]}"
+
+
+def _path(kind: Kind, key: ObjectKey) -> str:
+    return f"{_collection(kind, key.namespace)}/{quote(key.name)}"
+
+
+def _request_from(kind: Kind, raw: JSON) -> Request:
+    return checkpoint_from(raw) if kind is Kind.CHECKPOINT else approval_from(raw)
+
+
+def _as_read(held: HeldConfigMap) -> JSON:
+    """A copy of what was read, to be changed and sent back with its resourceVersion."""
+    if not isinstance(held.origin, dict):
+        raise TypeError("this ConfigMap was not read by this adapter")
+    return {**held.origin, "metadata": dict(held.origin["metadata"])}
+
+
+def _owner_reference(owner: Rollout) -> JSON:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Rollout",
+        "name": owner.metadata.name,
+        "uid": owner.metadata.uid,
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _owners(metadata: Mapping[str, Any], owner: Rollout, *, owned: bool) -> list[JSON]:
+    """Other people's references stay; those to a Rollout of this name that is gone go."""
+    kept = [
+        reference
+        for reference in metadata.get("ownerReferences") or ()
+        if not (
+            reference.get("kind") == "Rollout"
+            and str(reference.get("apiVersion", "")).startswith(f"{GROUP}/")
+        )
+    ]
+    return [*kept, _owner_reference(owner)] if owned else kept
+
+
+def _changed(
+    present: Mapping[str, str] | None, changes: Mapping[str, str | None]
+) -> dict[str, str]:
+    merged: dict[str, str | None] = {**(present or {}), **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _event_name(subject: Subject, announcement: Announcement, at: str) -> str:
+    digest = hashlib.sha256(
+        f"{subject.uid}/{announcement.reason}/{announcement.message}/{at}".encode()
+    ).hexdigest()[:16]
+    return f"{subject.key.name[:200]}.{digest}"

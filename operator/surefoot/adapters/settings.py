@@ -1,0 +1,163 @@
+"""The operator's configuration: the file of the administrator, and the command line."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import structlog
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from watchfiles import awatch
+
+from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
+from surefoot.domain.snapshot import Admission
+from surefoot.errors import ConfigurationError
+
+log = structlog.get_logger(__name__)
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError(f"{value!r} is not a duration: write 30s or 10m")
+
+
+def _at_least_a_second(length: timedelta) -> timedelta:
+    if length < timedelta(seconds=1):
+        raise ValueError("must be at least 1s")
+    return length
+
+
+Length = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration),
+    AfterValidator(_at_least_a_second),
+    PlainSerializer(format_elapsed, when_used="json"),
+]
+
+
+class AdmissionMode(StrEnum):
+    """What the administrator says of the admission policies."""
+
+    ENFORCED = "Enforced"
+    UNENFORCED = "Unenforced"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Settings(BaseModel):
+    """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    evaluation_interval: Length = timedelta(seconds=30)
+    """How often metrics are asked for and Rollouts are looked at."""
+    status_refresh: Length = timedelta(minutes=10)
+    """How often a status is written though no verdict changed."""
+    admission: AdmissionMode = AdmissionMode.ENFORCED
+    """Enforced: the admission policies must bind signatures to people. Unenforced: there are none,
+    and anybody who may patch an Approval may sign in any name."""
+    providers: Annotated[tuple[ProviderSettings, ...], Field(max_length=64)] = ()
+    """The metrics providers that Rollouts may name."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many Rollouts are worked on at once."""
+    listen: Annotated[str, Field(min_length=1, max_length=256)] = "127.0.0.1:8080"
+    """Address and port of /metrics, /healthz and /readyz. `0.0.0.0:8080` in a pod."""
+    operator_namespace: Annotated[str, Field(max_length=63)] = ""
+    """Where the operator lives: a `surefoot-halt` there halts all. Its pod's, if empty."""
+    log_format: LogFormat = LogFormat.JSON
+    """json or console."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [provider.name for provider in self.providers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'the provider "{name}" is there twice')
+        host_and_port(self.listen)
+        return self
+
+    @property
+    def admission_state(self) -> Admission:
+        """What a decision is told. This version can not verify that policies are in force."""
+        if self.admission is AdmissionMode.UNENFORCED:
+            return Admission.UNENFORCED
+        return Admission.UNSUPPORTED
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """Split `host:port`; port 0 takes any free one. Raises ``ValueError``."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'"{listen}" is not host:port: write 127.0.0.1:8080')
+    return host.strip("[]"), int(port)
+
+
+def load(path: Path | None) -> Settings:
+    """Read the file, or take the defaults where there is none.
+
+    Raises `ConfigurationError` that names every fault by its path in the file.
+    """
+    if path is None:
+        return Settings()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can not be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    if content is None:
+        return Settings()
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} must be a mapping, such as `evaluationInterval: 30s`")
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  {'.'.join(map(str, fault['loc'])) or '(file)'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigurationError(f"{path} has faults:\n{faults}") from error
+
+
+async def changes(path: Path, present: Settings) -> AsyncIterator[Settings]:
+    """New settings whenever the file changes and is whole; a broken edit keeps the old ones.
+
+    The directory is watched: a mounted ConfigMap changes by exchanging a link beside the file.
+    """
+    async for _ in awatch(path.parent, recursive=False, rust_timeout=2000):
+        try:
+            found = load(path)
+        except ConfigurationError as error:
+            log.warning("configuration not reloaded; the old one stays", fault=str(error))
+            continue
+        if found != present:
+            present = found
+            yield found

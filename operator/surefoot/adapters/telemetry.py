@@ -1,0 +1,173 @@
+"""What the operator counts, as Prometheus metrics. The names are part of the wire contract."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
+from surefoot.application.ports import ObjectKey, TransitionRecord
+from surefoot.domain.snapshot import Admission
+
+_FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
+
+
+class PrometheusTelemetry:
+    """The `Telemetry` port, on a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        rollout = ("namespace", "rollout")
+        self._percent = Gauge(
+            "surefoot_rollout_percent", "Committed percentage", rollout, registry=registry
+        )
+        self._blocked = Gauge(
+            "surefoot_rollout_blocked",
+            "1 where the condition blocks",
+            (*rollout, "condition"),
+            registry=registry,
+        )
+        self._trigger = Gauge(
+            "surefoot_trigger_state",
+            "1 for the state that the trigger is in",
+            (*rollout, "trigger", "state"),
+            registry=registry,
+        )
+        self._approvals = Gauge(
+            "surefoot_approvals_pending", "Signatures waited for", rollout, registry=registry
+        )
+        self._admission = Gauge(
+            "surefoot_admission_enforced",
+            "1 where admission binds signatures to people",
+            registry=registry,
+        )
+        self._passes = Counter(
+            "surefoot_reconciles", "Passes over Rollouts", ("result",), registry=registry
+        )
+        self._seconds = Histogram(
+            "surefoot_reconcile_seconds",
+            "Duration of a pass",
+            registry=registry,
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+        )
+        self._transitions = Counter(
+            "surefoot_transitions", "Committed transitions", ("type",), registry=registry
+        )
+        self._transition_seconds = Histogram(
+            "surefoot_transition_seconds",
+            "From the intent to the commit",
+            ("type",),
+            registry=registry,
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 120),
+        )
+        self._drift = Counter(
+            "surefoot_drift_corrections", "ConfigMaps restored", registry=registry
+        )
+        self._asked = Counter(
+            "surefoot_provider_requests",
+            "Answers of metrics providers",
+            ("provider", "outcome"),
+            registry=registry,
+        )
+        self._asked_seconds = Histogram(
+            "surefoot_provider_request_seconds",
+            "Duration of a question to a provider",
+            ("provider",),
+            registry=registry,
+            buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+        )
+        self._depth = Gauge(
+            "surefoot_queue_depth",
+            "Rollouts that wait to be looked at",
+            ("lane",),
+            registry=registry,
+        )
+        self._missed = Counter(
+            "surefoot_watch_missed", "Changes found by a sweep", ("kind",), registry=registry
+        )
+        self._failures = Counter(
+            "surefoot_part_failures", "Background parts that failed", registry=registry
+        )
+        self._series: dict[ObjectKey, dict[Gauge, set[tuple[str, ...]]]] = {}
+
+    def exposition(self) -> bytes:
+        """Everything, in the text format."""
+        return generate_latest(self._registry)
+
+    def admission(self, state: Admission) -> None:
+        """What is known of admission."""
+        self._admission.set(1 if state is Admission.ENFORCED else 0)
+
+    def part_failed(self) -> None:
+        """A part of the operator failed and was started anew."""
+        self._failures.inc()
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        """One pass over a Rollout ended."""
+        self._passes.labels(result).inc()
+        self._seconds.observe(seconds)
+
+    def judged(self, rollout: Rollout, status: RolloutStatus) -> None:
+        """What a pass found: the live values."""
+        key = ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
+        if status.percent is not None:
+            self._set(key, self._percent, {(): float(status.percent)})
+        self._set(
+            key,
+            self._blocked,
+            {
+                (condition.type,): 0.0 if condition.status == "True" else 1.0
+                for condition in status.conditions
+                if condition.type not in _FOR_TOOLS
+            },
+        )
+        self._set(
+            key,
+            self._trigger,
+            {
+                (trigger.name, state.value): 1.0 if trigger.state is state else 0.0
+                for trigger in status.triggers
+                for state in TriggerState
+            },
+        )
+
+    def approvals_pending(self, key: ObjectKey, count: int) -> None:
+        """How many signatures a Rollout waits for."""
+        self._set(key, self._approvals, {(): float(count)})
+
+    def _set(self, key: ObjectKey, gauge: Gauge, values: dict[tuple[str, ...], float]) -> None:
+        """Set these series of a Rollout's gauge, and remove those that it has no longer."""
+        shown = self._series.setdefault(key, {}).setdefault(gauge, set())
+        for labels in shown - set(values):
+            gauge.remove(*key, *labels)
+        for labels, value in values.items():
+            gauge.labels(*key, *labels).set(value)
+        shown.clear()
+        shown.update(values)
+
+    def forgot(self, key: ObjectKey) -> None:
+        """A Rollout is gone: its series go as well."""
+        for gauge, shown in self._series.pop(key, {}).items():
+            for labels in shown:
+                gauge.remove(*key, *labels)
+
+    def transition(self, record: TransitionRecord) -> None:
+        """A transition was committed."""
+        self._transitions.labels(record.type).inc()
+        self._transition_seconds.labels(record.type).observe(max(0.0, record.seconds))
+
+    def drift_corrected(self) -> None:
+        """A ConfigMap was restored."""
+        self._drift.inc()
+
+    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
+        """A provider answered, or did not."""
+        self._asked.labels(provider, outcome).inc()
+        self._asked_seconds.labels(provider).observe(seconds)
+
+    def queue_depth(self, lane: str, depth: int) -> None:
+        """How many keys wait in a lane."""
+        self._depth.labels(lane).set(depth)
+
+    def watch_missed(self, kind: str, count: int) -> None:
+        """Changes that a sweep found and no watch had told."""
+        self._missed.labels(kind).inc(count)

@@ -1,0 +1,46 @@
+"""Kubernetes events, posted in the background: late or lost rather than in the way."""
+
+import asyncio
+from collections import deque
+from collections.abc import Collection
+
+import structlog
+
+from surefoot.application.ports import Cluster, Subject
+from surefoot.domain.plan import Announcement
+from surefoot.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+LONGEST_QUEUE = 1000
+
+
+class BackgroundAnnouncer:
+    """The `Announcer` port. The oldest announcements are dropped where too many wait."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._waiting: deque[tuple[Subject, Announcement]] = deque(maxlen=LONGEST_QUEUE)
+        self._some = asyncio.Event()
+
+    def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
+        """Hand them over."""
+        self._waiting.extend((subject, announcement) for announcement in announcements)
+        if self._waiting:
+            self._some.set()
+
+    async def run(self) -> None:
+        """Post what is handed over, until cancelled."""
+        while True:
+            await self._some.wait()
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Post what waits now."""
+        while self._waiting:
+            subject, announcement = self._waiting.popleft()
+            try:
+                await self._cluster.post_event(subject, announcement)
+            except ApiError as error:
+                log.debug("event not posted", subject=str(subject.key), error=str(error))
+        self._some.clear()

@@ -1,0 +1,416 @@
+"""Carries out a plan against the API server: one idempotent branch per action.
+
+The order of reads and writes is the write protocol (`docs/architecture.md`). Nothing here decides;
+it only finds out, by fresh reads, whether what was decided still holds, and stops where not.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar, assert_never
+
+import structlog
+
+from surefoot.api.v1alpha1.checkpoint import CheckpointSpec
+from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION, TRANSITION_ID_ANNOTATION
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+from surefoot.application.ports import (
+    Clock,
+    Cluster,
+    HeldConfigMap,
+    Kind,
+    Marks,
+    ObjectHead,
+    ObjectKey,
+    Request,
+    Telemetry,
+    TransitionRecord,
+)
+from surefoot.application.store import Store
+from surefoot.domain.config_map import (
+    Rendering,
+    carries,
+    is_abandoned,
+    may_be_written,
+    rendering_of,
+)
+from surefoot.domain.plan import (
+    Abandon,
+    Action,
+    Announcement,
+    Apply,
+    Commit,
+    Intend,
+    OpenRequest,
+    RecordRequest,
+    Restore,
+    WriteStatus,
+)
+from surefoot.domain.transitions import announcement
+from surefoot.errors import ApiError, Conflict, Refused
+
+log = structlog.get_logger(__name__)
+
+ROUNDS = 5
+"""How often a conflict repeats the reads within one pass; then the whole pass is repeated."""
+
+Committer = Callable[[Rollout, PendingTransition, datetime], RolloutStatus]
+T = TypeVar("T")
+
+
+class Stop(StrEnum):
+    """Why a transition was not applied by this pass. None of them is an error."""
+
+    ROLLOUT_GONE = "the Rollout is gone"
+    ROLLOUT_DELETING = "the Rollout is being deleted"
+    NOT_PENDING = "another transition is pending, or none"
+    ABANDONED = "the transition was abandoned"
+    FOREIGN = "the ConfigMap is not this Rollout's"
+    SUPERSEDED = "the ConfigMap was committed to something else"
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What became of a plan. ``moved`` where the status changed under it: look again at once.
+
+    ``announcements`` tell what this pass committed; a plan does not know what will be committed.
+    """
+
+    moved: bool
+    stopped: Stop | None = None
+    announcements: tuple[Announcement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """The ConfigMap carries the transition; ``rollout`` was read after it did not yet."""
+
+    rollout: Rollout
+
+
+class Executor:
+    """Carries out plans for Rollouts that were just judged."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        committed: Committer,
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._committed = committed
+
+    async def execute(self, judged: Rollout, actions: tuple[Action, ...]) -> Executed:
+        """Carry out the actions in order; those on Checkpoints and Approvals side by side.
+
+        Raises `Conflict` where somebody else wrote first: gather again and decide again.
+        """
+        rollout = judged
+        outcome = Executed(moved=False)
+        for group in _side_by_side(actions):
+            if len(group) > 1:
+                await _all(self._on_request(rollout, action) for action in group)
+                continue
+            action = group[0]
+            match action:
+                case WriteStatus():
+                    rollout = await self._write_status(rollout, action.status)
+                case Intend():
+                    outcome = await self._intend(rollout, action)
+                case Apply():
+                    outcome = await self._finish(rollout, action.pending)
+                case Commit():
+                    outcome = await self._commit(rollout, action.pending)
+                case Abandon():
+                    outcome = await self._abandon(rollout, action)
+                case Restore():
+                    outcome = await self._restore(rollout, action)
+                case OpenRequest() | RecordRequest():
+                    await self._on_request(rollout, action)
+                case _:
+                    assert_never(action)
+        return outcome
+
+    # The Rollout's status
+
+    async def _write_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
+        written = await self._cluster.write_rollout_status(judged, status)
+        self._store.took_in(Kind.ROLLOUT, written, _key(judged))
+        return written
+
+    # Transitions
+
+    async def _intend(self, judged: Rollout, action: Intend) -> Executed:
+        if action.status.pending is None:
+            raise ValueError("an intent must have a pending transition")
+        # This write is the commit point: if it conflicts, nothing was decided.
+        recorded = await self._write_status(judged, action.status)
+        return await self._finish(recorded, action.status.pending)
+
+    async def _finish(self, rollout: Rollout, pending: PendingTransition) -> Executed:
+        applied = await self._apply(rollout, pending)
+        if isinstance(applied, Stop):
+            log.info(
+                "transition stopped",
+                rollout=str(_key(rollout)),
+                transition=pending.transition_id,
+                why=applied.value,
+            )
+            return Executed(moved=False, stopped=applied)
+        return await self._commit(applied.rollout, pending)
+
+    async def _apply(self, judged: Rollout, pending: PendingTransition) -> _Applied | Stop:
+        key = _key(judged)
+        for _ in range(ROUNDS):
+            # The ConfigMap first, then the Rollout: a stale leader then loses either way. Either
+            # the Rollout shows that its transition is gone, or the ConfigMap's version has moved.
+            held = await self._cluster.config_map(_target(judged))
+            rollout = await self._cluster.rollout(key)
+            stop = _reason_to_stop(judged, rollout, pending, held)
+            if stop is not None or rollout is None:
+                return stop or Stop.ROLLOUT_GONE
+            rendering = rendering_of(rollout, pending)
+            if held is not None and carries(held.found, rendering):
+                return _Applied(rollout)
+            try:
+                await self._write_config_map(held, rendering, rollout)
+            except Conflict:
+                continue
+            return _Applied(rollout)
+        raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
+
+    async def _commit(self, rollout: Rollout, pending: PendingTransition) -> Executed:
+        current: Rollout | None = rollout
+        for _ in range(ROUNDS):
+            if current is None or not _is_pending(current, rollout, pending):
+                return Executed(moved=True)  # somebody else committed it
+            # Stamps that gate something must be the later bound: a soak is never short.
+            moment = self._clock.now() + self._clock.uncertainty()
+            status = self._committed(current, pending, moment)
+            try:
+                await self._write_status(current, status)
+            except Conflict:
+                current = await self._cluster.rollout(_key(rollout))
+                continue
+            took = (moment - pending.recorded_at).total_seconds()
+            self._telemetry.transition(TransitionRecord(pending.type.value, took))
+            return Executed(moved=True, announcements=_told(status, pending))
+        raise Conflict(f"Rollout {_key(rollout)} keeps changing; looking again")
+
+    async def _abandon(self, judged: Rollout, action: Abandon) -> Executed:
+        if action.marks_config_map and not await self._mark_abandoned(judged, action.pending):
+            return await self._commit(judged, action.pending)
+        written = await self._write_status(judged, action.status)
+        if written.status.pending is not None:  # replaced by a rollback in the same write
+            return await self._finish(written, written.status.pending)
+        return Executed(moved=True)
+
+    async def _mark_abandoned(self, judged: Rollout, pending: PendingTransition) -> bool:
+        """Make it impossible to apply the transition; False where it was applied already."""
+        for _ in range(ROUNDS):
+            held = await self._cluster.config_map(_target(judged))
+            if held is not None and _carries_id(held, pending.transition_id):
+                return False
+            if held is not None and is_abandoned(held.found, pending.transition_id):
+                return True
+            marked = {ABANDONED_ANNOTATION: pending.transition_id}
+            try:
+                if held is not None:
+                    await self._cluster.mark_config_map(held, Marks({}, dict(marked)))
+                else:
+                    await self._create_marked(judged, marked)
+            except Conflict:
+                continue
+            return True
+        raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
+
+    async def _create_marked(self, judged: Rollout, marked: dict[str, str]) -> None:
+        """Somebody deleted the ConfigMap: it comes back as committed, and marked."""
+        if judged.status.committed is None:
+            return  # below a first Start there is nothing to come back
+        as_committed = rendering_of(judged, judged.status.committed)
+        rendering = Rendering(
+            data=as_committed.data,
+            labels=as_committed.labels,
+            annotations={**as_committed.annotations, **marked},
+            owned=as_committed.owned,
+        )
+        await self._write_config_map(None, rendering, judged)
+
+    # Drift
+
+    async def _restore(self, judged: Rollout, action: Restore) -> Executed:
+        rollout = judged
+        if action.status is not None:
+            if await self._is_as_committed(judged):
+                return Executed(moved=True)  # somebody restored it before us: nothing to record
+            rollout = await self._write_status(judged, action.status)
+        for _ in range(ROUNDS):
+            held = await self._cluster.config_map(_target(judged))
+            fresh = await self._cluster.rollout(_key(judged))
+            if fresh is None or fresh.metadata.uid != judged.metadata.uid:
+                return Executed(moved=False, stopped=Stop.ROLLOUT_GONE)
+            if fresh.metadata.deletion_timestamp is not None:
+                return Executed(moved=False, stopped=Stop.ROLLOUT_DELETING)
+            if fresh.status.pending is not None:
+                return Executed(moved=False, stopped=Stop.NOT_PENDING)
+            if not _is_committed_alike(fresh, rollout) or fresh.status.committed is None:
+                return Executed(moved=False, stopped=Stop.SUPERSEDED)
+            rendering = rendering_of(fresh, fresh.status.committed)
+            try:
+                await self._write_config_map(held, rendering, fresh)
+            except Conflict:
+                continue
+            self._telemetry.drift_corrected()
+            return Executed(moved=action.status is not None)
+        raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
+
+    async def _is_as_committed(self, judged: Rollout) -> bool:
+        """Whether the ConfigMap, read after the Rollout, is as that Rollout was committed.
+
+        A snapshot reads both at once, so its ConfigMap may be older than the commit it shows.
+        """
+        held = await self._cluster.config_map(_target(judged))
+        if held is None or judged.status.committed is None:
+            return False
+        rendering = rendering_of(judged, judged.status.committed)
+        present = held.found
+        return (
+            carries(present, rendering)
+            and rendering.labels.items() <= present.labels.items()
+            and rendering.annotations.items() <= present.annotations.items()
+            and (judged.metadata.uid in present.owner_uids) == rendering.owned
+        )
+
+    # The ConfigMap
+
+    async def _write_config_map(
+        self, held: HeldConfigMap | None, rendering: Rendering, rollout: Rollout
+    ) -> None:
+        target = _target(rollout)
+        if held is not None and held.found.immutable:
+            # Immutable data can not be written: what was read goes, and a new object comes.
+            await self._cluster.delete_config_map(held)
+            held = None
+        if held is None:
+            written = await self._cluster.create_config_map(target, rendering, rollout)
+        else:
+            written = await self._cluster.render_config_map(held, rendering, rollout)
+        self._store.took_in(Kind.CONFIG_MAP, written, target)
+
+    # Checkpoints and Approvals
+
+    async def _on_request(self, rollout: Rollout, action: Action) -> None:
+        if isinstance(action, OpenRequest):
+            await self._open(rollout, action)
+        elif isinstance(action, RecordRequest):
+            await self._record(rollout, action)
+
+    async def _open(self, rollout: Rollout, action: OpenRequest) -> None:
+        kind = Kind.CHECKPOINT if isinstance(action.spec, CheckpointSpec) else Kind.APPROVAL
+        for name in action.names:
+            key = ObjectKey(rollout.metadata.namespace, name)
+            try:
+                opened: Request | None = await self._cluster.open_request(
+                    name, action.spec, rollout
+                )
+            except Conflict:
+                opened = await self._cluster.request(kind, key)
+                if opened is None or opened.spec.request != action.spec.request:
+                    continue  # the name is taken by another request
+            if opened is not None:
+                self._store.took_in(kind, opened, key)
+            return
+        raise Refused(
+            f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
+            f"{', '.join(action.names)} are taken; delete one that is no longer needed"
+        )
+
+    async def _record(self, rollout: Rollout, action: RecordRequest) -> None:
+        kind = Kind(action.kind)
+        key = ObjectKey(rollout.metadata.namespace, action.name)
+        head = ObjectHead(key, action.uid, action.resource_version)
+        written = await self._cluster.write_request_status(kind, head, action.status)
+        self._store.took_in(kind, written, key)
+
+
+def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announcement, ...]:
+    return tuple(
+        announcement(item) for item in status.history if item.transition_id == pending.transition_id
+    )
+
+
+def _side_by_side(actions: Iterable[Action]) -> list[list[Action]]:
+    """Runs of actions that may be carried out at once: those on different requests."""
+    groups: list[list[Action]] = []
+    for action in actions:
+        independent = isinstance(action, OpenRequest | RecordRequest)
+        if independent and groups and isinstance(groups[-1][0], OpenRequest | RecordRequest):
+            groups[-1].append(action)
+        else:
+            groups.append([action])
+    return groups
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Do all of it, also where some of it fails; then raise the first failure."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    unexpected = [failure for failure in failures if not isinstance(failure, ApiError)]
+    for failure in (*unexpected, *failures):
+        raise failure
+
+
+def _reason_to_stop(
+    judged: Rollout,
+    rollout: Rollout | None,
+    pending: PendingTransition,
+    held: HeldConfigMap | None,
+) -> Stop | None:
+    if rollout is None or rollout.metadata.uid != judged.metadata.uid:
+        return Stop.ROLLOUT_GONE
+    if rollout.metadata.deletion_timestamp is not None:
+        return Stop.ROLLOUT_DELETING
+    if not _is_pending(rollout, judged, pending):
+        return Stop.NOT_PENDING
+    if held is not None and is_abandoned(held.found, pending.transition_id):
+        return Stop.ABANDONED
+    if not may_be_written(None if held is None else held.found, rollout):
+        return Stop.FOREIGN
+    return None
+
+
+def _is_pending(rollout: Rollout, judged: Rollout, pending: PendingTransition) -> bool:
+    return (
+        rollout.metadata.uid == judged.metadata.uid
+        and rollout.status.pending is not None
+        and rollout.status.pending.transition_id == pending.transition_id
+    )
+
+
+def _is_committed_alike(one: Rollout, other: Rollout) -> bool:
+    return (
+        one.status.committed is not None
+        and other.status.committed is not None
+        and one.status.committed.transition_id == other.status.committed.transition_id
+    )
+
+
+def _carries_id(held: HeldConfigMap, transition_id: str) -> bool:
+    return held.found.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
+
+
+def _key(rollout: Rollout) -> ObjectKey:
+    return ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
+
+
+def _target(rollout: Rollout) -> ObjectKey:
+    return ObjectKey(rollout.metadata.namespace, rollout.spec.target.config_map_name)

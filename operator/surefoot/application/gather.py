@@ -1,0 +1,170 @@
+"""Gathering the facts about one Rollout: from the caches, or afresh where it may move."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from surefoot.api.v1alpha1.approval import Approval
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.meta import MANAGED_LABEL
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.metrics_port import MetricsProviders
+from surefoot.application.ports import Clock, Cluster, HeldConfigMap, Kind, ObjectKey, Request
+from surefoot.application.store import Store
+from surefoot.domain.measurements import Measurement, QueryFacts
+from surefoot.domain.snapshot import Admission, ConfigMap, Halt, Snapshot
+from surefoot.errors import UnreadableObject
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The Rollout does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The Rollout exists, but not in a shape that could be judged."""
+
+    error: UnreadableObject
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the administrator set for all Rollouts."""
+
+    evaluation_interval: timedelta
+    status_refresh: timedelta
+    admission: Admission
+
+
+class Answers(Protocol):
+    """What the metrics providers have said so far."""
+
+    def answers(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
+        """By metric name, what is known now; asks for what is missing, and never waits for it."""
+
+
+class Gatherer:
+    """Makes snapshots. Never asks a metrics provider, so that none can delay a decision."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        clock: Clock,
+        providers: MetricsProviders,
+        answers: Answers,
+        *,
+        operator_namespace: str,
+        rules: Rules,
+    ) -> None:
+        self.rules = rules
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._providers = providers
+        self._answers = answers
+        self._operator_namespace = operator_namespace
+
+    async def gather(self, key: ObjectKey, *, fresh: bool) -> Snapshot | Gone | Unreadable:
+        """The facts as of now."""
+        return await (self._afresh(key) if fresh else self._from_caches(key))
+
+    async def _from_caches(self, key: ObjectKey) -> Snapshot | Gone | Unreadable:
+        rollout = self._store.rollout(key)
+        if rollout is None:
+            return Gone()
+        if isinstance(rollout, UnreadableObject):
+            return Unreadable(rollout)
+        target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+        config_map = self._store.config_map(target)
+        if config_map is None and rollout.status.committed is None:
+            # Only managed ConfigMaps are watched, and this one may be somebody else's.
+            config_map = _found(await self._cluster.config_map(target))
+        return self._snapshot(
+            key,
+            rollout,
+            config_map=config_map,
+            checkpoints=self._store.checkpoints(key),
+            approvals=self._store.approvals(key),
+            halt=self._store.halt(key.namespace, self._operator_namespace),
+        )
+
+    async def _afresh(self, key: ObjectKey) -> Snapshot | Gone | Unreadable:
+        known = self._store.rollout(key)
+        try:
+            # The name of the ConfigMap can not change while the Rollout lives, so all reads can be
+            # under way at once; a Rollout that was replaced meanwhile is read in two steps.
+            expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
+            if expected is None:
+                return Gone()
+            target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
+            rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+                self._cluster.rollout(key),
+                self._cluster.config_map(target),
+                self._cluster.checkpoints(key),
+                self._cluster.approvals(key),
+                self._cluster.halt(key.namespace),
+            )
+        except UnreadableObject as error:
+            return Unreadable(error)
+        if rollout is None:
+            return Gone()
+        if rollout.spec.target.config_map_name != target.name:
+            target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+            held = await self._cluster.config_map(target)
+        if held is not None and MANAGED_LABEL in held.found.labels:
+            self._store.took_in(Kind.CONFIG_MAP, held.found, target)
+        self._remember(key, rollout, (*checkpoints, *approvals))
+        return self._snapshot(
+            key,
+            rollout,
+            config_map=_found(held),
+            checkpoints=checkpoints,
+            approvals=approvals,
+            halt=halt,
+        )
+
+    def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
+        self._store.took_in(Kind.ROLLOUT, rollout, key)
+        for request in requests:
+            kind = Kind.CHECKPOINT if isinstance(request, Checkpoint) else Kind.APPROVAL
+            self._store.took_in(kind, request, ObjectKey(key.namespace, request.metadata.name))
+
+    def _snapshot(
+        self,
+        key: ObjectKey,
+        rollout: Rollout,
+        *,
+        config_map: ConfigMap | None,
+        checkpoints: tuple[Checkpoint, ...],
+        approvals: tuple[Approval, ...],
+        halt: Halt | None,
+    ) -> Snapshot:
+        return Snapshot(
+            rollout=rollout,
+            config_map=config_map,
+            checkpoints=checkpoints,
+            approvals=approvals,
+            seen_undecided=self._store.seen_undecided((*checkpoints, *approvals)),
+            measurements=self._answers.answers(key, rollout),
+            queries=self._query_facts(rollout),
+            providers=self._providers.names(key.namespace),
+            claims=self._store.claims_beside(rollout),
+            halt=halt,
+            admission=self.rules.admission,
+            evaluation_interval=self.rules.evaluation_interval,
+            status_refresh=self.rules.status_refresh,
+            clock_uncertainty=self._clock.uncertainty(),
+        )
+
+    def _query_facts(self, rollout: Rollout) -> dict[str, QueryFacts]:
+        return {
+            metric.name: self._providers.inspect(metric.query) for metric in rollout.spec.metrics
+        }
+
+
+def _found(held: HeldConfigMap | None) -> ConfigMap | None:
+    return None if held is None else held.found

@@ -1,0 +1,41 @@
+"""Which work goes before everything else: whatever may roll back. Pure predicates."""
+
+from collections.abc import Mapping
+
+from surefoot.api.v1alpha1.durations import parse_bound
+from surefoot.api.v1alpha1.rollout import Rollout, Trigger, TriggerAction
+from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
+from surefoot.domain.measurements import Measurement
+
+
+def must_roll_back(rollout: Rollout) -> bool:
+    """Whether the Rollout itself says so: a pending rollback, a firing trigger, a lower ceiling."""
+    status, ceiling = rollout.status, rollout.spec.rollback
+    if status.pending is not None and status.pending.type is TransitionType.ROLLBACK:
+        return True
+    if ceiling is not None and status.percent is not None and ceiling.to < status.percent:
+        return True
+    return not status.rolled_back and any(
+        trigger.state is TriggerState.FIRING for trigger in status.triggers
+    )
+
+
+def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:
+    """Whether a new answer breaches a trigger that rolls back, as far as its newest value tells."""
+    if rollout.status.rolled_back or not rollout.status.percent:
+        return False
+    return any(
+        trigger.action is TriggerAction.ROLLBACK
+        and _is_breached(trigger, answers.get(trigger.metric or trigger.name))
+        for trigger in rollout.spec.triggers
+    )
+
+
+def _is_breached(trigger: Trigger, answer: Measurement | None) -> bool:
+    if answer is None or answer.value is None:
+        return False
+    if trigger.relative_to is not None:
+        return True  # the baseline decides; too much urgency does no harm
+    if trigger.above is not None:
+        return answer.value > parse_bound(trigger.above)
+    return trigger.below is not None and answer.value < parse_bound(trigger.below)

@@ -1,0 +1,233 @@
+"""What the application needs of the world, as protocols. Adapters make them real.
+
+Objects cross these ports as models and frozen facts; raw JSON stays in the adapters.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.config_map import Rendering
+from surefoot.domain.plan import Announcement
+from surefoot.domain.snapshot import ConfigMap, Halt
+
+Request = Checkpoint | Approval
+Observable = Rollout | Checkpoint | Approval | ConfigMap
+
+
+class ObjectKey(NamedTuple):
+    """Where an object is: namespace and name. A Rollout's key names its work."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """The way kubectl writes it."""
+        return f"{self.namespace}/{self.name}"
+
+
+class Kind(StrEnum):
+    """The kinds that are watched. Of ConfigMaps only those labelled as managed."""
+
+    ROLLOUT = "Rollout"
+    CHECKPOINT = "Checkpoint"
+    APPROVAL = "Approval"
+    CONFIG_MAP = "ConfigMap"
+
+
+class ObjectHead(NamedTuple):
+    """Which version of which object something is about."""
+
+    key: ObjectKey
+    uid: str
+    resource_version: str
+
+
+class HeldConfigMap(NamedTuple):
+    """A ConfigMap that was read in order to be written.
+
+    ``origin`` is the adapter's own record of the read; it keeps what others put into the metadata.
+    """
+
+    found: ConfigMap
+    origin: object
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is to become of labels and annotations: values to set, ``None`` to remove."""
+
+    labels: dict[str, str | None]
+    annotations: dict[str, str | None]
+
+
+class Cluster(Protocol):
+    """The Kubernetes API, as far as the operator uses it.
+
+    Every write carries the resourceVersion of what was read, except creation. Everything raises
+    an `ApiError`: `Conflict` where somebody else was first, `Unavailable` where it is not known
+    whether a write was done.
+    """
+
+    async def rollout(self, key: ObjectKey) -> Rollout | None:
+        """A fresh read; None if it does not exist."""
+
+    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+        """A fresh read; None if it does not exist."""
+
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
+        """A fresh list of those that name this Rollout."""
+
+    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
+        """A fresh list of those that name this Rollout."""
+
+    async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
+        """A fresh read of a Checkpoint or Approval; None if it does not exist."""
+
+    async def observe(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        """A fresh read of anything that is watched; None if it does not exist."""
+
+    async def heads(self, kind: Kind) -> tuple[ObjectHead, ...]:
+        """A complete list of what is watched of this kind, metadata only."""
+
+    async def halts(self) -> tuple[Halt, ...]:
+        """Every halt in the namespaces that are watched, and in the operator's."""
+
+    async def halt(self, namespace: str) -> Halt | None:
+        """A fresh read of what halts this namespace: its own halt, or the operator's."""
+
+    async def namespace_is_terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted, or is gone."""
+
+    async def kinds_are_established(self) -> bool:
+        """Whether the API server serves all three kinds."""
+
+    async def write_rollout_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
+        """Replace the status of exactly the version that was judged."""
+
+    async def create_config_map(
+        self, key: ObjectKey, rendering: Rendering, owner: Rollout
+    ) -> ConfigMap:
+        """Create it; ``Conflict`` if one exists."""
+
+    async def render_config_map(
+        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+    ) -> ConfigMap:
+        """Write the rendering over the version held. What others put into the metadata stays."""
+
+    async def mark_config_map(
+        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+    ) -> ConfigMap:
+        """Change labels and annotations, and the data where given, of the version held."""
+
+    async def delete_config_map(self, held: HeldConfigMap) -> None:
+        """Delete exactly the version held."""
+
+    async def open_request(
+        self, name: str, spec: CheckpointSpec | ApprovalSpec, owner: Rollout
+    ) -> Request:
+        """Create a Checkpoint or Approval; ``Conflict`` if the name is taken."""
+
+    async def write_request_status(
+        self, kind: Kind, head: ObjectHead, status: CheckpointStatus | ApprovalStatus
+    ) -> Request:
+        """Replace the status of exactly the version that was judged."""
+
+    async def post_event(self, subject: "Subject", announcement: Announcement) -> None:
+        """Post a Kubernetes event about an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a Kubernetes event is about."""
+
+    kind: Kind
+    key: ObjectKey
+    uid: str
+
+
+class Clock(Protocol):
+    """The API server's time."""
+
+    def now(self) -> datetime:
+        """A moment that the API server's clock has reached for certain."""
+
+    def uncertainty(self) -> timedelta:
+        """How much later than `now` it may be by the API server's clock."""
+
+    def elapsed(self) -> float:
+        """Seconds on a clock that only measures; it starts anywhere."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, by the measuring clock."""
+
+
+class Announcer(Protocol):
+    """Takes Kubernetes events and posts them when it can. Never delays, never fails."""
+
+    def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
+        """Hand them over."""
+
+
+class EventSink(Protocol):
+    """Takes what a source of events saw, on the loop of the operator."""
+
+    def saw(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+        """An object exists in this version. ``read`` parses it, if that is still needed."""
+
+    def lost(self, kind: Kind, head: ObjectHead) -> None:
+        """An object was deleted, or is no longer among those watched."""
+
+
+class EventSource(Protocol):
+    """Watches the kinds and tells a sink. Delivery may be late, doubled or missing."""
+
+    async def run(self, sink: EventSink) -> None:
+        """Watch until cancelled. Returns or raises when the watching ended otherwise."""
+
+    def restart(self) -> None:
+        """Give up the present watches and begin anew: they miss things."""
+
+
+class TransitionRecord(NamedTuple):
+    """A committed transition, for counting."""
+
+    type: str
+    seconds: float
+
+
+class Telemetry(Protocol):
+    """What the operator counts. See `surefoot.adapters.telemetry` for the names."""
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        """One pass over a Rollout ended."""
+
+    def judged(self, rollout: Rollout, status: RolloutStatus) -> None:
+        """What a pass found: the live values."""
+
+    def approvals_pending(self, key: ObjectKey, count: int) -> None:
+        """How many signatures a Rollout waits for."""
+
+    def forgot(self, key: ObjectKey) -> None:
+        """A Rollout is gone: its series go as well."""
+
+    def transition(self, record: TransitionRecord) -> None:
+        """A transition was committed."""
+
+    def drift_corrected(self) -> None:
+        """A ConfigMap was restored."""
+
+    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
+        """A provider answered, or did not."""
+
+    def queue_depth(self, lane: str, depth: int) -> None:
+        """How many keys wait in a lane."""
+
+    def watch_missed(self, kind: str, count: int) -> None:
+        """Changes that a sweep found and no watch had told."""

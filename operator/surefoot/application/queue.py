@@ -1,0 +1,207 @@
+"""The work queue: which Rollouts are to be looked at, and the workers that do.
+
+A key waits at most once and is never worked on twice at once; woken while it is worked on, it runs
+again afterwards. There are two lanes: rollback goes before everything, and has workers of its own.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Protocol
+
+from surefoot.application.ports import ObjectKey, Telemetry
+
+
+class Lane(StrEnum):
+    """Which work goes first."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+
+
+class Handle(Protocol):
+    """An appointment that can be cancelled."""
+
+    def cancel(self) -> None:
+        """Do not keep it."""
+
+    def when(self) -> float:
+        """When it is, on the timer's clock."""
+
+
+class Timer(Protocol):
+    """Makes appointments. An asyncio event loop is one."""
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> Handle:
+        """Call back after ``delay`` seconds."""
+
+    def time(self) -> float:
+        """Now, on the timer's clock."""
+
+
+class WorkQueue:
+    """Keys that wait, with their lanes."""
+
+    def __init__(self, timer: Timer, telemetry: Telemetry) -> None:
+        self._timer = timer
+        self._telemetry = telemetry
+        self._waiting: dict[Lane, OrderedDict[ObjectKey, None]] = {
+            lane: OrderedDict() for lane in Lane
+        }
+        self._working: set[ObjectKey] = set()
+        self._again: dict[ObjectKey, Lane] = {}
+        self._later: dict[ObjectKey, Handle] = {}
+        self._idle: list[tuple[tuple[Lane, ...], asyncio.Future[None]]] = []
+        self._closed = False
+
+    def add(self, key: ObjectKey, lane: Lane = Lane.NORMAL) -> None:
+        """Look at this Rollout as soon as possible."""
+        if self._closed:
+            return
+        if key in self._working:
+            self._again[key] = _more_urgent(lane, self._again.get(key))
+            return
+        if lane is Lane.NORMAL and key in self._waiting[Lane.URGENT]:
+            return
+        if lane is Lane.URGENT:
+            self._waiting[Lane.NORMAL].pop(key, None)
+        self._waiting[lane].setdefault(key, None)
+        self._count()
+        self._rouse(lane)
+
+    def add_after(self, key: ObjectKey, seconds: float, lane: Lane = Lane.NORMAL) -> None:
+        """Look at this Rollout in a while, at the latest; an earlier appointment stays."""
+        if self._closed:
+            return
+        if seconds <= 0:
+            self.add(key, lane)
+            return
+        present = self._later.get(key)
+        if present is not None:
+            if present.when() <= self._timer.time() + seconds:
+                return
+            present.cancel()
+        self._later[key] = self._timer.call_later(seconds, lambda: self._due(key, lane))
+
+    def forget(self, key: ObjectKey) -> None:
+        """Keep no appointment for it: it is gone, or it was just looked at."""
+        appointment = self._later.pop(key, None)
+        if appointment is not None:
+            appointment.cancel()
+
+    def _due(self, key: ObjectKey, lane: Lane) -> None:
+        self._later.pop(key, None)
+        self.add(key, lane)
+
+    async def take(self, *lanes: Lane) -> tuple[ObjectKey, Lane] | None:
+        """The next key of these lanes, the first lane first; None when the queue is closed."""
+        while not self._closed:
+            for lane in lanes:
+                if self._waiting[lane]:
+                    key, _ = self._waiting[lane].popitem(last=False)
+                    self._working.add(key)
+                    self._count()
+                    return key, lane
+            await self._wait(lanes)
+        return None
+
+    async def _wait(self, lanes: tuple[Lane, ...]) -> None:
+        roused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append((lanes, roused))
+        try:
+            await roused
+        except asyncio.CancelledError:
+            if roused.done() and not roused.cancelled():  # it was for us: somebody else must go
+                for lane in lanes:
+                    if self._waiting[lane]:
+                        self._rouse(lane)
+            raise
+        finally:
+            with contextlib.suppress(ValueError):
+                self._idle.remove((lanes, roused))
+
+    def _rouse(self, lane: Lane) -> None:
+        for waiter in self._idle:
+            if lane in waiter[0] and not waiter[1].done():
+                self._idle.remove(waiter)
+                waiter[1].set_result(None)
+                return
+
+    def done(self, key: ObjectKey) -> None:
+        """It was worked on. If it was woken meanwhile, it waits again."""
+        self._working.discard(key)
+        lane = self._again.pop(key, None)
+        if lane is not None:
+            self.add(key, lane)
+
+    def close(self) -> None:
+        """Accept nothing more and hand out nothing more."""
+        self._closed = True
+        for appointment in self._later.values():
+            appointment.cancel()
+        self._later.clear()
+        for _, roused in self._idle:
+            if not roused.done():
+                roused.set_result(None)
+
+    @property
+    def in_work(self) -> frozenset[ObjectKey]:
+        """What is being worked on."""
+        return frozenset(self._working)
+
+    def _count(self) -> None:
+        for lane in Lane:
+            self._telemetry.queue_depth(lane.value, len(self._waiting[lane]))
+
+
+def _more_urgent(one: Lane, other: Lane | None) -> Lane:
+    return Lane.URGENT if Lane.URGENT in (one, other) else Lane.NORMAL
+
+
+class Workers:
+    """Take keys from the queue and work on them, until stopped."""
+
+    URGENT_ONLY = 2
+    """Workers that nothing but rollback can keep busy."""
+
+    def __init__(
+        self, queue: WorkQueue, work: Callable[[ObjectKey, Lane], Awaitable[None]], count: int
+    ) -> None:
+        self._queue = queue
+        self._work = work
+        self._tasks = [
+            asyncio.create_task(self._serve(Lane.URGENT, Lane.NORMAL), name=f"worker {number}")
+            for number in range(count)
+        ] + [
+            asyncio.create_task(self._serve(Lane.URGENT), name=f"urgent worker {number}")
+            for number in range(self.URGENT_ONLY)
+        ]
+
+    async def _serve(self, *lanes: Lane) -> None:
+        while (taken := await self._queue.take(*lanes)) is not None:
+            key, lane = taken
+            try:
+                await self._work(key, lane)
+            finally:
+                self._queue.done(key)
+
+    async def failed(self) -> None:
+        """Wait until a worker ends by itself, which it never should; raises what ended it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self, within: float) -> None:
+        """Take nothing more; let what is in work finish within so many seconds."""
+        self._queue.close()
+        await asyncio.wait(self._tasks, timeout=within)
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Stop at once, whatever is in work."""
+        self._queue.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

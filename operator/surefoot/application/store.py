@@ -1,0 +1,272 @@
+"""What is known of the watched objects: fed by events, by fresh reads and by our own writes.
+
+It only ever grows newer: an older version of the same object is not taken in again, nor one that
+is known to be gone. It may be late; what is at stake is read afresh (see `gather`).
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from surefoot.api.v1alpha1.approval import Approval
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Request
+from surefoot.domain.release import rollout_named_by
+from surefoot.domain.snapshot import Claim, ConfigMap, Halt
+from surefoot.errors import UnreadableObject
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED_DEAD = 10_000
+"""UIDs of deleted objects that are kept, so that a late event does not bring one back."""
+
+Wake = Callable[[ObjectKey], None]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A version of an object, or why it can not be read."""
+
+    head: ObjectHead
+    content: Observable | UnreadableObject
+
+
+class Store:
+    """The cache. ``wake`` is told which Rollouts something changed for."""
+
+    def __init__(self, wake: Wake = lambda _key: None) -> None:
+        self.wake = wake
+        self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
+        self._dead: OrderedDict[str, None] = OrderedDict()
+        self._undecided: set[str] = set()
+        self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
+        self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
+        self._halts: dict[str, Halt] = {}
+
+    # Feeding
+
+    def saw(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+        """Take in a version that exists. ``read`` parses it, if it is news."""
+        if not self._is_news(kind, head):
+            return
+        content: Observable | UnreadableObject
+        try:
+            content = read()
+        except UnreadableObject as error:
+            log.warning(
+                "unreadable object", kind=kind.value, object=str(head.key), fault=str(error)
+            )
+            content = error
+        self._replace(kind, head, content)
+
+    def took_in(self, kind: Kind, content: Observable, key: ObjectKey) -> None:
+        """Take in what we just read or wrote ourselves, without being woken for it later."""
+        head = ObjectHead(key, *_identity(content))
+        if self._is_news(kind, head):
+            self._replace(kind, head, content, wakes=False)
+
+    def saw_afresh(self, kind: Kind, key: ObjectKey, content: Observable) -> None:
+        """Take in a fresh read, and wake whom it concerns."""
+        self.saw(kind, ObjectHead(key, *_identity(content)), lambda: content)
+
+    def lost(self, kind: Kind, head: ObjectHead) -> None:
+        """An object of this UID was deleted, or is no longer among those watched."""
+        if kind is not Kind.CONFIG_MAP:  # a ConfigMap without the label may get it back
+            self._dead[head.uid] = None
+            while len(self._dead) > REMEMBERED_DEAD:
+                self._dead.popitem(last=False)
+        entry = self._entries[kind].get(head.key)
+        if entry is None or entry.head.uid != head.uid:
+            return
+        if kind is Kind.CONFIG_MAP and is_newer(
+            entry.head.resource_version, than=head.resource_version
+        ):
+            return  # it lost its label, and has it back since
+        self._forget(kind, entry)
+        self._wake_for(kind, entry)
+
+    def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
+        """Take in all halts there are; answers with the namespaces where that changed something."""
+        found = {halt.namespace: halt for halt in halts}
+        changed = {
+            namespace
+            for namespace in {*found, *self._halts}
+            if found.get(namespace) != self._halts.get(namespace)
+        }
+        self._halts = found
+        return frozenset(changed)
+
+    def _is_news(self, kind: Kind, head: ObjectHead) -> bool:
+        if head.uid in self._dead:
+            return False
+        entry = self._entries[kind].get(head.key)
+        if entry is None or entry.head.uid != head.uid:
+            return True
+        return is_newer(head.resource_version, entry.head.resource_version)
+
+    def _replace(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        content: Observable | UnreadableObject,
+        *,
+        wakes: bool = True,
+    ) -> None:
+        before = self._entries[kind].get(head.key)
+        if before is not None:
+            self._unindex(kind, before)
+        entry = Entry(head, content)
+        self._entries[kind][head.key] = entry
+        self._index(kind, entry)
+        if wakes:
+            self._wake_for(kind, entry)
+
+    def _forget(self, kind: Kind, entry: Entry) -> None:
+        del self._entries[kind][entry.head.key]
+        self._unindex(kind, entry)
+        self._undecided.discard(entry.head.uid)
+
+    def _index(self, kind: Kind, entry: Entry) -> None:
+        content = entry.content
+        if isinstance(content, Rollout):
+            self._rollouts_on.setdefault(_config_map_key(content), set()).add(entry.head.key)
+        elif isinstance(content, Checkpoint | Approval):
+            self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
+            if content.spec.decision is None:
+                self._undecided.add(entry.head.uid)
+
+    def _unindex(self, kind: Kind, entry: Entry) -> None:
+        content = entry.content
+        if isinstance(content, Rollout):
+            _discard(self._rollouts_on, _config_map_key(content), entry.head.key)
+        elif isinstance(content, Checkpoint | Approval):
+            _discard(self._requests, _rollout_key(content), (kind, entry.head.key))
+
+    def _wake_for(self, kind: Kind, entry: Entry) -> None:
+        for key in self._concerned(kind, entry):
+            self.wake(key)
+
+    def _concerned(self, kind: Kind, entry: Entry) -> Iterator[ObjectKey]:
+        content, key = entry.content, entry.head.key
+        if kind is Kind.ROLLOUT:
+            yield key
+            if isinstance(content, Rollout):  # two on one ConfigMap: it decides who waits
+                yield from self._rollouts_on.get(_config_map_key(content), set()) - {key}
+        elif isinstance(content, Checkpoint | Approval):
+            yield _rollout_key(content)
+        elif isinstance(content, ConfigMap):
+            yield from set(self._rollouts_on.get(key, ()))
+
+    # Asking
+
+    def rollout(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
+        """The Rollout, as far as it can be read."""
+        entry = self._entries[Kind.ROLLOUT].get(key)
+        content = None if entry is None else entry.content
+        return content if isinstance(content, Rollout | UnreadableObject) else None
+
+    def rollout_keys(self) -> tuple[ObjectKey, ...]:
+        """All Rollouts."""
+        return tuple(self._entries[Kind.ROLLOUT])
+
+    def config_map(self, key: ObjectKey) -> ConfigMap | None:
+        """A managed ConfigMap."""
+        entry = self._entries[Kind.CONFIG_MAP].get(key)
+        return entry.content if entry and isinstance(entry.content, ConfigMap) else None
+
+    def config_map_keys(self) -> tuple[ObjectKey, ...]:
+        """All managed ConfigMaps."""
+        return tuple(self._entries[Kind.CONFIG_MAP])
+
+    def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
+        """Those that name this Rollout, by name."""
+        return tuple(r for r in self._requests_of(rollout) if isinstance(r, Checkpoint))
+
+    def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
+        """Those that name this Rollout, by name."""
+        return tuple(r for r in self._requests_of(rollout) if isinstance(r, Approval))
+
+    def _requests_of(self, rollout: ObjectKey) -> Iterator[Request]:
+        for kind, key in sorted(self._requests.get(rollout, ())):
+            content = self._entries[kind][key].content
+            if isinstance(content, Checkpoint | Approval):
+                yield content
+
+    def seen_undecided(self, requests: Iterable[Request]) -> frozenset[str]:
+        """Which of these were seen here without a decision."""
+        return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._undecided)
+
+    def claims_beside(self, rollout: Rollout) -> tuple[Claim, ...]:
+        """Other Rollouts of the namespace that name the same ConfigMap."""
+        claims: list[Claim] = []
+        for key in sorted(self._rollouts_on.get(_config_map_key(rollout), ())):
+            other = self._entries[Kind.ROLLOUT][key].content
+            if isinstance(other, Rollout) and other.metadata.uid != rollout.metadata.uid:
+                created = other.metadata.creation_timestamp
+                if created is not None:
+                    claims.append(
+                        Claim(
+                            key.name,
+                            other.metadata.uid,
+                            created,
+                            started=other.status.committed is not None,
+                        )
+                    )
+        return tuple(claims)
+
+    def halt(self, namespace: str, operator_namespace: str) -> Halt | None:
+        """What halts this namespace, as last listed."""
+        return self._halts.get(namespace) or self._halts.get(operator_namespace)
+
+    def heads(self, kind: Kind) -> dict[ObjectKey, ObjectHead]:
+        """Which versions are known of a kind."""
+        return {key: entry.head for key, entry in self._entries[kind].items()}
+
+    def orphans(self) -> Iterator[tuple[ObjectKey, ConfigMap]]:
+        """Managed ConfigMaps whose Rollout, by name and UID, is not known here."""
+        for key, entry in list(self._entries[Kind.CONFIG_MAP].items()):
+            if not isinstance(entry.content, ConfigMap):
+                continue
+            named = rollout_named_by(entry.content)
+            if named is None:
+                continue
+            name, uid = named
+            rollout = self._entries[Kind.ROLLOUT].get(ObjectKey(key.namespace, name))
+            if rollout is None or rollout.head.uid != uid:
+                yield key, entry.content
+
+
+def _identity(content: Observable) -> tuple[str, str]:
+    if isinstance(content, ConfigMap):
+        return content.uid, content.resource_version
+    return content.metadata.uid, content.metadata.resource_version
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Whether a resourceVersion is later. They are ordered numbers since Kubernetes 1.35."""
+    try:
+        return int(version) > int(than)
+    except ValueError:
+        return version != than
+
+
+def _config_map_key(rollout: Rollout) -> ObjectKey:
+    return ObjectKey(rollout.metadata.namespace, rollout.spec.target.config_map_name)
+
+
+def _rollout_key(request: Request) -> ObjectKey:
+    return ObjectKey(request.metadata.namespace, request.spec.request.rollout.name)
+
+
+def _discard(index: dict[K, set[V]], key: K, value: V) -> None:
+    values = index.get(key)
+    if values is not None:
+        values.discard(value)
+        if not values:
+            del index[key]

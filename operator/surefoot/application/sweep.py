@@ -1,0 +1,139 @@
+"""The sweep: compares the caches with complete lists, because watches miss things.
+
+A list of metadata tells what is gone and what is newer than known. What a watch missed is read and
+taken in; where the same kind of thing is found twice in a row, the watches are begun anew.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from surefoot.application.ports import Clock, Cluster, Kind, ObjectHead, ObjectKey, Telemetry
+from surefoot.application.store import Store, is_newer
+from surefoot.errors import ApiError, UnreadableObject
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 8
+GRACE = 2.0
+"""Seconds without any news after which what is not known counts as missed."""
+GLANCE = 0.1
+"""Seconds between looks at whether events are still coming in."""
+
+
+class Sweeper:
+    """Sweeps on demand, and knows when it last succeeded."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        restart_watches: Callable[[], None],
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._restart_watches = restart_watches
+        self._missed_before = False
+        self.succeeded_at: float | None = None
+        """When the last sweep ended well, on the measuring clock; None before the first."""
+        self.tried_at = clock.elapsed()
+        """When the last sweep began."""
+
+    async def sweep(self) -> None:
+        """Compare all kinds. Raises `ApiError` where a list can not be read to its end."""
+        self.tried_at = self._clock.elapsed()
+        missed = 0
+        for kind in Kind:
+            missed += await self._sweep_kind(kind, first=self.succeeded_at is None)
+        if missed and self._missed_before:
+            log.warning("watches miss changes; beginning them anew", missed=missed)
+            self._restart_watches()
+            missed = 0
+        self._missed_before = missed > 0
+        self.succeeded_at = self._clock.elapsed()
+
+    async def _sweep_kind(self, kind: Kind, *, first: bool) -> int:
+        known_before = self._store.heads(kind)
+        listed = {head.key: head for head in await self._cluster.heads(kind)}
+        await self._events_come_in(kind, listed)
+        for key, known in known_before.items():
+            present = listed.get(key)
+            if present is None or present.uid != known.uid:
+                self._store.lost(kind, known)
+        unknown = self._unknown(kind, listed)
+        slots = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(self._take_in(kind, head.key, slots) for head in unknown))
+        if unknown and not first:
+            self._telemetry.watch_missed(kind.value, len(unknown))
+            return len(unknown)
+        return 0
+
+    async def _events_come_in(self, kind: Kind, listed: dict[ObjectKey, ObjectHead]) -> None:
+        """Wait while events still tell what the list has: at the start, that is everything."""
+        fewest, quiet = len(self._unknown(kind, listed)), 0.0
+        while fewest and quiet < GRACE:
+            await self._clock.sleep(GLANCE)
+            unknown = len(self._unknown(kind, listed))
+            quiet = 0.0 if unknown < fewest else quiet + GLANCE
+            fewest = min(fewest, unknown)
+
+    def _unknown(self, kind: Kind, listed: dict[ObjectKey, ObjectHead]) -> list[ObjectHead]:
+        known = self._store.heads(kind)
+        return [
+            head
+            for key, head in listed.items()
+            if key not in known
+            or known[key].uid != head.uid
+            or is_newer(head.resource_version, than=known[key].resource_version)
+        ]
+
+    async def _take_in(self, kind: Kind, key: ObjectKey, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            try:
+                found = await self._cluster.observe(kind, key)
+            except UnreadableObject as error:
+                log.debug("unreadable object", object=str(key), fault=str(error))
+                return
+        if found is not None:
+            self._store.saw_afresh(kind, key, found)
+
+
+class Watchman:
+    """Sweeps every minute, and soon again after a failure."""
+
+    def __init__(self, sweeper: Sweeper, clock: Clock, after: Callable[[], None]) -> None:
+        self._sweeper = sweeper
+        self._clock = clock
+        self._after = after
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Sweep soon: the watches were begun anew."""
+        self._asked.set()
+
+    async def run(self, every: float) -> None:
+        """Sweep until cancelled."""
+        while True:
+            pause = every
+            try:
+                await self._sweeper.sweep()
+                self._after()
+            except ApiError as error:
+                log.warning("sweep failed", error=str(error))
+                pause = min(5.0, every)
+            await self._wait(pause)
+
+    async def _wait(self, seconds: float) -> None:
+        self._asked.clear()
+        timer = asyncio.ensure_future(self._clock.sleep(seconds))
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait({timer, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            asked.cancel()

@@ -1,0 +1,84 @@
+"""`surefoot run`: the operator."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from surefoot.adapters import prometheus, settings
+from surefoot.adapters.logs import configure
+from surefoot.adapters.settings import LogFormat, Settings
+from surefoot.cli.exits import NO, UNREACHABLE, fail
+from surefoot.errors import ApiError, ConfigurationError
+from surefoot.handlers.kopf_source import KopfSource
+from surefoot.wiring import Start, run
+
+log = structlog.get_logger(__name__)
+
+
+def run_operator(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Configuration, reloaded when it changes."),
+    ] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace", "-n", metavar="NS", help="Watch only this namespace; may be repeated."
+        ),
+    ] = None,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Say what is wrong with the file, and exit.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="Instead of the file's logFormat.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Log decisions that change nothing.")] = (
+        False
+    ),
+) -> None:
+    """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
+    try:
+        found = settings.load(config)
+    except ConfigurationError as error:
+        fail(NO, str(error))
+    faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
+    if check_config:
+        _report(config, faults)
+        return
+    configure(log_format or found.log_format, debug=debug)
+    for fault in faults:
+        log.error("provider can not be used", fault=fault)
+    try:
+        asyncio.run(_until_signalled(found, tuple(namespace or ()), config))
+    except ConfigurationError as error:
+        fail(UNREACHABLE, str(error))
+    except ApiError as error:
+        fail(UNREACHABLE, f"can not reach the API server: {error}")
+    except OSError as error:
+        fail(NO, f"can not listen on {found.listen}: {error}")
+
+
+def _report(config: Path | None, faults: tuple[str, ...]) -> None:
+    if faults:
+        fail(NO, "\n".join(faults))
+    typer.echo(f"{config or 'the default configuration'} is good")
+
+
+async def _until_signalled(
+    found: Settings, namespaces: tuple[str, ...], config: Path | None
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    start = Start(
+        settings=found,
+        source=KopfSource(namespaces=namespaces),
+        namespaces=namespaces,
+        config_file=config,
+    )
+    await run(start, stop)

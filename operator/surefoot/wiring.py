@@ -1,0 +1,436 @@
+"""Puts the operator together and runs it.
+
+The source of events is handed in by who starts the operator (`surefoot.cli.run`), so that nothing
+below the handlers knows kopf.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from surefoot.adapters import settings as configuration
+from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.kubernetes.access import Access, own_namespace
+from surefoot.adapters.kubernetes.cluster import KubernetesCluster
+from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.probes import Heart, Probes
+from surefoot.adapters.prometheus import PrometheusProviders
+from surefoot.adapters.settings import Settings, host_and_port
+from surefoot.adapters.telemetry import PrometheusTelemetry
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.announce import BackgroundAnnouncer
+from surefoot.application.execute import Committer, Executor
+from surefoot.application.gather import Gatherer, Rules
+from surefoot.application.keeper import OrphanKeeper
+from surefoot.application.lanes import may_roll_back, must_roll_back
+from surefoot.application.metrics_feed import MetricsFeed, Questions
+from surefoot.application.ports import Cluster, EventSource, ObjectKey
+from surefoot.application.queue import Lane, Workers, WorkQueue
+from surefoot.application.reconcile import Decide, Reconciler
+from surefoot.application.store import Store
+from surefoot.application.sweep import Sweeper, Watchman
+from surefoot.domain.decide import decide
+from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.questions import questions
+from surefoot.domain.snapshot import Admission
+from surefoot.domain.transitions import committed
+from surefoot.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_OPERATOR_NAMESPACE = "surefoot-system"
+PROBES_OF_THE_CLOCK = 40
+CLOCK_PROBING = 1.05
+"""Seconds over which the clock is probed: a little more than one tick of the API server's."""
+SWEEP_EVERY = 60.0
+HALTS_EVERY = 10.0
+SICK_AFTER = 180.0
+"""Seconds without an attempt to sweep, or between two beats of the heart, that mean sickness."""
+STOP_WITHIN = 10.0
+RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What tests exchange."""
+
+    cluster: Callable[[Cluster], Cluster] = lambda cluster: cluster
+    decide: Decide = decide
+    questions: Questions = questions
+    committed: Committer = committed
+    sweep_every: float = SWEEP_EVERY
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How to start an operator."""
+
+    settings: Settings
+    source: EventSource
+    kubeconfig: str | None = None
+    namespaces: tuple[str, ...] = ()
+    config_file: Path | None = None
+    seams: Seams = field(default_factory=Seams)
+
+
+class Operator:
+    """All parts of one running operator. Use ``running``."""
+
+    def __init__(self, start: Start, http: Http, clock: ServerClock) -> None:
+        settings = start.settings
+        home = settings.operator_namespace or own_namespace(DEFAULT_OPERATOR_NAMESPACE)
+        self._start = start
+        self._clock = clock
+        self.telemetry = PrometheusTelemetry()
+        self.telemetry.admission(settings.admission_state)
+        self.cluster = start.seams.cluster(
+            KubernetesCluster(http, clock, operator_namespace=home, namespaces=start.namespaces)
+        )
+        self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
+        self.store = Store(self.wake)
+        self.providers = Providers(settings, clock)
+        self.feed = MetricsFeed(
+            self.providers,
+            clock,
+            start.seams.questions,
+            self.wake_for_answers,
+            self.telemetry,
+            interval=settings.evaluation_interval,
+        )
+        self.gatherer = Gatherer(
+            self.cluster,
+            self.store,
+            clock,
+            self.providers,
+            self.feed,
+            operator_namespace=home,
+            rules=_rules(settings),
+        )
+        self.announcer = BackgroundAnnouncer(self.cluster)
+        self.reconciler = Reconciler(
+            gatherer=self.gatherer,
+            decide=start.seams.decide,
+            executor=Executor(
+                self.cluster, self.store, clock, self.telemetry, start.seams.committed
+            ),
+            store=self.store,
+            clock=clock,
+            announcer=self.announcer,
+            telemetry=self.telemetry,
+            forget=self._forget,
+        )
+        self.keeper = OrphanKeeper(self.cluster, self.store, clock, self.announcer)
+        self.sweeper = Sweeper(
+            self.cluster, self.store, clock, self.telemetry, start.source.restart
+        )
+        self._swept = asyncio.Event()
+        self.watchman = Watchman(self.sweeper, clock, self._after_sweep)
+        self.heart = Heart()
+        self.synced = asyncio.Event()
+        """Set once the caches hold what there is."""
+        self.probes = Probes(self.telemetry.exposition, self._sick, self._unready)
+        self._operator_namespace = home
+
+    # Waking
+
+    def wake(self, key: ObjectKey) -> None:
+        """Something changed for a Rollout."""
+        rollout = self.store.rollout(key)
+        urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
+        self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
+
+    def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
+        """A provider answered."""
+        rollout = self.store.rollout(key)
+        urgent = isinstance(rollout, Rollout) and (
+            must_roll_back(rollout) or may_roll_back(rollout, answers)
+        )
+        self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
+
+    def _forget(self, key: ObjectKey) -> None:
+        self.feed.forget(key)
+        self.queue.forget(key)
+
+    # Running
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what no part may raise; the process should then end."""
+        settings = self._start.settings
+        host, port = host_and_port(settings.listen)
+        await self.probes.start(host, port)
+        log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
+        if settings.admission_state is Admission.UNENFORCED:
+            log.warning(
+                "admission is Unenforced: whoever may patch an Approval may sign in any name"
+            )
+        async with _together(
+            self._kept_up(self.heart.run),
+            self._kept_up(self._watch),
+            self._kept_up(lambda: self.watchman.run(self._start.seams.sweep_every)),
+            self._kept_up(self._keep_orphans),
+            self._kept_up(self._poll_halts),
+            self._kept_up(self.feed.run),
+            self._kept_up(self.announcer.run),
+            self._kept_up(self._reload),
+        ) as failed:
+            await _first(self.synced.wait(), failed())
+            log.info("caches synced", rollouts=len(self.store.rollout_keys()))
+            workers = Workers(self.queue, self._work, settings.workers)
+            try:
+                await _first(workers.failed(), failed())
+            except asyncio.CancelledError:
+                await self._finish(workers)
+                raise
+            finally:
+                await workers.abort()
+
+    async def _kept_up(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a part; a defect in it is told and counted, and must not end the others."""
+        while True:
+            try:
+                await part()
+                return
+            except Exception as error:
+                self.telemetry.part_failed()
+                log.exception("a part of the operator failed; starting it anew", error=repr(error))
+            await self._clock.sleep(1)
+
+    async def _finish(self, workers: Workers) -> None:
+        log.info("stopping", in_work=[str(key) for key in self.queue.in_work])
+        await workers.stop(STOP_WITHIN)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await self.announcer.drain()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.feed.stop()
+        await self.probes.stop()
+        self.providers.close()
+
+    async def _work(self, key: ObjectKey, _lane: Lane) -> None:
+        self.queue.forget(key)
+        outcome = await self.reconciler.reconcile(key)
+        if outcome.again_after is not None:
+            self.queue.add_after(key, outcome.again_after, outcome.lane)
+
+    async def _watch(self) -> None:
+        """Keep the source of events running."""
+        pauses = list(RESTART_PAUSES)
+        await self._kinds_are_there()
+        while True:
+            began = self._clock.elapsed()
+            try:
+                await self._start.source.run(self.store)
+                log.warning("the source of events ended; starting it anew")
+            except Exception:  # whatever it was, without events the operator is blind
+                log.exception("the source of events failed; starting it anew")
+            if self._clock.elapsed() - began > 60:
+                pauses = list(RESTART_PAUSES)
+            await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+            await self._kinds_are_there()
+            self.watchman.ask()
+
+    async def _kinds_are_there(self) -> None:
+        complained = False
+        while True:
+            try:
+                if await self.cluster.kinds_are_established():
+                    return
+                fault = "the CRDs are not installed: kubectl apply --server-side -f crds/"
+            except ApiError as error:
+                fault = str(error)
+            if not complained:
+                log.error("waiting for the API", fault=fault)
+                complained = True
+            await self._clock.sleep(2)
+
+    def _after_sweep(self) -> None:
+        self.synced.set()
+        self._swept.set()
+
+    async def _keep_orphans(self) -> None:
+        """After each complete list: what it did not have may be gone."""
+        while True:
+            await self._swept.wait()
+            self._swept.clear()
+            await self.keeper.see_to_all()
+
+    async def _poll_halts(self) -> None:
+        """Halts are read afresh before every intent; this is for telling people about them."""
+        while True:
+            try:
+                changed = self.store.replace_halts(await self.cluster.halts())
+            except ApiError as error:
+                log.debug("halts not read", error=str(error))
+                changed = frozenset()
+            for key in self.store.rollout_keys() if changed else ():
+                if key.namespace in changed or self._operator_namespace in changed:
+                    self.wake(key)
+            interval = self.gatherer.rules.evaluation_interval.total_seconds()
+            await self._clock.sleep(min(interval, HALTS_EVERY))
+
+    async def _reload(self) -> None:
+        """Take over the configuration file when it changes."""
+        path, present = self._start.config_file, self._start.settings
+        if path is None:
+            return
+        async for found in configuration.changes(path, present):
+            if (found.workers, found.listen) != (present.workers, present.listen):
+                log.warning("workers and listen take effect at the next start")
+            if found.providers != present.providers:
+                self.providers.exchange(found)
+            self.feed.interval = found.evaluation_interval
+            self.gatherer.rules = _rules(found)
+            self.telemetry.admission(found.admission_state)
+            present = found
+            log.info("configuration reloaded", file=str(path))
+            for key in self.store.rollout_keys():
+                self.wake(key)
+
+    # Health
+
+    def _sick(self) -> str | None:
+        if self.heart.age > SICK_AFTER:
+            return f"the event loop has stood still for {self.heart.age:.0f} s"
+        idle = self._clock.elapsed() - self.sweeper.tried_at
+        if idle > SICK_AFTER:
+            return f"no sweep was tried for {idle:.0f} s"
+        return None
+
+    def _unready(self) -> str | None:
+        if not self.synced.is_set() or self.sweeper.succeeded_at is None:
+            return "the caches are not synced yet"
+        old = self._clock.elapsed() - self.sweeper.succeeded_at
+        return f"no sweep succeeded for {old:.0f} s" if old > SICK_AFTER else None
+
+    def _watched(self) -> str:
+        return ", ".join(self._start.namespaces) or "all"
+
+
+class Providers:
+    """The `MetricsProviders` port whose settings can be exchanged while it is used."""
+
+    def __init__(self, settings: Settings, clock: ServerClock) -> None:
+        self._clock = clock
+        self._current = PrometheusProviders(settings.providers, now=clock.now)
+
+    def exchange(self, settings: Settings) -> None:
+        """Use other settings from now on. Questions under way end as they can."""
+        old, self._current = (
+            self._current,
+            PrometheusProviders(settings.providers, now=self._clock.now),
+        )
+        old.close()
+
+    def names(self, namespace: str) -> frozenset[str]:
+        """Names of the providers that Rollouts of this namespace may use."""
+        return self._current.names(namespace)
+
+    def inspect(self, promql: str) -> QueryFacts:
+        """What the text of a query tells; parsing only."""
+        return self._current.inspect(promql)
+
+    async def measure(self, query: RangeQuery) -> Measurement:
+        """Ask one question."""
+        return await self._current.measure(query)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._current.close()
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        evaluation_interval=settings.evaluation_interval,
+        status_refresh=settings.status_refresh,
+        admission=settings.admission_state,
+    )
+
+
+@contextlib.asynccontextmanager
+async def assembled(start: Start) -> AsyncIterator[Operator]:
+    """An operator with its connections open and its clock set, not yet running.
+
+    Raises `ConfigurationError` or `ApiError` where the API server can not be found or reached.
+    """
+    access = await Access.load(start.kubeconfig)
+    clock = ServerClock()
+    http = Http(access, on_date=clock.observe)
+    try:
+        await _set_clock(http)
+        log.info(
+            "connected",
+            server=access.endpoint.server,
+            credentials=access.origin,
+            clock_uncertainty=round(clock.uncertainty().total_seconds(), 3),
+        )
+        operator = Operator(start, http, clock)
+        try:
+            yield operator
+        finally:
+            await operator.close()
+    finally:
+        await http.close()
+
+
+async def run(start: Start, stop: asyncio.Event) -> None:
+    """Run an operator until ``stop`` is set. What is in work then is finished, within bounds."""
+    async with assembled(start) as operator:
+        working = asyncio.create_task(operator.run(), name="operator")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    log.info("stopped")
+
+
+async def _set_clock(http: Http) -> None:
+    """Ask often over one tick of the API server's clock, so that the tick itself is seen."""
+    pause = CLOCK_PROBING / PROBES_OF_THE_CLOCK
+    await http.get("probe the clock", "/version")
+    for _ in range(PROBES_OF_THE_CLOCK):
+        await asyncio.sleep(pause)
+        await http.get("probe the clock", "/version")
+
+
+@contextlib.asynccontextmanager
+async def _together(
+    *parts: Coroutine[Any, Any, None],
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Run parts beside the block, and end them with it. The value waits for one to fail."""
+    tasks = [asyncio.create_task(part) for part in parts]
+
+    async def failed() -> None:
+        waiting: Iterable[asyncio.Task[None]] = tasks
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    try:
+        yield failed
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(*work: Awaitable[Any]) -> None:
+    """Wait for the first to end; raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,115 @@
+"""The metrics of the wire contract, and the probes."""
+
+import asyncio
+
+import httpx
+
+from surefoot.adapters.probes import Heart, Probes
+from surefoot.adapters.telemetry import PrometheusTelemetry
+from surefoot.api.v1alpha1.meta import Condition
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState, TriggerStatus
+from surefoot.application.ports import ObjectKey, TransitionRecord
+from surefoot.domain.snapshot import Admission
+from tests.support.world import START, a_rollout
+
+KEY = ObjectKey("agents", "memory-sync")
+
+
+def a_condition(kind: str, status: str) -> Condition:
+    return Condition(type=kind, status=status, reason="R", last_transition_time=START)
+
+
+STATUS = RolloutStatus(
+    percent=25,
+    conditions=(
+        a_condition("NotPaused", "True"),
+        a_condition("Approved", "False"),
+        a_condition("Ready", "False"),
+    ),
+    triggers=(TriggerStatus(name="errors", state=TriggerState.FIRING, since=START),),
+)
+
+
+def lines(telemetry: PrometheusTelemetry) -> set[str]:
+    return {
+        line for line in telemetry.exposition().decode().splitlines() if not line.startswith("#")
+    }
+
+
+def test_live_values_have_the_names_of_the_contract() -> None:
+    """Dashboards and alerts rely on them."""
+    telemetry = PrometheusTelemetry()
+    telemetry.admission(Admission.UNENFORCED)
+    telemetry.judged(a_rollout(), STATUS)
+    telemetry.approvals_pending(KEY, 2)
+    at = 'namespace="agents",rollout="memory-sync"'
+    assert lines(telemetry) >= {
+        f"surefoot_rollout_percent{{{at}}} 25.0",
+        f'surefoot_rollout_blocked{{condition="NotPaused",{at}}} 0.0',
+        f'surefoot_rollout_blocked{{condition="Approved",{at}}} 1.0',
+        f'surefoot_trigger_state{{{at},state="Firing",trigger="errors"}} 1.0',
+        f'surefoot_trigger_state{{{at},state="Quiet",trigger="errors"}} 0.0',
+        f"surefoot_approvals_pending{{{at}}} 2.0",
+        "surefoot_admission_enforced 0.0",
+    }
+    assert not any('condition="Ready"' in line for line in lines(telemetry))
+
+
+def test_series_of_what_is_gone_vanish() -> None:
+    """A trigger that left the plan, and a Rollout that was deleted."""
+    telemetry = PrometheusTelemetry()
+    telemetry.judged(a_rollout(), STATUS)
+    telemetry.judged(a_rollout(), STATUS.model_copy(update={"triggers": ()}))
+    assert not any("surefoot_trigger_state" in line for line in lines(telemetry))
+    telemetry.forgot(KEY)
+    telemetry.forgot(KEY)
+    assert not any("memory-sync" in line for line in lines(telemetry))
+
+
+def test_work_is_counted() -> None:
+    """Passes, transitions, drift, providers, queues, and what watches missed."""
+    telemetry = PrometheusTelemetry()
+    telemetry.reconciled("done", 0.01)
+    telemetry.transition(TransitionRecord("Rollback", 0.2))
+    telemetry.drift_corrected()
+    telemetry.provider_answered("default", "Unreachable", 5.0)
+    telemetry.queue_depth("urgent", 3)
+    telemetry.watch_missed("Approval", 2)
+    assert lines(telemetry) >= {
+        'surefoot_reconciles_total{result="done"} 1.0',
+        'surefoot_transitions_total{type="Rollback"} 1.0',
+        "surefoot_drift_corrections_total 1.0",
+        'surefoot_provider_requests_total{outcome="Unreachable",provider="default"} 1.0',
+        'surefoot_queue_depth{lane="urgent"} 3.0',
+        'surefoot_watch_missed_total{kind="Approval"} 2.0',
+    }
+
+
+async def test_probes_say_why_not() -> None:
+    """Sick outranks unready; metrics are served all the same."""
+    sick: list[str | None] = [None]
+    unready: list[str | None] = ["the caches are not synced yet"]
+    probes = Probes(lambda: b"m 1\n", lambda: sick[0], lambda: unready[0])
+    await probes.start("127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{probes.port}") as client:
+
+        async def code(path: str) -> int:
+            return (await client.get(path)).status_code
+
+        assert (await code("/healthz"), await code("/readyz")) == (200, 503)
+        unready[0] = None
+        assert (await code("/healthz"), await code("/readyz")) == (200, 200)
+        sick[0] = "no sweep was tried for 200 s"
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.text) == (503, "no sweep was tried for 200 s\n")
+        assert (await code("/metrics")) == 200
+    await probes.stop()
+
+
+async def test_heart_knows_how_long_it_stood_still() -> None:
+    """Its age is the age of the last beat."""
+    heart = Heart()
+    beating = asyncio.create_task(heart.run())
+    await asyncio.sleep(0)
+    assert heart.age < 5
+    beating.cancel()

@@ -1,0 +1,262 @@
+"""One pass: caches first, fresh facts where the flag would move, and every failure survived."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, TransitionType
+from surefoot.application.execute import Executor
+from surefoot.application.gather import Gatherer, Rules
+from surefoot.application.lanes import must_roll_back
+from surefoot.application.ports import Kind, ObjectHead, ObjectKey
+from surefoot.application.queue import Lane
+from surefoot.application.reconcile import Pass, Reconciler, Result
+from surefoot.application.store import Store
+from surefoot.domain.decide import decide
+from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
+from surefoot.domain.snapshot import Admission, Halt, Snapshot
+from surefoot.domain.transitions import committed
+from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
+from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
+from tests.support.world import START, a_rollout
+
+KEY = ObjectKey("agents", "memory-sync")
+SOON = timedelta(seconds=5)
+
+
+class NoProviders:
+    """There are none."""
+
+    def names(self, namespace: str) -> frozenset[str]:
+        return frozenset()
+
+    def inspect(self, promql: str) -> QueryFacts:
+        return QueryFacts()
+
+    async def measure(self, query: Any) -> Any:
+        raise AssertionError("nobody asks")
+
+    def answers(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
+
+class Office:
+    """A reconciler with everything around it."""
+
+    def __init__(self, decision: Callable[[Snapshot, datetime], Plan] = decide) -> None:
+        self.cluster = FakeCluster(a_rollout())
+        self.clock = FakeClock()
+        self.store = Store()
+        self.telemetry = FakeTelemetry()
+        self.announcer = FakeAnnouncer()
+        self.forgotten: list[ObjectKey] = []
+        providers = NoProviders()
+        self.gatherer = Gatherer(
+            self.cluster,
+            self.store,
+            self.clock,
+            providers,
+            providers,
+            operator_namespace="surefoot-system",
+            rules=Rules(timedelta(seconds=30), timedelta(minutes=10), Admission.UNENFORCED),
+        )
+        self.reconciler = Reconciler(
+            gatherer=self.gatherer,
+            decide=decision,
+            executor=Executor(self.cluster, self.store, self.clock, self.telemetry, committed),
+            store=self.store,
+            clock=self.clock,
+            announcer=self.announcer,
+            telemetry=self.telemetry,
+            forget=self.forgotten.append,
+        )
+        self.learn()
+
+    def learn(self) -> None:
+        """The caches see the Rollout as it is."""
+        self.store.saw_afresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
+
+    async def look(self) -> Pass:
+        return await self.reconciler.reconcile(KEY)
+
+
+def plans(
+    *actions: Any, announcements: tuple[Announcement, ...] = ()
+) -> Callable[[Snapshot, datetime], Plan]:
+    """A decision that is always this one."""
+
+    def decided(snapshot: Snapshot, now: datetime) -> Plan:
+        status = snapshot.rollout.status
+        return Plan(
+            status=status,
+            actions=tuple(action(status) for action in actions),
+            announcements=announcements,
+            requeue_after=SOON,
+            summary="as told",
+        )
+
+    return decided
+
+
+def fails_with(error: Exception) -> Callable[[Snapshot, datetime], Plan]:
+    """A decision that can not be made."""
+
+    def decided(snapshot: Snapshot, now: datetime) -> Plan:
+        raise error
+
+    return decided
+
+
+async def test_pass_that_changes_nothing_reads_and_writes_nothing_afresh() -> None:
+    """A blocked Rollout costs no request, but the ConfigMap that is not watched yet."""
+    office = Office(plans())
+    assert await office.look() == Pass(Result.IDLE, 5.0)
+    assert office.cluster.calls == ["read config map"]
+
+
+async def test_flag_moves_on_fresh_facts_only() -> None:
+    """The caches say go; a halt that only a fresh read shows says no."""
+    office = Office()
+    office.cluster.halted = Halt("agents", "incident")
+    await office.look()
+    assert "read halt" in office.cluster.calls
+    assert office.cluster.config_maps == {}
+    assert office.cluster.writes() == ["write status"]
+
+
+async def test_whole_plan_without_holds_is_walked_pass_by_pass() -> None:
+    """The real decisions, one transition a pass, until nothing is left to do."""
+    office = Office()
+    for _ in range(20):
+        await office.look()
+    status = office.cluster.rollouts[KEY].status
+    assert status.phase == "Completed"
+    assert [entry.type.value for entry in status.history] == [
+        "Start",
+        "Advance",
+        "Advance",
+        "Advance",
+        "Complete",
+    ]
+    assert {reason for _, reason in office.announcer.said} >= {"Start", "Advance", "Complete"}
+
+
+async def test_conflict_ends_the_pass_and_is_tried_again_at_once() -> None:
+    """With a little more patience each time."""
+    office = Office(plans(WriteStatus))
+
+    async def somebody_writes(call: str) -> None:
+        if call == "write status":
+            office.cluster.put_rollout(office.cluster.rollouts[KEY])
+
+    office.cluster.before = somebody_writes
+    pauses = [(await office.look()).again_after for _ in range(4)]
+    assert pauses == [0.02, 0.04, 0.08, 0.16]
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (Conflict("changed"), Result.CONFLICT),
+        (Unavailable("no answer"), Result.UNAVAILABLE),
+        (Refused("not allowed"), Result.REFUSED),
+        (KeyError("a defect"), Result.ERROR),
+    ],
+)
+async def test_no_failure_ends_the_operator(error: Exception, result: Result) -> None:
+    """It is counted, and the Rollout is looked at again."""
+    office = Office(fails_with(error))
+    outcome = await office.look()
+    assert outcome.result is result
+    assert outcome.again_after is not None
+    assert office.telemetry.said[-1] == ("reconciled", result.value)
+
+
+async def test_backoff_is_bounded_and_short_for_a_rollback() -> None:
+    """Ten seconds at most; one where a rollback is recorded."""
+    office = Office(fails_with(Unavailable("down")))
+    pauses = [(await office.look()).again_after for _ in range(12)]
+    assert pauses[-1] == 10.0
+    back = PendingTransition(
+        transition_id="t", type=TransitionType.ROLLBACK, to=0, reason="r", recorded_at=START
+    )
+    rollout = office.cluster.rollouts[KEY]
+    status = rollout.status.model_copy(update={"pending": back})
+    office.cluster.put_rollout(rollout.model_copy(update={"status": status}))
+    office.learn()
+    assert await office.look() == Pass(Result.UNAVAILABLE, 1.0, Lane.URGENT)
+
+
+async def test_refusal_is_announced_once() -> None:
+    """A person must help; saying it every half minute would not."""
+    office = Office(fails_with(Refused("forbidden: no permission")))
+    for _ in range(3):
+        await office.look()
+    assert office.announcer.said == [("memory-sync", "Refused")]
+
+
+async def test_unreadable_rollout_is_announced_once_and_left_alone() -> None:
+    """It exists, but nothing can be said about it."""
+    office = Office()
+
+    def unreadable() -> Rollout:
+        raise UnreadableObject("spec.steps: wrong")
+
+    office.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "999"), unreadable)
+    for _ in range(2):
+        assert (await office.look()).result is Result.UNREADABLE
+    assert office.announcer.said == [("memory-sync", "Unreadable")]
+    assert office.cluster.writes() == []
+
+
+async def test_rollout_that_is_gone_is_forgotten() -> None:
+    """Its questions and its series go as well."""
+    office = Office()
+    office.store.lost(Kind.ROLLOUT, office.store.heads(Kind.ROLLOUT)[KEY])
+    assert await office.look() == Pass(Result.GONE, None)
+    assert office.forgotten == [KEY]
+    assert ("forgot", "memory-sync") in office.telemetry.said
+
+
+async def test_moves_without_end_are_slowed_down() -> None:
+    """Something undoes them; the API server must not pay for it."""
+    back = PendingTransition(
+        transition_id="t", type=TransitionType.ADVANCE, to=25, reason="r", recorded_at=START
+    )
+    intend = lambda status: Intend(status.model_copy(update={"pending": back}))  # noqa: E731
+    office = Office(plans(intend))
+    pauses = [(await office.look()).again_after for _ in range(12)]
+    assert pauses[:10] == [0.0] * 10
+    assert pauses[-1] == 1.0
+
+
+async def test_announcements_follow_what_was_done() -> None:
+    """None where the write did not succeed."""
+    office = Office(plans(WriteStatus, announcements=(Announcement("Late", "it is late"),)))
+
+    async def down(call: str) -> None:
+        if call == "write status":
+            raise Unavailable("down")
+
+    office.cluster.before = down
+    await office.look()
+    assert office.announcer.said == []
+    office.cluster.before = _nothing
+    await office.look()
+    assert office.announcer.said == [("memory-sync", "Late")]
+
+
+async def _nothing(_call: str) -> None:
+    return None
+
+
+def test_ceiling_below_the_flag_is_urgent() -> None:
+    """And at or above it is not."""
+    for ceiling, urgent in ((10, True), (25, False), (50, False)):
+        rollout = a_rollout(rollback={"to": ceiling})
+        status = rollout.status.model_copy(update={"percent": 25})
+        assert must_roll_back(rollout.model_copy(update={"status": status})) is urgent

@@ -1,0 +1,233 @@
+"""The cache only grows newer, tells whom something concerns, and forgets what is gone."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from surefoot.api.v1alpha1.approval import Approval, Decision
+from surefoot.api.v1alpha1.meta import (
+    MANAGED_LABEL,
+    ROLLOUT_ANNOTATION,
+    ROLLOUT_UID_ANNOTATION,
+)
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.ports import Kind, ObjectHead, ObjectKey
+from surefoot.application.store import Store
+from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.errors import UnreadableObject
+from tests.support.world import START, a_rollout
+
+KEY = ObjectKey("agents", "memory-sync")
+FLAGS = ObjectKey("agents", "memory-sync-flags")
+
+
+class Woken:
+    """A store, and whom it woke."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.store = Store(lambda key: self.keys.append(key.name))
+
+    def sees(self, content: Any, version: str = "1") -> None:
+        """An event came in."""
+        kind, head, seen = _as(content, version)
+        self.store.saw(kind, head, lambda: seen)
+
+    def loses(self, content: Any, version: str = "9") -> None:
+        """A deletion came in."""
+        kind, head, _ = _as(content, version)
+        self.store.lost(kind, head)
+
+
+def _as(content: Any, version: str) -> tuple[Kind, ObjectHead, Any]:
+    if isinstance(content, ConfigMap):
+        head = ObjectHead(ObjectKey("agents", content.name), content.uid, version)
+        return Kind.CONFIG_MAP, head, replace(content, resource_version=version)
+    metadata = content.metadata.model_copy(update={"resource_version": version})
+    key = ObjectKey(metadata.namespace, metadata.name)
+    seen = content.model_copy(update={"metadata": metadata})
+    return Kind(content.kind), ObjectHead(key, metadata.uid, version), seen
+
+
+def an_approval(name: str = "memory-sync-25-security", **spec: Any) -> Approval:
+    """An Approval that names the Rollout of these tests."""
+    return Approval.model_validate(
+        {
+            "metadata": {"name": name, "namespace": "agents", "uid": f"uid-{name}"},
+            "spec": {
+                "request": {
+                    "rollout": {"name": "memory-sync", "uid": "uid-memory-sync"},
+                    "planHash": "h",
+                    "attempt": 0,
+                    "from": 10,
+                    "to": 25,
+                    "role": "security",
+                    "users": ["hudson"],
+                }
+            }
+            | spec,
+        }
+    )
+
+
+def a_flag(**changes: Any) -> ConfigMap:
+    """The ConfigMap of the Rollout of these tests."""
+    return ConfigMap(
+        **{
+            "name": FLAGS.name,
+            "uid": "cm",
+            "resource_version": "1",
+            "data": {"memory-sync": "10"},
+            "labels": {MANAGED_LABEL: "true"},
+            "annotations": {
+                ROLLOUT_ANNOTATION: "memory-sync",
+                ROLLOUT_UID_ANNOTATION: "uid-memory-sync",
+            },
+        }
+        | changes
+    )
+
+
+def test_older_version_is_not_taken_in_again() -> None:
+    """A watch that starts over tells old things; numbers are compared, not texts."""
+    woken = Woken()
+    woken.sees(a_rollout(paused=True), version="10")
+    woken.sees(a_rollout(), version="9")
+    rollout = woken.store.rollout(KEY)
+    assert isinstance(rollout, Rollout)
+    assert rollout.spec.paused
+    assert woken.keys == ["memory-sync"]
+
+
+def test_version_that_is_known_is_not_parsed_again() -> None:
+    """Parsing costs; a version never changes."""
+    woken = Woken()
+    woken.sees(a_rollout(), version="5")
+
+    def parse() -> Rollout:
+        raise AssertionError("parsed again")
+
+    woken.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "5"), parse)
+
+
+def test_deleted_object_does_not_come_back_by_a_late_event() -> None:
+    """Its UID is remembered; another of the same name is another."""
+    woken = Woken()
+    woken.sees(a_rollout())
+    woken.loses(a_rollout())
+    woken.sees(a_rollout(), version="12")
+    assert woken.store.rollout(KEY) is None
+    again = a_rollout()
+    metadata = again.metadata.model_copy(update={"uid": "another"})
+    woken.sees(again.model_copy(update={"metadata": metadata}), version="13")
+    assert woken.store.rollout(KEY) is not None
+
+
+def test_late_deletion_does_not_remove_a_successor() -> None:
+    """Deletion is of a UID, not of a name."""
+    woken = Woken()
+    again = a_rollout()
+    metadata = again.metadata.model_copy(update={"uid": "another"})
+    woken.sees(again.model_copy(update={"metadata": metadata}), version="13")
+    woken.loses(a_rollout())
+    assert woken.store.rollout(KEY) is not None
+
+
+def test_config_map_that_has_its_label_back_stays() -> None:
+    """It was lost to the watch and written again; the event of the loss comes late."""
+    woken = Woken()
+    woken.sees(a_flag(), version="5")
+    woken.store.took_in(Kind.CONFIG_MAP, a_flag(resource_version="8"), FLAGS)
+    woken.loses(a_flag(), version="7")
+    assert woken.store.config_map(FLAGS) is not None
+    woken.loses(a_flag(), version="9")
+    assert woken.store.config_map(FLAGS) is None
+    woken.sees(a_flag(), version="11")
+    assert woken.store.config_map(FLAGS) is not None
+
+
+def test_own_write_wakes_nobody_when_its_event_comes() -> None:
+    """Whoever wrote it has gone on already."""
+    woken = Woken()
+    written = a_rollout()
+    metadata = written.metadata.model_copy(update={"resource_version": "7"})
+    woken.store.took_in(Kind.ROLLOUT, written.model_copy(update={"metadata": metadata}), KEY)
+    woken.sees(written, version="7")
+    assert woken.keys == []
+
+
+def test_requests_and_config_maps_wake_their_rollout() -> None:
+    """By the name in the request, and by the plan that names the ConfigMap."""
+    woken = Woken()
+    woken.sees(a_rollout())
+    woken.sees(an_approval())
+    woken.sees(a_flag())
+    woken.loses(a_flag())
+    assert woken.keys == ["memory-sync"] * 4
+    assert [each.metadata.name for each in woken.store.approvals(KEY)] == [
+        "memory-sync-25-security"
+    ]
+
+
+def test_decision_on_what_was_seen_undecided_is_known_to_be_new() -> None:
+    """One that had its decision when first seen is not."""
+    woken = Woken()
+    woken.sees(an_approval("a"), version="1")
+    decided = {"decision": Decision.GO, "reason": "fine"}
+    watched = an_approval("a").model_copy(
+        update={"spec": an_approval("a").spec.model_copy(update=decided)}
+    )
+    other = an_approval("b")
+    found_decided = other.model_copy(update={"spec": other.spec.model_copy(update=decided)})
+    woken.sees(watched, version="2")
+    woken.sees(found_decided, version="2")
+    approvals = woken.store.approvals(KEY)
+    assert woken.store.seen_undecided(approvals) == {"uid-a"}
+
+
+def test_unreadable_object_is_kept_as_its_error() -> None:
+    """It must not end the operator, and not look like an absent one."""
+    woken = Woken()
+
+    def parse() -> Rollout:
+        raise UnreadableObject("steps: wrong")
+
+    woken.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "u", "1"), parse)
+    assert isinstance(woken.store.rollout(KEY), UnreadableObject)
+    assert woken.keys == ["memory-sync"]
+
+
+def test_two_rollouts_on_one_config_map_see_each_other() -> None:
+    """And a change of one wakes the other, since it may be its turn."""
+    woken = Woken()
+    woken.sees(a_rollout())
+    rival = a_rollout("rival")
+    woken.sees(rival)
+    [claim] = woken.store.claims_beside(a_rollout())
+    assert (claim.name, claim.created_at, claim.started) == ("rival", START, False)
+    assert woken.keys == ["memory-sync", "rival", "memory-sync"]
+    woken.loses(rival)
+    assert woken.store.claims_beside(a_rollout()) == ()
+
+
+@pytest.mark.parametrize(("uid", "orphaned"), [("uid-memory-sync", False), ("old", True)])
+def test_config_map_of_an_unknown_rollout_is_an_orphan(uid: str, orphaned: bool) -> None:
+    """By UID: one of the same name is another."""
+    woken = Woken()
+    woken.sees(a_rollout())
+    annotations = {ROLLOUT_ANNOTATION: "memory-sync", ROLLOUT_UID_ANNOTATION: uid}
+    woken.sees(a_flag(annotations=annotations))
+    assert bool(list(woken.store.orphans())) is orphaned
+
+
+def test_halts_tell_where_something_changed() -> None:
+    """Coming, changing and going; the operator's own halts every namespace."""
+    store = Store()
+    everywhere, here = Halt("surefoot-system", "incident"), Halt("agents", "deploy freeze")
+    assert store.replace_halts([everywhere]) == {"surefoot-system"}
+    assert store.halt("agents", "surefoot-system") == everywhere
+    assert store.replace_halts([everywhere, here]) == {"agents"}
+    assert store.halt("agents", "surefoot-system") == here
+    assert store.replace_halts([]) == {"agents", "surefoot-system"}
+    assert store.halt("agents", "surefoot-system") is None

@@ -1,0 +1,122 @@
+"""What watches miss is found by lists, and events that can not be posted are let go."""
+
+import asyncio
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
+from surefoot.application.ports import Kind, ObjectKey, Subject
+from surefoot.application.store import Store
+from surefoot.application.sweep import Sweeper, Watchman
+from surefoot.domain.plan import Announcement
+from surefoot.errors import Refused, Unavailable
+from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
+from tests.support.world import a_rollout
+
+KEY = ObjectKey("agents", "memory-sync")
+
+
+class Yard:
+    """A cluster, caches that may have missed something, and a sweeper."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster(a_rollout())
+        self.clock = FakeClock()
+        self.telemetry = FakeTelemetry()
+        self.woken: list[str] = []
+        self.restarts = 0
+        self.store = Store(lambda key: self.woken.append(key.name))
+        self.sweeper = Sweeper(self.cluster, self.store, self.clock, self.telemetry, self._restart)
+
+    def _restart(self) -> None:
+        self.restarts += 1
+
+    async def sweep(self) -> None:
+        """Sweep, however long it waits for events."""
+        sweeping = asyncio.create_task(self.sweeper.sweep())
+        while not sweeping.done():
+            await self.clock.advance(0.5)
+        await sweeping
+
+
+async def test_what_no_event_told_is_read() -> None:
+    """At the start too, if the source of events is late."""
+    yard = Yard()
+    await yard.sweep()
+    assert yard.woken == ["memory-sync"]
+    assert isinstance(yard.store.rollout(KEY), Rollout)
+    assert yard.sweeper.succeeded_at is not None
+
+
+async def test_what_events_bring_meanwhile_is_not_read() -> None:
+    """The start lists everything once, not object by object."""
+    yard = Yard()
+    sweeping = asyncio.create_task(yard.sweep())
+    await turns(3)
+    yard.store.saw_afresh(Kind.ROLLOUT, KEY, yard.cluster.rollouts[KEY])
+    await sweeping
+    assert "read Rollout" not in yard.cluster.calls
+
+
+async def test_what_was_deleted_in_a_gap_leaves() -> None:
+    """No event will ever tell."""
+    yard = Yard()
+    await yard.sweep()
+    del yard.cluster.rollouts[KEY]
+    await yard.sweep()
+    assert yard.store.rollout(KEY) is None
+    assert yard.woken == ["memory-sync"] * 2
+
+
+async def test_watches_that_miss_things_twice_in_a_row_are_begun_anew() -> None:
+    """Once may be an event on its way."""
+    yard = Yard()
+    await yard.sweep()
+    for restarts in (0, 1):
+        yard.cluster.put_rollout(yard.cluster.rollouts[KEY])
+        await yard.sweep()
+        assert yard.restarts == restarts
+    assert ("missed", "Rollout", 1) in yard.telemetry.said
+
+
+async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
+    """Half a list proves no absence."""
+    yard = Yard()
+    await yard.sweep()
+    swept: list[int] = []
+    down = True
+
+    async def fails(call: str) -> None:
+        if down and call == "list Approval":
+            raise Unavailable("down")
+
+    yard.cluster.before = fails
+    watchman = Watchman(yard.sweeper, yard.clock, lambda: swept.append(1))
+    running = asyncio.create_task(watchman.run(every=60))
+    await yard.clock.advance(1)
+    assert swept == []
+    assert yard.store.rollout(KEY) is not None
+    down = False
+    await yard.clock.advance(5)
+    assert swept == [1]
+    watchman.ask()
+    await yard.clock.advance(1)
+    assert swept == [1, 1]
+    running.cancel()
+
+
+async def test_events_that_can_not_be_posted_are_let_go() -> None:
+    """They are no audit trail, and must not be in the way."""
+    cluster = FakeCluster()
+    announcer = BackgroundAnnouncer(cluster)
+    subject = Subject(Kind.ROLLOUT, KEY, "u")
+    announcer.announce(subject, [Announcement("Late", str(n)) for n in range(LONGEST_QUEUE + 5)])
+    refused = iter([True])
+
+    async def once(_call: str) -> None:
+        if next(refused, False):
+            raise Refused("forbidden")
+
+    cluster.before = once
+    await announcer.drain()
+    assert len(cluster.events) == LONGEST_QUEUE - 1
+    assert cluster.events[-1].message == str(LONGEST_QUEUE + 4)
