@@ -20,6 +20,7 @@ from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatu
 from surefoot.application.ports import (
     Clock,
     Cluster,
+    ConfigMapRead,
     HeldConfigMap,
     Kind,
     Marks,
@@ -108,8 +109,12 @@ class Executor:
         self._telemetry = telemetry
         self._committed = committed
 
-    async def execute(self, judged: Rollout, actions: tuple[Action, ...]) -> Executed:
+    async def execute(
+        self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
+    ) -> Executed:
         """Carry out the actions in order; those on Checkpoints and Approvals side by side.
+
+        ``read`` is the ConfigMap as it was read before these actions were decided.
 
         Raises `Conflict` where somebody else wrote first: gather again and decide again.
         """
@@ -124,7 +129,7 @@ class Executor:
                 case WriteStatus():
                     rollout = await self._write_status(rollout, action.status)
                 case Intend():
-                    outcome = await self._intend(rollout, action)
+                    outcome = await self._intend(rollout, action, read)
                 case Apply():
                     outcome = await self._finish(rollout, action.pending)
                 case Commit():
@@ -148,15 +153,19 @@ class Executor:
 
     # Transitions
 
-    async def _intend(self, judged: Rollout, action: Intend) -> Executed:
+    async def _intend(
+        self, judged: Rollout, action: Intend, read: ConfigMapRead | None
+    ) -> Executed:
         if action.status.pending is None:
             raise ValueError("an intent must have a pending transition")
         # This write is the commit point: if it conflicts, nothing was decided.
         recorded = await self._write_status(judged, action.status)
-        return await self._finish(recorded, action.status.pending)
+        return await self._finish(recorded, action.status.pending, read)
 
-    async def _finish(self, rollout: Rollout, pending: PendingTransition) -> Executed:
-        applied = await self._apply(rollout, pending)
+    async def _finish(
+        self, rollout: Rollout, pending: PendingTransition, read: ConfigMapRead | None = None
+    ) -> Executed:
+        applied = await self._apply(rollout, pending, read)
         if isinstance(applied, Stop):
             log.info(
                 "transition stopped",
@@ -167,13 +176,20 @@ class Executor:
             return Executed(moved=False, stopped=applied)
         return await self._commit(applied.rollout, pending)
 
-    async def _apply(self, judged: Rollout, pending: PendingTransition) -> _Applied | Stop:
-        key = _key(judged)
-        for _ in range(ROUNDS):
+    async def _apply(
+        self, judged: Rollout, pending: PendingTransition, read: ConfigMapRead | None
+    ) -> _Applied | Stop:
+        """Write the ConfigMap. With ``read``, the intent was written after it, just now."""
+        for number in range(ROUNDS):
             # The ConfigMap first, then the Rollout: a stale leader then loses either way. Either
             # the Rollout shows that its transition is gone, or the ConfigMap's version has moved.
-            held = await self._cluster.config_map(_target(judged))
-            rollout = await self._cluster.rollout(key)
+            # The answer to an intent shows the Rollout as well as a read after it would.
+            rollout: Rollout | None
+            if read is not None and number == 0:
+                held, rollout = read.held, judged
+            else:
+                held = await self._cluster.config_map(_target(judged))
+                rollout = await self._cluster.rollout(_key(judged))
             stop = _reason_to_stop(judged, rollout, pending, held)
             if stop is not None or rollout is None:
                 return stop or Stop.ROLLOUT_GONE

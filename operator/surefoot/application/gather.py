@@ -11,7 +11,15 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import MANAGED_LABEL
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_port import MetricsProviders
-from surefoot.application.ports import Clock, Cluster, HeldConfigMap, Kind, ObjectKey, Request
+from surefoot.application.ports import (
+    Clock,
+    Cluster,
+    ConfigMapRead,
+    HeldConfigMap,
+    Kind,
+    ObjectKey,
+    Request,
+)
 from surefoot.application.store import Store
 from surefoot.domain.measurements import Measurement, QueryFacts
 from surefoot.domain.snapshot import Admission, ConfigMap, Halt, Snapshot
@@ -28,6 +36,14 @@ class Unreadable:
     """The Rollout exists, but not in a shape that could be judged."""
 
     error: UnreadableObject
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A snapshot, and the ConfigMap as it was read for it; ``read`` is None if out of the caches."""
+
+    snapshot: Snapshot
+    read: ConfigMapRead | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +84,11 @@ class Gatherer:
         self._answers = answers
         self._operator_namespace = operator_namespace
 
-    async def gather(self, key: ObjectKey, *, fresh: bool) -> Snapshot | Gone | Unreadable:
+    async def gather(self, key: ObjectKey, *, fresh: bool) -> Facts | Gone | Unreadable:
         """The facts as of now."""
         return await (self._afresh(key) if fresh else self._from_caches(key))
 
-    async def _from_caches(self, key: ObjectKey) -> Snapshot | Gone | Unreadable:
+    async def _from_caches(self, key: ObjectKey) -> Facts | Gone | Unreadable:
         rollout = self._store.rollout(key)
         if rollout is None:
             return Gone()
@@ -83,7 +99,7 @@ class Gatherer:
         if config_map is None and rollout.status.committed is None:
             # Only managed ConfigMaps are watched, and this one may be somebody else's.
             config_map = _found(await self._cluster.config_map(target))
-        return self._snapshot(
+        snapshot = self._snapshot(
             key,
             rollout,
             config_map=config_map,
@@ -91,8 +107,9 @@ class Gatherer:
             approvals=self._store.approvals(key),
             halt=self._store.halt(key.namespace, self._operator_namespace),
         )
+        return Facts(snapshot, None)
 
-    async def _afresh(self, key: ObjectKey) -> Snapshot | Gone | Unreadable:
+    async def _afresh(self, key: ObjectKey) -> Facts | Gone | Unreadable:
         known = self._store.rollout(key)
         try:
             # The name of the ConfigMap can not change while the Rollout lives, so all reads can be
@@ -118,7 +135,7 @@ class Gatherer:
         if held is not None and MANAGED_LABEL in held.found.labels:
             self._store.took_in(Kind.CONFIG_MAP, held.found, target)
         self._remember(key, rollout, (*checkpoints, *approvals))
-        return self._snapshot(
+        snapshot = self._snapshot(
             key,
             rollout,
             config_map=_found(held),
@@ -126,6 +143,7 @@ class Gatherer:
             approvals=approvals,
             halt=halt,
         )
+        return Facts(snapshot, ConfigMapRead(held))
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
         self._store.took_in(Kind.ROLLOUT, rollout, key)

@@ -59,6 +59,12 @@ class HeldConfigMap(NamedTuple):
     origin: object
 
 
+class ConfigMapRead(NamedTuple):
+    """What a fresh read found: the ConfigMap, or that there was none."""
+
+    held: HeldConfigMap | None
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """What is to become of labels and annotations: values to set, ``None`` to remove."""

@@ -10,7 +10,7 @@ import structlog
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.execute import Executed, Executor
-from surefoot.application.gather import Gatherer, Gone, Unreadable
+from surefoot.application.gather import Facts, Gatherer, Gone, Unreadable
 from surefoot.application.lanes import must_roll_back
 from surefoot.application.ports import (
     Announcer,
@@ -116,9 +116,10 @@ class Reconciler:
             judged = await self._judge(key, fresh=True)
         if isinstance(judged, Pass):
             return judged
-        snapshot, plan = judged
+        facts, plan = judged
+        snapshot = facts.snapshot
         self._observe(key, snapshot, plan)
-        executed = await self._executor.execute(snapshot.rollout, plan.actions)
+        executed = await self._executor.execute(snapshot.rollout, plan.actions, facts.read)
         self._report(key, snapshot.rollout, plan, executed)
         if executed.moved:
             moves = self._moves[key] = self._moves.get(key, 0) + 1
@@ -144,7 +145,7 @@ class Reconciler:
         if isinstance(facts, Unreadable):
             self._complain(key, "Unreadable", str(facts.error))
             return Pass(Result.UNREADABLE, REFUSED_RETRY)
-        return _Judged(facts, self._decide(facts, self._clock.now()))
+        return _Judged(facts, self._decide(facts.snapshot, self._clock.now()))
 
     def _observe(self, key: ObjectKey, snapshot: Snapshot, plan: Plan) -> None:
         self._telemetry.judged(snapshot.rollout, plan.status)
@@ -194,5 +195,5 @@ class Reconciler:
 
 
 class _Judged(NamedTuple):
-    snapshot: Snapshot
+    facts: Facts
     plan: Plan

@@ -6,6 +6,7 @@ or not set at all.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.rollout import (
@@ -58,6 +59,7 @@ def allowed_percents(spec: RolloutSpec) -> frozenset[int]:
     return frozenset({0, *(step.percent for step in spec.steps)})
 
 
+@lru_cache(maxsize=4096)
 def hold_of(spec: RolloutSpec, index: int | None) -> HoldPolicy:
     """What must be satisfied before leaving this step. Below the first step: nothing."""
     if index is None:

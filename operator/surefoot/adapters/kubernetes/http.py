@@ -1,7 +1,7 @@
 """Requests to the API server: JSON in and out, bounded in time, errors told apart.
 
-A plain aiohttp session: `kubernetes.aio`'s ApiClient walks every body before it sends it, which
-costs more than the rest of the call (measured in docs/decisions).
+A plain aiohttp session: a call through `kubernetes.aio`'s ApiClient was measured to take a further
+1.0 to 1.6 ms of CPU, more than the request itself (0.9 ms), since it walks every body it sends.
 """
 
 import asyncio

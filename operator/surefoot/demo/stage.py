@@ -1,0 +1,113 @@
+"""The stage: everything that the demo needs running, set up before and cleared away afterwards."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from surefoot.demo import companions
+from surefoot.demo.interruption import Interruption
+from surefoot.errors import TestbedError
+from surefoot.testbed.bed import TestBed
+from surefoot.testbed.process import Component
+from surefoot.testbed.progress import Progress
+
+PROJECT = Path(__file__).parents[3]
+CRDS = PROJECT / "crds"
+MANIFESTS = PROJECT / "manifests" / "default"
+OBJECTS = Path(__file__).parent / "objects"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruptible:
+    """A Progress whose steps can be interrupted: whatever waits tells it something all the time."""
+
+    tell: Progress
+    interruption: Interruption
+
+    def say(self, line: str) -> None:
+        """Tell something worth keeping on the screen."""
+        self.interruption.check()
+        self.tell.say(line)
+
+    def update(self, line: str) -> None:
+        """Tell how far the present step is."""
+        self.interruption.check()
+        self.tell.update(line)
+
+    @contextmanager
+    def step(self, doing: str, done: str) -> Iterator[None]:
+        """Tell what is being done, and how long it took once it is done."""
+        began = time.monotonic()
+        self.update(doing)
+        yield
+        self.say(f"{done} ({time.monotonic() - began:.1f} s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A test bed with Surefoot installed, its operator running, and a service to roll out."""
+
+    bed: TestBed
+    operator: Component
+    service: Component
+    clearing: ExitStack
+
+    def leave_standing(self) -> None:
+        """Let everything run on after the demo, until ``surefoot demo stop``."""
+        self.clearing.pop_all()
+        self.bed.leave_running()
+
+
+@contextmanager
+def stage(tell: Progress, interruption: Interruption) -> Iterator[Stage]:
+    """Set the stage up for the block; afterwards nothing of it is left, if not left standing.
+
+    Raises TestbedError with the last words of what did not start, or Interrupted.
+    """
+    _need_the_project()
+    progress = Interruptible(tell, interruption)
+    with ExitStack() as clearing:
+        with progress.step("starting a control plane", "kube-apiserver and Prometheus are ready"):
+            bed = TestBed.start(progress=progress)
+            clearing.callback(bed.stop)
+        with progress.step("kubectl apply", "CRDs, manifests/default and people are installed"):
+            _install(bed, progress)
+        clearing.callback(companions.stop_companions, bed.directory)
+        with progress.step("surefoot run", "the operator and the service to roll out are ready"):
+            operator, service = _start_companions(bed, progress)
+        yield Stage(bed, operator, service, clearing)
+
+
+def _need_the_project() -> None:
+    for folder in (CRDS, MANIFESTS):
+        if not folder.is_dir():
+            raise TestbedError(
+                f"the demo installs what users install, and {folder} is not there. "
+                f"Run it from a checkout of the project: make demo"
+            )
+
+
+def _install(bed: TestBed, progress: Progress) -> None:
+    namespace = f"--namespace={companions.OPERATOR_NAMESPACE}"
+    for arguments in (
+        ("apply", "--server-side", "-f", str(CRDS)),
+        ("apply", "--server-side", "-k", str(MANIFESTS)),
+        # No node would ever run its Pod: the operator runs as a process beside the test bed,
+        # with the service account of the Deployment and no other right.
+        ("scale", "deployment", companions.OPERATOR_ACCOUNT, "--replicas=0", namespace),
+        ("apply", "--server-side", "-f", str(OBJECTS / "people.yaml")),
+    ):
+        progress.update(f"kubectl {' '.join(arguments)}")
+        bed.kubectl(*arguments)
+
+
+def _start_companions(bed: TestBed, progress: Progress) -> tuple[Component, Component]:
+    operator, service = companions.operator(bed), companions.service(bed)
+    operator.launch()
+    service.launch()
+    companions.guardian(bed.directory).launch()
+    service.wait_until_ready(progress)
+    operator.wait_until_ready(progress)
+    return operator, service

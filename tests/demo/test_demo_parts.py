@@ -1,0 +1,171 @@
+"""The parts of the demo that need nothing running."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.demo import cast
+from surefoot.demo.cast import Ask, Person
+from surefoot.demo.exporter import REQUESTS, Service
+from surefoot.demo.interruption import Interrupted, Interruption
+from surefoot.demo.news import Mood, News, news
+from surefoot.demo.record import patchers_in
+from surefoot.demo.scene import Moment, Scene, Tracks
+from surefoot.demo.stage import OBJECTS, Interruptible
+from surefoot.demo.timeline import Limits, Timeline
+from surefoot.testbed.progress import Silent
+
+COMMAND = (
+    "kubectl patch approvals.surefoot.dev checkout-25-security -n shop --type=merge "
+    """-p '{"spec":{"decision":"GO","reason":"…"}}'"""
+)
+
+
+def a_rollout(**status: object) -> Rollout:
+    """The plan of the demo, with a status."""
+    plan = yaml.safe_load((OBJECTS / "rollout.yaml").read_text())
+    return Rollout.model_validate({**plan, "status": status})
+
+
+def test_person_fills_in_what_the_operator_leaves_blank() -> None:
+    """Nothing else of the command is touched."""
+    typed = Person("hudson", "security").typed(Ask("Approved", "", COMMAND))
+    command, patch = typed.split(" -p ")
+    assert command == COMMAND.split(" -p ", maxsplit=1)[0]
+    assert json.loads(patch.strip("'")) == {
+        "spec": {
+            "decision": "GO",
+            "reason": cast.WORDS["security"],
+            "decidedBy": {"username": "hudson"},
+        }
+    }
+
+
+def test_ask_names_what_is_to_be_patched() -> None:
+    """As kubectl takes it."""
+    ask = Ask("Approved", "", COMMAND)
+    assert (ask.resource, ask.name) == ("approvals.surefoot.dev", "checkout-25-security")
+
+
+def test_only_what_comes_with_a_command_waits_for_a_person() -> None:
+    """A soak is waited out."""
+    rollout = a_rollout(
+        blockedBy=[
+            {"condition": "SoakComplete", "reason": "SoakInsufficient", "message": "7s left"},
+            {"condition": "Approved", "reason": "AwaitingApproval", "message": "not yet"},
+            {
+                "condition": "Approved",
+                "reason": "AwaitingApproval",
+                "message": "security must be signed by hudson",
+                "command": COMMAND,
+            },
+        ]
+    )
+    assert list(cast.asks(rollout, cast.PEOPLE_DECIDE)) == [
+        Ask("Approved", "security must be signed by hudson", COMMAND)
+    ]
+
+
+def test_service_without_a_flag_serves_nobody_on_the_new_path() -> None:
+    """A missing ConfigMap is 0 %."""
+    service = Service()
+    service.read_flags(None)
+    before = REQUESTS.labels("new")._value.get()
+    service.serve(1000, random.Random(1))
+    assert service.percent == 0
+    assert REQUESTS.labels("new")._value.get() == before
+
+
+def test_service_reads_percentage_and_release() -> None:
+    """From what the two ConfigMaps say."""
+    service = Service()
+    service.read_flags({"data": {"checkout-v2": "25"}})
+    service.read_release({"data": {"version": "2.4.1", "failing": "32%"}})
+    assert (service.percent, service.failing) == (25, 0.32)
+
+
+def test_timeline_draws_steps_up_and_down() -> None:
+    """One column a second here."""
+    tracks = Tracks(
+        percents=[Moment(0.5, 10), Moment(5.5, 25), Moment(9.5, 10)],
+        error_rates=[Moment(1.2, 0.001), Moment(7.2, 0.04), Moment(8.2, 0.2)],
+    )
+    timeline = Timeline([10, 25], Limits(good=0.01, bad=0.05), width=8 + 90, gap=1)
+    lines = [line.plain[:22].rstrip() for line in timeline.lines(tracks, now=12.0)]
+    assert lines == [
+        "   25 % ┈┈┈┈┈┏━━━┓┈┈┈┈",
+        "             ┃   ┃",
+        "   10 % ━━━━━┛┈┈┈┗━━●┈",
+        " errors  ▁     ▄█",
+        "                       ".rstrip(),
+    ]
+
+
+def test_timeline_is_squeezed_rather_than_cut() -> None:
+    """However long it takes."""
+    tracks = Tracks(percents=[Moment(0.0, 10), Moment(900.0, 25)])
+    timeline = Timeline([10, 25], Limits(good=0.01, bad=0.05), width=60, gap=0)
+    for line in timeline.lines(tracks, now=1000.0):
+        assert len(line) == 60 or "errors" in line.plain
+
+
+def test_news_of_a_fall_is_bad() -> None:
+    """And that of a rise is good."""
+    up = list(news(Scene(percent=10), Scene(percent=25)))
+    down = list(news(Scene(percent=25), Scene(percent=10)))
+    assert up == [News("ConfigMap checkout-flags says 25 %", Mood.GOOD)]
+    assert down == [News("ConfigMap checkout-flags says 10 %", Mood.BAD)]
+
+
+def test_history_is_told_once() -> None:
+    """Each entry when it appears, however often the status is written."""
+    entry = {
+        "transitionId": "1",
+        "type": "Advance",
+        "from": 10,
+        "to": 25,
+        "at": "2026-03-01T10:00:00Z",
+        "reason": "AllConditionsHold",
+        "by": ["security: hudson"],
+    }
+    first, again = (Scene(rollout=a_rollout(history=[entry])) for _ in range(2))
+    told = News("Advance 10 % → 25 %, by security: hudson", Mood.GOOD)
+    assert list(news(Scene(rollout=a_rollout()), first)) == [told]
+    assert list(news(first, again)) == []
+
+
+def test_audit_log_says_whose_credentials_patched(tmp_path: Path) -> None:
+    """Refused patches and other verbs decide nothing."""
+
+    def event(user: str, verb: str = "patch", code: int = 200) -> str:
+        what = {"resource": "approvals", "name": "checkout-25-security"}
+        return json.dumps(
+            {
+                "verb": verb,
+                "user": {"username": user},
+                "objectRef": what,
+                "responseStatus": {"code": code},
+            }
+        )
+
+    log = tmp_path / "audit.log"
+    log.write_text(
+        "\n".join([event("hudson"), event("thon", code=403), event("operator", verb="update")])
+    )
+    assert patchers_in(log) == {("Approval", "checkout-25-security"): frozenset({"hudson"})}
+
+
+def test_interruption_ends_whatever_reports_its_progress() -> None:
+    """The test bed tells its progress all the time while it waits."""
+    interruption = Interruption()
+    progress = Interruptible(Silent(), interruption)
+    progress.update("waiting")
+    interruption._note(15, None)
+    interruption._note(2, None)
+    with pytest.raises(Interrupted) as caught:
+        progress.update("waiting")
+    assert caught.value.exit_code == 128 + 15

@@ -1,0 +1,210 @@
+"""The demo as people run it: a program, read line by line, and watched for what it leaves."""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from surefoot.demo import performance
+from surefoot.demo.interruption import Interruption
+from surefoot.demo.stage import Stage, stage
+from surefoot.demo.story import Story
+from surefoot.testbed.bed import TestBed
+from surefoot.testbed.progress import Silent
+from tests.support.testbed import wait_until
+
+pytestmark = pytest.mark.apiserver
+
+SUREFOOT = Path(sys.executable).with_name("surefoot")
+LONGEST = 300.0
+"""Seconds for anything at all, on a machine that is busy with other tests."""
+
+STORY = (
+    r"kube-apiserver and Prometheus are ready",
+    r"thon\$ kubectl apply --server-side -f \S+rollout\.yaml",
+    r"ConfigMap checkout-flags says 10 %",
+    r"soak \d\.\d s of 8s; error-rate 0\.\d\d %",
+    r"phase AwaitingApproval: security \(hudson\)",
+    r" \$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"reason\":\"…\"",
+    r"hudson\$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop ",
+    r"ConfigMap checkout-flags says 25 %",
+    r"release 2\.4\.1 is out",
+    r"ConfigMap checkout-flags says 10 %",
+    r"Rollback 25 % → 10 %, by trigger errors",
+    r"10 % again, \d+\.\d s after the breach .* error-rate is 0\.\d+, above 5% for 2s",
+    r"thon\$ kubectl patch rollouts\.surefoot\.dev checkout -n shop .*\"attempt\":1",
+    r"ConfigMap checkout-flags says 25 %",
+    r"cora\$ kubectl patch approvals\.surefoot\.dev checkout-50-lead",
+    r"ConfigMap checkout-flags says 50 %",
+    r"atlas\$ kubectl patch checkpoints\.surefoot\.dev checkout-50-load-test",
+    r"ConfigMap checkout-flags says 100 %",
+    r"phase Completed",
+    r"who decided",
+    r"Start, 10 %",
+    r"Advance, 10 → 25 % +security: hudson",
+    r"security, hudson: GO “no new findings”",
+    r"Rollback, 25 → 10 % +trigger errors",
+    r"Advance, 50 → 100 % +lead: cora",
+    r"Complete, 100 %",
+    r"audit log bears them out",
+    r"The demo took \d+ s",
+)
+"""What must be told, in this order."""
+
+
+class Demo:
+    """A demo that runs, in a temporary directory of its own, with a mark on all it starts."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.lines: list[str] = []
+        self._mark = f"surefoot-demo-{uuid.uuid4()}"
+        self.process = subprocess.Popen(
+            [str(SUREFOOT), "demo"],
+            env={**os.environ, "TMPDIR": str(directory), "MARK_OF_THE_TEST": self._mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._unread: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                self._unread.put(line.rstrip("\n"))
+        self._unread.put(None)
+
+    def wait_for_line(self, pattern: str) -> None:
+        """Read until a line matches; fail with all that was read where none does."""
+        deadline = time.monotonic() + LONGEST
+        while (line := self._unread.get(timeout=deadline - time.monotonic())) is not None:
+            self.lines.append(line)
+            if re.search(pattern, line):
+                return
+        pytest.fail(f"no line matches {pattern!r}:\n" + "\n".join(self.lines))
+
+    def exit_code(self) -> int:
+        """Wait for the end."""
+        return self.process.wait(LONGEST)
+
+    def left_behind(self) -> list[str]:
+        """Command lines and files of it that are still there."""
+        files = [str(path) for path in self.directory.iterdir()]
+        return [" ".join(process.cmdline()) for process in self._processes()] + files
+
+    def _processes(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("MARK_OF_THE_TEST") == self._mark:
+                    yield process
+            except psutil.Error:
+                continue  # it ended, or it is not ours to look into
+
+    def kill(self) -> None:
+        """Leave nothing behind, whatever the demo does about it."""
+        for process in list(self._processes()):
+            process.kill()
+        self.process.wait(LONGEST)
+        self._reader.join(LONGEST)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A demo whose output is a pipe."""
+    running = Demo(tmp_path)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage on which no story is played."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with stage(Silent(), Interruption()) as set_up:
+        yield set_up
+
+
+def test_demo_plays_the_main_job_and_leaves_nothing(demo: Demo) -> None:
+    """Every part is real, so this is the acceptance test of the whole operator."""
+    for pattern in STORY:
+        demo.wait_for_line(pattern)
+    assert demo.exit_code() == 0
+    assert demo.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("kube-apiserver and Prometheus are ready", signal.SIGTERM),
+        ("ConfigMap checkout-flags says 10 %", signal.SIGINT),
+    ],
+)
+def test_interrupted_demo_leaves_nothing(demo: Demo, line: str, number: signal.Signals) -> None:
+    """While it is starting as well as while it plays."""
+    demo.wait_for_line(line)
+    os.killpg(demo.process.pid, number)
+    assert demo.exit_code() == 128 + number
+    assert demo.left_behind() == []
+
+
+def test_killed_demo_leaves_no_process(demo: Demo) -> None:
+    """The guardians see to it: nobody can tidy up after SIGKILL by themselves."""
+    demo.wait_for_line("ConfigMap checkout-flags says 10 %")
+    demo.process.kill()
+    wait_until(lambda: demo.left_behind() == [], 60, "the guardians to end everything")
+
+
+def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:
+    """``surefoot demo stop`` ends the operator and the service along with the test bed."""
+    place.leave_standing()
+    running = [*place.bed.components, place.operator, place.service]
+    assert all(component.is_running for component in running)
+    assert performance.clear(place.bed.directory) == 0
+    assert not any(component.is_running for component in running)
+    assert not place.bed.directory.exists()
+
+
+def test_kept_demo_ends_with_its_test_bed(place: Stage) -> None:
+    """``surefoot testbed down`` knows nothing of a demo, and ends it all the same."""
+    place.leave_standing()
+    wards = [psutil.Process(pid) for pid in (place.operator.pid, place.service.pid) if pid]
+    assert len(wards) == 2
+    TestBed.attach(place.bed.directory).stop()
+    wait_until(lambda: all(map(_has_ended, wards)), 30, "the guardian to end them")
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_demo_that_gets_stuck_says_where_it_stands(
+    place: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it waited for, the Rollout in short, and the operator's last lines."""
+
+    def wait_in_vain(story: Story) -> None:
+        story._start()
+        story._lookout.wait_for("the moon", lambda _: None, within=0.5)
+
+    monkeypatch.setattr(Story, "play", wait_in_vain)
+    assert performance.Performance(Interruption()).play(place) is False
+    told = capsys.readouterr().err
+    assert "The demo got stuck: waited 0.5 s for the moon" in told
+    assert re.search(r"Rollout checkout: \w+ at 10 %, attempt 0\.", told)
+    assert "ConfigMap checkout-flags says 10 %." in told
+    assert re.search(r"The operator's last lines \(ready\):\n.*\[info", told)

@@ -1,0 +1,416 @@
+"""A stage for the whole operator on a real API server: given, when, then.
+
+    async def test_plan_without_metrics_is_completed(scene: Scene) -> None:
+        await scene.given_a_rollout(steps=(10, 25, 100))
+        async with scene.an_operator():
+            await scene.then_completed()
+        assert scene.percents_written() == [10, 25, 100]
+
+The operator runs in the test's own process, as the service account of `manifests/default`, and
+watches the test's namespace only. What it wrote is judged from the API server's audit log, which
+does not depend on what the operator says of itself.
+
+Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests.support.scene"]``.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.settings import AdmissionMode, Settings
+from surefoot.api.v1alpha1.meta import API_VERSION
+from surefoot.application.ports import Cluster
+from surefoot.handlers.kopf_source import KopfSource
+from surefoot.testbed.bed import TestBed
+from surefoot.wiring import Operator, Seams, Start, assembled
+from tests.support.testbed import wait_until_async
+
+JSON = dict[str, Any]
+
+MANIFESTS = Path(__file__).parents[2] / "manifests" / "default"
+SURELY = 20.0
+"""Seconds in which everything here happens, also on a busy machine."""
+
+
+class Crash(BaseException):
+    """The process ends here: nothing below may catch it."""
+
+
+@pytest.fixture(scope="session")
+def service_account(testbed: TestBed, crds: None) -> Path:
+    """The kubeconfig of the operator's own service account, with the permissions shipped."""
+    testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    return testbed.kubeconfig_for_service_account("surefoot-system", "surefoot")
+
+
+@pytest.fixture
+def scene(testbed: TestBed, service_account: Path, namespace: str) -> Iterator["Scene"]:
+    """A namespace with nothing in it."""
+    with testbed.client() as client:
+        yield Scene(testbed, client, service_account, namespace)
+
+
+@dataclass
+class Acting:
+    """An operator that runs. ``end`` is what its task ended with, once it ended."""
+
+    operator: Operator
+    task: asyncio.Task[None]
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing; a graceful stop would wait for it."""
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(("worker", "urgent worker")):
+                task.cancel()
+
+    async def ends(self) -> BaseException | None:
+        """Wait for it to end by itself."""
+        async with asyncio.timeout(SURELY):
+            await asyncio.wait({self.task})
+        return self.task.exception()
+
+
+@dataclass
+class Scene:
+    """A namespace, what people do in it, and what can be seen in it."""
+
+    bed: TestBed
+    client: httpx.Client
+    kubeconfig: Path
+    namespace: str
+    name: str = "checkout"
+    providers: tuple[ProviderSettings, ...] = ()
+    audit_from: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        """Read the audit log from here on: everything before is other tests'."""
+        self.audit_from = self.bed.audit_log.stat().st_size
+
+    # Given and when: what people do
+
+    async def given_a_rollout(self, *, steps: tuple[int, ...] = (10, 25, 100), **spec: Any) -> JSON:
+        """Apply a plan with these percentages."""
+        return await self.create(
+            "rollouts",
+            {
+                "apiVersion": API_VERSION,
+                "kind": "Rollout",
+                "metadata": {"name": self.name},
+                "spec": {
+                    "target": {"configMapName": f"{self.name}-flags", "flags": [self.name]},
+                    "steps": [{"percent": percent} for percent in steps],
+                    "limits": {"maxExpansionFactor": 100},
+                }
+                | spec,
+            },
+        )
+
+    async def when_the_plan_is_patched(self, **changes: Any) -> None:
+        """Patch the spec, as `kubectl patch --type=merge` does."""
+        await self.patch("rollouts", self.name, {"spec": changes})
+
+    async def when_somebody_decides(self, role: str, decision: str, percent: int) -> None:
+        """Patch the Approval once it is there."""
+        name = f"{self.name}-{percent}-{role}"
+        await self.until(lambda: self.get("approvals", name), f"Approval {name}")
+        await self.patch(
+            "approvals", name, {"spec": {"decision": decision, "reason": "because of a test"}}
+        )
+
+    async def when_somebody_changes_the_flag(self, text: str, manager: str = "meddler") -> None:
+        """Patch the ConfigMap under another field manager."""
+        await self.patch("configmaps", self.target, {"data": {self.name: text}}, manager=manager)
+
+    # Operators
+
+    @contextlib.asynccontextmanager
+    async def an_operator(
+        self,
+        *,
+        through: Callable[[Cluster], Cluster] = lambda cluster: cluster,
+        interval: float = 1.0,
+        sweep_every: float = 2.0,
+        wait: bool = True,
+    ) -> AsyncIterator[Acting]:
+        """Run an operator for the time of the block; then stop it gracefully."""
+        settings = Settings(
+            evaluation_interval=timedelta(seconds=interval),
+            admission=AdmissionMode.UNENFORCED,
+            providers=self.providers,
+            listen="127.0.0.1:0",
+            operator_namespace="surefoot-system",
+            workers=4,
+        )
+        start = Start(
+            settings=settings,
+            source=KopfSource(str(self.kubeconfig), (self.namespace,)),
+            kubeconfig=str(self.kubeconfig),
+            namespaces=(self.namespace,),
+            seams=Seams(cluster=through, sweep_every=sweep_every),
+        )
+        async with assembled(start) as operator:
+            task = asyncio.create_task(operator.run())
+            acting = Acting(operator, task)
+            try:
+                if wait:
+                    await wait_until_async(_synced(acting), SURELY, "the caches to be synced")
+                yield acting
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def an_operator_that_crashes(self, tap: "Tap") -> AsyncIterator[None]:
+        """Run an operator until it crashes; the block is what happens while it runs."""
+        async with self.an_operator(through=tap.around) as acting:
+            yield
+            end = await acting.ends()
+            assert isinstance(end, Crash), f"it ended with {end!r}"
+
+    # Then: what can be seen
+
+    @property
+    def target(self) -> str:
+        """The ConfigMap's name."""
+        return f"{self.name}-flags"
+
+    async def until(
+        self, look: Callable[[], Awaitable[Any]], what: str, *, within: float = SURELY
+    ) -> Any:
+        """Wait for something to be so."""
+        return await wait_until_async(look, within, what)
+
+    async def status(self) -> JSON:
+        """The Rollout's status, empty where it has none."""
+        rollout = await self.get("rollouts", self.name)
+        return cast("JSON", (rollout or {}).get("status") or {})
+
+    async def then_at(self, percent: int) -> JSON:
+        """Wait until this percentage is committed and the ConfigMap carries it."""
+
+        async def there() -> JSON | None:
+            status = await self.status()
+            found = await self.get("configmaps", self.target)
+            if status.get("percent") != percent or "pending" in status or found is None:
+                return None
+            return status if found["data"][self.name] == str(percent) else None
+
+        return cast("JSON", await self.until(there, f"{percent} % to be committed"))
+
+    async def then_phase(self, phase: str) -> JSON:
+        """Wait for a phase."""
+
+        async def there() -> JSON | None:
+            status = await self.status()
+            return status if status.get("phase") == phase else None
+
+        return cast("JSON", await self.until(there, f"phase {phase}"))
+
+    async def then_completed(self) -> JSON:
+        """Wait until the rollout is complete."""
+        return await self.then_phase("Completed")
+
+    async def then_condition(self, kind: str, status: str) -> JSON:
+        """Wait for a condition to have this status."""
+
+        async def there() -> JSON | None:
+            for condition in (await self.status()).get("conditions", []):
+                if condition["type"] == kind and condition["status"] == status:
+                    return cast("JSON", condition)
+            return None
+
+        return cast("JSON", await self.until(there, f"{kind}={status}"))
+
+    async def then_request(self, resource: str, name: str, state: str) -> None:
+        """Wait until a Checkpoint or Approval is in this state."""
+
+        async def there() -> bool:
+            found = await self.get(resource, name) or {}
+            return bool(found.get("status", {}).get("state") == state)
+
+        await self.until(there, f"{name} to be {state}")
+
+    async def history(self) -> list[tuple[str, int | None, int]]:
+        """Type, from and to of every entry."""
+        entries = (await self.status()).get("history", [])
+        return [(entry["type"], entry.get("from"), entry["to"]) for entry in entries]
+
+    def writes(self, resource: str) -> list[JSON]:
+        """Every request of the operator's account that changed something, by the audit log."""
+        with self.bed.audit_log.open("rb") as log:
+            log.seek(self.audit_from)
+            lines = log.read().splitlines()
+        found = []
+        for line in lines:
+            event = json.loads(line)
+            reference = event.get("objectRef", {})
+            if (
+                event["verb"] in {"create", "update", "patch", "delete"}
+                and reference.get("resource") == resource
+                and reference.get("namespace") == self.namespace
+                and event.get("user", {}).get("username", "").endswith(":surefoot-system:surefoot")
+            ):
+                found.append(event)
+        return found
+
+    def percents_written(self) -> list[int]:
+        """The percentages that the operator wrote into the ConfigMap, repetitions included."""
+        return [
+            int(event["requestObject"]["data"][self.name])
+            for event in self.writes("configmaps")
+            if event["verb"] in {"create", "update"} and event["responseStatus"]["code"] < 300
+        ]
+
+    # The API, as an administrator
+
+    async def get(self, resource: str, name: str) -> JSON | None:
+        """Read an object; None if there is none."""
+        answer = await self._send("GET", f"{self._path(resource)}/{name}")
+        return None if answer.status_code == 404 else _json(answer)
+
+    async def create(self, resource: str, manifest: JSON) -> JSON:
+        """Create an object."""
+        return _json(await self._send("POST", self._path(resource), manifest))
+
+    async def patch(
+        self, resource: str, name: str, change: JSON, *, manager: str = "kubectl-patch"
+    ) -> JSON:
+        """Merge a change into an object."""
+        return _json(
+            await self._send(
+                "PATCH",
+                f"{self._path(resource)}/{name}?fieldManager={manager}",
+                change,
+                {"Content-Type": "application/merge-patch+json"},
+            )
+        )
+
+    async def delete(self, resource: str, name: str) -> None:
+        """Delete an object."""
+        _json(await self._send("DELETE", f"{self._path(resource)}/{name}"))
+
+    def _path(self, resource: str) -> str:
+        group = "/api/v1" if resource == "configmaps" else f"/apis/{API_VERSION}"
+        if resource == "events":
+            group = "/apis/events.k8s.io/v1"
+        return f"{group}/namespaces/{self.namespace}/{resource}"
+
+    async def _send(
+        self, verb: str, path: str, body: JSON | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        return await asyncio.to_thread(
+            self.client.request,
+            verb,
+            path,
+            content=None if body is None else json.dumps(body),
+            headers=headers or {"Content-Type": "application/json"},
+        )
+
+
+def _json(answer: httpx.Response) -> JSON:
+    assert answer.is_success, answer.text
+    return cast("JSON", answer.json())
+
+
+def _synced(acting: Acting) -> Callable[[], Awaitable[bool]]:
+    async def synced() -> bool:
+        if acting.task.done():
+            acting.task.result()
+        return acting.operator.synced.is_set()
+
+    return synced
+
+
+# Tapping the operator's writes
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that the operator is about to do, in the words of the protocol."""
+
+    step: str
+    """intent, apply, commit, abandon (the mark), or other."""
+    to: int | None
+    """The percentage it is about."""
+
+
+Before = Callable[[Write], Awaitable[None]]
+
+
+async def _nothing(_write: Write) -> None:
+    return None
+
+
+@dataclass
+class Tap:
+    """Sits between the operator and its cluster: awaits ``before`` and ``after`` each write."""
+
+    before: Before = _nothing
+    after: Before = _nothing
+
+    def around(self, cluster: Cluster) -> Cluster:
+        """The cluster, tapped."""
+        return cast("Cluster", _Tapped(cluster, self))
+
+
+def crash(moment: str, step: str, to: int) -> Tap:
+    """Crash ``before`` or ``after`` the write of this step of the transition to this percentage."""
+
+    async def ends(write: Write) -> None:
+        if write == Write(step, to):
+            raise Crash(f"{moment} the {step} of {to} %")
+
+    return Tap(before=ends) if moment == "before" else Tap(after=ends)
+
+
+class _Tapped:
+    WRITES = (
+        "write_rollout_status",
+        "create_config_map",
+        "render_config_map",
+        "mark_config_map",
+        "delete_config_map",
+    )
+
+    def __init__(self, inner: Cluster, tap: Tap) -> None:
+        self._inner = inner
+        self._tap = tap
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if name not in self.WRITES:
+            return method
+
+        async def tapped(*arguments: Any) -> Any:
+            write = _in_words(name, arguments)
+            await self._tap.before(write)
+            answer = await method(*arguments)
+            await self._tap.after(write)
+            return answer
+
+        return tapped
+
+
+def _in_words(name: str, arguments: tuple[Any, ...]) -> Write:
+    if name == "write_rollout_status":
+        judged, status = arguments
+        if status.pending is not None and judged.status.pending is None:
+            return Write("intent", status.pending.to)
+        if judged.status.pending is not None and status.pending is None:
+            done = status.percent == judged.status.pending.to
+            return Write("commit" if done else "clear", judged.status.pending.to)
+        return Write("other", status.percent)
+    if name in {"create_config_map", "render_config_map"}:
+        rendering = arguments[1]
+        flag = next(key for key in rendering.data if f"{key}.json" in rendering.data)
+        return Write("apply", int(rendering.data[flag]))
+    return Write("abandon" if name == "mark_config_map" else "other", None)
