@@ -40,7 +40,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A snapshot, and the ConfigMap as it was read for it; ``read`` is None if out of the caches."""
+    """A snapshot, and the ConfigMap as read for it; ``read`` is None if out of the caches."""
 
     snapshot: Snapshot
     read: ConfigMapRead | None

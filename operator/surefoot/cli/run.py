@@ -8,13 +8,15 @@ from typing import Annotated
 import structlog
 import typer
 
-from surefoot.adapters import prometheus, settings
+from surefoot.adapters import settings
 from surefoot.adapters.logs import configure
 from surefoot.adapters.settings import LogFormat, Settings
 from surefoot.cli.exits import NO, UNREACHABLE, fail
 from surefoot.errors import ApiError, ConfigurationError
-from surefoot.handlers.kopf_source import KopfSource
-from surefoot.wiring import Start, run
+
+# The operator's libraries take seconds to load, and every command loads this module: they are
+# imported where they are used.
+# ruff: noqa: PLC0415
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +43,8 @@ def run_operator(
     ),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
+    from surefoot.adapters import prometheus
+
     try:
         found = settings.load(config)
     except ConfigurationError as error:
@@ -71,6 +75,9 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None
 ) -> None:
+    from surefoot.handlers.kopf_source import KopfSource
+    from surefoot.wiring import Start, run
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

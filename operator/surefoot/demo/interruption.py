@@ -13,7 +13,7 @@ ASK_EVERY = 0.05
 """Seconds."""
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error that somebody wants it to end
+class Interrupted(Exception):
     """Somebody wants the demo to end now."""
 
     def __init__(self, number: int) -> None:

@@ -14,7 +14,7 @@ from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import HoldPolicy
 from surefoot.domain.triggers import unanswered
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
-from surefoot.domain.windows import number, window_at, window_evidence
+from surefoot.domain.windows import number_like, window_at, window_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def judge_gates(
     look = _Look(snapshot, began, now, hold.gates is None)
     verdicts = [_judge_gate(look, gate) for gate in gates]
     evidence = tuple(window for verdict in verdicts for window in verdict.evidence)
-    if began is not None and now < began + hold.warm_up:
+    if hold.warm_up and began is not None and now < began + hold.warm_up:
         left = in_words(began + hold.warm_up - now)
         return blocks(Aspect.GATES_HEALTHY, Missing("WarmingUp", f"warms up for {left}")), evidence
     failing = [verdict for verdict in verdicts if not verdict.holds]
@@ -128,7 +128,7 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
     breach = next((s for s in reversed(window.numbers) if not _within(gate, s.value)), None)
     over = f" for {gate.for_}" if length else ""
     if breach is not None:
-        message = f"{gate.name}: {number(breach.value)}, must be {_bounds(gate)}{over}"
+        message = f"{gate.name}: {_said(gate, breach.value)}, must be {_bounds(gate)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, evidence)
     if not window.is_full:
         held = _held_so_far(window.start, measurement.end)
@@ -140,14 +140,19 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
             f"{gate.for_} have a value"
         )
         return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, evidence)
-    value = number(window.numbers[-1].value)
+    value = _said(gate, window.numbers[-1].value)
     return GateVerdict(
         gate.name, True, "GateHolds", f"{gate.name}: {value}, {_bounds(gate)}{over}", evidence
     )
 
 
 def _held_so_far(start: datetime, end: datetime) -> str:
-    return in_words(max(timedelta(0), end - start))
+    """How long it has held, rounded down: never more than it has."""
+    return in_words(max(timedelta(0), end - start) // timedelta(seconds=1) * timedelta(seconds=1))
+
+
+def _said(gate: Gate | GateCondition, value: float) -> str:
+    return number_like(gate.at_most if gate.at_most is not None else gate.at_least, value)
 
 
 def _within(gate: Gate | GateCondition, value: float) -> bool:

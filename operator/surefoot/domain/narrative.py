@@ -11,6 +11,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Requester,
     RolloutStatus,
     TransitionType,
+    TriggerState,
     TriggerStatus,
 )
 from surefoot.domain.checkpoints import opens_at
@@ -22,6 +23,14 @@ from surefoot.domain.situation import planners
 from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, as_condition
 from surefoot.domain.windows import number
 
+SETTLING = f"Trigger{TriggerState.SETTLING.value}"
+_HOLDING = (
+    Aspect.TRIGGERS_QUIET,
+    Aspect.TARGET_IN_SYNC,
+    Aspect.ADMISSION_ENFORCED,
+    Aspect.NOT_ROLLED_BACK,
+    Aspect.WITHIN_EXPANSION_LIMIT,
+)
 _OF_THE_HOLD = frozenset(
     {Aspect.SOAK_COMPLETE, Aspect.CHECKPOINTS_PASSED, Aspect.GATES_HEALTHY, Aspect.APPROVED}
 )
@@ -80,15 +89,15 @@ def _is_rolling_back(status: RolloutStatus) -> bool:
 
 def _holds_back(review: Review) -> bool:
     """Whether something holds that is neither a clock, nor a gate, nor a person."""
-    return not all(
-        review.holds(aspect)
-        for aspect in (
-            Aspect.TRIGGERS_QUIET,
-            Aspect.TARGET_IN_SYNC,
-            Aspect.ADMISSION_ENFORCED,
-            Aspect.NOT_ROLLED_BACK,
-            Aspect.WITHIN_EXPANSION_LIMIT,
-        )
+    if _only_settles(review):
+        return False
+    return not all(review.holds(aspect) for aspect in _HOLDING)
+
+
+def _only_settles(review: Review) -> bool:
+    """Whether triggers wait for data that can speak of this step, and nothing is wrong with it."""
+    return review.verdict(Aspect.TRIGGERS_QUIET).reason == SETTLING and all(
+        review.holds(aspect) for aspect in _HOLDING if aspect is not Aspect.TRIGGERS_QUIET
     )
 
 
@@ -128,7 +137,9 @@ def waiting_on(review: Review, status: RolloutStatus) -> str:
 
 def _obstacles_clocks_and_people(review: Review) -> str:
     obstacles = [
-        blocker.message for blocker in blockers(review) if blocker.condition not in _OF_THE_HOLD
+        blocker.message
+        for blocker in blockers(review)
+        if blocker.condition not in _OF_THE_HOLD and blocker.reason != SETTLING
     ]
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
@@ -144,7 +155,9 @@ def _clocks_and_gates(review: Review) -> str:
     parts = []
     if review.soak is not None and not review.holds(Aspect.SOAK_COMPLETE):
         parts.append(f"soak {in_words(review.soak.left)} left")
-    gates = review.verdict(Aspect.GATES_HEALTHY)
+    quiet, gates = review.verdict(Aspect.TRIGGERS_QUIET), review.verdict(Aspect.GATES_HEALTHY)
+    if quiet.reason == SETTLING and not parts:
+        parts.append(quiet.message)
     parts += [missing.message for missing in gates.missing]
     return ", ".join(parts)
 

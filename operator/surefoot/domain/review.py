@@ -245,6 +245,7 @@ def _with_attempt(
             message=f"attempt raised to {wanted} {before}: requests are asked anew and the hold "
             "starts anew",
             now=now,
+            by=("person",),
         ),
     )
 

@@ -23,6 +23,7 @@ from surefoot.domain.windows import (
     ENOUGH_COVERAGE,
     Window,
     number,
+    number_like,
     window_at,
     window_evidence,
 )
@@ -66,15 +67,19 @@ class ArmedTrigger:
         return self.spec.below is not None and value < parse_bound(self.spec.below)
 
     @property
+    def limit(self) -> int | str | None:
+        """The bound as the plan writes it."""
+        return self.spec.above if self.spec.above is not None else self.spec.below
+
+    @property
     def bound(self) -> str:
         """The bound, in words."""
-        if self.spec.above is not None:
-            return f"above {self.spec.above}"
-        return f"below {self.spec.below}"
+        return f"{'above' if self.spec.above is not None else 'below'} {self.limit}"
 
     def state_at(self, measurement: Measurement, moment: datetime) -> TriggerState:
         """What the trigger says at a point of the measurement's grid."""
-        if self.settles and self.judged_from is not None and moment < self.judged_from:
+        is_from_before = self.judged_from is not None and moment < self.judged_from
+        if is_from_before and (self.settles or not self.nobody_is_in):
             return TriggerState.SETTLING
         window = window_at(measurement, moment, self.length, self.judged_from)
         if self._fires(window):
@@ -231,24 +236,20 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
     return measurement.message or measurement.outcome.value
 
 
-def _is_from_before(trigger: ArmedTrigger, measurement: Measurement) -> bool:
-    return trigger.judged_from is not None and measurement.end < trigger.judged_from
-
-
 def _message(
     trigger: ArmedTrigger, state: TriggerState, window: Window, measurement: Measurement
 ) -> str:
-    value = number(window.newest.value) if window.newest else "no value"
+    value = number_like(trigger.limit, window.newest.value) if window.newest else "no value"
     over = f" for {trigger.spec.for_}" if trigger.length else ""
     match state:
         case TriggerState.FIRING:
             return f"{trigger.metric} is {value}, {trigger.bound}{over}"
         case TriggerState.PENDING:
             return f"{trigger.metric} is {value}, {trigger.bound}, not yet{over or ' confirmed'}"
-        case TriggerState.NO_DATA if _is_from_before(trigger, measurement):
-            return f"{trigger.metric}: no point of this step yet"
         case TriggerState.NO_DATA:
             return f"{trigger.metric}: {measurement.message or 'no value at the newest point'}"
+        case TriggerState.SETTLING if not trigger.settles:
+            return f"{trigger.metric}: no point of this step yet"
         case TriggerState.SETTLING:
             until = trigger.judged_from
             return f"data up to {until:%H:%M:%S} UTC may still speak of before the rollback"

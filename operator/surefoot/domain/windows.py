@@ -100,6 +100,13 @@ def window_evidence(
     )
 
 
+def number_like(bound: int | str | None, value: float) -> str:
+    """A value in the unit of the bound that it is compared with: `7.93%` beside `5%`."""
+    if isinstance(bound, str) and bound.endswith("%"):
+        return f"{value * 100:.3g}%"
+    return number(value)
+
+
 def number(value: float) -> str:
     """A value for people and for the record: six significant digits."""
     return f"{value:.6g}"
