@@ -42,7 +42,7 @@ STORY = (
     r"release 2\.4\.1 is out",
     r"ConfigMap checkout-flags says 10 %",
     r"Rollback 25 % → 10 %, by trigger errors",
-    r"10 % again, \d+\.\d s after the breach .* error-rate is 0\.\d+, above 5% for 2s",
+    r"10 % again, \d+\.\d s after the breach .* error-rate is \d+(\.\d+)?%, above 5% for 2s",
     r"thon\$ kubectl patch rollouts\.surefoot\.dev checkout -n shop .*\"attempt\":1",
     r"ConfigMap checkout-flags says 25 %",
     r"cora\$ kubectl patch approvals\.surefoot\.dev checkout-50-lead",
