@@ -34,6 +34,7 @@ from surefoot.application.store import Store
 from surefoot.domain.config_map import (
     Rendering,
     carries,
+    difference,
     is_abandoned,
     may_be_written,
     rendering_of,
@@ -71,6 +72,7 @@ class Stop(StrEnum):
     ABANDONED = "the transition was abandoned"
     FOREIGN = "the ConfigMap is not this Rollout's"
     SUPERSEDED = "the ConfigMap was committed to something else"
+    RESTORED = "the ConfigMap is as committed already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ class Executor:
         rollout = judged
         if action.status is not None:
             if await self._is_as_committed(judged):
-                return Executed(moved=True)  # somebody restored it before us: nothing to record
+                return Executed(moved=True, stopped=Stop.RESTORED)
             rollout = await self._write_status(judged, action.status)
         for _ in range(ROUNDS):
             held = await self._cluster.config_map(_target(judged))
@@ -298,13 +300,7 @@ class Executor:
         if held is None or judged.status.committed is None:
             return False
         rendering = rendering_of(judged, judged.status.committed)
-        present = held.found
-        return (
-            carries(present, rendering)
-            and rendering.labels.items() <= present.labels.items()
-            and rendering.annotations.items() <= present.annotations.items()
-            and (judged.metadata.uid in present.owner_uids) == rendering.owned
-        )
+        return difference(held.found, rendering, judged.metadata.uid) is None
 
     # The ConfigMap
 

@@ -175,7 +175,7 @@ def metric_fault(snapshot: Snapshot, name: str) -> Missing | None:
         )
     facts = snapshot.queries.get(name)
     if facts is not None and facts.fault is not None:
-        return Missing("InvalidQuery", f"metric {name}: the query does not parse: {facts.fault}")
+        return Missing("InvalidQuery", f"metric {name}: {facts.fault}")
     return None
 
 

@@ -342,8 +342,17 @@ async def test_restoring_what_somebody_restored_records_nothing() -> None:
     """A snapshot may be older than the ConfigMap."""
     stage = Stage()
     done = await stage.execute(Restore(stage.rollout.status))
-    assert done.moved
+    assert (done.moved, done.stopped) == (True, Stop.RESTORED)
     assert stage.cluster.writes() == []
+
+
+async def test_every_difference_that_is_drift_is_restored() -> None:
+    """Also one that leaves the percentage right: immutable, it would hide the next one."""
+    stage = Stage()
+    stage.patched(immutable=True)
+    await stage.execute(Restore(stage.rollout.status))
+    assert not stage.config_map.immutable
+    assert ("drift",) in stage.telemetry.said
 
 
 async def test_restoring_stops_where_a_transition_is_pending() -> None:
