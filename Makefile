@@ -52,11 +52,14 @@ lock: ## resolve pyproject.toml anew into requirements.lock
 coverage: $(STAMP) ## what the tests reach in the decision core
 	@$(BIN)/python -m pytest tests/unit tests/property --cov=surefoot.domain --cov-report=term-missing
 
+# mutmut wants a source root called `src`: it gets a copy that has one. ONLY="surefoot.domain.soak*"
 mutation: $(STAMP) ## which small defects in the decision core the tests do not notice
-	@$(BIN)/python -m mutmut run
+	@rm -rf build/mutation && mkdir -p build/mutation
+	@cp -r tests pyproject.toml build/mutation && cp -r operator build/mutation/src
+	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
 bench: $(STAMP) ## speed, as ratios measured in one run
 	@$(BIN)/python benchmarks/advance.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage mutants
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -1,10 +1,12 @@
-"""A world in memory for the decision core: virtual time, objects with versions, metrics as functions.
+"""A world in memory for the decision core: virtual time, versions, metrics as functions.
 
 It carries plans out as the operator does (intent, apply, commit, with resourceVersions), so that a
 test reads: given a plan, when time passes and people act, then the flag stands there, because.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +14,20 @@ from typing import Any
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.durations import parse_duration
-from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION, ObjectMeta, Signer
+from surefoot.api.v1alpha1.meta import (
+    ABANDONED_ANNOTATION,
+    TRANSITION_ID_ANNOTATION,
+    ObjectMeta,
+)
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
-from surefoot.domain.config_map import carries, may_be_written, rendering_of
+from surefoot.domain.config_map import (
+    Rendering,
+    carries,
+    is_abandoned,
+    may_be_written,
+    rendering_of,
+)
 from surefoot.domain.decide import decide
 from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from surefoot.domain.plan import (
@@ -45,17 +57,57 @@ def minutes(number: float) -> timedelta:
     return timedelta(minutes=number)
 
 
+def seconds(number: float) -> timedelta:
+    """A length of time in seconds."""
+    return timedelta(seconds=number)
+
+
 def hours(number: float) -> timedelta:
     """A length of time in hours."""
     return timedelta(hours=number)
 
 
 def a_spec(**changes: Any) -> dict[str, Any]:
-    """The spec of a small valid plan: 10, 25, 50, 100, nothing to hold for."""
+    """The spec of a small valid plan: 10, 25, 50, 100, nothing to hold for, steps of any size."""
     return {
         "target": {"configMapName": "memory-sync-flags", "flags": ["memory-sync", "hybrid-rag"]},
         "steps": [{"percent": percent} for percent in (10, 25, 50, 100)],
+        "limits": {"maxExpansionFactor": 100},
     } | changes
+
+
+def a_trigger(name: str = "errors", **changes: Any) -> dict[str, Any]:
+    """A trigger on a metric of the same name: above 0.5 rolls back at once."""
+    bound = {} if "below" in changes else {"above": "0.5"}
+    return {"name": name, **bound, **changes}
+
+
+def a_gate(name: str = "errors", **changes: Any) -> dict[str, Any]:
+    """A gate on a metric of the same name: at most 0.1."""
+    return {"name": name, "atMost": "0.1"} | changes
+
+
+def a_metric(name: str = "errors", **changes: Any) -> dict[str, Any]:
+    """A metric with a query."""
+    return {"name": name, "query": f"sum({name.replace('-', '_')})"} | changes
+
+
+def a_role(name: str, *users: str, **changes: Any) -> dict[str, Any]:
+    """A role and who may sign for it."""
+    return {"name": name, "users": list(users)} | changes
+
+
+def a_checkpoint(name: str, *users: str, **changes: Any) -> dict[str, Any]:
+    """A report and who may give it."""
+    return {"name": name, "reporter": {"users": list(users)}} | changes
+
+
+def steps_of(*percents: int, first: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Steps, of which the first has a hold of its own where one is given."""
+    steps: list[dict[str, Any]] = [{"percent": percent} for percent in percents]
+    if first is not None:
+        steps[0]["hold"] = first
+    return steps
 
 
 def a_rollout(name: str = "memory-sync", **spec: Any) -> Rollout:
@@ -75,18 +127,43 @@ def a_rollout(name: str = "memory-sync", **spec: Any) -> Rollout:
     )
 
 
-@dataclass
+class ConflictError(Exception):
+    """The object has changed since it was read: gather and decide again."""
+
+
+class CrashError(Exception):
+    """The operator died here."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write that the API server accepted, in order.
+
+    ``what`` is the object as it is now, or None where it was deleted; ``by`` says who wrote it.
+    """
+
+    at: datetime
+    by: str
+    kind: str
+    what: Any
+
+
+@dataclass(repr=False)
 class World:
     """One Rollout and everything around it. Time moves only when told to."""
 
     rollout: Rollout
     now: datetime = START
     interval: timedelta = timedelta(seconds=30)
+    uncertainty: timedelta = timedelta(0)
     config_map: ConfigMap | None = None
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=dict)
     failing: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
+    answered_at: dict[str, datetime] = field(default_factory=dict)
+    longest_answer: timedelta | None = None
     faults: dict[str, str] = field(default_factory=dict)
     ranges: dict[str, timedelta] = field(default_factory=dict)
     providers: frozenset[str] = frozenset({"default"})
@@ -99,6 +176,22 @@ class World:
     percents: list[tuple[datetime, int]] = field(default_factory=list)
     status_writes: int = 0
     plans: list[Plan] = field(default_factory=list)
+    log: list[Write] = field(default_factory=list)
+    crash_before: int | None = None
+    crash_after: int | None = None
+    transition_writes: int = 0
+
+    def __post_init__(self) -> None:
+        """What is there at the beginning is the first thing on record."""
+        self._record("person", "Rollout", self.rollout)
+
+    def fork(self) -> "World":
+        """A world that is the same so far, and goes on by itself."""
+        other = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | list | set):
+                setattr(other, name, value.copy())
+        return other
 
     # Facts.
 
@@ -111,7 +204,11 @@ class World:
             checkpoints=tuple(self.checkpoints.values()),
             approvals=tuple(self.approvals.values()),
             seen_undecided=frozenset(self.seen_undecided),
-            measurements={name: self._measure(name, query) for name, query in asked.items()},
+            measurements={
+                name: self._measure(name, query)
+                for name, query in asked.items()
+                if name not in self.unanswered
+            },
             queries={
                 metric.name: QueryFacts(
                     self.faults.get(metric.name), self.ranges.get(metric.name, timedelta(0))
@@ -123,23 +220,28 @@ class World:
             halt=self.halt,
             admission=self.admission,
             evaluation_interval=self.interval,
+            clock_uncertainty=self.uncertainty,
         )
 
     def _measure(self, name: str, query: RangeQuery) -> Measurement:
         samples = []
+        # No more than the provider answers at once, cut at the old side.
+        start = query.start
+        if self.longest_answer is not None:
+            points = self.longest_answer // query.step
+            start = max(start, query.end - points * query.step)
         if name in self.failing:
             outcome, message = self.failing[name]
         else:
-            moment = query.start
+            moment = start
             while moment <= query.end:
-                value = self.metrics[name](moment)
+                value = self.metrics.get(name, steady(None))(moment)
                 if value is not None:
                     samples.append(Sample(moment, value))
                 moment += query.step
             outcome, message = _outcome_of(samples, query.end)
-        return Measurement(
-            query.start, query.end, query.step, tuple(samples), outcome, message, self.now
-        )
+        at = self.answered_at.get(name, self.now)
+        return Measurement(start, query.end, query.step, tuple(samples), outcome, message, at)
 
     @property
     def status(self) -> RolloutStatus:
@@ -158,9 +260,26 @@ class World:
         found = next(c for c in self.status.conditions if c.type == kind)
         return found.status, found.reason
 
+    def message(self, kind: str) -> str:
+        """What a condition says."""
+        return next(c.message for c in self.status.conditions if c.type == kind)
+
+    def blockers(self) -> list[tuple[str, str]]:
+        """Condition and reason of everything that is missing."""
+        return [(entry.condition, entry.reason) for entry in self.status.blocked_by]
+
+    def trigger(self, name: str) -> str:
+        """The state of a trigger, as written."""
+        return next(entry.state.value for entry in self.status.triggers if entry.name == name)
+
     def history(self) -> list[tuple[str, int]]:
         """Type and percentage of every history entry."""
         return [(entry.type.value, entry.to) for entry in self.status.history]
+
+    def states(self) -> dict[str, str]:
+        """The state of every request, by name."""
+        requests: list[Any] = [*self.checkpoints.values(), *self.approvals.values()]
+        return {request.metadata.name: request.status.state.value for request in requests}
 
     # Time and the operator.
 
@@ -175,22 +294,50 @@ class World:
             self.plans.append(plan)
             if not plan.actions:
                 return plan
-            for action in plan.actions:
-                self.carry_out(action)
+            self.perform(plan, self.rollout)
             self.announcements += plan.announcements
         raise AssertionError(f"does not settle: {[p.summary for p in self.plans[-5:]]}")
 
-    def run(self, length: timedelta) -> None:
-        """Let time pass, reconciling at every evaluation."""
-        end = self.now + length
-        self.settle()
-        while self.now < end:
-            self.now = min(end, self.now + self.interval)
+    def settle_until_crash(self, *, before: int | None = None, after: int | None = None) -> None:
+        """Reconcile until the operator dies around a write of a transition, counted from 1."""
+        self.crash_before, self.crash_after = before, after
+        try:
             self.settle()
+        except CrashError:
+            self.seen_undecided.clear()
+        else:
+            raise AssertionError("the operator did not die")
+        finally:
+            self.crash_before = self.crash_after = None
+
+    def run(self, length: timedelta) -> None:
+        """Let time pass, reconciling at every evaluation, or when the last plan said."""
+        end = self.now + length
+        plan = self.settle()
+        while self.now < end:
+            self.now = min(end, self.now + self._until_next(plan))
+            plan = self.settle()
+
+    def _until_next(self, plan: Plan) -> timedelta:
+        if self.rollout.spec.metrics:
+            return self.interval
+        return max(plan.requeue_after, timedelta(milliseconds=1))
+
+    def run_until(self, percent: int, limit: timedelta) -> timedelta:
+        """Let time pass until the ConfigMap says this; how long it took."""
+        began = self.now
+        plan = self.settle()
+        while self.percent != percent:
+            if self.now - began > limit:
+                raise AssertionError(f"still at {self.percent} %: {self.status.waiting_on}")
+            self.now += self._until_next(plan)
+            plan = self.settle()
+        return self.now - began
 
     def skip(self, length: timedelta) -> None:
         """Let time pass with no operator running."""
         self.now += length
+        self.seen_undecided.clear()
 
     # People.
 
@@ -205,20 +352,32 @@ class World:
         wire["metadata"]["generation"] += 1
         wire["metadata"]["resourceVersion"] = self._next_version()
         self.rollout = Rollout.model_validate(wire)
+        self._record("person", "Rollout", self.rollout)
 
-    def sign(self, name: str, by: str = "", *, decision: str = "GO", reason: str = "ok") -> None:
+    def annotate(self, **annotations: str) -> None:
+        """Annotate the Rollout: `requested_by`, `authors`, `on_behalf_of`."""
+        named = {f"surefoot.dev/{key.replace('_', '-')}": v for key, v in annotations.items()}
+        metadata = self.rollout.metadata.model_copy(
+            update={"annotations": named, "resource_version": self._next_version()}
+        )
+        self.rollout = self.rollout.model_copy(update={"metadata": metadata})
+
+    def sign(
+        self, name: str, by: str = "", *, decision: str = "GO", reason: str = "ok", **more: Any
+    ) -> None:
         """Decide an Approval or Checkpoint, as `kubectl patch` would."""
         store: Any = self.approvals if name in self.approvals else self.checkpoints
         request = store[name]
         says = "reason" if isinstance(request, Approval) else "summary"
-        update = {"decision": decision, says: reason}
+        wire = request.spec.model_dump(by_alias=True, exclude_none=True)
+        wire |= {"decision": decision, says: reason, **more}
         if by:
-            update["decided_by"] = Signer(username=by)
-        spec = type(request.spec).model_validate(
-            request.spec.model_dump(by_alias=True, exclude_none=True)
-            | {"decision": decision, says: reason}
-            | ({"decidedBy": {"username": by}} if by else {})
-        )
+            wire["decidedBy"] = {"username": by}
+        spec = type(request.spec).model_validate(wire)
+        if spec == request.spec:
+            return
+        if request.status.state.value == "Used":
+            raise AssertionError(f"{name} has been used: the API server refuses this")
         metadata = request.metadata.model_copy(
             update={
                 "generation": request.metadata.generation + 1,
@@ -226,16 +385,32 @@ class World:
             }
         )
         store[name] = request.model_copy(update={"spec": spec, "metadata": metadata})
+        self._record(by or "person", type(request).__name__, store[name])
 
     def tamper(self, manager: str = "kubectl-edit", **data: str) -> None:
         """Change the ConfigMap past the operator."""
         assert self.config_map is not None
+        changed = {**self.config_map.data, **data}
+        self.change_config_map(data=changed, manager=manager)
+
+    def change_config_map(self, **changes: Any) -> None:
+        """Change anything of the ConfigMap past the operator."""
+        assert self.config_map is not None
         self.config_map = replace(
-            self.config_map,
-            data={**self.config_map.data, **data},
-            manager=manager,
-            resource_version=self._next_version(),
+            self.config_map, **{"manager": "kubectl-edit", **changes}, resource_version="0"
         )
+        self.config_map = replace(self.config_map, resource_version=self._next_version())
+        self._record("person", "ConfigMap", self.config_map)
+
+    def stop(self, reason: str = "incident", until: datetime | None = None) -> None:
+        """Halt everything in the namespace."""
+        self.halt = Halt("agents", reason, until)
+        self._record("person", "Halt", self.halt)
+
+    def unstop(self) -> None:
+        """End the halt."""
+        self.halt = None
+        self._record("person", "Halt", None)
 
     # Carrying out, as the operator does.
 
@@ -243,89 +418,169 @@ class World:
         self.version += 1
         return str(self.version)
 
-    def _write_status(self, status: RolloutStatus) -> None:
+    def _record(self, by: str, kind: str, what: Any) -> None:
+        self.log.append(Write(self.now, by, kind, what))
+
+    @contextmanager
+    def _dangerous(self) -> Iterator[None]:
+        """One of the writes of a transition: the operator may die before or after it."""
+        self.transition_writes += 1
+        if self.crash_before == self.transition_writes:
+            raise CrashError
+        yield
+        if self.crash_after == self.transition_writes:
+            raise CrashError
+
+    def _write_status(self, status: RolloutStatus, judged: Rollout) -> Rollout:
+        if judged.metadata.resource_version != self.rollout.metadata.resource_version:
+            raise ConflictError
         # Through the wire, so that nothing survives that could not be stored.
         stored = RolloutStatus.model_validate(status.to_wire())
+        assert stored.to_wire() == status.to_wire(), "the API server would refuse or cut it"
         self.status_writes += 1
         metadata = self.rollout.metadata.model_copy(
             update={"resource_version": self._next_version()}
         )
         self.rollout = self.rollout.model_copy(update={"status": stored, "metadata": metadata})
+        self._record("operator", "Rollout", self.rollout)
+        return self.rollout
 
-    def carry_out(self, action: Action) -> None:
-        """Do one action of a plan."""
+    def perform(self, plan: Plan, judged: Rollout) -> None:
+        """Carry a plan out that was decided on ``judged``.
+
+        Raises `ConflictError` where somebody else wrote first, `CrashError` where a test wants it.
+        """
+        for action in plan.actions:
+            judged = self.carry_out(action, judged)
+
+    def carry_out(self, action: Action, judged: Rollout | None = None) -> Rollout:
+        """Do one action of a plan, and return the Rollout as it was then written."""
+        judged = judged or self.rollout
         match action:
             case WriteStatus(status=status):
-                self._write_status(status)
+                return self._write_status(status, judged)
             case Intend(status=status):
-                self._write_status(status)
-                assert self.status.pending is not None
-                self.apply(self.status.pending)
-                self.commit(self.status.pending)
+                with self._dangerous():
+                    recorded = self._write_status(status, judged)
+                assert status.pending is not None
+                self._finish(status.pending, recorded)
             case Apply(pending=pending):
-                self.apply(pending)
-                self.commit(pending)
+                self._finish(pending, judged)
             case Commit(pending=pending):
                 self.commit(pending)
-            case Abandon(pending=pending, status=status, marks_config_map=marks):
-                if marks and self.config_map is not None:
-                    self.config_map = replace(
-                        self.config_map,
-                        annotations={
-                            **self.config_map.annotations,
-                            ABANDONED_ANNOTATION: pending.transition_id,
-                        },
-                        resource_version=self._next_version(),
-                    )
-                self._write_status(status)
+            case Abandon():
+                self._abandon(action, judged)
             case Restore(status=status):
-                if status is not None:
-                    self._write_status(status)
-                assert self.status.committed is not None
-                self._write_config_map(rendering_of(self.rollout, self.status.committed))
+                self._restore(status, judged)
             case OpenRequest(names=names, spec=spec):
                 self._open(names, spec)
-            case RecordRequest(name=name, status=status):
-                store: Any = self.approvals if name in self.approvals else self.checkpoints
-                request = store[name]
-                stored = type(request.status).model_validate(status.to_wire())
-                metadata = request.metadata.model_copy(
-                    update={"resource_version": self._next_version()}
-                )
-                store[name] = request.model_copy(update={"status": stored, "metadata": metadata})
+            case RecordRequest():
+                self._record_request(action)
+        return self.rollout
 
-    def apply(self, pending: PendingTransition) -> None:
-        """Write the ConfigMap for a recorded transition."""
-        rendering = rendering_of(self.rollout, pending)
-        if self.config_map is not None and carries(self.config_map, rendering):
-            return
-        assert may_be_written(self.config_map, self.rollout)
-        self._write_config_map(rendering)
+    def _finish(self, pending: PendingTransition, judged: Rollout) -> None:
+        if self.apply(pending, judged):
+            self.commit(pending)
+
+    def apply(self, pending: PendingTransition, judged: Rollout) -> bool:
+        """Write the ConfigMap for a recorded transition, unless fresh reads say otherwise."""
+        fresh = self.rollout
+        if fresh.metadata.deletion_timestamp is not None:
+            return False
+        if not _is_pending(fresh, judged, pending):
+            return False
+        if self.config_map is not None and is_abandoned(self.config_map, pending.transition_id):
+            return False
+        if not may_be_written(self.config_map, fresh):
+            return False
+        rendering = rendering_of(fresh, pending)
+        if self.config_map is None or not carries(self.config_map, rendering):
+            with self._dangerous():
+                self._write_config_map(rendering)
+        return True
 
     def commit(self, pending: PendingTransition) -> None:
-        """Write the status for a transition that was applied."""
-        self._write_status(committed(self.rollout, pending, self.now))
+        """Write the status for a transition that was applied, unless somebody else did."""
+        if _is_pending(self.rollout, self.rollout, pending):
+            with self._dangerous():
+                moment = self.now + self.uncertainty
+                self._write_status(committed(self.rollout, pending, moment), self.rollout)
 
-    def _write_config_map(self, rendering: Any) -> None:
+    def _abandon(self, action: Abandon, judged: Rollout) -> None:
+        if action.marks_config_map:
+            found = self.config_map
+            if found is not None and _id_of(found) == action.pending.transition_id:
+                self.commit(action.pending)
+                return
+            self._mark_abandoned(action.pending, judged)
+        written = self._write_status(action.status, judged)
+        if written.status.pending is not None:
+            self._finish(written.status.pending, written)
+
+    def _mark_abandoned(self, pending: PendingTransition, judged: Rollout) -> None:
+        mark = {ABANDONED_ANNOTATION: pending.transition_id}
+        if self.config_map is None:
+            assert judged.status.committed is not None
+            as_committed = rendering_of(judged, judged.status.committed)
+            self._write_config_map(as_committed)
+        assert self.config_map is not None
+        self.config_map = replace(
+            self.config_map,
+            annotations={**self.config_map.annotations, **mark},
+            resource_version=self._next_version(),
+        )
+        self._record("operator", "ConfigMap", self.config_map)
+
+    def _restore(self, status: RolloutStatus | None, judged: Rollout) -> None:
+        rollout = judged
+        if status is not None:
+            rollout = self._write_status(status, judged)
+        fresh = self.rollout
+        if fresh.status.pending is not None or fresh.metadata.deletion_timestamp is not None:
+            return
+        if fresh.status.committed == rollout.status.committed and fresh.status.committed:
+            self._write_config_map(rendering_of(fresh, fresh.status.committed))
+
+    def _write_config_map(self, rendering: Rendering) -> None:
+        found = self.config_map
+        kept = None if found is None or found.immutable else found
         self.config_map = ConfigMap(
             name=self.rollout.spec.target.config_map_name,
             uid="uid-config-map",
             resource_version=self._next_version(),
             data=rendering.data,
-            labels=rendering.labels,
-            annotations=rendering.annotations,
+            labels={**(kept.labels if kept else {}), **rendering.labels},
+            annotations={**(kept.annotations if kept else {}), **rendering.annotations},
             manager="surefoot",
             owner_uids=(self.rollout.metadata.uid,) if rendering.owned else (),
         )
+        self._record("operator", "ConfigMap", self.config_map)
         if not self.percents or self.percents[-1][1] != self.percent:
             assert self.percent is not None
             self.percents.append((self.now, self.percent))
 
+    def _record_request(self, action: RecordRequest) -> None:
+        store: Any = self.approvals if action.kind == "Approval" else self.checkpoints
+        request = store.get(action.name)
+        if request is None or request.metadata.resource_version != action.resource_version:
+            raise ConflictError
+        stored = type(request.status).model_validate(action.status.to_wire())
+        assert stored.to_wire() == action.status.to_wire(), "the API server would refuse or cut it"
+        metadata = request.metadata.model_copy(update={"resource_version": self._next_version()})
+        store[action.name] = request.model_copy(update={"status": stored, "metadata": metadata})
+        self._record("operator", action.kind, store[action.name])
+
     def _open(self, names: tuple[str, ...], spec: Any) -> None:
         kind: Any = Approval if isinstance(spec, ApprovalSpec) else Checkpoint
         store: Any = self.approvals if kind is Approval else self.checkpoints
-        name = next(name for name in names if name not in store)
-        uid = f"uid-{name}"
+        for name in names:
+            if name not in store:
+                break
+            if store[name].spec.request == spec.request:
+                return
+        else:
+            raise AssertionError(f"no name is free: {names}")
+        uid = f"uid-{name}-{self._next_version()}"
         self.seen_undecided.add(uid)
         store[name] = kind(
             metadata=ObjectMeta(
@@ -334,10 +589,21 @@ class World:
                 uid=uid,
                 resource_version=self._next_version(),
                 generation=1,
-                creation_timestamp=self.now,
+                creation_timestamp=self.now.replace(microsecond=0),
             ),
             spec=type(spec).model_validate(spec.to_wire()),
         )
+        self._record("operator", kind.__name__, store[name])
+
+
+def _is_pending(fresh: Rollout, judged: Rollout, pending: PendingTransition) -> bool:
+    found = fresh.status.pending
+    same = fresh.metadata.uid == judged.metadata.uid
+    return same and found is not None and found.transition_id == pending.transition_id
+
+
+def _id_of(config_map: ConfigMap) -> str | None:
+    return config_map.annotations.get(TRANSITION_ID_ANNOTATION)
 
 
 def _outcome_of(samples: list[Sample], end: datetime) -> tuple[Outcome, str]:

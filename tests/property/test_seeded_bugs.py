@@ -1,0 +1,393 @@
+"""Deliberate defects: each must be caught by the invariants, or the harness is worth nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from surefoot.api.v1alpha1.approval import Decision, RequestState
+from surefoot.api.v1alpha1.rollout_status import TriggerState
+from surefoot.domain import (
+    approvals,
+    checkpoints,
+    decide,
+    requests,
+    review,
+    rollback,
+    situation,
+    soak,
+    transitions,
+    triggers,
+    windows,
+)
+from surefoot.domain.verdicts import Aspect, passes
+from tests.support import world as worlds
+from tests.support.tales import Op, Shape, a_tale
+from tests.unit.domain import test_domain_config_map as mapped
+from tests.unit.domain import test_domain_pending as pended
+from tests.unit.domain import test_domain_plan_changes as changed
+from tests.unit.domain import test_domain_soak as soaked
+from tests.unit.domain import test_domain_triggers as fired
+
+Break = Callable[[pytest.MonkeyPatch], None]
+"""Puts a defect into the production code."""
+
+
+def no_soak(patch: pytest.MonkeyPatch) -> None:
+    """The soak check is dropped."""
+    patch.setattr(soak.SoakAccount, "is_complete", property(lambda _: True))
+
+
+def soak_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
+    """A second is counted that may not have passed."""
+    account = soak.close_account
+
+    def generous(*args: Any, **kwargs: Any) -> Any:
+        found = account(*args, **kwargs)
+        return replace(found, healthy=found.healthy + timedelta(seconds=31))
+
+    patch.setattr("surefoot.domain.review.close_account", generous)
+
+
+def expired_counts(patch: pytest.MonkeyPatch) -> None:
+    """An expired approval counts."""
+    _change_views(patch, is_expired=False)
+
+
+def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A NO-GO does not stand."""
+    patch.setattr(approvals, "standing_no_go", lambda _: None)
+    patch.setattr(checkpoints, "standing_no_go", lambda _: None)
+
+
+def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
+    """Only the latest decision of a request is looked at, whoever gave it."""
+
+    def latest(known: Any) -> Any:
+        words = [(r, d.history[-1]) for r, d in known if d is not None]
+        return next((w for w in words if w[1].decision is Decision.NO_GO), None)
+
+    patch.setattr(approvals, "standing_no_go", latest)
+
+
+def planner_signs(patch: pytest.MonkeyPatch) -> None:
+    """Separation of duties is forgotten."""
+    patch.setattr(approvals, "planners", lambda _: ())
+
+
+def one_person_is_two(patch: pytest.MonkeyPatch) -> None:
+    """One person fills two roles."""
+    patch.setattr(approvals, "_one_role_a_person", lambda views: views)
+
+
+def quorum_is_one(patch: pytest.MonkeyPatch) -> None:
+    """One signature is enough."""
+    verdict = approvals._verdict
+
+    def lenient(policy: Any, views: Any, against: Any, **kwargs: Any) -> Any:
+        signed = tuple(view for view in views if view.is_go)
+        return verdict(policy, signed or views, against, **kwargs)
+
+    patch.setattr(approvals, "_verdict", lenient)
+
+
+def plan_not_bound(patch: pytest.MonkeyPatch) -> None:
+    """A signature for another plan or attempt counts."""
+
+    def current(situation: Any, approval: Any) -> bool:
+        return bool(approval.spec.request.from_ == situation.percent)
+
+    patch.setattr(approvals, "_is_current", current)
+    record = requests.FINAL - {RequestState.VOID}
+    patch.setattr(approvals, "FINAL", record)
+
+
+def report_skipped(patch: pytest.MonkeyPatch) -> None:
+    """A checkpoint without a report passes."""
+    patch.setattr(checkpoints.CheckpointView, "is_go", property(lambda _: True))
+
+
+def no_data_is_quiet(patch: pytest.MonkeyPatch) -> None:
+    """NoData is treated as quiet."""
+    state_at = triggers.ArmedTrigger.state_at
+
+    def quiet(self: Any, *args: Any) -> Any:
+        state = state_at(self, *args)
+        return TriggerState.QUIET if state is TriggerState.NO_DATA else state
+
+    patch.setattr(triggers.ArmedTrigger, "state_at", quiet)
+
+
+def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
+    """A provider that does not answer is treated as quiet."""
+    without = triggers._without_answer
+
+    def quiet(*args: Any) -> Any:
+        return replace(without(*args), state=TriggerState.QUIET)
+
+    patch.setattr(triggers, "_without_answer", quiet)
+
+
+def pause_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Pause and halt hold nothing."""
+    patch.setattr(review, "_not_paused", lambda *_: passes(Aspect.NOT_PAUSED, "Running"))
+
+
+def ceiling_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A person's ceiling holds nothing."""
+    verdict = passes(Aspect.NOT_ROLLED_BACK, "NotRolledBack")
+    patch.setattr(review, "_not_rolled_back", lambda *_: verdict)
+
+
+def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
+    """The attempt does not end with a rollback."""
+    commit = transitions.committed
+
+    def forgiving(*args: Any) -> Any:
+        return commit(*args).model_copy(update={"rolled_back": False})
+
+    patch.setattr(worlds, "committed", forgiving)
+
+
+def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
+    """The target of a rollback is not checked to be lower."""
+    wanted = rollback.rollback_wanted
+
+    def upwards(found: Any) -> Any:
+        down = wanted(found)
+        return None if down is None else replace(down, to=100)
+
+    patch.setattr(decide, "rollback_wanted", upwards)
+
+
+def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
+    """A recorded advance is forgotten without looking whether it was applied."""
+    patch.setattr(decide, "carries", lambda *_: False)
+    patch.setattr(decide, "_stop", lambda *_: "a whim")
+    patch.setattr(worlds, "_id_of", lambda _: None)
+
+
+def step_is_skipped(patch: pytest.MonkeyPatch) -> None:
+    """The step after the next is taken."""
+    take = decide._take_the_step
+
+    def jump(found: Any) -> Any:
+        last = len(found.situation.rollout.spec.steps) - 1
+        if found.situation.index is None or found.situation.next_index is None:
+            return take(found)
+        return take(replace(found, situation=replace(found.situation, next_index=last)))
+
+    patch.setattr(decide, "_take_the_step", jump)
+
+
+def history_is_rewritten(patch: pytest.MonkeyPatch) -> None:
+    """The last entry is replaced where it is of the same type."""
+    append = transitions.with_entry
+
+    def forgetful(status: Any, item: Any) -> Any:
+        shorter = status.model_copy(update={"history": status.history[:-1]})
+        return append(shorter if item.type == "Advance" else status, item)
+
+    patch.setattr(transitions, "with_entry", forgetful)
+
+
+def chain_is_broken(patch: pytest.MonkeyPatch) -> None:
+    """Entries are not chained."""
+    patch.setattr(transitions, "entry_hash", lambda _: "sha256:0")
+
+
+def void_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A Hold trigger that fired voids nothing."""
+    patch.setattr(review, "_with_void", lambda status, *_: status)
+
+
+def window_of_before(patch: pytest.MonkeyPatch) -> None:
+    """Data of before the rollback are judged."""
+    patch.setattr(triggers, "_judged_from", lambda *_: (None, False))
+
+
+def drift_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    """The ConfigMap is never compared."""
+    patch.setattr(review, "_drift", lambda _: None)
+
+
+def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
+    """A `for` reaches back before the step."""
+    look = windows.window_at
+
+    def full(*args: Any) -> Any:
+        return replace(look(*args), is_full=True)
+
+    patch.setattr("surefoot.domain.gates.window_at", full)
+    patch.setattr("surefoot.domain.triggers.window_at", full)
+
+
+def coverage_is_not_asked(patch: pytest.MonkeyPatch) -> None:
+    """Few points are enough to fire."""
+    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 0.0)
+
+
+def flapping_disarms(patch: pytest.MonkeyPatch) -> None:
+    """Every point must be there to fire."""
+    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 1.0)
+
+
+def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
+    """Time without an operator counts whatever the data say."""
+    patch.setattr(soak, "_unhealthy", lambda *_: ())
+
+
+def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
+    """The plan is taken over though it is not valid."""
+    found = situation.situation_of
+
+    def valid(*args: Any, **kwargs: Any) -> Any:
+        return found(*args, **(kwargs | {"plan_is_valid": True}))
+
+    patch.setattr(review, "situation_of", valid)
+
+
+def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
+    """Missing data abandon a recorded advance."""
+    patch.setattr(decide, "_interference", lambda _: "no data")
+
+
+def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:
+    view = approvals._view
+    patch.setattr(approvals, "_view", lambda *args: replace(view(*args), **changes))
+
+
+SIGNS: list[Op] = [
+    ("all sign",),
+    ("tick", 1),
+    ("all sign",),
+    ("tick", 1),
+    ("all sign",),
+    ("tick", 1),
+]
+WALK: list[Op] = [("tick", 6), *SIGNS, ("tick", 6), *SIGNS, ("tick", 6), *SIGNS]
+
+SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
+    (no_soak, "S4", Shape(roles=0, soak="2m30s"), []),
+    (soak_by_the_wrong_clock, "S4", Shape(roles=0, soak="2m30s"), []),
+    (
+        expired_counts,
+        "S6",
+        Shape(roles=2, max_age="4m"),
+        [("sign", 0, "ann", "GO"), ("tick", 6), ("tick", 6), ("sign", 1, "bob", "GO")],
+    ),
+    (
+        no_go_ignored,
+        "S7",
+        Shape(roles=2, quorum=1),
+        [("sign", 0, "ann", "NO-GO"), ("tick", 1), ("sign", 1, "bob", "GO"), ("tick", 1)],
+    ),
+    (
+        no_go_outvoted,
+        "S7",
+        Shape(),
+        [("sign", 0, "ann", "NO-GO"), ("tick", 1), ("sign", 0, "bob", "GO"), ("tick", 1)],
+    ),
+    (planner_signs, "S6", Shape(roles=1), [("sign", 0, "pat", "GO"), ("tick", 1)]),
+    (
+        one_person_is_two,
+        "S6",
+        Shape(roles=2),
+        [("sign", 0, "ann", "GO"), ("sign", 1, "ann", "GO"), ("tick", 1)],
+    ),
+    (quorum_is_one, "S6", Shape(roles=2), [("sign", 0, "ann", "GO"), ("tick", 1)]),
+    (
+        plan_not_bound,
+        "S6",
+        Shape(roles=1, soak="2m30s"),
+        [("sign", 0, "ann", "GO"), ("tick", 1), ("attempt",), ("tick", 6)],
+    ),
+    (report_skipped, "S5", Shape(roles=0, reports=True), [("tick", 1)]),
+    (
+        no_data_is_quiet,
+        "S10",
+        Shape(roles=0, soak="1m"),
+        [("metric", None), ("tick", 6)],
+    ),
+    (
+        unreachable_is_quiet,
+        "S10",
+        Shape(roles=1),
+        [("provider", True), ("all sign",), ("tick", 3)],
+    ),
+    (pause_ignored, "S7", Shape(), [("pause", True), *WALK]),
+    (pause_ignored, "S7", Shape(), [("halt", True), *WALK]),
+    (ceiling_ignored, "S7", Shape(), [("ceiling", 10), *WALK]),
+    (
+        goes_on_after_a_rollback,
+        "S11",
+        Shape(roles=0, soak="1m"),
+        [("tick", 3), ("metric", 0.9), ("tick", 1), ("metric", 0.0), ("tick", 6), ("tick", 6)],
+    ),
+    (
+        rollback_goes_up,
+        "S3",
+        Shape(percents=(5, 10, 20, 100), soak="2m30s", roles=0),
+        [("ceiling", 0), ("tick", 1)],
+    ),
+    (
+        step_is_taken_twice,
+        "S2",
+        Shape(roles=0, watches=False, soak="1m"),
+        [("crash", "after", 2), ("tick", 6)],
+    ),
+    (step_is_skipped, "S3", Shape(percents=(5, 10, 20, 100), roles=0), [("tick", 6)]),
+    (history_is_rewritten, "S9", Shape(roles=0), [("tick", 6)]),
+    (chain_is_broken, "S9", Shape(roles=0), [("tick", 6)]),
+]
+
+
+def _name(value: Any) -> str | None:
+    return getattr(value, "__name__", None) if callable(value) else None
+
+
+@pytest.mark.parametrize(("defect", "number", "shape", "story"), SEEDED, ids=_name)
+def test_judge_catches_a_seeded_defect(
+    defect: Break, number: str, shape: Shape, story: list[Op], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same story is well without the defect, and breaks that very invariant with it."""
+    a_tale(shape, story)
+    defect(monkeypatch)
+    with pytest.raises(AssertionError, match=f"^{number}:"):
+        a_tale(shape, story)
+
+
+NAMED: list[tuple[Break, Callable[[], None]]] = [
+    (void_is_forgotten, fired.test_go_given_while_a_hold_trigger_fires_is_void_at_once),
+    (window_of_before, fired.test_one_breach_does_not_cascade),
+    (every_window_is_full, fired.test_breach_of_before_the_step_does_not_count_towards_its_window),
+    (every_window_is_full, fired.test_gate_is_false_until_its_window_is_full),
+    (
+        coverage_is_not_asked,
+        lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(2, False),
+    ),
+    (flapping_disarms, lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(1, True)),
+    (drift_is_not_seen, mapped.test_drift_is_restored_and_the_manager_is_named),
+    (gap_counts_for_nothing_bad, soaked.test_gap_counts_as_far_as_data_were_present_and_quiet),
+    (
+        invalid_plan_is_in_force,
+        changed.test_soak_under_an_invalid_plan_is_read_back_by_the_valid_one,
+    ),
+    (
+        waits_for_nothing_before_abandoning,
+        lambda: pended.test_missing_data_only_wait("after intent"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("defect", "named"), NAMED, ids=_name)
+def test_named_test_catches_a_seeded_defect(
+    defect: Break, named: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes without the defect and fails with it."""
+    named()
+    defect(monkeypatch)
+    with pytest.raises(AssertionError):
+        named()

@@ -1,0 +1,324 @@
+"""The safety invariants of the write protocol, judged from recorded writes alone.
+
+The order is that in which the API server accepted the writes. Nothing the operator thinks is
+trusted: not its conditions, not its account of the soak, not its view of who may sign.
+"""
+
+import copy
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.durations import parse_duration
+from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
+from surefoot.api.v1alpha1.rollout import ApprovalRule, ApprovalsPolicy, Rollout, RolloutSpec
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, Transition
+from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.transitions import entry_hash
+from tests.support.world import Write
+
+Request = Approval | Checkpoint
+
+
+class InvariantError(AssertionError):
+    """A safety invariant does not hold. The message begins with its number."""
+
+
+def demand(holds: bool, number: str, why: str) -> None:
+    """Raise `InvariantError` unless it holds."""
+    if not holds:
+        raise InvariantError(f"{number}: {why}")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A status write that recorded a transition, and everything as it was then."""
+
+    at: datetime
+    pending: PendingTransition
+    rollout: Rollout
+    before: Rollout
+    requests: dict[str, Request]
+    halted: bool
+    percent: int | None
+    committed_at: datetime | None
+
+
+@dataclass
+class Judge:
+    """Watches the writes go by. ``planners`` may not sign."""
+
+    planners: frozenset[str] = frozenset()
+    rollout: Rollout | None = None
+    requests: dict[str, Request] = field(default_factory=dict)
+    words: dict[str, dict[str, tuple[datetime, Decision]]] = field(default_factory=dict)
+    halted: bool = False
+    data: dict[str, str] = field(default_factory=dict)
+    percent: int | None = None
+    """What the operator itself wrote last."""
+    intents: dict[str, list[Intent]] = field(default_factory=dict)
+    committed_at: datetime | None = None
+    taken: set[tuple[str, int | None, int]] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    """Attempts in which a rollback was recorded."""
+    seen: int = 0
+
+    def fork(self) -> "Judge":
+        """A judge that has seen the same so far."""
+        other = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict | set):
+                setattr(other, name, value.copy())
+        other.words = {name: words.copy() for name, words in self.words.items()}
+        other.intents = {name: intents.copy() for name, intents in self.intents.items()}
+        return other
+
+    def watch(self, log: list[Write]) -> None:
+        """Judge what was written since the last time."""
+        for write in log[self.seen :]:
+            self._take(write)
+        self.seen = len(log)
+
+    def _take(self, write: Write) -> None:
+        match write.what:
+            case Rollout() as rollout:
+                self._rollout(write, rollout)
+            case Approval() | Checkpoint() as request:
+                self._request(write, request)
+            case ConfigMap() as config_map:
+                self._config_map(write, config_map)
+            case _:
+                self.halted = write.what is not None
+
+    # The Rollout's status.
+
+    def _rollout(self, write: Write, rollout: Rollout) -> None:
+        before, self.rollout = self.rollout, rollout
+        if before is None or write.by != "operator":
+            return
+        _history_is_append_only(before.status.history, rollout.status.history)
+        pending = rollout.status.pending
+        if rollout.status.committed != before.status.committed:
+            self.committed_at = write.at
+        if pending is None or pending == before.status.pending:
+            return
+        intent = Intent(
+            at=write.at,
+            pending=pending,
+            rollout=rollout,
+            before=before,
+            requests=dict(self.requests),
+            halted=self.halted,
+            percent=self.percent,
+            committed_at=self.committed_at,
+        )
+        self.intents.setdefault(pending.transition_id, []).append(intent)
+        if pending.type == "Rollback":
+            self.ended.add(pending.attempt)
+        else:
+            self._nobody_said_stop(intent)
+        if pending.type == "Advance":
+            self._soak_was_long_enough(intent)
+            self._reports_are_go(intent)
+            self._quorum_has_signed(intent)
+            _evidence_is_healthy(intent)
+
+    def _nobody_said_stop(self, intent: Intent) -> None:
+        spec, to = intent.rollout.spec, intent.pending.to
+        demand(not spec.paused, "S7", "it was paused")
+        demand(not intent.halted, "S7", "it was halted")
+        demand(spec.rollback is None or spec.rollback.to >= to, "S7", "a rollback was asked for")
+        demand(intent.rollout.metadata.deletion_timestamp is None, "S7", "it was being deleted")
+        for name, request in intent.requests.items():
+            if self._is_about(request, intent):
+                for signer, (_, decision) in self.words.get(name, {}).items():
+                    stands = decision is Decision.NO_GO and not self._has_lifted(signer, request)
+                    stands = stands and _may_decide(signer, request)
+                    demand(not stands, "S7", f"{signer} said NO-GO on {name}")
+
+    def _is_about(self, request: Request, intent: Intent) -> bool:
+        asked = request.spec.request
+        if intent.pending.type == "Start":
+            return False
+        if isinstance(asked, ApprovalRequest):
+            return asked.to == intent.pending.to
+        return asked.percent == intent.pending.from_
+
+    def _has_lifted(self, signer: str, request: Request) -> bool:
+        """Whether the signer said GO later, on another round of the same question."""
+        mine = self.words[request.metadata.name][signer][0]
+        return any(
+            words[signer] > (mine, Decision.GO) and words[signer][1] is Decision.GO
+            for name, words in self.words.items()
+            if signer in words and _question(self.requests[name]) == _question(request)
+        )
+
+    def _soak_was_long_enough(self, intent: Intent) -> None:
+        soak = _hold(intent.rollout.spec, intent.pending.from_, "soak")
+        demand(intent.committed_at is not None, "S4", "nothing was committed before")
+        assert intent.committed_at is not None
+        passed = intent.at - intent.committed_at
+        demand(passed >= parse_duration(soak or "0s"), "S4", f"{passed} is less than {soak}")
+
+    def _reports_are_go(self, intent: Intent) -> None:
+        plans = _hold(intent.rollout.spec, intent.pending.from_, "checkpoints") or ()
+        named = {d.role: d for d in intent.pending.evidence.decisions if d.kind == "Checkpoint"}
+        for plan in plans:
+            demand(plan.name in named, "S5", f"checkpoint {plan.name} is not in the evidence")
+            request = intent.requests[named[plan.name].name]
+            same = (request.metadata.uid, request.metadata.resource_version) == (
+                named[plan.name].uid,
+                named[plan.name].resource_version,
+            )
+            demand(same, "S5", f"checkpoint {plan.name} was another when it was counted")
+            demand(request.spec.decision is Decision.GO, "S5", f"{plan.name} is not GO")
+            _is_bound(request, intent, "S5")
+
+    def _quorum_has_signed(self, intent: Intent) -> None:
+        policy = _policy(intent.rollout.spec, intent.pending.from_)
+        if policy is None or not policy.roles:
+            return
+        needed = policy.quorum if policy.rule is ApprovalRule.QUORUM else len(policy.roles)
+        people = set()
+        for decision in intent.pending.evidence.decisions:
+            if decision.kind != "Approval":
+                continue
+            request = intent.requests[decision.name]
+            demand(request.spec.decision is Decision.GO, "S6", f"{decision.name} is not GO")
+            version = request.metadata.resource_version
+            demand(version == decision.resource_version, "S6", "another version was counted")
+            _is_bound(request, intent, "S6")
+            signer = request.spec.decided_by.username if request.spec.decided_by else ""
+            demand(signer not in self.planners, "S6", f"{signer} planned it")
+            given = self.words[decision.name][signer][0]
+            age = intent.at - given
+            demand(age < parse_duration(policy.max_age), "S6", f"{decision.name} is {age} old")
+            people.add(signer)
+        demand(len(people) >= (needed or 0), "S6", f"{len(people)} people of {needed} have signed")
+
+    # Checkpoints and Approvals.
+
+    def _request(self, write: Write, request: Request) -> None:
+        name = request.metadata.name
+        before = self.requests.get(name)
+        self.requests[name] = request
+        if before is not None and before.status.state.value == "Used":
+            demand(before.spec == request.spec, "S9", f"{name} was used and has changed")
+            demand(
+                before.status.counted_for == request.status.counted_for
+                and request.status.state.value == "Used",
+                "S9",
+                f"{name} was used for something else",
+            )
+        if write.by != "operator" and request.spec.decision is not None:
+            signer = request.spec.decided_by.username if request.spec.decided_by else ""
+            self.words.setdefault(name, {})[signer] = (write.at, request.spec.decision)
+
+    # The ConfigMap.
+
+    def _config_map(self, write: Write, config_map: ConfigMap) -> None:
+        before, self.data = self.data, dict(config_map.data)
+        if write.by != "operator" or self.data == before:
+            return
+        document = next(text for key, text in self.data.items() if key.endswith(".json"))
+        to = int(json.loads(document)["percent"])
+        identifier = config_map.annotations[TRANSITION_ID_ANNOTATION]
+        last, self.percent = self.percent, to
+        assert self.rollout is not None
+        committed = self.rollout.status.committed
+        if committed is not None and identifier == committed.transition_id:
+            demand(to == self.rollout.status.percent, "S3", "restored to another percentage")
+            return
+        intents = self.intents.get(identifier, [])
+        demand(len(intents) == 1, "S1", f"{len(intents)} intents for {identifier}")
+        intent = intents[0]
+        demand(intent.pending.to == to, "S1", "applied to another percentage than recorded")
+        demand((intent.pending.from_ or 0) == (last or 0), "S1", f"not from {last} %")
+        if intent.pending.type == "Rollback":
+            demand(to < (last or 0), "S3", "a rollback that does not go down")
+            return
+        demand(intent.pending.attempt not in self.ended, "S11", "advanced after a rollback")
+        key = (intent.pending.plan_hash, intent.pending.step, intent.pending.attempt)
+        demand(key not in self.taken, "S2", f"taken twice: {key}")
+        self.taken.add(key)
+        percents = [step.percent for step in intent.rollout.spec.steps]
+        allowed = {b for a, b in zip([0, *percents], percents, strict=False) if a == (last or 0)}
+        demand(to in allowed | {percents[0] if last is None else to + 1}, "S3", f"{last} to {to} %")
+
+
+def _may_decide(signer: str, request: Request) -> bool:
+    asked = request.spec.request
+    people = asked.users if isinstance(asked, ApprovalRequest) else asked.reporter.users
+    return signer in people and signer not in asked.excluded_users
+
+
+def _question(request: Request) -> tuple[Any, ...]:
+    asked = request.spec.request
+    if isinstance(asked, ApprovalRequest):
+        return ("Approval", asked.role, asked.to)
+    return ("Checkpoint", asked.name, asked.percent)
+
+
+def _is_bound(request: Request, intent: Intent, number: str) -> None:
+    asked = request.spec.request
+    bound = (asked.rollout.uid, asked.plan_hash, asked.attempt)
+    expected = (intent.rollout.metadata.uid, intent.pending.plan_hash, intent.pending.attempt)
+    demand(bound == expected, number, f"{request.metadata.name} was for {bound}, not {expected}")
+
+
+def _hold(spec: RolloutSpec, percent: int | None, what: str) -> Any:
+    step = next(step for step in spec.steps if step.percent == percent)
+    own = getattr(step.hold, what, None)
+    common = spec.hold if step.percent > 0 else None
+    return own if own is not None else getattr(common, what, None)
+
+
+def _policy(spec: RolloutSpec, percent: int | None) -> ApprovalsPolicy | None:
+    named: ApprovalsPolicy | None = _hold(spec, percent, "approvals")
+    return named or spec.approvals
+
+
+def _evidence_is_healthy(intent: Intent) -> None:
+    if intent.pending.from_ == 0:
+        return
+    asked = {gate.name for gate in intent.rollout.spec.gates}
+    names = _hold(intent.rollout.spec, intent.pending.from_, "gates")
+    asked = asked if names is None else asked & set(names)
+    windows = {window.used_by: window for window in intent.pending.evidence.windows}
+    for name in asked:
+        window = windows.get(f"gate {name}")
+        demand(window is not None, "S10", f"gate {name} has no evidence")
+        assert window is not None
+        demand(window.outcome == "Value", "S10", f"gate {name} was {window.outcome}")
+        demand(window.last not in {None, "nan", "inf", "-inf"}, "S10", f"gate {name} had no number")
+    for trigger in intent.rollout.spec.triggers:
+        window = windows.get(f"trigger {trigger.name}")
+        demand(window is not None, "S10", f"trigger {trigger.name} has no evidence")
+        assert window is not None
+        demand(window.outcome == "Value", "S10", f"trigger {trigger.name} was {window.outcome}")
+
+
+def _history_is_append_only(before: tuple[Transition, ...], after: tuple[Transition, ...]) -> None:
+    kept = [item for item in before if item in after]
+    dropped = before[: len(before) - len(kept)]
+    demand(tuple(kept) == before[len(dropped) :], "S9", "history was rewritten")
+    demand(after[: len(kept)] == tuple(kept), "S9", "history was reordered")
+    demand(not dropped or len(after) == 20, "S9", "history was dropped within its bound")
+    identifiers = [item.transition_id for item in after]
+    demand(len(set(identifiers)) == len(identifiers), "S9", "a history entry is there twice")
+    for one, other in itertools.pairwise(after):
+        demand(other.prev_hash == one.hash, "S9", "the chain is broken")
+    for item in after[len(kept) :]:
+        demand(item.hash == entry_hash(item), "S9", "an entry does not match its hash")
+
+
+def judged(log: Iterable[Write], planners: frozenset[str] = frozenset()) -> Judge:
+    """Judge a whole record."""
+    judge = Judge(planners)
+    judge.watch(list(log))
+    return judge
