@@ -2,11 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
-from tests.support.scene import Scene, Tap, Write
+from tests.support.scene import Scene, Tap, Write, crash
+from tests.support.service import a_service
 
 pytestmark = pytest.mark.apiserver
 
@@ -97,3 +99,26 @@ async def test_dead_provider_delays_no_other_rollout(scene: Scene) -> None:
             await scene.then_completed()
         scene.name = "checkout"
         assert (await scene.status())["percent"] == 10
+
+
+@pytest.mark.parametrize(("moment", "step"), [("after", "intent"), ("before", "apply")])
+async def test_intent_found_after_a_breach_becomes_a_rollback(
+    scene: Scene, tmp_path: Path, moment: str, step: str
+) -> None:
+    """The service goes bad between crash and restart: the recorded advance never happens."""
+    with a_service(tmp_path) as service:
+        scene.providers = (ProviderSettings(name="default", address=service.prometheus_url),)
+        await scene.given_a_rollout(
+            steps=(10, 25, 100),
+            metrics=[{"name": "errors", "query": "error_rate"}],
+            triggers=[{"name": "errors", "above": 1, "settle": "0s"}],
+            approvals={"roles": [{"name": "security", "users": ["hudson"]}]},
+        )
+        async with scene.an_operator_that_crashes(crash(moment, step, to=25)):
+            await scene.when_somebody_decides("security", "GO", 25)
+        await asyncio.to_thread(service.has_error_rate, 5.0)
+        async with scene.an_operator():
+            await scene.then_at(0)
+    # The second 10 is the mark that abandons the advance: the same data, another version.
+    assert scene.percents_written() == [10, 10, 0]
+    assert await scene.history() == [("Start", None, 10), ("Rollback", 10, 0)]
