@@ -280,8 +280,12 @@ class Tale:
         for name in pending:
             if name in self.world.checkpoints:
                 self.world.sign(name, "rex")
-            elif free:
-                self.world.sign(name, free.pop())
+                continue
+            excluded = self.world.approvals[name].spec.request.excluded_users
+            able = [person for person in free if person not in excluded]
+            if able:
+                self.world.sign(name, able[-1])
+                free.remove(able[-1])
 
     def _see(self, name: str) -> None:
         """What somebody else overwrites before the operator saw it, it can not know."""
