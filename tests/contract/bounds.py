@@ -11,7 +11,7 @@ from typing import Any
 
 from surefoot.api.v1alpha1.durations import BOUND_PATTERN, DURATION_PATTERN
 from surefoot.crdgen.definitions import DEFINITIONS
-from surefoot.crdgen.schema import INT_OR_STRING, LIST_TYPE, Node
+from surefoot.crdgen.schema import INT_OR_STRING, LIST_TYPE, RULES, Node
 from surefoot.crdgen.structural import structural_schema
 from tests.contract.case import Case
 from tests.contract.manifests import COMPLETE, REMOVED
@@ -77,7 +77,7 @@ def places() -> Iterator[Place]:
 
 
 def _places(kind: str, path: str, node: Node, value: Any, seen: list[Node]) -> Iterator[Place]:
-    yield Place(kind, path, node)
+    yield Place(kind, path, _with_pattern(node))
     if "items" in node:
         yield from _places_in_items(kind, path, node["items"], value, seen)
     fields = node.get("properties")
@@ -85,6 +85,12 @@ def _places(kind: str, path: str, node: Node, value: Any, seen: list[Node]) -> I
         seen.append(fields)
         for name in filter(value.__contains__, fields):
             yield from _places(kind, f"{path}.{name}", fields[name], value[name], seen)
+
+
+def _with_pattern(node: Node) -> Node:
+    """A duration's form stands in a rule, for its message; here it is a pattern again."""
+    said = any(DURATION_PATTERN in rule["rule"] for rule in node.get(RULES, []))
+    return {**node, "pattern": DURATION_PATTERN} if said else node
 
 
 def _places_in_items(

@@ -1,7 +1,8 @@
 """The structural schema: the dialect of JSON Schema that the API server enforces."""
 
+from surefoot.api.v1alpha1.durations import DURATION_PATTERN
 from surefoot.api.v1alpha1.meta import ApiModel
-from surefoot.crdgen.schema import INT_OR_STRING, Node, each_node, schema_tree, without
+from surefoot.crdgen.schema import INT_OR_STRING, RULES, Node, each_node, schema_tree, without
 
 INHERITING = frozenset({"hold"})
 """Fields below which an absent value means "as said elsewhere": a default would end that."""
@@ -14,6 +15,13 @@ _KEYWORDS = frozenset({
     "minimum", "maximum", "items", "minItems", "maxItems", "properties", "required",
     "additionalProperties", "minProperties", "maxProperties",
 })  # fmt: skip
+
+_DURATION_RULE = {
+    "rule": f"self.matches('{DURATION_PATTERN}')",
+    "message": "must be a duration: write 48h, 30m, 90s, 7d or 1h30m",
+    "reason": "FieldValueInvalid",
+}
+"""Instead of a pattern, whose message would be the pattern."""
 
 _API_VERSION = {"description": "The version of this contract.", "type": "string"}
 _KIND = {"description": "What kind of object this is.", "type": "string"}
@@ -40,6 +48,8 @@ def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
 def _structural(node: Node) -> Node:
     if node.get(INT_OR_STRING):
         node = without(node, "anyOf", "type")
+    if node.get("pattern") == DURATION_PATTERN:
+        node = {**without(node, "pattern"), RULES: [_DURATION_RULE]}
     strange = {key for key in node if key not in _KEYWORDS and not key.startswith("x-kubernetes-")}
     if strange:
         raise ValueError(f"no structural schema can say {', '.join(sorted(strange))}: {node}")

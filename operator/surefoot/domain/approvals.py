@@ -20,7 +20,6 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import (
-    ApprovalRule,
     ApprovalsPolicy,
     Opens,
     Role,
@@ -364,14 +363,15 @@ def _verdict(
     may_ask: bool,
 ) -> Verdict:
     agreed = sum(view.is_go for view in views)
-    needed = policy.quorum if policy.rule is ApprovalRule.QUORUM else len(views)
-    if not against and agreed >= (needed or len(views)):
+    # Only the rule Quorum has a quorum.
+    is_enough = agreed >= (policy.quorum or len(views))
+    if not against and is_enough:
         said = ", ".join(_signature(view) for view in views if view.is_go)
         return passes(Aspect.APPROVED, "Approved", said)
     open_roles = [
         _awaiting(view, may_ask=may_ask)
         for view in views
-        if not view.is_go and view.no_go is None and agreed < (needed or len(views))
+        if not view.is_go and view.no_go is None and not is_enough
     ]
     return blocks(Aspect.APPROVED, *map(_no_go, against), *open_roles)
 

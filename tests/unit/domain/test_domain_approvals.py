@@ -652,3 +652,27 @@ def test_plan_without_metrics_or_people_opens_nothing() -> None:
     world = World(a_rollout(metrics=[a_metric()]))
     world.settle()
     assert (world.states(), world.status.phase) == ({}, "Completed")
+
+
+def test_signatures_beyond_the_quorum_are_not_missing() -> None:
+    """Where a NO-GO holds, only that is what holds."""
+    roles = [a_role(name, name) for name in "abcd"]
+    world = signing(*roles, rule="Quorum", quorum=2)
+    world.sign("memory-sync-100-c", "c", decision="NO-GO", reason="no")
+    world.settle()
+    world.sign("memory-sync-100-a", "a")
+    world.settle()
+    assert [b.message.split()[0] for b in world.status.blocked_by] == ["c", "b", "d"]
+    world.sign("memory-sync-100-b", "b")
+    world.settle()
+    assert [b.message.split()[0] for b in world.status.blocked_by] == ["c"]
+
+
+def test_no_go_that_nobody_signed_is_said_to_be_of_those_who_may() -> None:
+    """With users and groups."""
+    world = signing(a_role("security", "hudson", groups=["sec"]))
+    world.sign(SECURITY, decision="NO-GO", reason="no")
+    world.settle()
+    assert world.message("Approved") == (
+        "security is NO-GO by hudson, group sec: no; it holds until its signer decides again"
+    )

@@ -393,3 +393,43 @@ def test_taken_name_takes_the_next_free_round() -> None:
     world.sign("memory-sync-10-report", "a")
     world.settle()
     assert world.percent == 10
+
+
+def test_no_go_that_nobody_signed_is_said_to_be_of_those_who_may() -> None:
+    """With users and groups."""
+    people = {"users": ["atlas"], "groups": ["sre"]}
+    world = reporting({"name": "report", "reporter": people})
+    world.sign("memory-sync-10-report", decision="NO-GO", reason="leaks")
+    world.settle()
+    assert world.message("CheckpointsPassed") == (
+        "checkpoint report is NO-GO by atlas, group sre: leaks; "
+        "it holds until its signer decides again"
+    )
+
+
+def test_condition_of_a_go_is_named_with_what_to_do() -> None:
+    """As long as it can not be followed up."""
+    world = reporting(a_checkpoint("report", "a"))
+    conditions = [
+        {"name": name, "text": "first", "blocking": name != "later"}
+        for name in ("cache", "later", "scan")
+    ]
+    world.sign("memory-sync-10-report", "a", conditions=conditions)
+    world.settle()
+    (blocker,) = world.status.blocked_by
+    assert blocker.message == (
+        "the GO of checkpoint report asks for cache, scan first; this version can not follow that "
+        "up: report again without it once it is met"
+    )
+    assert blocker.command is not None
+    assert blocker.command.startswith(
+        "kubectl patch checkpoints.surefoot.dev memory-sync-10-report"
+    )
+
+
+def test_checkpoint_that_is_just_being_opened_is_missing_without_a_time() -> None:
+    """Its time has come."""
+    world = reporting(a_checkpoint("report", "a", opensAfter="1h"))
+    world.now += hours(1)
+    (condition,) = [c for c in world.decide().status.conditions if c.type == "CheckpointsPassed"]
+    assert condition.message == "checkpoint report (a) is missing"

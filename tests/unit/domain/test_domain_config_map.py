@@ -96,6 +96,7 @@ def test_drift_is_restored_and_the_manager_is_named() -> None:
     """One history entry; the ConfigMap keeps the committed id."""
     world = resting()
     before = world.config_map
+    judged = world.rollout.metadata.resource_version
     world.tamper("kubectl-edit", **{"memory-sync": "100"})
     world.settle()
     assert before is not None
@@ -113,6 +114,7 @@ def test_drift_is_restored_and_the_manager_is_named() -> None:
     )
     assert entry.message == 'kubectl-edit changed the ConfigMap: memory-sync is "100", not "10"'
     assert (entry.evidence.manager, entry.evidence.count) == ("kubectl-edit", 1)
+    assert (entry.evidence.resource_version, entry.evidence.decided_at) == (judged, START)
     assert [a.reason for a in world.announcements if a.warning] == ["DriftCorrected"]
     assert world.condition("TargetInSync") == ("True", "InSync")
 

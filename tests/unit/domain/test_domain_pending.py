@@ -205,6 +205,14 @@ def test_expired_signature_only_waits() -> None:
     assert world.percent == 50
 
 
+def test_ceiling_at_the_recorded_percentage_lets_it_go_on() -> None:
+    """It keeps the flag at or below it."""
+    world = crashed("after intent")
+    world.edit(rollback={"to": 50})
+    world.settle()
+    assert world.percent == 50
+
+
 def test_rollback_replaces_a_recorded_advance_in_one_write() -> None:
     """Abandoning and the rollback's intent are the same status write."""
     world = crashed("after intent", triggers=[a_trigger()])

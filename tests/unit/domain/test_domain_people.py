@@ -14,6 +14,7 @@ from tests.support.world import (
     hours,
     minutes,
     steady,
+    steps_of,
 )
 
 
@@ -290,3 +291,12 @@ def test_rollback_after_a_rollback_goes_further_down() -> None:
     world.settle()
     assert [p for _, p in world.percents] == [10, 25, 50, 25, 10]
     assert world.condition("NotRolledBack") == ("False", "Requested")
+
+
+def test_step_of_one_percent_is_a_step() -> None:
+    """Started at, adopted, and rolled back to."""
+    world = at(2, steps=steps_of(1, 2, 100))
+    assert [entry.step for entry in world.status.history] == [0, 1]
+    world.edit(rollback={"to": 1})
+    world.settle()
+    assert (world.percent, world.status.step, world.status.history[-1].step) == (1, 0, 0)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
+from surefoot.domain import plan_hash as plan_hash_module
 from surefoot.domain.plan_hash import plan_hash, plan_parts
 from tests.support.world import (
     a_checkpoint,
@@ -15,6 +16,15 @@ from tests.support.world import (
     a_trigger,
     steps_of,
 )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    """Every test computes its hashes itself."""
+    plan_hash.cache_clear()
+    plan_hash_module._parts.cache_clear()
+    plan_hash_module._defaults.cache_clear()
+
 
 FULL: dict[str, Any] = {
     "steps": steps_of(10, 100, first={"soak": "48h"}),

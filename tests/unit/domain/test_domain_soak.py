@@ -318,3 +318,9 @@ def test_soak_after_a_rollback_starts_with_the_attempt() -> None:
     assert world.percent == 10
     world.run(minutes(1))
     assert world.percent == 50
+
+
+def test_point_of_the_commit_itself_belongs_to_the_hold() -> None:
+    """A breach at that very point stops the soak until the next."""
+    world = soaking(lambda at: 0.9 if at == START else 0.0, triggers=[a_trigger(**{"for": "2m"})])
+    assert until_left(world) == hours(1) + seconds(30)

@@ -200,6 +200,32 @@ def test_approvals_of_the_last_hold_are_asked_before_completed() -> None:
     assert world.states() == {"memory-sync-complete-owner": "Used"}
 
 
+def test_completion_says_who_signed_and_why() -> None:
+    """Also where nobody was named."""
+    world = World(a_rollout(steps=steps_of(100), hold={"approvals": {"roles": [a_role("o", "o")]}}))
+    world.settle()
+    world.sign("memory-sync-complete-o")
+    plans = len(world.plans)
+    world.settle()
+    last = world.status.history[-1]
+    assert (last.type, last.by, last.reason, last.message) == (
+        "Complete",
+        ("o: not named",),
+        "AllConditionsHold",
+        "o (signer not named)",
+    )
+    assert (last.from_, last.to, last.step, last.evidence.decisions[0].role) == (100, 100, 0, "o")
+    assert "completes" in [plan.summary for plan in world.plans[plans:]]
+
+
+def test_completion_that_asked_for_nothing_says_so() -> None:
+    """By the operator itself."""
+    world = World(a_rollout(steps=steps_of(100)))
+    world.settle()
+    last = world.status.history[-1]
+    assert (last.by, last.message) == (("surefoot",), "every condition holds")
+
+
 def test_approvals_of_the_common_hold_reach_completed_too() -> None:
     """The last hold names them through `spec.hold`."""
     world = World(a_rollout(steps=steps_of(100), hold={"approvals": {"roles": [a_role("o", "o")]}}))

@@ -1,5 +1,6 @@
 """What the status says: conditions, phase, blockedBy, waitingOn, earliestAdvance."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -274,16 +275,20 @@ def test_blocked_by_of_a_completed_rollout_names_the_plan_and_the_target_only() 
 
 def test_earliest_advance_is_what_clocks_alone_allow() -> None:
     """Soak, warm-up, windows, and when a checkpoint opens."""
-    for hold, expected in (
+    holds: tuple[tuple[dict[str, Any], timedelta | None], ...] = (
         ({"soak": "2h"}, hours(2)),
         ({"soak": "2h", "warmUp": "30m"}, hours(2.5)),
         ({"warmUp": "30m"}, minutes(30)),
         ({"soak": "5m"}, minutes(10)),
         ({"soak": "5m", "gates": ["errors"]}, minutes(5)),
+        ({"soak": "5m", "gates": ["group"]}, minutes(20)),
         ({"checkpoints": [a_checkpoint("r", "a", opensAfter="3h")]}, hours(3)),
         ({"gates": []}, None),
-    ):
-        world = full(hold=hold)
+    )
+    for hold, expected in holds:
+        group = {"name": "group", "passing": 1, "of": [a_gate("errors", **{"for": "20m"})]}
+        gates = [*FULL["gates"], group] if "group" in hold.get("gates", ()) else FULL["gates"]
+        world = full(hold=hold, gates=gates)
         world.settle()
         found = world.status.earliest_advance
         assert found == (None if expected is None else START + expected)
