@@ -106,10 +106,10 @@ class Settings(BaseModel):
 
     @property
     def admission_state(self) -> Admission:
-        """What a decision is told. This version can not verify that policies are in force."""
+        """What a decision is told before the policies were looked at."""
         if self.admission is AdmissionMode.UNENFORCED:
             return Admission.UNENFORCED
-        return Admission.UNSUPPORTED
+        return Admission.UNKNOWN
 
 
 def host_and_port(listen: str) -> tuple[str, int]:

@@ -135,7 +135,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     verdicts = (
         _plan_valid(faults),
         _target_in_sync(situation, drift),
-        _admission(snapshot.admission),
+        _admission(snapshot.admission, snapshot.admission_fault),
         _not_paused(snapshot, now),
         _not_rolled_back(situation),
         _triggers_quiet(situation, triggers),
@@ -336,7 +336,7 @@ def _target_in_sync(situation: Situation, drift: Difference | None) -> Verdict:
     return passes(Aspect.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {situation.percent} %")
 
 
-def _admission(admission: Admission) -> Verdict:
+def _admission(admission: Admission, fault: str) -> Verdict:
     match admission:
         case Admission.ENFORCED:
             return passes(
@@ -348,24 +348,23 @@ def _admission(admission: Admission) -> Verdict:
                 "Unenforced",
                 "the administrator stated admission: Unenforced; signatures are not verified",
             )
-        case Admission.UNSUPPORTED:
-            return blocks(
-                Aspect.ADMISSION_ENFORCED,
-                Missing(
-                    "NotSupported",
-                    "this version ships no admission policies yet; to go on with signatures that "
-                    "are not verified, state admission: Unenforced in the operator's configuration",
-                ),
-            )
         case Admission.NOT_ENFORCED:
             return blocks(
                 Aspect.ADMISSION_ENFORCED,
-                Missing("NotEnforced", "the admission policies are not alive; install them"),
+                Missing(
+                    "NotEnforced",
+                    f"the admission policies are not in force: {fault or 'they are not installed'}",
+                    "kubectl apply --server-side -k manifests/policies",
+                ),
             )
         case Admission.UNKNOWN:
             return blocks(
                 Aspect.ADMISSION_ENFORCED,
-                Missing("Unknown", "it is not known whether the admission policies are alive"),
+                Missing(
+                    "Unknown",
+                    "it is not known whether the admission policies are in force"
+                    f"{f': {fault}' if fault else ' yet'}",
+                ),
                 unknown=True,
             )
 

@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.measurements import Measurement, QueryFacts
+from surefoot.domain.signing import SignatureFact
 
 
 class Admission(StrEnum):
@@ -23,8 +24,6 @@ class Admission(StrEnum):
     """They should be there, and are not."""
     UNKNOWN = "Unknown"
     """They should be there; it is not known whether they are."""
-    UNSUPPORTED = "Unsupported"
-    """They should be there, and this version can not verify them yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,8 @@ class Snapshot:
     those of an earlier Rollout of the same name.
     ``seen_undecided`` are the UIDs of those that this operator has seen without a decision: a
     decision on them was given while it watched.
+    ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
+    ``admission_fault`` says what is wrong with the policies, where they are not enforced.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
@@ -85,12 +86,14 @@ class Snapshot:
     checkpoints: tuple[Checkpoint, ...] = ()
     approvals: tuple[Approval, ...] = ()
     seen_undecided: frozenset[str] = frozenset()
+    signatures: Mapping[str, SignatureFact] = field(default_factory=lambda: MappingProxyType({}))
     measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
     queries: Mapping[str, QueryFacts] = field(default_factory=lambda: MappingProxyType({}))
     providers: frozenset[str] = frozenset({"default"})
     claims: tuple[Claim, ...] = ()
     halt: Halt | None = None
     admission: Admission = Admission.UNENFORCED
+    admission_fault: str = ""
     evaluation_interval: timedelta = timedelta(seconds=30)
     status_refresh: timedelta = timedelta(minutes=10)
     clock_uncertainty: timedelta = timedelta(0)

@@ -77,7 +77,7 @@ def test_start_waits_while_a_trigger_fires() -> None:
     [
         (Admission.NOT_ENFORCED, ("AdmissionEnforced", "NotEnforced")),
         (Admission.UNKNOWN, ("AdmissionEnforced", "Unknown")),
-        (Admission.UNSUPPORTED, ("AdmissionEnforced", "NotSupported")),
+        (Admission.UNKNOWN, ("AdmissionEnforced", "NotSupported")),
     ],
 )
 def test_start_needs_admission(admission: Admission, missing: tuple[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Approval: one person's signature on one step."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
+    SIGNED_BY_SOMEBODY,
     ApiModel,
     DecisionCondition,
     Identities,
@@ -19,6 +21,7 @@ from surefoot.api.v1alpha1.meta import (
     Percent,
     Rule,
     Signer,
+    Time,
     Whole,
     Word,
     map_list,
@@ -64,6 +67,13 @@ class Section(StrEnum):
     SECURITY_STATUS = "securityStatus"
 
 
+class Signing(StrEnum):
+    """Whether a GO needs a detached signature: the signer's own key, not only their account."""
+
+    OPTIONAL = "Optional"
+    REQUIRED = "Required"
+
+
 class Purpose(StrEnum):
     """What a signature is for."""
 
@@ -102,10 +112,50 @@ class ApprovalRequest(ApiModel):
     """Users who may not sign: who requested the rollout, wrote its plan or reported on the step."""
     required_sections: Annotated[tuple[Section, ...], Field(max_length=3), ATOMIC] = ()
     """Parts that a decision must fill in."""
+    signing: Signing = Signing.OPTIONAL
+    """Required: a GO needs a detached signature. Optional: one that is there must hold."""
     requested_by: Annotated[str, Field(max_length=256)] = ""
     """Who asked for the rollout."""
     evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
+
+
+class DetachedSignature(ApiModel):
+    """A decision signed with the signer's own SSH key, as `ssh-keygen -Y sign` makes it.
+
+    It can not be forged by whoever rules the cluster, and holds wherever the object travels.
+    """
+
+    value: Annotated[
+        str,
+        Field(min_length=1, max_length=8192, pattern="^-----BEGIN SSH SIGNATURE-----"),
+    ]
+    """The armored signature, with the namespace approval@surefoot.dev, over the document."""
+    expires_at: Time
+    """Until when the signature may be used. Part of what is signed."""
+
+
+def _holds_section(section: Section) -> Callable[["ApprovalSpec"], bool]:
+    def holds(spec: "ApprovalSpec") -> bool:
+        return spec.decision is not Decision.GO or section not in lacking_sections(spec)
+
+    return holds
+
+
+def lacking_sections(spec: "ApprovalSpec") -> tuple[Section, ...]:
+    """The sections that the role requires and that say nothing."""
+    written = {
+        Section.RISK_ASSESSMENT: spec.risk_assessment,
+        Section.METRICS_SUMMARY: spec.metrics_summary,
+        Section.SECURITY_STATUS: spec.security_status,
+    }
+    required = spec.request.required_sections
+    return tuple(section for section in required if not (written[section] or "").strip())
+
+
+def _lacks_no_signature(spec: "ApprovalSpec") -> bool:
+    is_required = spec.request.signing is Signing.REQUIRED and spec.decision is Decision.GO
+    return spec.signature is not None or not is_required
 
 
 class ApprovalSpec(ApiModel):
@@ -127,15 +177,43 @@ class ApprovalSpec(ApiModel):
         tuple[DecisionCondition, ...], Field(max_length=16), *map_list("name")
     ] = ()
     """What the GO asks for."""
+    signature: DetachedSignature | None = None
+    """A detached signature of this decision; required where the role says so."""
     decided_by: Signer | None = None
-    """Who decided."""
+    """Who decided, as the API server's admission established it."""
 
     rules = (
+        SIGNED_BY_SOMEBODY,
         Rule(
             cel="!has(self.decision) || (has(self.reason) && size(self.reason.trim()) > 0)",
             message='a decision must have a reason: add "reason":"…" to spec',
             holds=lambda spec: spec.decision is None or bool((spec.reason or "").strip()),
             field=".reason",
+        ),
+        *(
+            Rule(
+                cel="!has(self.decision) || self.decision != 'GO' || "
+                f"!('{section.value}' in self.request.?requiredSections.orValue([])) || "
+                f"(has(self.{section.value}) && size(self.{section.value}.trim()) > 0)",
+                message=f'the GO of this role needs a {section.value}: add "{section.value}":"…" '
+                "to spec",
+                holds=_holds_section(section),
+                field=f".{section.value}",
+            )
+            for section in Section
+        ),
+        Rule(
+            cel="!has(self.decision) || self.decision != 'GO' || "
+            "self.request.?signing.orValue('Optional') != 'Required' || has(self.signature)",
+            message="the GO of this role needs a detached signature: run surefoot sign",
+            holds=_lacks_no_signature,
+            field=".signature",
+        ),
+        Rule(
+            cel="!has(self.signature) || has(self.decision)",
+            message="a signature must come with the decision that it signs",
+            holds=lambda spec: spec.signature is None or spec.decision is not None,
+            field=".signature",
         ),
         Rule(
             cel="self.request == oldSelf.request",

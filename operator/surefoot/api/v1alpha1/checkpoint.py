@@ -9,6 +9,7 @@ from surefoot.api.v1alpha1.approval import Decision, PastDecision, RequestState
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
+    SIGNED_BY_SOMEBODY,
     ApiModel,
     DecisionCondition,
     Identities,
@@ -134,9 +135,10 @@ class CheckpointSpec(ApiModel):
     dissent: Annotated[tuple[Dissent, ...], Field(max_length=16), ATOMIC] = ()
     """Opinions that were not followed."""
     decided_by: Signer | None = None
-    """Who decided."""
+    """Who decided, as the API server's admission established it."""
 
     rules = (
+        SIGNED_BY_SOMEBODY,
         Rule(
             cel="!has(self.decision) || (has(self.summary) && size(self.summary.trim()) > 0)",
             message='a decision must have a summary: add "summary":"…" to spec',

@@ -48,8 +48,15 @@ ON_DELETE_ANNOTATION = f"{GROUP}/on-delete"
 FORMAT_ANNOTATION = f"{GROUP}/format"
 ADOPT_ANNOTATION = f"{GROUP}/adopt"
 REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
+"""On a Rollout: the author of the last change of its plan, stamped by admission."""
 AUTHORS_ANNOTATION = f"{GROUP}/authors"
+"""On a Rollout: everybody who ever changed its plan, joined by commas; it only grows."""
+CHANGED_BY_ANNOTATION = f"{GROUP}/changed-by"
+"""On a Rollout: who last changed anything of its spec."""
+ATTEMPT_BY_ANNOTATION = f"{GROUP}/attempt-by"
+"""On a Rollout: who asked for the attempt that `spec.attempt` says, at first its creator."""
 ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
+"""On a Rollout: the person behind a GitOps tool. Free, so never verified; it only takes rights."""
 HALT_CONFIGMAP = "surefoot-halt"
 
 ROUND_SUFFIX = r"-r[0-9]+$"
@@ -309,10 +316,21 @@ class ObjectReference(ApiModel):
 class Signer(ApiModel):
     """A person, as the API server authenticated them."""
 
-    username: Annotated[str, Field(max_length=256)]
+    username: Identity
     """The user name."""
     uid: Annotated[str, Field(max_length=256)] | None = None
     """The user's UID, where the authenticator gives one."""
+
+
+SIGNED_BY_SOMEBODY = Rule(
+    cel="has(self.decision) == has(self.decidedBy)",
+    message='a decision and its signer go together: add "decidedBy":{"username":"'
+    "'$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')'"
+    '"} to spec',
+    holds=lambda spec: (spec.decision is None) == (spec.decided_by is None),
+    field=".decidedBy",
+)
+"""Where the admission policies fill in names, nobody ever sees this."""
 
 
 class DecisionCondition(ApiModel):

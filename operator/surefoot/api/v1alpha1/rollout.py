@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from surefoot.api.v1alpha1.approval import RoleType, Section
+from surefoot.api.v1alpha1.approval import RoleType, Section, Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
@@ -251,6 +251,8 @@ class Role(ApiModel):
     """Groups whose members may sign for it."""
     required_sections: Annotated[tuple[Section, ...], Field(max_length=3), *SET_LIST] = ()
     """Parts that a decision must fill in."""
+    signing: Signing = Signing.OPTIONAL
+    """Required: a GO counts only with a detached signature by a key of the allowed signers."""
 
     rules = (
         NOT_A_ROUND,

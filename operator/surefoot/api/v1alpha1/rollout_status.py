@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     ApiModel,
@@ -12,6 +13,7 @@ from surefoot.api.v1alpha1.meta import (
     Elapsed,
     Instant,
     Message,
+    Name,
     Percent,
     Time,
     Whole,
@@ -140,6 +142,17 @@ class WindowEvidence(ApiModel):
     """sha256 over the samples."""
 
 
+class SignatureEvidence(ApiModel):
+    """A detached signature as it was counted; `ssh-keygen -Y verify` alone can check it again."""
+
+    key: Word
+    """The key's fingerprint, such as SHA256:…"""
+    document: Annotated[str, Field(max_length=2048)]
+    """The bytes that were signed."""
+    value: Annotated[str, Field(max_length=8192)]
+    """The armored signature."""
+
+
 class DecisionEvidence(ApiModel):
     """A checkpoint or approval that a decision used, as it was."""
 
@@ -165,6 +178,8 @@ class DecisionEvidence(ApiModel):
     """When the operator first saw it."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """Why, in their words."""
+    signature: SignatureEvidence | None = None
+    """The detached signature, where one was given."""
 
 
 class Evidence(ApiModel):
@@ -355,6 +370,31 @@ class Readiness(ApiModel):
     """What earned points and what did not."""
 
 
+class RoleStatus(ApiModel):
+    """What became of one role's signature on the step ahead."""
+
+    role: Name
+    """The role."""
+    approval: Word | None = None
+    """The Approval that asks for it; absent while nobody is asked."""
+    round: Whole | None = None
+    """How often it was asked."""
+    state: RequestState
+    """Pending, Go, NoGo, Void or Expired."""
+    by: Word | None = None
+    """Who signed."""
+    verified: bool | None = None
+    """Whether the API server's admission established who it was."""
+    key: Word | None = None
+    """The fingerprint of the key that made the detached signature, where there is one."""
+    decided_at: Instant | None = None
+    """When the operator first saw the decision."""
+    expires_at: Instant | None = None
+    """Until when the GO counts."""
+    message: Message = ""
+    """Why it does not count, or what it waits for."""
+
+
 class PlanRecord(ApiModel):
     """Hashes of the plan's parts, so that a later plan can be told from this one."""
 
@@ -409,6 +449,8 @@ class RolloutStatus(ApiModel):
     """What was recorded at earlier steps."""
     rehearsal: RehearsalStatus | None = None
     """The last rollback rehearsal."""
+    approvals: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()
+    """Who signed for the step ahead, when, until when it counts, or why it does not."""
     metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=32), *map_list("name")] = ()
     """The last answer for every metric."""
     triggers: Annotated[tuple[TriggerStatus, ...], Field(max_length=32), *map_list("name")] = ()
