@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format crds lock coverage mutation bench clean
+.PHONY: help setup demo test check format crds policies lock coverage mutation bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -28,7 +28,7 @@ demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@echo "==> format, lint, types, imports, generated files"
@@ -37,6 +37,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m surefoot.crdgen --check
+	@$(BIN)/python -m surefoot.policies --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
@@ -44,6 +45,9 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 
 crds: $(STAMP) ## generate crds/ from the models
 	@$(BIN)/python -m surefoot.crdgen
+
+policies: $(STAMP) ## generate manifests/policies
+	@$(BIN)/python -m surefoot.policies
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

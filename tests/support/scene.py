@@ -6,7 +6,7 @@
             await scene.then_completed()
         assert scene.percents_written() == [10, 25, 100]
 
-The operator runs in the test's own process, as the service account of `manifests/default`, and
+The operator runs in the test's own process, as the service account of `manifests/base`, and
 watches the test's namespace only. What it wrote is judged from the API server's audit log, which
 does not depend on what the operator says of itself.
 
@@ -36,7 +36,7 @@ from tests.support.testbed import wait_until_async
 
 JSON = dict[str, Any]
 
-MANIFESTS = Path(__file__).parents[2] / "manifests" / "default"
+MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
 SURELY = 20.0
 """Seconds in which everything here happens, also on a busy machine."""
 

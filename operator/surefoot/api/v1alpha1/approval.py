@@ -193,7 +193,8 @@ class ApprovalSpec(ApiModel):
         *(
             Rule(
                 cel="!has(self.decision) || self.decision != 'GO' || "
-                f"!('{section.value}' in self.request.?requiredSections.orValue([])) || "
+                "!has(self.request.requiredSections) || "
+                f"!('{section.value}' in self.request.requiredSections) || "
                 f"(has(self.{section.value}) && size(self.{section.value}.trim()) > 0)",
                 message=f'the GO of this role needs a {section.value}: add "{section.value}":"…" '
                 "to spec",

@@ -1,0 +1,124 @@
+"""A control plane of its own on which the admission policies are in force.
+
+    pytestmark = pytest.mark.xdist_group("guarded")
+
+    async def test_forged_name_is_refused(guarded_scene: Scene) -> None: ...
+
+``guarded``            the bed: CRDs, the operator's account, and every policy, filling in included.
+``guarded_namespace``  a fresh namespace in it, for one test.
+``guarded_scene``      the stage for the whole operator, in such a namespace.
+
+Policies are for a whole cluster, so the bed that the other tests share has none. The tests of one
+``xdist_group`` run one after another: one that changes the policies puts them back (`in_force`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from surefoot.policies import PolicySettings, shipped
+from surefoot.testbed.bed import TestBed
+from surefoot.testbed.progress import on_stderr
+from tests.support.crds import CRDS, all_kinds_are_served
+from tests.support.scene import MANIFESTS, Scene
+from tests.support.testbed import wait_until
+
+POLICIES = MANIFESTS.parent / "policies"
+OPERATOR = ("surefoot-system", "surefoot")
+SOON = 60
+
+
+@pytest.fixture(scope="session")
+def guarded(request: pytest.FixtureRequest) -> Iterator[TestBed]:
+    """A bed with everything of `manifests/default` in force."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), on_stderr() as progress:
+        bed = TestBed.start(prometheus=False, progress=progress)
+    with bed:
+        bed.kubectl("apply", "--server-side", "-f", str(CRDS))
+        with bed.client() as api:
+            wait_until(lambda: all_kinds_are_served(api), SOON, "surefoot.dev to be served")
+        bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+        in_force(bed)
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def guarded_service_account(guarded: TestBed) -> Path:
+    """The kubeconfig of the operator's own service account."""
+    return guarded.kubeconfig_for_service_account(*OPERATOR)
+
+
+@pytest.fixture
+def guarded_namespace(guarded: TestBed) -> Iterator[str]:
+    """The name of a namespace that only this test uses."""
+    with guarded.client() as client:
+        answer = client.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
+        name: str = answer.raise_for_status().json()["metadata"]["name"]
+        yield name
+        client.delete(f"/api/v1/namespaces/{name}").raise_for_status()
+
+
+@pytest.fixture
+def guarded_scene(
+    guarded: TestBed, guarded_service_account: Path, guarded_namespace: str
+) -> Iterator[Scene]:
+    """A namespace with nothing in it, on the bed with policies."""
+    with guarded.client() as client:
+        yield Scene(guarded, client, guarded_service_account, guarded_namespace)
+
+
+def in_force(bed: TestBed, *, mutation: bool = True) -> None:
+    """Apply the policies as shipped, over whatever there is, and wait until they act."""
+    folder = POLICIES if mutation else POLICIES / "validating"
+    bed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
+    with bed.client() as api:
+        wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
+        wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
+
+
+def refuses_a_flag(api: httpx.Client) -> bool:
+    """Whether a ConfigMap that carries flags can not be created by this client."""
+    probe = {
+        "metadata": {"name": "probe", "labels": {"surefoot.dev/managed": "probe"}},
+        "data": {},
+    }
+    answer = api.post("/api/v1/namespaces/default/configmaps?dryRun=All", json=probe)
+    return _is_denied_by("surefoot-configmaps", answer)
+
+
+def refuses_a_request(api: httpx.Client) -> bool:
+    """Whether an Approval can not be created by this client."""
+    probe = {
+        "apiVersion": "surefoot.dev/v1alpha1",
+        "kind": "Approval",
+        "metadata": {"name": "probe"},
+        "spec": {
+            "request": {
+                "rollout": {"name": "probe", "uid": "probe"},
+                "planHash": "probe",
+                "attempt": 0,
+                "from": 0,
+                "to": 100,
+                "role": "probe",
+            }
+        },
+    }
+    path = "/apis/surefoot.dev/v1alpha1/namespaces/default/approvals?dryRun=All"
+    return _is_denied_by("surefoot-decisions", api.post(path, json=probe))
+
+
+def shipped_as(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
+    """One of the manifests that are shipped."""
+    return next(
+        manifest
+        for manifest in shipped(PolicySettings())
+        if manifest["kind"] == kind and manifest["metadata"]["name"] == name
+    )
+
+
+def _is_denied_by(policy: str, answer: httpx.Response) -> bool:
+    return answer.status_code == 403 and f"'{policy}'" in answer.text
