@@ -262,7 +262,8 @@ async def approval_to_config_map(cluster: Cluster, rounds: int) -> tuple[list[fl
             approval: dict[str, Any] = approval,
             name: str = name,
         ) -> None:
-            approval["spec"] |= {"decision": "GO", "reason": "measured"}
+            decided = {"decision": "GO", "reason": "measured", "decidedBy": {"username": "cora"}}
+            approval["spec"] |= decided
             await cluster.put(approvals(f"{name}-100-lead"), approval)
             await changed
 

@@ -18,18 +18,22 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.probes import Heart, Probes
 from surefoot.adapters.prometheus import PrometheusProviders
-from surefoot.adapters.settings import Settings, host_and_port
+from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
+from surefoot.adapters.signatures import SshSignatures
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.admission import EVERY as ADMISSION_EVERY
+from surefoot.application.admission import AdmissionWatch
 from surefoot.application.announce import BackgroundAnnouncer
 from surefoot.application.execute import Committer, Executor
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back, must_roll_back
 from surefoot.application.metrics_feed import MetricsFeed, Questions
-from surefoot.application.ports import Cluster, EventSource, ObjectKey
+from surefoot.application.ports import Cluster, EventSource, ObjectKey, Policies, Standing
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler
 from surefoot.application.store import Store
@@ -37,7 +41,6 @@ from surefoot.application.sweep import Sweeper, Watchman
 from surefoot.domain.decide import decide
 from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
 from surefoot.domain.questions import questions
-from surefoot.domain.snapshot import Admission
 from surefoot.domain.transitions import committed
 from surefoot.errors import ApiError
 
@@ -49,6 +52,7 @@ CLOCK_PROBING = 1.05
 """Seconds over which the clock is probed: a little more than one tick of the API server's."""
 SWEEP_EVERY = 60.0
 HALTS_EVERY = 10.0
+ALLOWED_SIGNERS_EVERY = 10.0
 SICK_AFTER = 180.0
 """Seconds without an attempt to sweep, or between two beats of the heart, that mean sickness."""
 STOP_WITHIN = 10.0
@@ -64,6 +68,7 @@ class Seams:
     questions: Questions = questions
     committed: Committer = committed
     sweep_every: float = SWEEP_EVERY
+    admission_every: float = ADMISSION_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,15 @@ class Operator:
         settings = start.settings
         home = settings.operator_namespace or own_namespace(DEFAULT_OPERATOR_NAMESPACE)
         self._start = start
+        self._http = http
         self._clock = clock
+        self._operator_namespace = home
         self.telemetry = PrometheusTelemetry()
-        self.telemetry.admission(settings.admission_state)
-        self.cluster = start.seams.cluster(
-            KubernetesCluster(http, clock, operator_namespace=home, namespaces=start.namespaces)
+        cluster = KubernetesCluster(
+            http, clock, operator_namespace=home, namespaces=start.namespaces
         )
+        self.cluster = start.seams.cluster(cluster)
+        self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
         self.store = Store(self.wake)
         self.providers = Providers(settings, clock)
@@ -102,12 +110,20 @@ class Operator:
             self.telemetry,
             interval=settings.evaluation_interval,
         )
+        self.admission = AdmissionWatch(
+            self._policies(settings),
+            clock,
+            checked=lambda found: self.telemetry.admission_checked(found.admission),
+            changed=self._admission_changed,
+        )
         self.gatherer = Gatherer(
             self.cluster,
             self.store,
             clock,
             self.providers,
             self.feed,
+            admission=self.admission,
+            signatures=self.signatures,
             operator_namespace=home,
             rules=_rules(settings),
         )
@@ -134,7 +150,6 @@ class Operator:
         self.synced = asyncio.Event()
         """Set once the caches hold what there is."""
         self.probes = Probes(self.telemetry.exposition, self._sick, self._unready)
-        self._operator_namespace = home
 
     # Waking
 
@@ -152,6 +167,14 @@ class Operator:
         )
         self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
 
+    def _admission_changed(self, found: Standing) -> None:
+        self.telemetry.admission(found.admission)
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for key in self.store.rollout_keys():
+            self.wake(key)
+
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
         self.queue.forget(key)
@@ -164,7 +187,7 @@ class Operator:
         host, port = host_and_port(settings.listen)
         await self.probes.start(host, port)
         log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
-        if settings.admission_state is Admission.UNENFORCED:
+        if settings.admission is AdmissionMode.UNENFORCED:
             log.warning(
                 "admission is Unenforced: whoever may patch an Approval may sign in any name"
             )
@@ -173,13 +196,17 @@ class Operator:
             self._kept_up(self._watch),
             self._kept_up(lambda: self.watchman.run(self._start.seams.sweep_every)),
             self._kept_up(self._keep_orphans),
+            self._kept_up(lambda: self.admission.run(self._start.seams.admission_every)),
             self._kept_up(self._poll_halts),
+            self._kept_up(self._poll_allowed_signers),
             self._kept_up(self.feed.run),
             self._kept_up(self.announcer.run),
             self._kept_up(self._reload),
         ) as failed:
             await _first(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
+            # Else every start would say of every Rollout, for a moment, that it is not known.
+            await _first(self.admission.refresh(), failed())
             workers = Workers(self.queue, self._work, settings.workers)
             try:
                 await _first(workers.failed(), failed())
@@ -275,6 +302,19 @@ class Operator:
             interval = self.gatherer.rules.evaluation_interval.total_seconds()
             await self._clock.sleep(min(interval, HALTS_EVERY))
 
+    async def _poll_allowed_signers(self) -> None:
+        """They are read afresh before every advance; this is for telling people about them."""
+        while True:
+            try:
+                changed = await self.signatures.refresh()
+            except ApiError as error:
+                log.debug("allowed signers not read", error=str(error))
+                changed = False
+            for key in self.store.rollout_keys() if changed else ():
+                if any(approval.spec.signature for approval in self.store.approvals(key)):
+                    self.wake(key)
+            await self._clock.sleep(ALLOWED_SIGNERS_EVERY)
+
     async def _reload(self) -> None:
         """Take over the configuration file when it changes."""
         path, present = self._start.config_file, self._start.settings
@@ -287,11 +327,18 @@ class Operator:
                 self.providers.exchange(found)
             self.feed.interval = found.evaluation_interval
             self.gatherer.rules = _rules(found)
-            self.telemetry.admission(found.admission_state)
+            if (found.admission, found.policies) != (present.admission, present.policies):
+                self.admission.exchange(self._policies(found))
+                await self.admission.refresh()
             present = found
             log.info("configuration reloaded", file=str(path))
-            for key in self.store.rollout_keys():
-                self.wake(key)
+            self._wake_all()
+
+    def _policies(self, settings: Settings) -> Policies | None:
+        if settings.admission is AdmissionMode.UNENFORCED:
+            return None
+        made_for = settings.policies.settings
+        return KubernetesPolicies(self._http, made_for, namespace=self._operator_namespace)
 
     # Health
 
@@ -349,7 +396,6 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         evaluation_interval=settings.evaluation_interval,
         status_refresh=settings.status_refresh,
-        admission=settings.admission_state,
     )
 
 

@@ -16,7 +16,12 @@ from surefoot.crdgen.structural import structural_schema
 from tests.contract.case import Case
 from tests.contract.manifests import COMPLETE, REMOVED
 
-UNREACHABLE = (BOUND_PATTERN, DURATION_PATTERN, "^(PreviousStep|Zero)$")
+UNREACHABLE = (
+    BOUND_PATTERN,
+    DURATION_PATTERN,
+    "^(PreviousStep|Zero)$",
+    "^-----BEGIN SSH SIGNATURE-----",
+)
 """Patterns that let no text through which is as long as its bound."""
 
 COUPLED = frozenset(

@@ -468,32 +468,76 @@ LATER = (
 
 TEST = {"name": "ground-truth", "passed": 6, "total": 6}
 CONDITION = {"name": "support", "text": "tell them"}
+BY = {"username": "hudson"}
+SIGNED = {
+    "value": "-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----\n",
+    "expiresAt": "2026-03-08T10:00:00Z",
+}
+REQUIRED = {"request__signing": "Required"}
+OPTIONAL = {"request__signing": "Optional"}
+SECTIONS = ("riskAssessment", "metricsSummary", "securityStatus")
+
+
+def approval(decision: str, **spec: Any) -> dict[str, Any]:
+    """The change by which an Approval is decided; a field that is None is left out."""
+    decided = {"decision": decision, "reason": "re-validated", "decidedBy": BY} | spec
+    return {f"spec__{name}": value for name, value in decided.items() if value is not None}
+
+
+def report(decision: str, **spec: Any) -> dict[str, Any]:
+    """The change by which a Checkpoint is decided; a field that is None is left out."""
+    decided = {"decision": decision, "summary": "stable", "decidedBy": BY} | spec
+    return {f"spec__{name}": value for name, value in decided.items() if value is not None}
+
+
+def lacking(*sections: str) -> dict[str, Any]:
+    """A request that requires all sections, and a decision that says all but these."""
+    written = {name: "none" for name in SECTIONS if name not in sections}
+    return {"request__requiredSections": list(SECTIONS), **written}
+
 
 DECISIONS = (
-    takes("Checkpoint", "GO with a summary", spec__decision="GO", spec__summary="stable"),
+    takes("Checkpoint", "GO with a summary", **report("GO")),
+    takes("Checkpoint", "NO-GO with a summary", **report("NO-GO")),
     takes("Checkpoint", "a summary before the decision", spec__summary="so far so good"),
     refuses(
         "Checkpoint",
         "GO without a summary",
         "must have a summary",
         CheckpointSpec,
-        spec__decision="GO",
+        **report("GO", summary=None),
     ),
     refuses(
         "Checkpoint",
         "GO with a blank summary",
         "must have a summary",
         CheckpointSpec,
-        spec__decision="GO",
-        spec__summary=" \t\n\u00a0",
+        **report("GO", summary=" \t\n\u00a0"),
     ),
     refuses(
         "Checkpoint",
         "NO-GO with an empty summary",
         "must have a summary",
         CheckpointSpec,
-        spec__decision="NO-GO",
-        spec__summary="",
+        **report("NO-GO", summary=""),
+    ),
+    *(
+        refuses(
+            "Checkpoint",
+            f"{decision} by nobody",
+            "a decision and its signer go together",
+            CheckpointSpec,
+            **report(decision, decidedBy=None),
+        )
+        for decision in ("GO", "NO-GO")
+    ),
+    refuses(
+        "Checkpoint",
+        "reporter without a decision",
+        "a decision and its signer go together",
+        CheckpointSpec,
+        spec__summary="so far so good",
+        spec__decidedBy=BY,
     ),
     takes("Checkpoint", "all tests passed", spec__tests=[TEST]),
     refuses(
@@ -514,21 +558,97 @@ DECISIONS = (
         People,
         spec__request__reporter={"users": []},
     ),
-    takes("Approval", "GO with a reason", spec__decision="GO", spec__reason="re-validated"),
-    takes("Approval", "NO-GO with a reason", spec__decision="NO-GO", spec__reason="not yet"),
+    takes("Approval", "GO with a reason", **approval("GO")),
+    takes("Approval", "NO-GO with a reason", **approval("NO-GO")),
+    takes("Approval", "a reason before the decision", spec__reason="so far so good"),
     refuses(
-        "Approval", "GO without a reason", "must have a reason", ApprovalSpec, spec__decision="GO"
+        "Approval",
+        "GO without a reason",
+        "must have a reason",
+        ApprovalSpec,
+        **approval("GO", reason=None),
     ),
     refuses(
         "Approval",
         "NO-GO with a blank reason",
         "must have a reason",
         ApprovalSpec,
-        spec__decision="NO-GO",
-        spec__reason="  ",
+        **approval("NO-GO", reason="  "),
     ),
-    refuses("Approval", "NOGO", "NO-GO", spec__decision="NOGO", spec__reason="misspelt"),
-    refuses("Approval", "go in small letters", "NO-GO", spec__decision="go", spec__reason="small"),
+    refuses("Approval", "NOGO", "NO-GO", **approval("NOGO")),
+    refuses("Approval", "go in small letters", "NO-GO", **approval("go")),
+    *(
+        refuses(
+            "Approval",
+            f"{decision} by nobody",
+            "a decision and its signer go together",
+            ApprovalSpec,
+            **approval(decision, decidedBy=None),
+        )
+        for decision in ("GO", "NO-GO")
+    ),
+    refuses(
+        "Approval",
+        "signer without a decision",
+        "a decision and its signer go together",
+        ApprovalSpec,
+        spec__decidedBy=BY,
+    ),
+    refuses(
+        "Approval", "signer of no name", "at least 1 char", **approval("GO", decidedBy__username="")
+    ),
+    takes("Approval", "GO with every section required", **approval("GO", **lacking())),
+    takes("Approval", "NO-GO without the sections", **approval("NO-GO", **lacking(*SECTIONS))),
+    takes(
+        "Approval",
+        "GO without sections that nobody requires",
+        **approval("GO", request__requiredSections=[]),
+    ),
+    *(
+        refuses(
+            "Approval",
+            f"GO without its {section}",
+            f"needs a {section}",
+            ApprovalSpec,
+            **approval("GO", **lacking(section)),
+        )
+        for section in SECTIONS
+    ),
+    *(
+        refuses(
+            "Approval",
+            f"GO with a blank {section}",
+            f"needs a {section}",
+            ApprovalSpec,
+            **approval("GO", **lacking(section), **{section: " \n"}),
+        )
+        for section in SECTIONS
+    ),
+    takes("Approval", "signed GO that needs it", **approval("GO", signature=SIGNED, **REQUIRED)),
+    takes("Approval", "signed GO that needs none", **approval("GO", signature=SIGNED)),
+    takes("Approval", "signed NO-GO", **approval("NO-GO", signature=SIGNED, **REQUIRED)),
+    takes("Approval", "unsigned NO-GO where a GO needs it", **approval("NO-GO", **REQUIRED)),
+    takes("Approval", "GO where a signature is optional", **approval("GO", **OPTIONAL)),
+    refuses(
+        "Approval",
+        "unsigned GO that needs a signature",
+        "needs a detached signature",
+        ApprovalSpec,
+        **approval("GO", **REQUIRED),
+    ),
+    refuses(
+        "Approval",
+        "signature of no decision",
+        "must come with the decision",
+        ApprovalSpec,
+        spec__signature=SIGNED,
+    ),
+    refuses(
+        "Approval",
+        "signature of another kind",
+        "should match",
+        **approval("GO", signature=SIGNED | {"value": "-----BEGIN PGP SIGNATURE-----"}),
+    ),
     refuses(
         "Approval", "two conditions of one name", '"support"', spec__conditions=[CONDITION] * 2
     ),

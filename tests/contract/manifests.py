@@ -101,6 +101,7 @@ _POLICY = {
             "users": ["hudson"],
             "groups": ["security"],
             "requiredSections": ["riskAssessment"],
+            "signing": "Required",
         }
     ],
 }
@@ -236,12 +237,17 @@ COMPLETE: Mapping[str, Manifest] = {
             "spec.request.groups": ["security"],
             "spec.request.excludedUsers": ["thon"],
             "spec.request.requiredSections": ["riskAssessment"],
+            "spec.request.signing": "Required",
             "spec.request.requestedBy": "thon",
             "spec.request.evidence": "error rate 0.02 %",
             "spec.reason": "no new findings",
             "spec.riskAssessment": "none",
             "spec.metricsSummary": "flat",
             "spec.securityStatus": "clean",
+            "spec.signature": {
+                "value": "-----BEGIN SSH SIGNATURE-----",
+                "expiresAt": "2026-03-08T10:00:00Z",
+            },
             **{f"spec.{field}": value for field, value in _DECISION.items()},
         },
     ),

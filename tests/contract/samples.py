@@ -10,6 +10,7 @@ MATCHING = {
     "^(True|False|Unknown)$": "Unknown",
     "^(Passed|Failed)$": "Failed",
     "^(Go|GoWithMonitoring|NoGo)$": "NoGo",
+    "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "text",
 }
 """For each pattern in a status, a text that matches it."""
 

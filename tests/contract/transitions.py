@@ -63,8 +63,13 @@ def forbidden(
 
 
 FIXED = "the target may not be changed"
-GO = {"spec.decision": "GO", "spec.reason": "re-validated"}
-REPORTED = {"spec.decision": "GO", "spec.summary": "stable"}
+HUDSON = {"username": "hudson"}
+GO = {"spec.decision": "GO", "spec.reason": "re-validated", "spec.decidedBy": HUDSON}
+REPORTED = {"spec.decision": "GO", "spec.summary": "stable", "spec.decidedBy": HUDSON}
+SIGNED = {
+    "value": "-----BEGIN SSH SIGNATURE-----",
+    "expiresAt": "2026-03-08T10:00:00Z",
+}
 
 TRANSITIONS = (
     *(
@@ -136,11 +141,42 @@ TRANSITIONS = (
     allowed("Approval", "decided", {}, GO),
     allowed("Approval", "decided again", GO, {"spec.decision": "NO-GO"}),
     allowed("Approval", "reworded", GO, {"spec.reason": "no new findings"}),
+    allowed("Approval", "decided by another", GO, {"spec.decidedBy": {"username": "ivy"}}),
     forbidden(
         "Approval",
-        "decision removed",
+        "signer removed",
         GO,
-        {"spec.decision": REMOVED},
+        {"spec.decidedBy": REMOVED},
+        says="a decision and its signer go together",
+        by=ApprovalSpec,
+    ),
+    forbidden(
+        "Approval",
+        "section taken back",
+        {"spec.request.requiredSections": ["riskAssessment"], "spec.riskAssessment": "low", **GO},
+        {"spec.riskAssessment": REMOVED},
+        says="needs a riskAssessment",
+        by=ApprovalSpec,
+    ),
+    forbidden(
+        "Approval",
+        "signature taken back",
+        {"spec.request.signing": "Required", "spec.signature": SIGNED, **GO},
+        {"spec.signature": REMOVED},
+        says="needs a detached signature",
+        by=ApprovalSpec,
+    ),
+    allowed(
+        "Approval",
+        "withdrawn without a signature",
+        {"spec.request.signing": "Required", "spec.signature": SIGNED, **GO},
+        {"spec.decision": "NO-GO", "spec.signature": REMOVED},
+    ),
+    forbidden(
+        "Approval",
+        "decision and signer removed",
+        GO,
+        {"spec.decision": REMOVED, "spec.decidedBy": REMOVED},
         says="a decision may not be removed",
         by=ApprovalSpec,
     ),
@@ -159,6 +195,8 @@ TRANSITIONS = (
             ("decided again", {"spec.decision": "NO-GO"}),
             ("reworded", {"spec.reason": "it was not me"}),
             ("commented", {"spec.riskAssessment": "after the fact"}),
+            ("signed by another", {"spec.decidedBy": {"username": "ivy"}}),
+            ("signed", {"spec.signature": SIGNED}),
         )
     ),
     allowed("Approval", "labelled after use", GO, {"metadata.labels": {"a": "b"}}, state="Used"),
@@ -166,9 +204,17 @@ TRANSITIONS = (
     allowed("Checkpoint", "reported again", REPORTED, {"spec.decision": "NO-GO"}),
     forbidden(
         "Checkpoint",
-        "decision removed",
+        "signer removed",
         REPORTED,
-        {"spec.decision": REMOVED},
+        {"spec.decidedBy": REMOVED},
+        says="a decision and its signer go together",
+        by=CheckpointSpec,
+    ),
+    forbidden(
+        "Checkpoint",
+        "decision and signer removed",
+        REPORTED,
+        {"spec.decision": REMOVED, "spec.decidedBy": REMOVED},
         says="a decision may not be removed",
         by=CheckpointSpec,
     ),

@@ -13,6 +13,7 @@ from surefoot.domain import (
     approvals,
     checkpoints,
     decide,
+    no_go,
     requests,
     review,
     rollback,
@@ -22,6 +23,7 @@ from surefoot.domain import (
     triggers,
     windows,
 )
+from surefoot.domain.snapshot import Admission
 from surefoot.domain.verdicts import Aspect, passes
 from tests.support import world as worlds
 from tests.support.tales import Op, Shape, a_tale
@@ -58,18 +60,29 @@ def expired_counts(patch: pytest.MonkeyPatch) -> None:
 
 def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
     """A NO-GO does not stand."""
-    patch.setattr(approvals, "standing_no_go", lambda _: None)
-    patch.setattr(checkpoints, "standing_no_go", lambda _: None)
+    patch.setattr(approvals, "standing_no_go", lambda *_: None)
+    patch.setattr(checkpoints, "standing_no_go", lambda *_: None)
 
 
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
     """Only the latest decision of a request is looked at, whoever gave it."""
 
-    def latest(known: Any) -> Any:
+    def latest(_: Any, known: Any) -> Any:
         words = [(r, d.history[-1]) for r, d in known if d is not None]
         return next((w for w in words if w[1].decision is Decision.NO_GO), None)
 
     patch.setattr(approvals, "standing_no_go", latest)
+
+
+def forged_counts(patch: pytest.MonkeyPatch) -> None:
+    """A name counts that admission did not see."""
+    patch.setattr(approvals, "is_known_to_be_theirs", lambda *_: True)
+
+
+def forged_lifts(patch: pytest.MonkeyPatch) -> None:
+    """A GO that admission did not see lifts a NO-GO."""
+    patch.setattr(no_go, "is_known_to_be_theirs", lambda *_: True)
+    patch.setattr(no_go, "_earlier_go_is_theirs", lambda *_: True)
 
 
 def planner_signs(patch: pytest.MonkeyPatch) -> None:
@@ -289,6 +302,35 @@ SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
         "S7",
         Shape(),
         [("sign", 0, "ann", "NO-GO"), ("tick", 1), ("sign", 0, "bob", "GO"), ("tick", 1)],
+    ),
+    (
+        forged_counts,
+        "S6",
+        Shape(roles=1, enforced=True),
+        [
+            ("admission", Admission.NOT_ENFORCED),
+            ("sign", 0, "ann", "GO"),
+            ("tick", 1),
+            ("admission", Admission.ENFORCED),
+            ("tick", 1),
+        ],
+    ),
+    (
+        forged_lifts,
+        "S7",
+        Shape(roles=1, enforced=True),
+        [
+            ("sign", 0, "ann", "NO-GO"),
+            ("tick", 1),
+            ("admission", Admission.NOT_ENFORCED),
+            ("sign", 0, "ann", "GO"),
+            ("tick", 1),
+            ("admission", Admission.ENFORCED),
+            ("sign", 0, "bob", "GO"),
+            ("tick", 2),
+            ("all sign",),
+            ("tick", 1),
+        ],
     ),
     (planner_signs, "S6", Shape(roles=1), [("sign", 0, "pat", "GO"), ("tick", 1)]),
     (

@@ -18,7 +18,7 @@ from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
 from surefoot.api.v1alpha1.rollout import ApprovalRule, ApprovalsPolicy, Rollout, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, Transition
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.snapshot import Admission, ConfigMap
 from surefoot.domain.transitions import entry_hash
 from tests.support.world import Write
 
@@ -45,6 +45,7 @@ class Intent:
     before: Rollout
     requests: dict[str, Request]
     halted: bool
+    admission: Admission
     percent: int | None
     committed_at: datetime | None
 
@@ -57,7 +58,10 @@ class Judge:
     rollout: Rollout | None = None
     requests: dict[str, Request] = field(default_factory=dict)
     words: dict[str, dict[str, tuple[datetime, Decision]]] = field(default_factory=dict)
+    forged: set[tuple[str, int]] = field(default_factory=set)
+    """Requests, by name and generation, that were decided as GO while nobody saw to who it was."""
     halted: bool = False
+    admission: Admission = Admission.UNENFORCED
     data: dict[str, str] = field(default_factory=dict)
     percent: int | None = None
     """What the operator itself wrote last."""
@@ -92,6 +96,8 @@ class Judge:
                 self._request(write, request)
             case ConfigMap() as config_map:
                 self._config_map(write, config_map)
+            case Admission() as admission:
+                self.admission = admission
             case _:
                 self.halted = write.what is not None
 
@@ -114,6 +120,7 @@ class Judge:
             before=before,
             requests=dict(self.requests),
             halted=self.halted,
+            admission=self.admission,
             percent=self.percent,
             committed_at=self.committed_at,
         )
@@ -132,6 +139,8 @@ class Judge:
         spec, to = intent.rollout.spec, intent.pending.to
         demand(not spec.paused, "S7", "it was paused")
         demand(not intent.halted, "S7", "it was halted")
+        known = intent.admission in {Admission.ENFORCED, Admission.UNENFORCED}
+        demand(known, "S7", f"admission was {intent.admission}")
         demand(spec.rollback is None or spec.rollback.to >= to, "S7", "a rollback was asked for")
         demand(intent.rollout.metadata.deletion_timestamp is None, "S7", "it was being deleted")
         for name, request in intent.requests.items():
@@ -146,11 +155,11 @@ class Judge:
         if intent.pending.type == "Start":
             return False
         if isinstance(asked, ApprovalRequest):
-            return asked.to == intent.pending.to
+            return asked.from_ < intent.pending.to and (intent.pending.from_ or 0) < asked.to
         return asked.percent == intent.pending.from_
 
     def _has_lifted(self, signer: str, request: Request) -> bool:
-        """Whether the signer said GO later, on another round of the same question."""
+        """Whether the signer said GO later, to another request about the same."""
         mine = self.words[request.metadata.name][signer][0]
         return any(
             words[signer] > (mine, Decision.GO) and words[signer][1] is Decision.GO
@@ -193,12 +202,14 @@ class Judge:
             version = request.metadata.resource_version
             demand(version == decision.resource_version, "S6", "another version was counted")
             _is_bound(request, intent, "S6")
-            signer = request.spec.decided_by.username if request.spec.decided_by else ""
+            signer = _signer(request)
+            written = (decision.name, request.metadata.generation)
+            demand(written not in self.forged, "S6", f"{decision.name} may be forged")
             demand(signer not in self.planners, "S6", f"{signer} planned it")
             given = self.words[decision.name][signer][0]
             age = intent.at - given
             demand(age < parse_duration(policy.max_age), "S6", f"{decision.name} is {age} old")
-            people.add(signer)
+            people.add(signer.lower())
         demand(len(people) >= (needed or 0), "S6", f"{len(people)} people of {needed} have signed")
 
     # Checkpoints and Approvals.
@@ -216,7 +227,11 @@ class Judge:
                 f"{name} was used for something else",
             )
         if write.by != "operator" and request.spec.decision is not None:
-            signer = request.spec.decided_by.username if request.spec.decided_by else ""
+            signer = _signer(request)
+            is_go = request.spec.decision is Decision.GO
+            if is_go and self.admission is Admission.NOT_ENFORCED:
+                self.forged.add((name, request.metadata.generation))
+                return
             self.words.setdefault(name, {})[signer] = (write.at, request.spec.decision)
 
     # The ConfigMap.
@@ -257,10 +272,15 @@ def _may_decide(signer: str, request: Request) -> bool:
     return signer in people and signer not in asked.excluded_users
 
 
+def _signer(request: Request) -> str:
+    assert request.spec.decided_by is not None, "the API server takes no decision without a signer"
+    return request.spec.decided_by.username
+
+
 def _question(request: Request) -> tuple[Any, ...]:
     asked = request.spec.request
     if isinstance(asked, ApprovalRequest):
-        return ("Approval", asked.role, asked.to)
+        return ("Approval", asked.role)
     return ("Checkpoint", asked.name, asked.percent)
 
 

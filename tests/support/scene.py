@@ -118,13 +118,14 @@ class Scene:
         """Patch the spec, as `kubectl patch --type=merge` does."""
         await self.patch("rollouts", self.name, {"spec": changes})
 
-    async def when_somebody_decides(self, role: str, decision: str, percent: int) -> None:
-        """Patch the Approval once it is there."""
+    async def when_somebody_decides(
+        self, role: str, decision: str, percent: int, *, by: str = "hudson"
+    ) -> None:
+        """Patch the Approval once it is there, in somebody's name."""
         name = f"{self.name}-{percent}-{role}"
         await self.until(lambda: self.get("approvals", name), f"Approval {name}")
-        await self.patch(
-            "approvals", name, {"spec": {"decision": decision, "reason": "because of a test"}}
-        )
+        decided = {"decision": decision, "reason": "a test", "decidedBy": {"username": by}}
+        await self.patch("approvals", name, {"spec": decided})
 
     async def when_somebody_changes_the_flag(self, text: str, manager: str = "meddler") -> None:
         """Patch the ConfigMap under another field manager."""
@@ -139,12 +140,14 @@ class Scene:
         through: Callable[[Cluster], Cluster] = lambda cluster: cluster,
         interval: float = 1.0,
         sweep_every: float = 2.0,
+        admission: AdmissionMode = AdmissionMode.UNENFORCED,
+        admission_every: float = 1.0,
         wait: bool = True,
     ) -> AsyncIterator[Acting]:
         """Run an operator for the time of the block; then stop it gracefully."""
         settings = Settings(
             evaluation_interval=timedelta(seconds=interval),
-            admission=AdmissionMode.UNENFORCED,
+            admission=admission,
             providers=self.providers,
             listen="127.0.0.1:0",
             operator_namespace="surefoot-system",
@@ -155,7 +158,7 @@ class Scene:
             source=KopfSource(str(self.kubeconfig), (self.namespace,)),
             kubeconfig=str(self.kubeconfig),
             namespaces=(self.namespace,),
-            seams=Seams(cluster=through, sweep_every=sweep_every),
+            seams=Seams(cluster=through, sweep_every=sweep_every, admission_every=admission_every),
         )
         async with assembled(start) as operator:
             task = asyncio.create_task(operator.run())

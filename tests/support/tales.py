@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain import decide as decisions
 from surefoot.domain.measurements import Outcome
-from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.snapshot import Admission, Snapshot
 from tests.support.invariants import Judge
 from tests.support.world import (
     START,
@@ -68,6 +68,7 @@ class Shape:
     quorum: int | None = None
     opens: str = "Step"
     max_age: str = "7d"
+    enforced: bool = False
 
     def spec(self, variant: int = 0) -> dict[str, Any]:
         """The plan, or a change of it: another approver, trigger, soak; or one that is invalid."""
@@ -109,10 +110,12 @@ shapes = st.builds(
     quorum=st.sampled_from([None, None, 1, 2]),
     opens=st.sampled_from(["Step", "AfterHold"]),
     max_age=st.sampled_from(["7d", "4m"]),
+    enforced=st.booleans(),
 )
 
 _people = st.sampled_from([*PEOPLE, "rex", PLANNER, "eve"])
 _decision = st.sampled_from(["GO", "GO", "GO", "GO", "NO-GO"])
+_KNOWN = [Admission.ENFORCED, Admission.NOT_ENFORCED, Admission.UNKNOWN]
 ops = st.one_of(
     st.tuples(st.just("tick"), st.integers(1, 6)),
     st.tuples(st.just("tick"), st.integers(1, 6)),
@@ -126,6 +129,7 @@ ops = st.one_of(
     st.tuples(st.just("halt"), st.booleans()),
     st.tuples(st.just("ceiling"), st.sampled_from([None, None, 0, 10, 30, 100])),
     st.just(("attempt",)),
+    st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
     st.tuples(st.just("tamper"), st.sampled_from(["0", "50", "99", "x", None])),
     st.tuples(st.just("crash"), st.sampled_from(["before", "after"]), st.integers(1, 3)),
@@ -143,6 +147,8 @@ class Tale:
         self.metric = Recording()
         self.world = World(a_rollout(**shape.spec()), metrics={"errors": self.metric})
         self.world.annotate(requested_by=PLANNER)
+        if shape.enforced:
+            self.world.enforce(Admission.ENFORCED)
         self.judge = Judge(frozenset({PLANNER}))
         self.memory: list[Snapshot] = []
         self.look()
@@ -223,6 +229,12 @@ class Tale:
             self.world.stop()
         elif self.world.halt is not None:
             self.world.unstop()
+
+    def _admission(self, admission: Admission) -> None:
+        """The policies go or come back; what was decided before, the operator has seen before."""
+        if self.shape.enforced:
+            self.look()
+            self.world.enforce(admission)
 
     def _ceiling(self, to: int | None) -> None:
         self.world.edit(rollback=None if to is None else {"to": to, "reason": "told"})
@@ -312,6 +324,7 @@ class Tale:
         world.failing = {}
         self.metric.say(world.now, 0.0)
         self._halt(False)
+        self._admission(Admission.ENFORCED)
         self._plan(0)
         world.edit(paused=None, rollback=None)
         self.look()

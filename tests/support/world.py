@@ -20,7 +20,7 @@ from surefoot.api.v1alpha1.meta import (
     ObjectMeta,
 )
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, RoleStatus, RolloutStatus
 from surefoot.domain.config_map import (
     Rendering,
     carries,
@@ -44,6 +44,7 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.questions import questions
+from surefoot.domain.signing import SignatureFact
 from surefoot.domain.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
 from surefoot.domain.transitions import committed
 
@@ -170,7 +171,9 @@ class World:
     claims: tuple[Claim, ...] = ()
     halt: Halt | None = None
     admission: Admission = Admission.UNENFORCED
+    admission_fault: str = ""
     seen_undecided: set[str] = field(default_factory=set)
+    signatures: dict[str, SignatureFact] = field(default_factory=dict)
     version: int = 1
     announcements: list[Announcement] = field(default_factory=list)
     percents: list[tuple[datetime, int]] = field(default_factory=list)
@@ -204,6 +207,7 @@ class World:
             checkpoints=tuple(self.checkpoints.values()),
             approvals=tuple(self.approvals.values()),
             seen_undecided=frozenset(self.seen_undecided),
+            signatures=dict(self.signatures),
             measurements={
                 name: self._measure(name, query)
                 for name, query in asked.items()
@@ -219,6 +223,7 @@ class World:
             claims=self.claims,
             halt=self.halt,
             admission=self.admission,
+            admission_fault=self.admission_fault,
             evaluation_interval=self.interval,
             clock_uncertainty=self.uncertainty,
         )
@@ -263,6 +268,10 @@ class World:
     def message(self, kind: str) -> str:
         """What a condition says."""
         return next(c.message for c in self.status.conditions if c.type == kind)
+
+    def role(self, name: str) -> RoleStatus:
+        """What the status says of a role."""
+        return next(role for role in self.status.approvals if role.role == name)
 
     def blockers(self) -> list[tuple[str, str]]:
         """Condition and reason of everything that is missing."""
@@ -355,7 +364,7 @@ class World:
         self._record("person", "Rollout", self.rollout)
 
     def annotate(self, **annotations: str) -> None:
-        """Annotate the Rollout: `requested_by`, `authors`, `on_behalf_of`."""
+        """Annotate the Rollout: `requested_by`, `authors`, `attempt_by`, `on_behalf_of`."""
         named = {f"surefoot.dev/{key.replace('_', '-')}": v for key, v in annotations.items()}
         metadata = self.rollout.metadata.model_copy(
             update={"annotations": named, "resource_version": self._next_version()}
@@ -363,16 +372,14 @@ class World:
         self.rollout = self.rollout.model_copy(update={"metadata": metadata})
 
     def sign(
-        self, name: str, by: str = "", *, decision: str = "GO", reason: str = "ok", **more: Any
+        self, name: str, by: str, *, decision: str = "GO", reason: str = "ok", **more: Any
     ) -> None:
         """Decide an Approval or Checkpoint, as `kubectl patch` would."""
         store: Any = self.approvals if name in self.approvals else self.checkpoints
         request = store[name]
         says = "reason" if isinstance(request, Approval) else "summary"
         wire = request.spec.model_dump(by_alias=True, exclude_none=True)
-        wire |= {"decision": decision, says: reason, **more}
-        if by:
-            wire["decidedBy"] = {"username": by}
+        wire |= {"decision": decision, says: reason, "decidedBy": {"username": by}, **more}
         spec = type(request.spec).model_validate(wire)
         if spec == request.spec:
             return
@@ -385,7 +392,15 @@ class World:
             }
         )
         store[name] = request.model_copy(update={"spec": spec, "metadata": metadata})
-        self._record(by or "person", type(request).__name__, store[name])
+        self._record(by, type(request).__name__, store[name])
+
+    def verify(self, name: str, fact: SignatureFact | None) -> None:
+        """What the verifier says of an Approval's detached signature; None: nothing yet."""
+        uid = self.approvals[name].metadata.uid
+        if fact is None:
+            self.signatures.pop(uid, None)
+        else:
+            self.signatures[uid] = fact
 
     def tamper(self, manager: str = "kubectl-edit", **data: str) -> None:
         """Change the ConfigMap past the operator."""
@@ -401,6 +416,11 @@ class World:
         )
         self.config_map = replace(self.config_map, resource_version=self._next_version())
         self._record("person", "ConfigMap", self.config_map)
+
+    def enforce(self, admission: Admission) -> None:
+        """What is known of the admission policies from now on."""
+        self.admission = admission
+        self._record("person", "Admission", admission)
 
     def stop(self, reason: str = "incident", until: datetime | None = None) -> None:
         """Halt everything in the namespace."""

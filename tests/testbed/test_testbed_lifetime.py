@@ -123,6 +123,29 @@ def test_data_can_be_kept(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
+def test_another_api_server_shares_store_people_and_flags_and_ends_with_the_bed(
+    tmp_path: Path,
+) -> None:
+    """It is one of the bed's components, also for whoever attaches to the bed."""
+    flags = ("--anonymous-auth=false",)
+    with TestBed.start(tmp_path / "bed", prometheus=False, api_server_flags=flags) as bed:
+        another = bed.another_api_server()
+        bed.kubectl("create", "namespace", "by-the-first")
+        seen = bed.kubectl("get", "namespaces", "--output=name", f"--server={another.server}")
+        assert "namespace/by-the-first" in seen.stdout.split()
+        with bed.client("cora", server=another.server) as cora:
+            assert cora.get("/api/v1/nodes").status_code == 403
+        for server in (bed.server, another.server):
+            anonymous = httpx.get(f"{server}/version", verify=False, trust_env=False)
+            assert anonymous.status_code == 401
+        found = TestBed.attach(bed.directory)
+        assert {component.name: component.pid for component in found.components} == {
+            component.name: component.pid for component in bed.components
+        }
+        assert another.pid in {component.pid for component in bed.components}
+    assert _processes_of(tmp_path) == []
+
+
 def test_taken_port_is_exchanged_for_another(
     own_bed: TestBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

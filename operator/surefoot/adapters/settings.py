@@ -23,8 +23,9 @@ from watchfiles import awatch
 
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
-from surefoot.domain.snapshot import Admission
 from surefoot.errors import ConfigurationError
+from surefoot.policies import PolicySettings
+from surefoot.policies.settings import DEFAULT_OPERATOR
 
 log = structlog.get_logger(__name__)
 
@@ -65,17 +66,57 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+_SECTION = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    alias_generator=to_camel,
+    populate_by_name=True,
+    use_attribute_docstrings=True,
+    hide_input_in_errors=True,
+)
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=64)
+]
+
+
+class Custodians(BaseModel):
+    """Who may write the allowed signers of detached signatures. Nobody may, if nobody is named."""
+
+    model_config = _SECTION
+
+    users: Names = ()
+    """User names."""
+    groups: Names = ()
+    """Groups."""
+
+
+class PolicySection(BaseModel):
+    """What the admission policies know of this cluster. They are generated from this as well."""
+
+    model_config = _SECTION
+
+    operator: Annotated[str, Field(min_length=1, max_length=256)] = DEFAULT_OPERATOR
+    """The user name that the API server knows the operator by."""
+    collectors: Names = ()
+    """Further identities of garbage collection, where the controller manager has another name."""
+    custodians: Custodians = Custodians()
+    """Who may write the allowed signers."""
+
+    @property
+    def settings(self) -> PolicySettings:
+        """What the policies are made with."""
+        return PolicySettings(
+            operator=self.operator,
+            collectors=self.collectors,
+            custodian_users=self.custodians.users,
+            custodian_groups=self.custodians.groups,
+        )
+
+
 class Settings(BaseModel):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
+    model_config = _SECTION
 
     evaluation_interval: Length = timedelta(seconds=30)
     """How often metrics are asked for and Rollouts are looked at."""
@@ -84,6 +125,8 @@ class Settings(BaseModel):
     admission: AdmissionMode = AdmissionMode.ENFORCED
     """Enforced: the admission policies must bind signatures to people. Unenforced: there are none,
     and anybody who may patch an Approval may sign in any name."""
+    policies: PolicySection = PolicySection()
+    """What the admission policies know of this cluster."""
     providers: Annotated[tuple[ProviderSettings, ...], Field(max_length=64)] = ()
     """The metrics providers that Rollouts may name."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
@@ -103,13 +146,6 @@ class Settings(BaseModel):
                 raise ValueError(f'the provider "{name}" is there twice')
         host_and_port(self.listen)
         return self
-
-    @property
-    def admission_state(self) -> Admission:
-        """What a decision is told before the policies were looked at."""
-        if self.admission is AdmissionMode.UNENFORCED:
-            return Admission.UNENFORCED
-        return Admission.UNKNOWN
 
 
 def host_and_port(listen: str) -> tuple[str, int]:

@@ -40,6 +40,12 @@ class PrometheusTelemetry:
             "1 where admission binds signatures to people",
             registry=registry,
         )
+        self._admission_checks = Counter(
+            "surefoot_admission_checks",
+            "Checks of the admission policies",
+            ("result",),
+            registry=registry,
+        )
         self._passes = Counter(
             "surefoot_reconciles", "Passes over Rollouts", ("result",), registry=registry
         )
@@ -96,6 +102,10 @@ class PrometheusTelemetry:
     def admission(self, state: Admission) -> None:
         """What is known of admission."""
         self._admission.set(1 if state is Admission.ENFORCED else 0)
+
+    def admission_checked(self, state: Admission) -> None:
+        """A check of the policies ended with this."""
+        self._admission_checks.labels(state.value).inc()
 
     def part_failed(self) -> None:
         """A part of the operator failed and was started anew."""

@@ -19,10 +19,13 @@ from surefoot.application.ports import (
     Kind,
     ObjectKey,
     Request,
+    Signatures,
+    Standing,
 )
 from surefoot.application.store import Store
 from surefoot.domain.measurements import Measurement, QueryFacts
-from surefoot.domain.snapshot import Admission, ConfigMap, Halt, Snapshot
+from surefoot.domain.signing import SignatureFact
+from surefoot.domain.snapshot import ConfigMap, Halt, Snapshot
 from surefoot.errors import UnreadableObject
 
 
@@ -52,7 +55,6 @@ class Rules:
 
     evaluation_interval: timedelta
     status_refresh: timedelta
-    admission: Admission
 
 
 class Answers(Protocol):
@@ -60,6 +62,17 @@ class Answers(Protocol):
 
     def answers(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By metric name, what is known now; asks for what is missing, and never waits for it."""
+
+
+class AdmissionView(Protocol):
+    """What is known of the admission policies."""
+
+    @property
+    def standing(self) -> Standing:
+        """As of the latest check."""
+
+    async def refresh(self) -> Standing:
+        """As of a check that was made just now. Bounded in time; never raises."""
 
 
 class Gatherer:
@@ -73,6 +86,8 @@ class Gatherer:
         providers: MetricsProviders,
         answers: Answers,
         *,
+        admission: AdmissionView,
+        signatures: Signatures | None = None,
         operator_namespace: str,
         rules: Rules,
     ) -> None:
@@ -82,11 +97,19 @@ class Gatherer:
         self._clock = clock
         self._providers = providers
         self._answers = answers
+        self._admission = admission
+        self._signatures = signatures
         self._operator_namespace = operator_namespace
 
-    async def gather(self, key: ObjectKey, *, fresh: bool) -> Facts | Gone | Unreadable:
-        """The facts as of now."""
-        return await (self._afresh(key) if fresh else self._from_caches(key))
+    async def gather(
+        self, key: ObjectKey, *, fresh: bool, admission: bool = False
+    ) -> Facts | Gone | Unreadable:
+        """The facts as of now; ``admission``: with a check of the policies among the fresh reads.
+
+        So are detached signatures, then, against the allowed signers of now. Without it the latest
+        check must do, and nothing is waited for: so a rollback is gathered.
+        """
+        return await (self._afresh(key, admission) if fresh else self._from_caches(key))
 
     async def _from_caches(self, key: ObjectKey) -> Facts | Gone | Unreadable:
         rollout = self._store.rollout(key)
@@ -99,17 +122,20 @@ class Gatherer:
         if config_map is None and rollout.status.committed is None:
             # Only managed ConfigMaps are watched, and this one may be somebody else's.
             config_map = _found(await self._cluster.config_map(target))
+        approvals = self._store.approvals(key)
         snapshot = self._snapshot(
             key,
             rollout,
             config_map=config_map,
             checkpoints=self._store.checkpoints(key),
-            approvals=self._store.approvals(key),
+            approvals=approvals,
+            signatures=await self._verified(approvals, afresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
+            standing=self._admission.standing,
         )
         return Facts(snapshot, None)
 
-    async def _afresh(self, key: ObjectKey) -> Facts | Gone | Unreadable:
+    async def _afresh(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
         known = self._store.rollout(key)
         try:
             # The name of the ConfigMap can not change while the Rollout lives, so all reads can be
@@ -118,7 +144,8 @@ class Gatherer:
             if expected is None:
                 return Gone()
             target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
-            rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+            standing, rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+                self._standing(afresh=admission),
                 self._cluster.rollout(key),
                 self._cluster.config_map(target),
                 self._cluster.checkpoints(key),
@@ -141,9 +168,21 @@ class Gatherer:
             config_map=_found(held),
             checkpoints=checkpoints,
             approvals=approvals,
+            signatures=await self._verified(approvals, afresh=admission),
             halt=halt,
+            standing=standing,
         )
         return Facts(snapshot, ConfigMapRead(held))
+
+    async def _standing(self, *, afresh: bool) -> Standing:
+        return await self._admission.refresh() if afresh else self._admission.standing
+
+    async def _verified(
+        self, approvals: tuple[Approval, ...], *, afresh: bool
+    ) -> Mapping[str, SignatureFact]:
+        if self._signatures is None:
+            return {}
+        return await self._signatures.verify(approvals, afresh=afresh)
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
         self._store.took_in(Kind.ROLLOUT, rollout, key)
@@ -159,7 +198,9 @@ class Gatherer:
         config_map: ConfigMap | None,
         checkpoints: tuple[Checkpoint, ...],
         approvals: tuple[Approval, ...],
+        signatures: Mapping[str, SignatureFact],
         halt: Halt | None,
+        standing: Standing,
     ) -> Snapshot:
         return Snapshot(
             rollout=rollout,
@@ -167,12 +208,14 @@ class Gatherer:
             checkpoints=checkpoints,
             approvals=approvals,
             seen_undecided=self._store.seen_undecided((*checkpoints, *approvals)),
+            signatures=signatures,
             measurements=self._answers.answers(key, rollout),
             queries=self._query_facts(rollout),
             providers=self._providers.names(key.namespace),
             claims=self._store.claims_beside(rollout),
             halt=halt,
-            admission=self.rules.admission,
+            admission=standing.admission,
+            admission_fault=standing.fault,
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),

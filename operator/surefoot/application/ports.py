@@ -3,7 +3,7 @@
 Objects cross these ports as models and frozen facts; raw JSON stays in the adapters.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,10 +15,15 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.config_map import Rendering
 from surefoot.domain.plan import Announcement
-from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.domain.signing import SignatureFact
+from surefoot.domain.snapshot import Admission, ConfigMap, Halt
 
 Request = Checkpoint | Approval
 Observable = Rollout | Checkpoint | Approval | ConfigMap
+
+ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
+"""In the operator's namespace: whose keys detached signatures may be made with."""
+ALLOWED_SIGNERS_KEY = "allowed_signers"
 
 
 class ObjectKey(NamedTuple):
@@ -237,3 +242,29 @@ class Telemetry(Protocol):
 
     def watch_missed(self, kind: str, count: int) -> None:
         """Changes that a sweep found and no watch had told."""
+
+
+class Standing(NamedTuple):
+    """How the admission policies stand. ``fault`` says what is wrong; empty where nothing is."""
+
+    admission: Admission
+    fault: str = ""
+
+
+class Policies(Protocol):
+    """The admission policies, as far as the operator must know that they are in force."""
+
+    async def check(self) -> Standing:
+        """Look once, now. Bounded in time; a fault is an answer and never raised."""
+
+
+class Signatures(Protocol):
+    """Verifies the detached signatures of decisions."""
+
+    async def verify(
+        self, approvals: Iterable[Approval], *, afresh: bool
+    ) -> Mapping[str, SignatureFact]:
+        """What is to be said of each signature, by the Approval's UID; a fault is never raised.
+
+        ``afresh``: against allowed signers that are read now. Without it the latest known must do.
+        """

@@ -22,7 +22,7 @@ from surefoot.application.ports import (
 )
 from surefoot.application.queue import Lane
 from surefoot.application.store import Store
-from surefoot.domain.plan import Announcement, Plan
+from surefoot.domain.plan import Announcement, Apply, Intend, Plan
 from surefoot.domain.snapshot import Snapshot
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 
@@ -113,7 +113,7 @@ class Reconciler:
     async def _look(self, key: ObjectKey) -> Pass:
         judged = await self._judge(key, fresh=False)
         if not isinstance(judged, Pass) and judged.plan.moves_the_flag:
-            judged = await self._judge(key, fresh=True)
+            judged = await self._judge_afresh(key, judged.plan)
         if isinstance(judged, Pass):
             return judged
         facts, plan = judged
@@ -133,8 +133,19 @@ class Reconciler:
             self._lane(key),
         )
 
-    async def _judge(self, key: ObjectKey, *, fresh: bool) -> "_Judged | Pass":
-        facts = await self._gatherer.gather(key, fresh=fresh)
+    async def _judge_afresh(self, key: ObjectKey, plan: Plan) -> "_Judged | Pass":
+        """Judge again on fresh reads. Only what may move people forward waits for admission."""
+        asks = _goes_forward(plan)
+        judged = await self._judge(key, fresh=True, admission=asks)
+        if asks or isinstance(judged, Pass) or not _goes_forward(judged.plan):
+            return judged
+        # The caches said something else, such as a rollback that nobody wants any more.
+        return await self._judge(key, fresh=True, admission=True)
+
+    async def _judge(
+        self, key: ObjectKey, *, fresh: bool, admission: bool = False
+    ) -> "_Judged | Pass":
+        facts = await self._gatherer.gather(key, fresh=fresh, admission=admission)
         if isinstance(facts, Gone):
             self._failures.pop(key, None)
             self._complaints.pop(key, None)
@@ -197,3 +208,11 @@ class Reconciler:
 class _Judged(NamedTuple):
     facts: Facts
     plan: Plan
+
+
+def _goes_forward(plan: Plan) -> bool:
+    """Whether the plan decides on a start or an advance, or goes on with one.
+
+    Neither a rollback does, nor giving up an advance, nor restoring what was committed.
+    """
+    return not plan.is_urgent and any(isinstance(action, Intend | Apply) for action in plan.actions)

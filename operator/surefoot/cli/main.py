@@ -6,7 +6,9 @@ from importlib.metadata import version as installed_version
 import typer
 
 from surefoot.cli.exits import USAGE, fail
+from surefoot.cli.policies import print_policies
 from surefoot.cli.run import run_operator
+from surefoot.cli.sign import sign_decision
 
 app = typer.Typer(
     name="surefoot",
@@ -16,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run_operator)
+app.command("sign")(sign_decision)
+app.command("policies")(print_policies)
 
 
 @app.command()

@@ -15,6 +15,9 @@ from surefoot.testbed.users import User
 AUTHOR = "thon"
 """Writes the plan, releases, and raises ``attempt``."""
 
+LEAD = "cora"
+"""May patch every Approval, as far as RBAC goes."""
+
 PEOPLE_DECIDE = ("CheckpointsPassed", "Approved")
 """The conditions that a person's patch makes True."""
 
@@ -62,17 +65,19 @@ class Person:
     name: str
     role: str
 
-    def typed(self, ask: Ask) -> str:
+    def typed(self, ask: Ask, *, naming: str = "") -> str:
         """The operator's command, with what it leaves blank filled in.
 
-        Without admission policies nobody else writes down who decided, so they do it themselves.
+        Who decided is not said here: the API server writes it down, and it knows. Who tries to
+        forge a signature is ``naming`` somebody.
         """
         words = shlex.split(ask.command)
         patch = json.loads(words[-1])
         for key, value in patch["spec"].items():
             if value == BLANK:
                 patch["spec"][key] = WORDS.get(self.role, "it is good")
-        patch["spec"]["decidedBy"] = {"username": self.name}
+        if naming:
+            patch["spec"]["decidedBy"] = {"username": naming}
         return shlex.join([*words[:-1], _compact(patch)])
 
 

@@ -48,7 +48,7 @@ def _configuration(bed: TestBed, port: int) -> dict[str, object]:
     return {
         "evaluationInterval": "1s",
         "statusRefresh": "1s",
-        "admission": "Unenforced",
+        "admission": "Enforced",
         "operatorNamespace": OPERATOR_NAMESPACE,
         "logFormat": "console",
         "listen": f"127.0.0.1:{port}",

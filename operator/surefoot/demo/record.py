@@ -107,8 +107,8 @@ def _verdict_of_the_audit_log(rollout: Rollout, patchers: Patchers) -> str:
         )
     names = ", ".join(dict.fromkeys(decision.by for decision in decisions))
     return (
-        f"{len(decisions)} signatures. The names are the signers' own word in this version; the "
-        f"API server's audit log bears them out: {names} patched with their own credentials."
+        f"{len(decisions)} signatures, each in the name that the API server knew. Its audit log "
+        f"says the same: {names} patched with their own credentials."
     )
 
 

@@ -6,7 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from surefoot.api.v1alpha1.meta import REQUESTED_BY_ANNOTATION
 from surefoot.demo import companions
+from surefoot.demo.cast import AUTHOR
 from surefoot.demo.interruption import Interruption
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
@@ -17,6 +19,8 @@ PROJECT = Path(__file__).parents[3]
 CRDS = PROJECT / "crds"
 MANIFESTS = PROJECT / "manifests" / "default"
 OBJECTS = Path(__file__).parent / "objects"
+POLL_EVERY = 0.3
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def stage(tell: Progress, interruption: Interruption) -> Iterator[Stage]:
             clearing.callback(bed.stop)
         with progress.step("kubectl apply", "CRDs, manifests/default and people are installed"):
             _install(bed, progress)
+        with progress.step("admission policies", "the admission policies are in force"):
+            _wait_for_the_policies(bed, progress)
         clearing.callback(companions.stop_companions, bed.directory)
         with progress.step("surefoot run", "the operator and the service to roll out are ready"):
             operator, service = _start_companions(bed, progress)
@@ -101,6 +107,22 @@ def _install(bed: TestBed, progress: Progress) -> None:
     ):
         progress.update(f"kubectl {' '.join(arguments)}")
         bed.kubectl(*arguments)
+
+
+def _wait_for_the_policies(bed: TestBed, progress: Progress) -> None:
+    """Until an author's plan would be stamped: policies act a moment after they were applied."""
+    plan = ("-f", str(OBJECTS / "rollout.yaml"))
+    while True:
+        tried = bed.kubectl(
+            *("apply", "--server-side", "--dry-run=server", *plan),
+            *("-o", "jsonpath={.metadata.annotations}"),
+            user=AUTHOR,
+            check=False,
+        )
+        if f'"{REQUESTED_BY_ANNOTATION}":"{AUTHOR}"' in tried.stdout:
+            return
+        progress.update("waiting for the admission policies to act")
+        time.sleep(POLL_EVERY)
 
 
 def _start_companions(bed: TestBed, progress: Progress) -> tuple[Component, Component]:

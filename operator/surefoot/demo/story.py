@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout_status import Phase
-from surefoot.demo.cast import AUTHOR, PEOPLE_DECIDE, Ask, asked_person, asks
+from surefoot.demo.cast import AUTHOR, LEAD, PEOPLE_DECIDE, Ask, Person, asked_person, asks
 from surefoot.demo.news import Mood, News, as_percent
 from surefoot.demo.scene import DemoError, Lookout, Scene
 from surefoot.demo.screen import Screen
 from surefoot.demo.stage import OBJECTS, PROJECT
 from surefoot.testbed.bed import TestBed
+from surefoot.testbed.users import ADMIN
 
 TIME_TO_READ = 4.0
 GLANCE = 1.5
@@ -22,6 +23,10 @@ GLANCE = 1.5
 
 PLAN = OBJECTS / "rollout.yaml"
 SHOWN_PLAN = PLAN.relative_to(PROJECT)
+SET_THE_FLAG = (
+    "kubectl patch configmap checkout-flags -n shop --type=merge "
+    """-p '{"data":{"checkout-v2":"100"}}'"""
+)
 RELEASE = "kubectl patch configmap checkout-release -n shop --type=merge -p"
 BAD_RELEASE = f'{RELEASE} \'{{"data":{{"version":"2.4.1","failing":"32%"}}}}\''
 MENDED_RELEASE = f'{RELEASE} \'{{"data":{{"version":"2.4.2","failing":"0.4%"}}}}\''
@@ -73,12 +78,17 @@ class Story:
         self._screen.show_command("", ask.command)
         self._screen.happened(News(ask.message, Mood.WAITING))
         self._lookout.let_pass(TIME_TO_READ)
-        self._screen.narrate(
-            "hudson signs, with his own credentials. RBAC decides who may: this version ships no "
-            "admission policies yet, so the name he signs with is his word."
-        )
+        self._try_to_get_around(ask)
+        self._screen.narrate("hudson signs. Nobody types a name: the API server knows who he is.")
         self._answer(ask)
         self._see_percent(25)
+
+    def _try_to_get_around(self, ask: Ask) -> None:
+        """What the API server itself refuses, operator or not."""
+        self._screen.narrate("cora, a lead, tries to sign for security, in hudson's name:")
+        self._is_refused(LEAD, Person(LEAD, "security").typed(ask, naming="hudson"))
+        self._screen.narrate("And admin, who may do anything, tries to just set the flag:")
+        self._is_refused(ADMIN.name, SET_THE_FLAG)
 
     def _release_something_bad(self) -> None:
         self._screen.narrate("25 %. While it soaks, thon releases 2.4.1, and 2.4.1 is bad.")
@@ -154,13 +164,19 @@ class Story:
     def _type(self, who: str, command: str) -> None:
         """Run a command of kubectl as this user; the audience sees it, and its answer."""
         self._screen.show_command(who, command)
-        program, *arguments = shlex.split(command)
-        if program != "kubectl":
-            raise DemoError(f"expected a command for kubectl, found: {command}")
-        arguments = [str(PLAN) if part == str(SHOWN_PLAN) else part for part in arguments]
-        done = self._bed.kubectl(*arguments, user=who)
+        done = self._bed.kubectl(*_arguments(command), user=who)
         self._screen.happened(News(f"{who}: {done.stdout.strip()}"))
         self._lookout.let_pass(GLANCE)
+
+    def _is_refused(self, who: str, command: str) -> None:
+        """Run a command that must not work; the audience sees why. Raises DemoError if it does."""
+        self._screen.show_command(who, command)
+        done = self._bed.kubectl(*_arguments(command), user=who, check=False)
+        if done.returncode == 0:
+            raise DemoError(f"the API server let {who} do what nobody may: {command}")
+        _, _, reason = done.stderr.strip().partition("denied request: ")
+        self._screen.happened(News(f"refused: {reason or done.stderr.strip()}", Mood.BAD))
+        self._lookout.let_pass(TIME_TO_READ)
 
     # What is waited for
 
@@ -195,6 +211,14 @@ class Story:
         return next(
             (rate.at for rate in rates if rate.at > after and (rate.value or 0.0) > bound), None
         )
+
+
+def _arguments(command: str) -> list[str]:
+    """What to pass to kubectl for a command as the audience sees it."""
+    program, *arguments = shlex.split(command)
+    if program != "kubectl":
+        raise DemoError(f"expected a command for kubectl, found: {command}")
+    return [str(PLAN) if part == str(SHOWN_PLAN) else part for part in arguments]
 
 
 def _rolled_back_because(scene: Scene) -> str | None:

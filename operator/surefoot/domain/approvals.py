@@ -16,7 +16,7 @@ from surefoot.api.v1alpha1.approval import (
     Purpose,
     RequestState,
     RoleType,
-    Section,
+    lacking_sections,
 )
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import (
@@ -25,19 +25,26 @@ from surefoot.api.v1alpha1.rollout import (
     Role,
     SeparationOfDuties,
 )
-from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
+from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
+from surefoot.domain.no_go import standing_no_go
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
+    GIVEN_WITHOUT_ADMISSION,
     Decided,
     decide_command,
     decided,
     free_names,
-    is_eligible,
-    standing_no_go,
+    is_asked,
+    is_excluded,
+    is_known_to_be_theirs,
+    is_merely_claimed_a_member,
+    is_persons_name,
+    not_a_name,
     unmet_conditions,
     who,
 )
+from surefoot.domain.signing import is_undecided, signature_evidence, signature_fault
 from surefoot.domain.situation import Situation, planners
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
 
@@ -49,8 +56,10 @@ NoGo = tuple[Approval, PastDecision]
 class RoleView:
     """One role of the step: the request that is current, and what its signer says.
 
-    ``void_reason``, ``is_expired`` and ``unmet`` (what it asks for first) say why a GO does not
-    count. ``no_go`` is a NO-GO that stands, perhaps on an earlier round or another plan.
+    ``void_reason``, ``is_expired``, ``waits_for`` (its detached signature, to be verified) and
+    ``unmet`` (what it asks for first) say why a GO does not count. ``signature`` is the detached
+    signature where one holds. ``no_go`` is a NO-GO that stands, perhaps on an earlier round or
+    another plan. ``earlier`` says why the signature of an earlier round no longer counts.
     """
 
     role: Role
@@ -59,8 +68,11 @@ class RoleView:
     void_reason: str | None
     expires_at: datetime | None
     is_expired: bool
+    waits_for: str | None
     unmet: tuple[str, ...]
+    signature: SignatureEvidence | None
     no_go: NoGo | None
+    earlier: str | None
     rounds: int
 
     @property
@@ -70,10 +82,17 @@ class RoleView:
             self.no_go is None
             and self.void_reason is None
             and not self.is_expired
+            and self.waits_for is None
             and not self.unmet
             and self.decision is not None
             and self.decision.decision is Decision.GO
         )
+
+    @property
+    def is_named_for_sure(self) -> bool:
+        """Whether admission or a key says who signed."""
+        verified = self.decision is not None and self.decision.verified
+        return verified or self.signature is not None
 
     @property
     def state(self) -> RequestState:
@@ -82,7 +101,7 @@ class RoleView:
             return RequestState.VOID
         if self.is_expired:
             return RequestState.EXPIRED
-        if self.decision is None:
+        if self.decision is None or self.waits_for is not None:
             return RequestState.PENDING
         return RequestState.GO if self.decision.decision is Decision.GO else RequestState.NO_GO
 
@@ -91,13 +110,15 @@ class RoleView:
 class ApprovalsJudgement:
     """Whether the step has the signatures it needs, and which must be asked for.
 
-    ``against`` are the NO-GOs that stand, also of roles that the plan no longer has.
+    ``against`` are the NO-GOs that stand, also of roles that the plan no longer has. ``may_ask``
+    says that it is time to ask people.
     """
 
     verdict: Verdict
     views: tuple[RoleView, ...]
     opens: tuple[OpenRequest, ...]
     against: tuple[NoGo, ...]
+    may_ask: bool = False
 
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
@@ -112,9 +133,10 @@ class ApprovalsJudgement:
                 role=view.role.name,
                 decision=view.decision.decision.value,
                 by=view.decision.by,
-                verified=view.decision.history[-1].verified,
+                verified=view.decision.verified,
                 decided_at=view.decision.at,
                 reason=view.decision.reason[:1024],
+                signature=view.signature,
             )
             for view in self.views
             if view.is_go and view.request is not None and view.decision is not None
@@ -153,7 +175,7 @@ def judge_approvals(
     )
     against = (*(view.no_go for view in views if view.no_go is not None), *removed)
     verdict = _verdict(policy, views, against, may_ask=may_ask)
-    return ApprovalsJudgement(verdict, views, opens, against)
+    return ApprovalsJudgement(verdict, views, opens, against, may_ask=may_ask)
 
 
 def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
@@ -161,9 +183,9 @@ def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, .
     removed: dict[str, list[tuple[Approval, Decided | None]]] = {}
     for approval in situation.snapshot.approvals:
         role = approval.spec.request.role
-        if role not in planned and _is_about(situation, approval):
-            removed.setdefault(role, []).append((approval, _decided(situation, approval)))
-    found = (standing_no_go(known) for _, known in sorted(removed.items()))
+        if role not in planned and _is_on_the_way(situation, approval):
+            removed.setdefault(role, []).append((approval, decided(situation, approval)))
+    found = (standing_no_go(situation, known) for _, known in sorted(removed.items()))
     return tuple(no_go for no_go in found if no_go is not None)
 
 
@@ -174,39 +196,92 @@ def _view(
     reporters: frozenset[str],
     replaced_at: datetime | None,
 ) -> RoleView:
-    asked = [
-        approval
+    known = [
+        (approval, decided(situation, approval))
         for approval in situation.snapshot.approvals
-        if approval.spec.request.role == role.name and _is_about(situation, approval)
+        if approval.spec.request.role == role.name
     ]
-    known = [(approval, _decided(situation, approval)) for approval in asked]
-    request, decision = max(
-        (pair for pair in known if _is_current(situation, pair[0])),
-        key=lambda pair: pair[0].spec.request.round,
-        default=(None, None),
+    asked = sorted(
+        (approval for approval, _ in known if _is_about(situation, approval)),
+        key=lambda approval: approval.spec.request.round,
     )
-    max_age = situation.max_age()
-    is_go = decision is not None and decision.decision is Decision.GO
-    expires_at = decision.at + max_age if is_go and decision and max_age else None
+    request = next((each for each in reversed(asked) if _is_current(situation, each)), None)
+    decision = decided(situation, request) if request is not None else None
+    expires_at = _expires_at(situation, request, decision)
     excluded = reporters if _reporters_are_excluded(policy, role) else frozenset[str]()
+    void_reason = _void_reason(
+        situation,
+        request,
+        decision,
+        planning=_planning(situation, policy),
+        reporters=excluded,
+        replaced_at=replaced_at,
+    )
+    is_go = decision is not None and decision.decision is Decision.GO
     return RoleView(
         role=role,
         request=request,
         decision=decision,
-        void_reason=_void_reason(
-            situation,
-            request,
-            decision,
-            planning=_planning(situation, policy),
-            reporters=excluded,
-            replaced_at=replaced_at,
-        ),
+        void_reason=void_reason,
         expires_at=expires_at,
         is_expired=expires_at is not None and expires_at <= situation.latest_now,
+        waits_for=_waits_for(situation, request),
         unmet=unmet_conditions(request) if request is not None and is_go else (),
-        no_go=standing_no_go(known),
-        rounds=max((approval.spec.request.round for approval in asked), default=0),
+        signature=_signature(situation, request),
+        no_go=standing_no_go(
+            situation, (pair for pair in known if _is_on_the_way(situation, pair[0]))
+        ),
+        earlier=_earlier(situation, asked),
+        rounds=asked[-1].spec.request.round if asked else 0,
     )
+
+
+def _expires_at(
+    situation: Situation, request: Approval | None, decision: Decided | None
+) -> datetime | None:
+    """When a GO stops counting: it is too old, or its detached signature says so."""
+    max_age = situation.max_age()
+    if request is None or decision is None or decision.decision is not Decision.GO:
+        return None
+    signature = request.spec.signature
+    moments = [
+        decision.at + max_age if max_age is not None else None,
+        signature.expires_at if signature is not None else None,
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _earlier(situation: Situation, asked: list[Approval]) -> str | None:
+    """Why the last signature on record does not count, as long as nobody has signed anew."""
+    for approval in reversed(asked):
+        status = approval.status
+        if status.state is RequestState.USED:
+            return None
+        if status.decisions and not _is_current(situation, approval):
+            last = status.decisions[-1]
+            why = "it has expired" if status.state is RequestState.EXPIRED else status.void_reason
+            said = f"the {last.decision.value} of {last.by} does not count"
+            return f"{said}: {why}" if why else said
+    return None
+
+
+def _is_on_the_way(situation: Situation, approval: Approval) -> bool:
+    """Whether the next step would enter percentages that this request was about.
+
+    A NO-GO to 50 % is one to 40 % or 100 % as well, until 50 % is reached. Another target does not
+    get around it.
+    """
+    asked = approval.spec.request
+    if asked.rollout.uid != situation.rollout.metadata.uid or asked.purpose is not Purpose.ADVANCE:
+        return False
+    from_, to = _stretch(asked.from_, asked.to)
+    here, there = _stretch(situation.percent or 0, _asked_percent(situation))
+    return from_ < there and here < to
+
+
+def _stretch(from_: int, to: int) -> tuple[int, int]:
+    """The percentages that are left and entered; Completed lies beyond 100."""
+    return from_, 101 if from_ == 100 else to
 
 
 def _is_about(situation: Situation, approval: Approval) -> bool:
@@ -232,10 +307,6 @@ def _is_current(situation: Situation, approval: Approval) -> bool:
         and request.attempt == situation.attempt
         and approval.status.state not in FINAL
     )
-
-
-def _decided(situation: Situation, approval: Approval) -> Decided | None:
-    return decided(approval, situation.snapshot.seen_undecided, situation.verified, situation.now)
 
 
 def _planning(situation: Situation, policy: ApprovalsPolicy) -> frozenset[str]:
@@ -264,16 +335,63 @@ def _void_reason(
     """Why a signature does not count, whatever it says; None if it may."""
     if request is None or decision is None:
         return None
-    signer = decision.by.lower()
-    if not is_eligible(request, decision.by):
-        return f"{decision.by} may not sign for this role"
-    if signer and signer in reporters:
-        return f"{decision.by} reported on this step"
-    if signer and signer in planning:
-        return f"{decision.by} requested this rollout or wrote its plan"
-    if decision.decision is Decision.NO_GO:
+    wrong_signer = _why_not_theirs_to_sign(request, decision.by, planning, reporters)
+    if wrong_signer is None and is_merely_claimed_a_member(situation, request, decision):
+        wrong_signer = (
+            f"{decision.by} is not among the users of this role, and nobody saw that they are in "
+            "one of its groups: a detached signature does not say so"
+        )
+    fault = wrong_signer or _signature_fault(situation, request)
+    if fault is not None or decision.decision is Decision.NO_GO:
+        return fault
+    return _why_go_does_not_count(situation, request, decision, replaced_at)
+
+
+def _why_not_theirs_to_sign(
+    request: Approval, by: str, planning: frozenset[str], reporters: frozenset[str]
+) -> str | None:
+    if not is_persons_name(by):
+        return not_a_name(by)
+    if by.lower() in reporters:
+        return f"{by} reported on this step"
+    if by.lower() in planning:
+        return f"{by} requested this rollout or its attempt, or wrote its plan"
+    if is_excluded(request, by):
+        return f"{by} is excluded from signing for this role"
+    if not is_asked(request, by):
+        return f"{by} may not sign for this role"
+    return None
+
+
+def _signature_fault(situation: Situation, request: Approval) -> str | None:
+    """What is wrong with the detached signature; what is not known yet is not wrong."""
+    fact = situation.snapshot.signatures.get(request.metadata.uid)
+    if is_undecided(request, fact):
         return None
-    lacking = _lacking_sections(request)
+    return signature_fault(request, fact, situation.latest_now)
+
+
+def _waits_for(situation: Situation, request: Approval | None) -> str | None:
+    """Why it can not be said yet whether the detached signature holds."""
+    if request is None:
+        return None
+    fact = situation.snapshot.signatures.get(request.metadata.uid)
+    fault = signature_fault(request, fact, situation.latest_now)
+    return fault if is_undecided(request, fact) else None
+
+
+def _signature(situation: Situation, request: Approval | None) -> SignatureEvidence | None:
+    if request is None:
+        return None
+    return signature_evidence(request, situation.snapshot.signatures.get(request.metadata.uid))
+
+
+def _why_go_does_not_count(
+    situation: Situation, request: Approval, decision: Decided, replaced_at: datetime | None
+) -> str | None:
+    if not is_known_to_be_theirs(situation, request, decision):
+        return GIVEN_WITHOUT_ADMISSION
+    lacking = lacking_sections(request.spec)
     if lacking:
         return f"it lacks {', '.join(lacking)}"
     if situation.void_before is not None and decision.at <= situation.void_before:
@@ -283,41 +401,34 @@ def _void_reason(
     return None
 
 
-def _lacking_sections(request: Approval) -> tuple[str, ...]:
-    spec = request.spec
-    written = {
-        Section.RISK_ASSESSMENT: spec.risk_assessment,
-        Section.METRICS_SUMMARY: spec.metrics_summary,
-        Section.SECURITY_STATUS: spec.security_status,
-    }
-    required = spec.request.required_sections
-    return tuple(section.value for section in required if not (written[section] or "").strip())
-
-
 def _one_role_a_person(views: tuple[RoleView, ...]) -> tuple[RoleView, ...]:
-    """Of two roles signed by one person the earlier counts."""
-    first: dict[str, RoleView] = {}
-    for view in sorted(
-        (view for view in views if view.decision is not None and view.void_reason is None),
-        key=_signed_at,
-    ):
-        if view.decision is not None and view.decision.by:
-            first.setdefault(view.decision.by.lower(), view)
-    return tuple(
-        replace(view, void_reason=f"{by} already signs for {first[by.lower()].role.name}")
-        if view.decision is not None
-        and view.void_reason is None
-        and (by := view.decision.by)
-        and first[by.lower()] is not view
-        else view
+    """Of two roles signed by one person the earlier counts; of the same moment, the first by name.
+
+    Signatures that do not count take no place from others.
+    """
+    signed = sorted(
+        (view.decision.at, view.role.name, view.decision.by)
         for view in views
+        if view.decision is not None and _has_a_say(view)
     )
+    first: dict[str, str] = {}
+    for _, role, by in signed:
+        first.setdefault(by.lower(), role)
+    return tuple(_in_one_role(view, first) for view in views)
 
 
-def _signed_at(view: RoleView) -> tuple[datetime, str]:
-    if view.decision is None:
-        raise ValueError(f"role {view.role.name} has not signed")
-    return view.decision.at, view.role.name
+def _has_a_say(view: RoleView) -> bool:
+    return view.void_reason is None and view.waits_for is None and not view.is_expired
+
+
+def _in_one_role(view: RoleView, first: dict[str, str]) -> RoleView:
+    if view.decision is None or not _has_a_say(view):
+        return view
+    by = view.decision.by
+    role = first[by.lower()]
+    if role == view.role.name:
+        return view
+    return replace(view, void_reason=f"{by} already signs for {role}")
 
 
 def _must_be_asked(view: RoleView) -> bool:
@@ -348,6 +459,7 @@ def _opening(
         groups=role.groups,
         excluded_users=tuple(sorted(excluded)),
         required_sections=role.required_sections,
+        signing=role.signing,
         requested_by=planning[0] if planning else "",
     )
     goal = "complete" if situation.target_percent is None else str(to)
@@ -366,49 +478,53 @@ def _verdict(
     # Only the rule Quorum has a quorum.
     is_enough = agreed >= (policy.quorum or len(views))
     if not against and is_enough:
-        said = ", ".join(_signature(view) for view in views if view.is_go)
-        return passes(Aspect.APPROVED, "Approved", said)
+        return passes(Aspect.APPROVED, "Approved", _said([view for view in views if view.is_go]))
     open_roles = [
-        _awaiting(view, may_ask=may_ask)
+        awaiting(view, may_ask=may_ask)
         for view in views
         if not view.is_go and view.no_go is None and not is_enough
     ]
-    return blocks(Aspect.APPROVED, *map(_no_go, against), *open_roles)
+    return blocks(Aspect.APPROVED, *map(said_of_no_go, against), *open_roles)
 
 
-def _signature(view: RoleView) -> str:
-    by = view.decision.by if view.decision else ""
-    return f"{view.role.name} by {by}" if by else f"{view.role.name} (signer not named)"
+def _said(agreed: list[RoleView]) -> str:
+    """Who signed, and whether that is certain."""
+    said = ", ".join(f"{v.role.name} by {v.decision.by}" for v in agreed if v.decision is not None)
+    certain = all(view.is_named_for_sure for view in agreed)
+    return said if certain else f"{said}; names are not verified, as admission is not enforced"
 
 
-def _no_go(no_go: NoGo) -> Missing:
+def said_of_no_go(no_go: NoGo) -> Missing:
+    """A NO-GO that stands, and what its signer can type."""
     request, entry = no_go
-    asked = request.spec.request
     return Missing(
         "NoGo",
-        f"{asked.role} is NO-GO by {entry.by or who(asked.users, asked.groups)}: {entry.reason}; "
-        "it holds until its signer decides again",
+        f"{request.spec.request.role} is NO-GO by {entry.by}: {entry.reason}; it holds until its "
+        "signer decides again",
         decide_command(request),
     )
 
 
-def _awaiting(view: RoleView, *, may_ask: bool) -> Missing:
+def awaiting(view: RoleView, *, may_ask: bool) -> Missing:
+    """What a role without a GO that counts waits for, and why an earlier one does not count."""
     people = who(view.role.users, view.role.groups)
     if view.void_reason is not None:
         reason, why = "ApprovalVoid", f" again: {view.void_reason}"
     elif view.is_expired:
         reason, why = "ApprovalExpired", " again: the earlier GO has expired"
+    elif view.waits_for is not None:
+        reason, why = "SignatureNotVerified", f": {view.waits_for}"
     elif view.unmet:
         reason = "ConditionsUnmet"
         why = (
             f" again without conditions once they are met: its GO asks for "
             f"{', '.join(view.unmet)} first, which this version can not follow up"
         )
-    elif view.request is None:
-        reason = "AwaitingApproval"
-        why = "" if may_ask else ", once soak, baseline and checkpoints hold"
     else:
-        reason, why = "AwaitingApproval", ""
+        reason = "AwaitingApproval"
+        later = view.request is None and not may_ask
+        why = ", once soak, baseline and checkpoints hold" if later else ""
+        why += f"; {view.earlier}" if view.earlier else ""
     open_request = reason in {"AwaitingApproval", "ConditionsUnmet"}
     return Missing(
         reason,

@@ -9,15 +9,19 @@ from surefoot.api.v1alpha1.durations import in_words, parse_duration
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import CheckpointPlan, DueFrom
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
+from surefoot.domain.no_go import standing_no_go
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
+    GIVEN_WITHOUT_ADMISSION,
     Decided,
     decide_command,
     decided,
     free_names,
     is_eligible,
-    standing_no_go,
+    is_known_to_be_theirs,
+    is_persons_name,
+    not_a_name,
     unmet_conditions,
     who,
 )
@@ -82,7 +86,7 @@ class CheckpointsJudgement:
                 role=view.plan.name,
                 decision=view.decision.decision.value,
                 by=view.decision.by,
-                verified=view.decision.history[-1].verified,
+                verified=view.decision.verified,
                 decided_at=view.decision.at,
                 reason=view.decision.reason[:1024],
             )
@@ -147,15 +151,15 @@ def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, .
     removed: dict[str, list[tuple[Checkpoint, Decided | None]]] = {}
     for checkpoint in _asked(situation):
         if checkpoint.spec.request.name not in planned:
-            pair = (checkpoint, _decided(situation, checkpoint))
+            pair = (checkpoint, decided(situation, checkpoint))
             removed.setdefault(checkpoint.spec.request.name, []).append(pair)
-    found = (standing_no_go(known) for _, known in sorted(removed.items()))
+    found = (standing_no_go(situation, known) for _, known in sorted(removed.items()))
     return tuple(no_go for no_go in found if no_go is not None)
 
 
 def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
     known = [
-        (checkpoint, _decided(situation, checkpoint))
+        (checkpoint, decided(situation, checkpoint))
         for checkpoint in _asked(situation)
         if checkpoint.spec.request.name == plan.name
     ]
@@ -171,20 +175,15 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
         decision=decision,
         void_reason=_void_reason(situation, request, decision),
         unmet=unmet_conditions(request) if request is not None else (),
-        no_go=standing_no_go(known),
+        no_go=standing_no_go(situation, known),
         reporters=frozenset(
             entry.by.lower()
             for checkpoint, reported in known
             if checkpoint.spec.request.attempt == situation.attempt and reported is not None
             for entry in reported.history
-            if entry.by
         ),
         due_at=_due_at(situation, plan),
     )
-
-
-def _decided(situation: Situation, checkpoint: Checkpoint) -> Decided | None:
-    return decided(checkpoint, situation.snapshot.seen_undecided, situation.verified, situation.now)
 
 
 def _is_current(situation: Situation, checkpoint: Checkpoint) -> bool:
@@ -201,10 +200,16 @@ def _void_reason(
 ) -> str | None:
     if request is None or decision is None:
         return None
+    if not is_persons_name(decision.by):
+        return not_a_name(decision.by)
     if not is_eligible(request, decision.by):
         return f"{decision.by} may not report on this"
+    if decision.decision is Decision.NO_GO:
+        return None
+    if not is_known_to_be_theirs(situation, request, decision):
+        return GIVEN_WITHOUT_ADMISSION
     fired = situation.void_before
-    if decision.decision is Decision.GO and fired is not None and decision.at <= fired:
+    if fired is not None and decision.at <= fired:
         return "a trigger fired since"
     return None
 
@@ -302,12 +307,10 @@ def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Mi
 
 def _no_go(no_go: NoGo) -> Missing:
     request, entry = no_go
-    asked = request.spec.request
-    by = entry.by or who(asked.reporter.users, asked.reporter.groups)
     return Missing(
         "NoGo",
-        f"checkpoint {asked.name} is NO-GO by {by}: {entry.reason}; it holds until its signer "
-        "decides again",
+        f"checkpoint {request.spec.request.name} is NO-GO by {entry.by}: {entry.reason}; it holds "
+        "until its signer decides again",
         decide_command(request),
     )
 

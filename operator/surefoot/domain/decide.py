@@ -47,7 +47,7 @@ from surefoot.domain.questions import questions
 from surefoot.domain.records import records
 from surefoot.domain.review import Review, review
 from surefoot.domain.rollback import Rollback, rollback_wanted
-from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.snapshot import Admission, Snapshot
 from surefoot.domain.steps import ZERO, index_of
 from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
 from surefoot.domain.verdicts import NEEDED_TO_START, Aspect
@@ -222,7 +222,6 @@ def _take_the_step(found: Review) -> Plan:
     if not situation.has_started or situation.is_below_first:
         return _intend(found, _start_pending(found))
     to = situation.rollout.spec.steps[situation.next_index].percent
-    signers = tuple(f"{item.role}: {item.by or 'not named'}" for item in found.approvals.evidence)
     return _intend(
         found,
         PendingTransition(
@@ -236,7 +235,7 @@ def _take_the_step(found: Review) -> Plan:
             plan_hash=found.status.plan_hash,
             attempt=situation.attempt,
             recorded_at=situation.now,
-            by=signers or ("surefoot",),
+            by=_signers(found),
             evidence=found.evidence(),
         ),
     )
@@ -270,6 +269,11 @@ def _start_pending(found: Review) -> PendingTransition:
     )
 
 
+def _signers(found: Review) -> tuple[str, ...]:
+    signers = tuple(f"{item.role}: {item.by}" for item in found.approvals.evidence)
+    return signers or ("surefoot",)
+
+
 def _why_it_may(found: Review) -> str:
     said = [
         found.verdict(aspect).message
@@ -285,7 +289,11 @@ def _why_it_may(found: Review) -> str:
 
 
 def _complete(found: Review) -> Plan:
-    """Completed is one status write with its evidence: the flag already stands at 100 %."""
+    """Completed is one status write with its evidence: the flag already stands at 100 %.
+
+    What it used, and what the step before it used, is put on record by the next pass, at once:
+    nothing else need happen any more that would bring one about.
+    """
     situation = found.situation
     status = found.status.model_copy(update={"completed_at": situation.now})
     status = with_entry(
@@ -298,12 +306,11 @@ def _complete(found: Review) -> Plan:
             message=_why_it_may(found),
             now=situation.now,
             evidence=found.evidence(),
-            by=tuple(f"{item.role}: {item.by or 'not named'}" for item in found.approvals.evidence)
-            or ("surefoot",),
+            by=_signers(found),
         ),
     )
     status = describe(found, status)
-    return _plan(found, status, (WriteStatus(status),), "completes")
+    return _requeued(_plan(found, status, (WriteStatus(status),), "completes"), AT_ONCE)
 
 
 def _intend(found: Review, pending: PendingTransition) -> Plan:
@@ -496,6 +503,7 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
         is_new = reasons.get(aspect.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
             said.append(Announcement(reason or "InvalidPlan", verdict.message, warning=True))
+    said += _news_of_admission(found, reasons.get(Aspect.ADMISSION_ENFORCED.value))
     was_late = {b.command for b in before.blocked_by if b.reason == "CheckpointLate"}
     said += [
         Announcement("Late", blocker.message, warning=True)
@@ -503,6 +511,16 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
         if blocker.reason == "CheckpointLate" and blocker.command not in was_late
     ]
     return tuple(said)
+
+
+def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement, ...]:
+    """That signatures are verified from now on, or no longer; not knowing it is no news."""
+    verdict = found.verdict(Aspect.ADMISSION_ENFORCED)
+    if before in {None, verdict.reason} or found.situation.snapshot.admission is Admission.UNKNOWN:
+        return ()
+    if found.situation.verified:
+        return (Announcement("AdmissionEnforced", verdict.message),)
+    return (Announcement("AdmissionNotEnforced", verdict.message, warning=True),)
 
 
 def _said(pending: PendingTransition) -> str:

@@ -84,5 +84,6 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     }
     facts |= {("trigger", t.name): t.state for t in status.triggers}
     facts |= {("outcome", m.name): m.outcome for m in status.metrics}
+    facts |= {("approval", role.role): role for role in status.approvals}
     facts |= {("blocker", f"{b.condition}/{b.reason}/{b.command}"): True for b in status.blocked_by}
     return facts

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words
-from surefoot.api.v1alpha1.meta import Condition
+from surefoot.api.v1alpha1.meta import ON_BEHALF_OF_ANNOTATION, Condition
 from surefoot.api.v1alpha1.rollout_status import (
     Blocker,
     MetricStatus,
     Phase,
     Requester,
+    RoleStatus,
     RolloutStatus,
     TransitionType,
     TriggerState,
@@ -19,6 +20,7 @@ from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
 from surefoot.domain.review import Review
+from surefoot.domain.role_status import role_statuses
 from surefoot.domain.situation import planners
 from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, as_condition
 from surefoot.domain.windows import number
@@ -54,6 +56,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "metrics": _metrics(review),
             "triggers": _triggers(review),
             "blocked_by": blockers(review),
+            "approvals": _approvals(review),
         }
     )
 
@@ -209,7 +212,7 @@ def _requester(review: Review) -> Requester | None:
         return None
     return Requester(
         username=names[0],
-        on_behalf_of=annotations.get("surefoot.dev/on-behalf-of"),
+        on_behalf_of=annotations.get(ON_BEHALF_OF_ANNOTATION),
         verified=review.situation.verified,
     )
 
@@ -283,6 +286,13 @@ def _metric(name: str, measurement: Measurement | None) -> MetricStatus:
         observed_at=measurement.observed_at,
         message=measurement.message,
     )
+
+
+def _approvals(review: Review) -> tuple[RoleStatus, ...]:
+    """Who signed for the step ahead; once complete there is none."""
+    if review.status.completed_at is not None:
+        return ()
+    return role_statuses(review.approvals, review.situation.snapshot.signatures)
 
 
 def _triggers(review: Review) -> tuple[TriggerStatus, ...]:

@@ -9,7 +9,14 @@ from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.approvals import RoleView
 from surefoot.domain.checkpoints import CheckpointView, is_late, state_now
 from surefoot.domain.plan import RecordRequest
-from surefoot.domain.requests import FINAL, Decided, Request, decided, state_of
+from surefoot.domain.requests import (
+    FINAL,
+    Decided,
+    Request,
+    decided,
+    may_be_recorded,
+    state_of,
+)
 from surefoot.domain.situation import Situation
 
 
@@ -18,7 +25,11 @@ def records(
     checkpoints: Iterable[CheckpointView],
     roles: Iterable[RoleView],
 ) -> tuple[RecordRequest, ...]:
-    """The statuses that must be written: what was decided, seen, used, voided or has expired."""
+    """The statuses that must be written: what was decided, seen, used, voided or has expired.
+
+    As long as it is not known whether admission is enforced, a new decision is not put on record:
+    the record says whether admission established who decided.
+    """
     snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
     used = _used(situation.status)
     by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
@@ -28,18 +39,18 @@ def records(
         if checkpoint.spec.request.rollout.uid == uid:
             view = by_checkpoint.get(checkpoint.metadata.uid)
             status = _checkpoint_status(situation, checkpoint, view, used)
-            found += _record(checkpoint, status)
+            found += _record(situation, checkpoint, status)
     for approval in snapshot.approvals:
         if approval.spec.request.rollout.uid == uid:
             role = by_approval.get(approval.metadata.uid)
-            found += _record(approval, _approval_status(situation, approval, role, used))
+            found += _record(situation, approval, _approval_status(situation, approval, role, used))
     return tuple(found)
 
 
 def _record(
-    request: Request, status: CheckpointStatus | ApprovalStatus
+    situation: Situation, request: Request, status: CheckpointStatus | ApprovalStatus
 ) -> tuple[RecordRequest, ...]:
-    if status == request.status:
+    if status == request.status or not may_be_recorded(situation, request):
         return ()
     metadata = request.metadata
     kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
@@ -56,10 +67,6 @@ def _used(status: RolloutStatus) -> _Used:
         for entry in status.history
         for decision in entry.evidence.decisions
     }
-
-
-def _known(situation: Situation, request: Request) -> Decided | None:
-    return decided(request, situation.snapshot.seen_undecided, situation.verified, situation.now)
 
 
 def _approval_status(
@@ -92,7 +99,8 @@ def _changes(
     situation: Situation, request: Request, current: dict[str, object] | None, used: _Used
 ) -> dict[str, object]:
     """What the status must say: ``current`` is None for a request that no longer counts."""
-    common = _common(request, _known(situation, request))
+    known = decided(situation, request)
+    common = _common(request, known)
     if request.metadata.uid in used:
         transition, generation = used[request.metadata.uid]
         return {
@@ -105,7 +113,7 @@ def _changes(
         return common
     if not situation.plan_is_valid:
         # Nothing is voided for a plan that is not in force.
-        return {**common, "state": state_of(_known(situation, request))}
+        return {**common, "state": state_of(known)}
     if current is None:
         return {
             **common,

@@ -4,32 +4,41 @@ The identity of a request is `spec.request`, never its name. A decision is known
 operator first saw it; a request that was decided while nobody watched counts from its creation.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from surefoot.api.v1alpha1.approval import (
     Approval,
     ApprovalRequest,
+    ApprovalSpec,
     Decision,
     PastDecision,
     RequestState,
+    Signing,
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, People
 from surefoot.api.v1alpha1.meta import GROUP
+from surefoot.domain.situation import Situation
+from surefoot.domain.snapshot import Admission
 
 Request = Approval | Checkpoint
-Kind = TypeVar("Kind", Approval, Checkpoint)
 FINAL = frozenset({RequestState.VOID, RequestState.EXPIRED, RequestState.USED})
 KEPT_DECISIONS = 16
+_PLAIN_NAME = re.compile(r"[!-+\--~]+")
+"""Printable ASCII without spaces, and without commas, which separate the authors of a plan."""
+_NOT_PEOPLE = "system:"
+GIVEN_WITHOUT_ADMISSION = (
+    "it was given while admission was not enforced, so that nobody knows who gave it"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The decision that a request carries now, and since when the operator knows it.
 
-    ``by`` is empty where nobody was named. ``history`` is every decision seen, this one included.
+    ``history`` is every decision seen, this one included.
     """
 
     decision: Decision
@@ -43,35 +52,80 @@ class Decided:
         """Whether another decision stood here before."""
         return len(self.history) > 1
 
+    @property
+    def verified(self) -> bool:
+        """Whether admission established who decided, when it was first seen."""
+        return self.history[-1].verified
 
-def decided(
-    request: Request, seen_undecided: frozenset[str], verified: bool, now: datetime
-) -> Decided | None:
+
+def decided(situation: Situation, request: Request) -> Decided | None:
     """The decision on a request, or None while there is none."""
     spec = request.spec
-    if spec.decision is None:
+    if spec.decision is None or spec.decided_by is None:
         return None
-    by = spec.decided_by.username if spec.decided_by else ""
-    reason = (request.spec.reason if isinstance(request, Approval) else request.spec.summary) or ""
+    by, reason = spec.decided_by.username, _reason(request)
     history = request.status.decisions
-    if not history or _differs(history[-1], request, by, reason):
-        at = now if history or request.metadata.uid in seen_undecided else _created(request, now)
+    if not is_recorded(request):
         entry = PastDecision(
             decision=spec.decision,
             by=by,
-            verified=verified,
+            verified=situation.verified and not _may_be_brought(request),
             reason=reason,
             generation=request.metadata.generation,
-            seen_at=at,
+            seen_at=_first_seen(situation, request),
         )
         history = _bounded((*history, entry))
     return Decided(spec.decision, by, reason, history[-1].seen_at, history)
 
 
-def _differs(entry: PastDecision, request: Request, by: str, reason: str) -> bool:
-    """Whether anything of the decision half changed: `spec.request` can not, so any generation."""
-    now = (request.spec.decision, by, reason, request.metadata.generation)
-    return (entry.decision, entry.by, entry.reason, entry.generation) != now
+def is_recorded(request: Request) -> bool:
+    """Whether the last decision on record is the one that the request carries.
+
+    `spec.request` can not change, so with the generation anything of the decision has.
+    """
+    spec, history = request.spec, request.status.decisions
+    if not history or spec.decided_by is None:
+        return False
+    carried = (spec.decision, spec.decided_by.username, request.metadata.generation)
+    last = history[-1]
+    return (last.decision, last.by, last.generation) == carried
+
+
+def may_be_recorded(situation: Situation, request: Request) -> bool:
+    """Whether it can be said who decided: not while nobody knows whether admission is enforced."""
+    is_new = request.spec.decision is not None and not is_recorded(request)
+    return not is_new or situation.snapshot.admission is not Admission.UNKNOWN
+
+
+def _reason(request: Request) -> str:
+    return (request.spec.reason if isinstance(request, Approval) else request.spec.summary) or ""
+
+
+def _may_be_brought(request: Request) -> bool:
+    """Whether admission lets somebody else write this down: its detached signature says who it is.
+
+    Only in the name of a user who was asked, and only where a signature is required. A member of a
+    group writes their decision themselves, and so does everybody a NO-GO without a signature.
+    """
+    spec = request.spec
+    return (
+        isinstance(spec, ApprovalSpec)
+        and _is_signed(request)
+        and spec.request.signing is Signing.REQUIRED
+        and spec.decided_by is not None
+        and spec.decided_by.username in spec.request.users
+    )
+
+
+def _is_signed(request: Request) -> bool:
+    return isinstance(request, Approval) and request.spec.signature is not None
+
+
+def _first_seen(situation: Situation, request: Request) -> datetime:
+    watched = request.metadata.uid in situation.snapshot.seen_undecided
+    if request.status.decisions or watched:
+        return situation.now
+    return request.metadata.creation_timestamp or situation.now
 
 
 def _bounded(history: tuple[PastDecision, ...]) -> tuple[PastDecision, ...]:
@@ -80,17 +134,13 @@ def _bounded(history: tuple[PastDecision, ...]) -> tuple[PastDecision, ...]:
     So a NO-GO can not be pushed out by deciding often.
     """
     while len(history) > KEPT_DECISIONS:
-        later = [{other.by for other in history[place + 1 :]} for place in range(len(history))]
+        later = [{signer(other) for other in history[at + 1 :]} for at in range(len(history))]
         place = next(
-            (i for i, entry in enumerate(history) if entry.by in later[i]),
+            (i for i, entry in enumerate(history) if signer(entry) in later[i]),
             next((i for i, entry in enumerate(history) if entry.decision is Decision.GO), 0),
         )
         history = history[:place] + history[place + 1 :]
     return history
-
-
-def _created(request: Request, now: datetime) -> datetime:
-    return request.metadata.creation_timestamp or now
 
 
 def state_of(decision: Decided | None) -> RequestState:
@@ -129,17 +179,53 @@ def who(users: Iterable[str], groups: Iterable[str]) -> str:
 
 
 def is_eligible(request: Request, by: str) -> bool:
-    """Whether the signer may decide this request, as far as the operator can tell.
+    """Whether the signer may decide this request, as far as the operator can tell."""
+    return is_persons_name(by) and not is_excluded(request, by) and is_asked(request, by)
 
-    Membership in a group is known to the API server only; a name that was not given can not be
-    judged and is left to admission.
+
+def is_persons_name(name: str) -> bool:
+    """Whether this names a person, and can not be mistaken for another's name."""
+    return _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(_NOT_PEOPLE)
+
+
+def not_a_name(by: str) -> str:
+    """Why a name that is not a person's does not count, so that look-alikes can be told apart."""
+    return (
+        f"{by!a} is not a person's name: it must be printable ASCII without spaces and commas, and "
+        f"not begin with {_NOT_PEOPLE}"
+    )
+
+
+def is_excluded(request: Request, by: str) -> bool:
+    """Whether the request says that this person may not decide it."""
+    return by.lower() in {name.lower() for name in request.spec.request.excluded_users}
+
+
+def is_asked(request: Request, by: str) -> bool:
+    """Whether the person is one of those who were asked, as far as the operator can tell.
+
+    Membership in a group is known to the API server only.
     """
-    if not by:
-        return True
-    if by.lower() in {name.lower() for name in request.spec.request.excluded_users}:
-        return False
     people = _asked(request)
     return by in people.users or bool(people.groups)
+
+
+def is_merely_claimed_a_member(situation: Situation, request: Request, decision: Decided) -> bool:
+    """Whether nobody has seen that the signer is in a group that was asked.
+
+    A detached signature says who signed, and not in which groups they are. Admission knows those of
+    whoever writes; it was not in force then.
+    """
+    is_unseen = _is_signed(request) and situation.verified and not decision.verified
+    return is_unseen and decision.by not in _asked(request).users
+
+
+def is_known_to_be_theirs(situation: Situation, request: Request, decision: Decided) -> bool:
+    """Whether it is the signer's word: by admission, or because a detached signature says so.
+
+    Where the administrator stated that admission is not enforced, names are believed.
+    """
+    return decision.verified or _is_signed(request) or not situation.verified
 
 
 def unmet_conditions(request: Request) -> tuple[str, ...]:
@@ -152,39 +238,6 @@ def _asked(request: Request) -> ApprovalRequest | People:
     return asked if isinstance(asked, ApprovalRequest) else asked.reporter
 
 
-def _signer(request: Request, entry: PastDecision) -> str:
-    """Who decided: by name, or as the only one who may, or whoever it was that wrote here."""
-    people = _asked(request)
-    if entry.by:
-        return entry.by.lower()
-    if len(people.users) == 1 and not people.groups:
-        return people.users[0].lower()
-    return f"whoever decided {request.metadata.uid}"
-
-
-def standing_no_go(
-    known: Iterable[tuple[Kind, Decided | None]],
-) -> tuple[Kind, PastDecision] | None:
-    """The NO-GO that holds: the latest word of some signer, over all rounds, plans and attempts.
-
-    Only who signed it lifts it, by deciding again: not somebody else who decides the same request,
-    nor a new round of it. Nobody outvotes or outwaits it.
-    """
-    words = [
-        word
-        for request, decision in known
-        if decision is not None
-        for word in _last_words(request, decision).items()
-    ]
-    # Of two words in the same moment, on two requests, the NO-GO is taken for the later.
-    words.sort(key=lambda word: (word[1][1].seen_at, word[1][1].decision is Decision.NO_GO))
-    against = [pair for pair in dict(words).values() if pair[1].decision is Decision.NO_GO]
-    return max(against, key=lambda pair: pair[1].seen_at, default=None)
-
-
-def _last_words(request: Kind, decision: Decided) -> dict[str, tuple[Kind, PastDecision]]:
-    return {
-        _signer(request, entry): (request, entry)
-        for entry in decision.history
-        if is_eligible(request, entry.by)
-    }
+def signer(entry: PastDecision) -> str:
+    """Who decided; names that differ in case are one person."""
+    return entry.by.lower()

@@ -354,7 +354,9 @@ def _admission(admission: Admission, fault: str) -> Verdict:
                 Missing(
                     "NotEnforced",
                     f"the admission policies are not in force: {fault or 'they are not installed'}",
-                    "kubectl apply --server-side -k manifests/policies",
+                    # The first creates what is missing, the second takes back what was added.
+                    "kubectl apply --server-side --force-conflicts -k manifests/policies && "
+                    "kubectl replace -k manifests/policies",
                 ),
             )
         case Admission.UNKNOWN:

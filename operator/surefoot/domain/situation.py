@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
+    ATTEMPT_BY_ANNOTATION,
     AUTHORS_ANNOTATION,
     ON_BEHALF_OF_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
@@ -145,10 +146,15 @@ def started_at(status: RolloutStatus) -> datetime | None:
 
 
 def planners(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Who asked for the rollout or ever changed its plan, as far as admission recorded it."""
+    """Who asked for the rollout or for its attempt, or ever changed its plan, as recorded.
+
+    Admission sees to it that nobody is recorded for another; the person on whose behalf a tool acts
+    is named freely. None of them may sign.
+    """
     names = [
         annotations.get(REQUESTED_BY_ANNOTATION, ""),
         annotations.get(ON_BEHALF_OF_ANNOTATION, ""),
         *annotations.get(AUTHORS_ANNOTATION, "").split(AUTHOR_SEPARATOR),
+        annotations.get(ATTEMPT_BY_ANNOTATION, ""),
     ]
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))

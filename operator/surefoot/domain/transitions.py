@@ -15,9 +15,11 @@ from surefoot.api.v1alpha1.durations import format_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import (
     Committed,
+    DecisionEvidence,
     Evidence,
     PendingTransition,
     RolloutStatus,
+    SignatureEvidence,
     Transition,
     TransitionType,
 )
@@ -142,19 +144,24 @@ def _size(item: Transition) -> int:
 
 
 def _small_enough(item: Transition) -> Transition:
-    """The entry, with as much left out as its bound demands: windows, reasons, then decisions.
+    """The entry, with as much left out as its bound demands: reasons, windows, then decisions.
 
-    Which decisions were used is said as long as possible: they are locked by it.
+    Which decisions were used is said as long as possible: they are locked by it. Their detached
+    signatures stay as long as what can be measured again can make room for them.
     """
     if _size(item) <= MAX_ENTRY_BYTES:
         return item
     whole, evidence = item, item.evidence
     brief = tuple(d.model_copy(update={"reason": d.reason[:80]}) for d in evidence.decisions)
-    briefest = tuple(d.model_copy(update={"reason": "", "by": d.by[:64]}) for d in brief)
+    bare = tuple(d.model_copy(update={"reason": ""}) for d in brief)
+    keyed = tuple(d.model_copy(update={"signature": _key_of(d)}) for d in bare)
+    briefest = tuple(d.model_copy(update={"signature": None, "by": d.by[:64]}) for d in bare)
     for smaller in (
         {"decisions": brief},
         {"decisions": brief, "windows": evidence.windows[:16]},
         {"decisions": brief, "windows": ()},
+        {"decisions": bare, "windows": (), "changed_fields": (), "conditions": ()},
+        {"decisions": keyed, "windows": (), "changed_fields": (), "conditions": ()},
         {"decisions": briefest, "windows": (), "changed_fields": evidence.changed_fields[:16]},
         {"decisions": briefest[:16], "windows": (), "changed_fields": ()},
         {"decisions": (), "windows": (), "changed_fields": (), "conditions": ()},
@@ -165,6 +172,13 @@ def _small_enough(item: Transition) -> Transition:
             return item
     by = tuple(name[:32] for name in item.by[:16])
     return item.model_copy(update={"message": item.message[:512], "by": by})
+
+
+def _key_of(decision: DecisionEvidence) -> SignatureEvidence | None:
+    """Which key signed; the signature itself is on the Approval, which nobody changes once used."""
+    if decision.signature is None:
+        return None
+    return SignatureEvidence(key=decision.signature.key, document="", value="")
 
 
 def announcement(item: Transition) -> Announcement:

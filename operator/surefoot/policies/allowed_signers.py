@@ -26,7 +26,16 @@ def policy(settings: PolicySettings) -> Policy:
                 ("CREATE", "UPDATE", "DELETE"),
                 group="",
                 version="v1",
-                names=(CONFIG_MAP,),
+            ),
+        ),
+        # Not `resourceNames`: a request that deletes a collection has no name.
+        only=(
+            (
+                "allowed-signers",
+                (
+                    "(request.operation == 'DELETE' ? oldObject : object)"
+                    f".metadata.?name.orValue('') == '{CONFIG_MAP}'"
+                ),
             ),
         ),
         namespace_selector={"matchLabels": {"kubernetes.io/metadata.name": settings.namespace}},

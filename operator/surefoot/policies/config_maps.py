@@ -41,19 +41,21 @@ def policy(settings: PolicySettings) -> Policy:
             ("isCollector", cel.is_one_of(settings.all_collectors)),
             ("known", "request.operation == 'CREATE' ? object : oldObject"),
             (
+                "isCarrier",
+                (f"variables.known.metadata.?annotations[?'{ROLLOUT_ANNOTATION}'].hasValue()"),
+            ),
+            (
                 "rollout",
                 (
-                    "variables.known.metadata.?annotations"
-                    f"[?'{ROLLOUT_ANNOTATION}'].orValue('its Rollout')"
+                    "'rollout ' + variables.known.metadata.?annotations"
+                    f"[?'{ROLLOUT_ANNOTATION}'].orValue('')"
                 ),
             ),
         ),
         checks=(
             Check(
-                cel.on(
-                    "CREATE",
-                    f"object.metadata.?labels[?'{MANAGED_LABEL}'].orValue('') != '{PROBE}'",
-                ),
+                "request.operation == 'DELETE' || "
+                f"object.metadata.?labels[?'{MANAGED_LABEL}'].orValue('') != '{PROBE}'",
                 "this is a probe: the policy lives",
             ),
             Check(
@@ -61,9 +63,12 @@ def policy(settings: PolicySettings) -> Policy:
                 f"(request.operation == 'DELETE' || (request.operation == 'UPDATE' && "
                 f"{_ONLY_BOOKKEEPING})))",
                 "what carries a flag is written by the operator only: change its Rollout instead",
-                "request.kind.kind + ' ' + variables.known.metadata.?name.orValue('') + ' carries "
-                "the flags of rollout ' + variables.rollout + ' and is written by the operator "
-                "only: to change the percentage, change that Rollout'",
+                "variables.isCarrier ? request.kind.kind + ' ' + "
+                "variables.known.metadata.?name.orValue('') + ' carries the flags of ' + "
+                "variables.rollout + ' and is written by the operator only: to change the "
+                "percentage, change that Rollout' : "
+                f"'the label {MANAGED_LABEL} is the operator\\'s: a Rollout whose target is this "
+                "name has it created'",
             ),
         ),
     )

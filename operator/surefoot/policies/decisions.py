@@ -109,8 +109,8 @@ def policy(settings: PolicySettings) -> Policy:
             ),
             Check(
                 "!variables.decides || variables.withdraws || "
-                "variables.signer in variables.users || (variables.isCourier ? "
-                "variables.groups.size() > 0 : "
+                # Only the signer's own request says which groups they are in.
+                "variables.signer in variables.users || (!variables.isCourier && "
                 f"{cel.MY_GROUPS}.exists(g, g in variables.groups))",
                 "this is not yours to decide: see spec.request for who may",
                 f"variables.signer + ' may not decide ' + {_SUBJECT} + ': ' + {_MAY}",

@@ -20,7 +20,6 @@ class Resources:
     operations: tuple[str, ...]
     group: str = "surefoot.dev"
     version: str = "v1alpha1"
-    names: tuple[str, ...] = ()
 
     def rule(self) -> Manifest:
         """As `resourceRules` has it."""
@@ -29,7 +28,6 @@ class Resources:
             "apiVersions": [self.version],
             "operations": list(self.operations),
             "resources": list(self.resources),
-            **({"resourceNames": list(self.names)} if self.names else {}),
             "scope": "*",
         }
 
@@ -58,13 +56,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A validating policy. ``checks`` are tried in order, and the first refusal is shown."""
+    """A validating policy. ``checks`` are tried in order, and the first refusal is shown.
+
+    ``only`` are named conditions on which the policy looks at a request at all.
+    """
 
     name: str
     matches: tuple[Resources, ...]
     checks: tuple[Check, ...]
     variables: tuple[tuple[str, str], ...] = ()
     audits: tuple[tuple[str, str], ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
     object_selector: Manifest = field(default_factory=dict)
     namespace_selector: Manifest = field(default_factory=dict)
 
@@ -78,6 +80,7 @@ class Policy:
                     "matchConstraints": _constraints(
                         self.matches, self.object_selector, self.namespace_selector
                     ),
+                    **_conditions(self.only),
                     **_variables(self.variables),
                     "validations": [check.validation() for check in self.checks],
                     **(
@@ -120,9 +123,7 @@ class Mutation:
                 "spec": {
                     "failurePolicy": "Fail",
                     "matchConstraints": _constraints(self.matches, {}, {}),
-                    "matchConditions": [
-                        {"name": name, "expression": expression} for name, expression in self.needed
-                    ],
+                    **_conditions(self.needed),
                     **_variables(self.variables),
                     "mutations": [
                         {
@@ -153,6 +154,12 @@ def _constraints(
         "objectSelector": object_selector,
         "resourceRules": [match.rule() for match in matches],
     }
+
+
+def _conditions(conditions: tuple[tuple[str, str], ...]) -> Manifest:
+    if not conditions:
+        return {}
+    return {"matchConditions": [{"name": name, "expression": cel} for name, cel in conditions]}
 
 
 def _variables(variables: tuple[tuple[str, str], ...]) -> Manifest:

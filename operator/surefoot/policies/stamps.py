@@ -12,6 +12,7 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rehearsal
 from surefoot.policies import cel
+from surefoot.policies.metadata import STAMPS
 from surefoot.policies.rendering import Check, Policy, Resources
 from surefoot.policies.settings import PolicySettings
 
@@ -44,7 +45,9 @@ STAMP_VARIABLES = (
         "raisesAttempt",
         (
             "request.operation == 'CREATE' || "
-            "object.spec.?attempt.orValue(0) > oldObject.spec.?attempt.orValue(0)"
+            # Where the spec does not say it, the attempt is the status's.
+            "[oldObject.spec.?attempt, oldObject.?status.?attempt]"
+            ".all(known, object.spec.?attempt.orValue(0) > known.orValue(0))"
         ),
     ),
     ("authors", f"variables.before[?'{AUTHORS_ANNOTATION}'].orValue('')"),
@@ -79,8 +82,9 @@ def policy(_settings: PolicySettings) -> Policy:
             (
                 "wrong",
                 (
-                    "variables.stamps.map(k, "
-                    f"{cel.given('annotations')}[?k].orValue('') != variables.stamps[k], k)"
+                    # A list, so that the words come in the same order each time.
+                    f"{cel.texts(STAMPS)}.filter(k, "
+                    f"{cel.given('annotations')}[?k].orValue('') != variables.stamps[k])"
                 ),
             ),
         ),

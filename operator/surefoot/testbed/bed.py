@@ -34,7 +34,7 @@ import httpx
 from surefoot.errors import TestbedError
 from surefoot.testbed import control_plane
 from surefoot.testbed.binaries import provide
-from surefoot.testbed.control_plane import ControlPlane, ControlPlanePorts
+from surefoot.testbed.control_plane import ApiServer, ControlPlane, ControlPlanePorts
 from surefoot.testbed.guardian import guardian_of
 from surefoot.testbed.kubeconfig import tls_for, write_kubeconfig
 from surefoot.testbed.layout import Layout
@@ -65,6 +65,11 @@ class Ports:
         etcd, api_server, controller_manager, prometheus = free_ports(4)
         return cls(ControlPlanePorts(etcd, api_server, controller_manager), prometheus)
 
+    def with_another_api_server(self) -> Self:
+        """Add a port for one more API server."""
+        others = (*self.control_plane.other_api_servers, *free_ports(1))
+        return replace(self, control_plane=replace(self.control_plane, other_api_servers=others))
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -74,6 +79,7 @@ class Record:
     programs: dict[str, Path]
     users: tuple[User, ...]
     scrape_interval: timedelta
+    api_server_flags: tuple[str, ...]
     temporary: bool
     """The directory was made by us and goes with the bed."""
 
@@ -95,11 +101,13 @@ class Record:
                 "etcd": ports.etcd,
                 "apiServer": ports.api_server,
                 "controllerManager": ports.controller_manager,
+                "otherApiServers": list(ports.other_api_servers),
                 "prometheus": self.ports.prometheus,
             },
             "programs": {name: str(path) for name, path in self.programs.items()},
             "users": [{"name": user.name, "groups": list(user.groups)} for user in self.users],
             "scrapeIntervalSeconds": self.scrape_interval.total_seconds(),
+            "apiServerFlags": list(self.api_server_flags),
             "temporary": self.temporary,
         }
 
@@ -112,13 +120,17 @@ class Record:
             return cls(
                 ports=Ports(
                     ControlPlanePorts(
-                        ports["etcd"], ports["apiServer"], ports["controllerManager"]
+                        ports["etcd"],
+                        ports["apiServer"],
+                        ports["controllerManager"],
+                        tuple(ports["otherApiServers"]),
                     ),
                     ports["prometheus"],
                 ),
                 programs={name: Path(place) for name, place in content["programs"].items()},
                 users=tuple(User(u["name"], tuple(u["groups"])) for u in content["users"]),
                 scrape_interval=timedelta(seconds=content["scrapeIntervalSeconds"]),
+                api_server_flags=tuple(content["apiServerFlags"]),
                 temporary=content["temporary"],
             )
         except FileNotFoundError:
@@ -143,7 +155,7 @@ class TestBed:
         self._layout = layout
         self._record = record
         self._owning_process: int | None = None
-        self._control_plane = ControlPlane(layout, record.ports.control_plane, record.programs)
+        self._control_plane = _control_plane(layout, record)
         self._prometheus = (
             Prometheus(
                 layout,
@@ -163,6 +175,7 @@ class TestBed:
         prometheus: bool = True,
         scrape_interval: timedelta = DEFAULT_SCRAPE_INTERVAL,
         users: Sequence[User] = EXAMPLE_USERS,
+        api_server_flags: Sequence[str] = (),
         owner: int | None = THIS_PROCESS,
         remove_with_owner: bool = False,
         progress: Progress | None = None,
@@ -171,7 +184,8 @@ class TestBed:
 
         ``directory``: where everything of it lies; by default a temporary one that goes with
         it. What an earlier bed kept there (see ``stop``) is used, what runs there already is
-        left running. ``owner``: the pid with which the bed ends, by default this process;
+        left running. ``api_server_flags``: arguments of kube-apiserver beside our own.
+        ``owner``: the pid with which the bed ends, by default this process;
         None means that it runs until somebody stops it. ``remove_with_owner``: the directory
         goes too when the owner ends without having stopped the bed.
 
@@ -193,6 +207,7 @@ class TestBed:
                 programs=programs,
                 users=_with_admin(users),
                 scrape_interval=scrape_interval,
+                api_server_flags=tuple(api_server_flags),
                 temporary=temporary or remove_with_owner,
             )
             if layout.record.exists():
@@ -278,7 +293,7 @@ class TestBed:
         return self._control_plane.etcd
 
     @property
-    def api_server(self) -> Component:
+    def api_server(self) -> ApiServer:
         """The API server; stopped and started again it keeps its address and its objects."""
         return self._control_plane.api_server
 
@@ -365,12 +380,28 @@ class TestBed:
             namespace=namespace,
         )
 
-    def client(self, user: str = ADMIN.name) -> httpx.Client:
-        """Give an HTTP client that is this user to the API server; close it, or use ``with``."""
+    def another_api_server(self) -> ApiServer:
+        """Start one more API server on the same store; it is stopped with the bed.
+
+        It knows the same people: ``bed.client(user, server=other.server)``, and
+        ``bed.kubectl(f"--server={other.server}", …)``. Everybody else is still sent to the first.
+        """
+        self._record = replace(self._record, ports=self._record.ports.with_another_api_server())
+        self._record.write(self._layout.record)
+        self._control_plane = _control_plane(self._layout, self._record)
+        added = self._control_plane.other_api_servers[-1]
+        added.start()
+        return added
+
+    def client(self, user: str = ADMIN.name, *, server: str | None = None) -> httpx.Client:
+        """Give an HTTP client that is this user to the API server; close it, or use ``with``.
+
+        ``server`` is the address of another API server of this bed.
+        """
         who = next((known for known in self.users if known.name == user), User(user))
         authority = self._control_plane.authority
         return httpx.Client(
-            base_url=self.server,
+            base_url=server or self.server,
             verify=tls_for(authority.files.certificate, authority.client(who)),
             trust_env=False,
             timeout=30.0,
@@ -485,6 +516,15 @@ def _continued(earlier: Record, wanted: Record) -> Record:
     names = {user.name for user in wanted.users}
     others = tuple(user for user in earlier.users if user.name not in names)
     return replace(wanted, ports=earlier.ports, users=(*wanted.users, *others))
+
+
+def _control_plane(layout: Layout, record: Record) -> ControlPlane:
+    return ControlPlane(
+        layout,
+        record.ports.control_plane,
+        record.programs,
+        api_server_flags=record.api_server_flags,
+    )
 
 
 def _with_admin(users: Iterable[User]) -> tuple[User, ...]:

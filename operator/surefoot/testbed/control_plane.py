@@ -7,7 +7,8 @@ The garbage collector learns of new kinds every 30 seconds, here as in any clust
 that deletes the owner of something right after installing the owner's CRD must wait for it.
 """
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,9 @@ CONTROLLERS = (
 )
 """Those that need no nodes. Deployments and their Pods are there for the admission they meet."""
 
+FIRST_DEED = "/api/v1/namespaces/default/serviceaccounts/default"
+"""What one of them makes before anything else."""
+
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -60,30 +64,76 @@ class ControlPlanePorts:
     etcd: int
     api_server: int
     controller_manager: int
+    other_api_servers: tuple[int, ...] = ()
+    """Those of further API servers on the same store."""
+
+
+class ApiServer(Component):
+    """One API server: a Component with an address."""
+
+    def __init__(
+        self, name: str, port: int, command: Sequence[str], *, layout: Layout, tls: ssl.SSLContext
+    ) -> None:
+        """Describe an API server on this port; ``tls`` is what asks it whether it is ready."""
+        self.server = f"https://127.0.0.1:{port}"
+        super().__init__(
+            name,
+            command,
+            log=layout.log_of(name),
+            record=layout.process_of(name),
+            not_ready_because=lambda: complaint(f"{self.server}/readyz", tls),
+            # It would wait a minute for its watchers to leave by themselves.
+            grace=1.0,
+        )
 
 
 class ControlPlane:
-    """The three programs, described; see Component for starting and stopping each."""
+    """The programs, described; see Component for starting and stopping each."""
 
     def __init__(
-        self, layout: Layout, ports: ControlPlanePorts, programs: Mapping[str, Path]
+        self,
+        layout: Layout,
+        ports: ControlPlanePorts,
+        programs: Mapping[str, Path],
+        *,
+        api_server_flags: Sequence[str] = (),
     ) -> None:
-        """Describe a control plane in this directory and write the files that it reads."""
-        self.server = f"https://127.0.0.1:{ports.api_server}"
+        """Describe a control plane in this directory and write the files that it reads.
+
+        ``api_server_flags`` come after our own, so that they count where both say something.
+        """
         self.authority = Authority(layout.certificates)
         self._layout = layout
         self._ports = ports
+        self._api_server_flags = tuple(api_server_flags)
         self._serving = self.authority.server()
         self._tls = tls_for(self.authority.files.certificate, client=self.authority.client(ADMIN))
         layout.audit_policy.write_text(yaml.safe_dump(AUDIT_POLICY, sort_keys=False))
         self.etcd = self._etcd(programs["etcd"])
-        self.api_server = self._api_server(programs["kube-apiserver"])
+        program = programs["kube-apiserver"]
+        self.api_server = self._api_server(
+            program, "kube-apiserver", ports.api_server, layout.audit_log
+        )
+        self.other_api_servers = tuple(
+            self._api_server(
+                program,
+                f"kube-apiserver-{number}",
+                port,
+                layout.audit_log.with_name(f"audit-{number}.log"),
+            )
+            for number, port in enumerate(ports.other_api_servers, start=2)
+        )
         self.controller_manager = self._controller_manager(programs["kube-controller-manager"])
+
+    @property
+    def server(self) -> str:
+        """The address of the API server that everybody is sent to."""
+        return self.api_server.server
 
     @property
     def components(self) -> tuple[Component, ...]:
         """In the order of starting; they are stopped in the opposite one."""
-        return (self.etcd, self.api_server, self.controller_manager)
+        return (self.etcd, self.api_server, *self.other_api_servers, self.controller_manager)
 
     def _etcd(self, program: Path) -> Component:
         address = f"http://127.0.0.1:{self._ports.etcd}"
@@ -105,12 +155,13 @@ class ControlPlane:
             not_ready_because=lambda: complaint(f"{address}/health"),
         )
 
-    def _api_server(self, program: Path) -> Component:
+    def _api_server(self, program: Path, name: str, port: int, audit_log: Path) -> ApiServer:
         signing = self.authority.service_account_key()
         command = [
+            str(program),
             f"--etcd-servers=http://127.0.0.1:{self._ports.etcd}",
             "--bind-address=127.0.0.1",
-            f"--secure-port={self._ports.api_server}",
+            f"--secure-port={port}",
             # An endpoint on loopback is refused; without a reconciler none is announced.
             "--endpoint-reconciler-type=none",
             "--service-cluster-ip-range=10.0.0.0/24",
@@ -123,19 +174,12 @@ class ControlPlane:
             f"--service-account-key-file={signing.certificate}",
             f"--service-account-signing-key-file={signing.key}",
             f"--audit-policy-file={self._layout.audit_policy}",
-            f"--audit-log-path={self._layout.audit_log}",
+            f"--audit-log-path={audit_log}",
             "--audit-log-maxsize=1000",
             "--profiling=false",
+            *self._api_server_flags,
         ]
-        return Component(
-            "kube-apiserver",
-            [str(program), *command],
-            log=self._layout.log_of("kube-apiserver"),
-            record=self._layout.process_of("kube-apiserver"),
-            not_ready_because=lambda: self._complaint_of_server("/readyz"),
-            # It would wait a minute for its watchers to leave by themselves.
-            grace=1.0,
-        )
+        return ApiServer(name, port, command, layout=self._layout, tls=self._tls)
 
     def _controller_manager(self, program: Path) -> Component:
         signing = self.authority.service_account_key()
@@ -174,10 +218,7 @@ class ControlPlane:
             record=self._layout.process_of("kube-controller-manager"),
             not_ready_because=lambda: (
                 complaint(f"{address}/healthz", self._tls)
-                # Healthy says little about the controllers; this account is one's first deed.
-                or self._complaint_of_server("/api/v1/namespaces/default/serviceaccounts/default")
+                # Healthy says little about the controllers.
+                or complaint(f"{self.server}{FIRST_DEED}", self._tls)
             ),
         )
-
-    def _complaint_of_server(self, path: str) -> str | None:
-        return complaint(f"{self.server}{path}", self._tls)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from surefoot.adapters.settings import AdmissionMode, Settings, changes, load
-from surefoot.domain.snapshot import Admission
 from surefoot.errors import ConfigurationError
+from surefoot.policies import PolicySettings
 
 
 def written(path: Path, text: str) -> Path:
@@ -38,12 +38,28 @@ logFormat: console
     found = load(written(tmp_path / "c.yaml", text))
     assert found.evaluation_interval == timedelta(seconds=10)
     assert found.providers[0].timeout == timedelta(seconds=3)
-    assert found.admission_state is Admission.UNENFORCED
+    assert found.admission is AdmissionMode.UNENFORCED
 
 
-def test_enforced_admission_can_not_be_verified_by_this_version() -> None:
-    """So nothing advances, rather than advancing on signatures that nobody checked."""
-    assert Settings().admission_state is Admission.UNKNOWN
+def test_policies_are_made_with_what_the_same_file_says(tmp_path: Path) -> None:
+    """One setting for the generator and for the operator that compares."""
+    text = """
+policies:
+  operator: system:serviceaccount:rollouts:walker
+  collectors: [janitor]
+  custodians: {users: [hudson], groups: [security]}
+"""
+    assert load(written(tmp_path / "c.yaml", text)).policies.settings == PolicySettings(
+        operator="system:serviceaccount:rollouts:walker",
+        collectors=("janitor",),
+        custodian_users=("hudson",),
+        custodian_groups=("security",),
+    )
+
+
+def test_policies_are_by_default_those_that_are_shipped() -> None:
+    """Who installs `manifests/default` need not write anything."""
+    assert Settings().policies.settings == PolicySettings()
 
 
 @pytest.mark.parametrize(
@@ -53,6 +69,9 @@ def test_enforced_admission_can_not_be_verified_by_this_version() -> None:
         ("evaluationInterval: 0s", "evaluationInterval: .*at least 1s"),
         ("statusrefresh: 1m", "statusrefresh: Extra inputs"),
         ("admission: Maybe", "admission: "),
+        ("policies: {operator: ''}", r"policies\.operator"),
+        ("policies: {collectors: janitor}", r"policies\.collectors"),
+        ("policies: {custodians: {user: [x]}}", r"policies\.custodians\.user"),
         ("listen: here", 'listen.*"here" is not host:port|"here" is not host:port'),
         ("providers: [{name: a, address: 'ftp://x'}]", r"providers\.0\.address"),
         (

@@ -8,6 +8,7 @@ import pytest
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, TransitionType
+from surefoot.application.admission import AdmissionWatch
 from surefoot.application.execute import Executor
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.lanes import must_roll_back
@@ -18,7 +19,7 @@ from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.measurements import QueryFacts
 from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
-from surefoot.domain.snapshot import Admission, Halt, Snapshot
+from surefoot.domain.snapshot import Halt, Snapshot
 from surefoot.domain.transitions import committed
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
@@ -61,8 +62,9 @@ class Office:
             self.clock,
             providers,
             providers,
+            admission=AdmissionWatch(None, self.clock),
             operator_namespace="surefoot-system",
-            rules=Rules(timedelta(seconds=30), timedelta(minutes=10), Admission.UNENFORCED),
+            rules=Rules(timedelta(seconds=30), timedelta(minutes=10)),
         )
         self.reconciler = Reconciler(
             gatherer=self.gatherer,

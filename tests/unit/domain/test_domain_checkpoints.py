@@ -395,18 +395,6 @@ def test_taken_name_takes_the_next_free_round() -> None:
     assert world.percent == 10
 
 
-def test_no_go_that_nobody_signed_is_said_to_be_of_those_who_may() -> None:
-    """With users and groups."""
-    people = {"users": ["atlas"], "groups": ["sre"]}
-    world = reporting({"name": "report", "reporter": people})
-    world.sign("memory-sync-10-report", decision="NO-GO", reason="leaks")
-    world.settle()
-    assert world.message("CheckpointsPassed") == (
-        "checkpoint report is NO-GO by atlas, group sre: leaks; "
-        "it holds until its signer decides again"
-    )
-
-
 def test_condition_of_a_go_is_named_with_what_to_do() -> None:
     """As long as it can not be followed up."""
     world = reporting(a_checkpoint("report", "a"))

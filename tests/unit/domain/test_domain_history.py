@@ -8,6 +8,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     DecisionEvidence,
     Evidence,
     RolloutStatus,
+    SignatureEvidence,
     Transition,
     TransitionType,
     WindowEvidence,
@@ -224,3 +225,42 @@ def test_entries_that_do_not_move_the_flag_keep_its_step_and_percentage() -> Non
         "PlanChanged",
     )
     assert (item.evidence.generation, item.evidence.decided_at) == (2, START)
+
+
+def a_signed_decision(number: int, length: int) -> DecisionEvidence:
+    """A decision with a detached signature as long as its key makes it."""
+    signature = SignatureEvidence(key="SHA256:abc", document="d" * 400, value="v" * length)
+    return a_decision(number, "x" * 10).model_copy(
+        update={"signature": signature, "reason": "because " * 100}
+    )
+
+
+def test_signatures_are_kept_when_reasons_and_windows_go() -> None:
+    """What can be measured again goes before what only its signer can make."""
+    decisions = tuple(a_signed_decision(n, 300) for n in range(12))
+    windows = tuple(a_window("y" * 100) for _ in range(80))
+    evidence = Evidence(windows=windows, decisions=decisions, conditions=("A=B",) * 18)
+    (kept,) = with_entry(STATUS, an_entry(evidence=evidence)).history
+    assert [d.signature for d in kept.evidence.decisions] == [d.signature for d in decisions]
+    assert (kept.evidence.windows, kept.evidence.shortened) == ((), True)
+    assert {len(d.reason) for d in kept.evidence.decisions} == {80}
+    assert kept.evidence.conditions == ("A=B",) * 18
+
+
+def test_reasons_go_altogether_before_a_signature_does() -> None:
+    """They are on the Approvals, which nobody changes any more."""
+    decisions = tuple(a_signed_decision(n, 300) for n in range(16))
+    (kept,) = with_entry(STATUS, an_entry(evidence=Evidence(decisions=decisions))).history
+    assert [d.signature for d in kept.evidence.decisions] == [d.signature for d in decisions]
+    assert {d.reason for d in kept.evidence.decisions} == {""}
+
+
+def test_key_is_named_where_signatures_are_too_long_to_be_kept() -> None:
+    """Every decision that was used is still named, with the key that signed it."""
+    decisions = tuple(a_signed_decision(n, 8000) for n in range(16))
+    (kept,) = with_entry(STATUS, an_entry(evidence=Evidence(decisions=decisions))).history
+    assert [d.uid for d in kept.evidence.decisions] == [d.uid for d in decisions]
+    assert {d.signature for d in kept.evidence.decisions} == {
+        SignatureEvidence(key="SHA256:abc", document="", value="")
+    }
+    assert (kept.evidence.shortened, size(kept) <= 16 * 1024) == (True, True)

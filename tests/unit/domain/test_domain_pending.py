@@ -164,7 +164,7 @@ def test_missing_data_only_wait(when: str) -> None:
     assert (world.percent, world.status.pending) == (10, pending)
     assert world.status.waiting_on == (
         "advance to 50 % is decided and waits: it is not known whether the admission policies "
-        "are alive (and 1 more)"
+        "are in force yet (and 1 more)"
     )
     world.failing.clear()
     world.admission = Admission.UNENFORCED
@@ -286,7 +286,9 @@ def test_intent_names_everything_that_the_commit_will_write() -> None:
     assert (pending.plan_hash, pending.attempt) == (world.status.plan_hash, 0)
     assert (pending.recorded_at, pending.by) == (world.now, ("security: h",))
     assert pending.reason == "AllConditionsHold"
-    assert pending.message == "r GO; security by h"
+    assert pending.message == (
+        "r GO; security by h; names are not verified, as admission is not enforced"
+    )
     evidence = pending.evidence
     assert (evidence.resource_version, evidence.generation) == (
         judged.resource_version,

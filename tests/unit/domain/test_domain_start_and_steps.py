@@ -77,7 +77,6 @@ def test_start_waits_while_a_trigger_fires() -> None:
     [
         (Admission.NOT_ENFORCED, ("AdmissionEnforced", "NotEnforced")),
         (Admission.UNKNOWN, ("AdmissionEnforced", "Unknown")),
-        (Admission.UNKNOWN, ("AdmissionEnforced", "NotSupported")),
     ],
 )
 def test_start_needs_admission(admission: Admission, missing: tuple[str, str]) -> None:
@@ -201,21 +200,32 @@ def test_approvals_of_the_last_hold_are_asked_before_completed() -> None:
 
 
 def test_completion_says_who_signed_and_why() -> None:
-    """Also where nobody was named."""
+    """And whether it is certain who it was."""
     world = World(a_rollout(steps=steps_of(100), hold={"approvals": {"roles": [a_role("o", "o")]}}))
     world.settle()
-    world.sign("memory-sync-complete-o")
+    world.sign("memory-sync-complete-o", "o")
     plans = len(world.plans)
     world.settle()
     last = world.status.history[-1]
     assert (last.type, last.by, last.reason, last.message) == (
         "Complete",
-        ("o: not named",),
+        ("o: o",),
         "AllConditionsHold",
-        "o (signer not named)",
+        "o by o; names are not verified, as admission is not enforced",
     )
     assert (last.from_, last.to, last.step, last.evidence.decisions[0].role) == (100, 100, 0, "o")
     assert "completes" in [plan.summary for plan in world.plans[plans:]]
+
+
+def test_completion_is_followed_at_once_by_the_record_of_what_was_used() -> None:
+    """Nothing else need happen any more that would make anybody look."""
+    world = World(a_rollout(steps=steps_of(100), hold={"approvals": {"roles": [a_role("o", "o")]}}))
+    world.settle()
+    world.sign("memory-sync-complete-o", "o")
+    plan = world.decide()
+    assert (plan.summary, plan.requeue_after) == ("completes", timedelta(0))
+    world.perform(plan, world.rollout)
+    assert "RecordRequest" in {type(action).__name__ for action in world.decide().actions}
 
 
 def test_completion_that_asked_for_nothing_says_so() -> None:

@@ -29,6 +29,8 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
+    ALLOWED_SIGNERS_CONFIGMAP,
+    ALLOWED_SIGNERS_KEY,
     Clock,
     HeldConfigMap,
     Kind,
@@ -148,6 +150,15 @@ class KubernetesCluster:
             if halt is not None:
                 return halt
         return None
+
+    async def allowed_signers(self) -> str | None:
+        """A fresh read of the allowed signers, as `ssh-keygen` takes them; None if there are none.
+
+        They are the operator's own namespace's, so that no team can admit keys of its own.
+        """
+        key = ObjectKey(self._operator_namespace, ALLOWED_SIGNERS_CONFIGMAP)
+        raw = await self._get(Kind.CONFIG_MAP, key)
+        return None if raw is None else (raw.get("data") or {}).get(ALLOWED_SIGNERS_KEY)
 
     def _in_force(self, raw: JSON) -> Halt | None:
         """The halt that a ConfigMap declares, unless its time is over.

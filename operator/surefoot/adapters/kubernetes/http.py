@@ -90,6 +90,18 @@ class Http:
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
 
+    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
+        """Merge a change into an object, once, in the name of another tool than the operator."""
+        return await self._request(
+            what,
+            "PATCH",
+            path,
+            params={"fieldManager": manager},
+            body=change,
+            content_type="application/merge-patch+json",
+            timeout=WRITE_TIMEOUT,
+        )
+
     async def _request(
         self,
         what: str,
@@ -98,10 +110,11 @@ class Http:
         *,
         params: Mapping[str, str] | None = None,
         body: JSON | None = None,
+        content_type: str = "application/json",
         accept: str = "application/json",
         timeout: float,  # noqa: ASYNC109 - aiohttp's own, which also closes the connection
     ) -> JSON:
-        send = _Send(what, verb, path, params, body, accept, timeout)
+        send = _Send(what, verb, path, params, body, content_type, accept, timeout)
         try:
             return await self._once(send)
         except _UnauthorizedError:
@@ -119,7 +132,7 @@ class Http:
             headers["Authorization"] = authorization
         data: bytes | None = None
         if send.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = send.content_type
             data = json.dumps(send.body, separators=(",", ":")).encode()
         loop = asyncio.get_running_loop()
         sent = loop.time()
@@ -198,6 +211,7 @@ class _Send(NamedTuple):
     path: str
     params: Mapping[str, str] | None
     body: JSON | None
+    content_type: str
     accept: str
     timeout: float
 

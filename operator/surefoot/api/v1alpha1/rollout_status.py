@@ -146,7 +146,7 @@ class SignatureEvidence(ApiModel):
     """A detached signature as it was counted; `ssh-keygen -Y verify` alone can check it again."""
 
     key: Word
-    """The key's fingerprint, such as SHA256:…"""
+    """The fingerprint of the key, as `ssh-keygen -l` prints it."""
     document: Annotated[str, Field(max_length=2048)]
     """The bytes that were signed."""
     value: Annotated[str, Field(max_length=8192)]

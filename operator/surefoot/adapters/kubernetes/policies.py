@@ -1,0 +1,213 @@
+"""Whether the admission policies are in force: the `Policies` port on a real API server.
+
+A policy that is read back as it was shipped is still not known to act, and one that acts may have
+been weakened in the part that no probe touches. So both are looked at, at once.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec, Decision
+from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL, ObjectReference, Signer
+from surefoot.application.ports import Standing
+from surefoot.domain.snapshot import Admission
+from surefoot.errors import ApiError, Conflict, NotFound, Refused
+from surefoot.policies import Manifest, PolicySettings, shipped
+from surefoot.policies.config_maps import PROBE
+
+WITHIN = 2.0
+"""Seconds for each request. Later is not known."""
+PROBE_NAME = "surefoot-probe"
+LONGEST_FAULT = 400
+
+ALIVE = Standing(Admission.ENFORCED)
+_DENIED_BY_US = re.compile(
+    rf'403: \S+ "{PROBE_NAME}" is forbidden: ValidatingAdmissionPolicy \'surefoot-'
+)
+"""From the beginning of what the API server says, so that no other refusal can quote it."""
+
+
+class KubernetesPolicies:
+    """The `Policies` port. ``namespace`` is the operator's own, where the probes go."""
+
+    def __init__(self, http: Http, settings: PolicySettings, *, namespace: str) -> None:
+        self._http = http
+        self._settings = settings
+        self._namespace = namespace
+        self._shipped = shipped(settings)
+        self._user: str | None = None
+
+    async def check(self) -> Standing:
+        """Look once: who we are, whether the policies act, whether they are those shipped."""
+        return _together(
+            await asyncio.gather(
+                self._bounded("ask who the operator is", self._identity()),
+                *(
+                    self._bounded(f"read {_named(each)}", self._compare(each))
+                    for each in self._shipped
+                ),
+                self._bounded("probe with an Approval", self._probe_approvals()),
+                self._bounded("probe with a ConfigMap", self._probe_config_maps()),
+            )
+        )
+
+    async def _bounded(self, what: str, look: Awaitable[Standing]) -> Standing:
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await look
+        except TimeoutError:
+            return _unknown(f"{what}: no answer within {WITHIN:.0f} s")
+        except Refused as error:
+            # Whatever the operator may not look at, nobody can tell it.
+            return _missing(str(error)) if error.status == 403 else _unknown(str(error))
+        except ApiError as error:
+            return _unknown(str(error))
+
+    async def _identity(self) -> Standing:
+        """Policies that are made for another user would refuse every write of ours."""
+        if self._user is None:
+            body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+            path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+            review = await self._http.write("ask who the operator is", "POST", path, body)
+            self._user = str(review["status"]["userInfo"]["username"])
+        if self._user == self._settings.operator:
+            return ALIVE
+        return _missing(
+            f"the operator runs as {self._user}, the policies are made for "
+            f"{self._settings.operator}: set policies.operator"
+        )
+
+    async def _compare(self, wanted: Manifest) -> Standing:
+        """Read one policy or binding and compare it with what this version ships.
+
+        Those that only fill in names may be missing, and so may their API (Kubernetes before 1.36).
+        """
+        try:
+            found = await self._http.get(f"get {_named(wanted)}", _path(wanted))
+        except NotFound:
+            optional = wanted["kind"].startswith("Mutating")
+            return ALIVE if optional else _missing(f"{_named(wanted)} is missing")
+        differing = first_difference(wanted["spec"], found.get("spec"))
+        if differing is None:
+            return ALIVE
+        return _missing(f"{_named(wanted)} is not as shipped: {differing or 'spec'} differs")
+
+    async def _probe_approvals(self) -> Standing:
+        path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/approvals"
+        return await self._probe("a decided Approval", path, _decided_approval())
+
+    async def _probe_config_maps(self) -> Standing:
+        path = f"/api/v1/namespaces/{quote(self._namespace)}/configmaps"
+        return await self._probe(f"a ConfigMap labelled {MANAGED_LABEL}", path, _config_map())
+
+    async def _probe(self, what: str, path: str, body: JSON) -> Standing:
+        """Try to create what the policies refuse. Nothing is stored, whatever they say."""
+        try:
+            await self._http.write(f"probe with {what}", "POST", f"{path}?dryRun=All", body)
+        except Conflict:
+            pass  # it got as far as the store: admission had let it pass
+        except Refused as error:
+            said = str(error).removeprefix(f"probe with {what}: ")
+            if _DENIED_BY_US.match(said):
+                return ALIVE
+            raise
+        return _missing(f"{what} was let pass, which the policies refuse")
+
+
+def first_difference(wanted: Any, found: Any, path: str = "") -> str | None:
+    """The path of the first part that differs, such as `validations[3].expression`; None if none.
+
+    The empty path means the whole. What is there and was not shipped differs as well: a condition
+    that was added can switch a policy off.
+    """
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        parts = _members(wanted, found, path)
+    elif isinstance(wanted, list) and isinstance(found, list):
+        parts = _items(wanted, found, path)
+    else:
+        return None if wanted == found else path
+    return next(
+        (differs for w, f, at in parts if (differs := first_difference(w, f, at)) is not None), None
+    )
+
+
+_NOTHING = object()
+Part = tuple[Any, Any, str]
+
+
+def _members(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str) -> Iterator[Part]:
+    for name in dict.fromkeys((*wanted, *found)):
+        at = f"{path}.{name}" if path else name
+        yield wanted.get(name, _NOTHING), found.get(name, _NOTHING), at
+
+
+def _items(wanted: list[Any], found: list[Any], path: str) -> Iterator[Part]:
+    for index in range(max(len(wanted), len(found))):
+        yield _item(wanted, index), _item(found, index), f"{path}[{index}]"
+
+
+def _item(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else _NOTHING
+
+
+def _together(found: list[Standing]) -> Standing:
+    """The worst that was found. What is certainly wrong outranks what is not known."""
+    for admission in (Admission.NOT_ENFORCED, Admission.UNKNOWN):
+        faults = [each.fault for each in found if each.admission is admission]
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            return Standing(admission, faults[0][:LONGEST_FAULT] + more)
+    return ALIVE
+
+
+def _missing(fault: str) -> Standing:
+    return Standing(Admission.NOT_ENFORCED, fault)
+
+
+def _unknown(fault: str) -> Standing:
+    return Standing(Admission.UNKNOWN, fault)
+
+
+def _named(manifest: Manifest) -> str:
+    return f"{manifest['kind']} {manifest['metadata']['name']}"
+
+
+def _path(manifest: Manifest) -> str:
+    kind = manifest["kind"]
+    plural = f"{kind.lower()}s" if kind.endswith("Binding") else f"{kind.lower()[:-1]}ies"
+    return f"/apis/{manifest['apiVersion']}/{plural}/{manifest['metadata']['name']}"
+
+
+def _decided_approval() -> JSON:
+    """Valid by its schema, so that nothing but the policies can refuse it."""
+    spec = ApprovalSpec(
+        request=ApprovalRequest(
+            rollout=ObjectReference(name=PROBE_NAME, uid=PROBE_NAME),
+            plan_hash="",
+            attempt=0,
+            from_=0,
+            to=0,
+            role=PROBE_NAME,
+        ),
+        decision=Decision.NO_GO,
+        reason="a probe: the policies must refuse it, and nothing is stored",
+        decided_by=Signer(username=PROBE_NAME),
+    )
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Approval",
+        "metadata": {"name": PROBE_NAME},
+        "spec": spec.to_wire(),
+    }
+
+
+def _config_map() -> JSON:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": PROBE_NAME, "labels": {MANAGED_LABEL: PROBE}},
+    }

@@ -1,0 +1,103 @@
+"""Knowing that the admission policies are in force: checked on a beat, and before every intent."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from surefoot.application.ports import Clock, Policies, Standing
+from surefoot.domain.snapshot import Admission
+
+log = structlog.get_logger(__name__)
+
+EVERY = 15.0
+"""Seconds between two checks while nothing moves: for telling people. An intent has its own."""
+SOON = 1.0
+"""Seconds until the next check where the last one brought no answer."""
+RECENT = 1.0
+"""Seconds for which a check counts as made just now: Rollouts that move at once share it."""
+
+UNENFORCED = Standing(Admission.UNENFORCED)
+NOT_LOOKED_YET = Standing(Admission.UNKNOWN)
+
+Told = Callable[[Standing], None]
+
+
+def _nobody(_standing: Standing) -> None:
+    return None
+
+
+class AdmissionWatch:
+    """What is known of the policies. ``policies`` is None where the administrator has none.
+
+    ``checked`` is told what each check found, ``changed`` only what is news.
+    """
+
+    def __init__(
+        self,
+        policies: Policies | None,
+        clock: Clock,
+        *,
+        checked: Told = _nobody,
+        changed: Told = _nobody,
+    ) -> None:
+        self._policies = policies
+        self._clock = clock
+        self._checked = checked
+        self._changed = changed
+        self._checking = asyncio.Lock()
+        self.standing = _at_first(policies)
+        """What the latest check found."""
+        self.checked_at: float | None = None
+        """When that was, on the clock that measures; None before the first check."""
+
+    def exchange(self, policies: Policies | None) -> None:
+        """Look at others from now on. Nothing is known of them before they are checked."""
+        self._policies = policies
+        self.checked_at = None
+        self._take(_at_first(policies))
+
+    async def refresh(self) -> Standing:
+        """What a check found that ended at most a second ago; one is made if there was none.
+
+        Takes as long as a check at the most, and never raises.
+        """
+        async with self._checking:
+            policies = self._policies
+            if policies is not None and not self._is_recent():
+                found = await _answer_of(policies)
+                if policies is self._policies:
+                    self.checked_at = self._clock.elapsed()
+                    self._checked(found)
+                    self._take(found)
+        return self.standing
+
+    async def run(self, every: float = EVERY) -> None:
+        """Check again and again, until cancelled."""
+        while True:
+            found = await self.refresh()
+            is_known = found.admission is not Admission.UNKNOWN
+            await self._clock.sleep(every if is_known else min(every, SOON))
+
+    def _is_recent(self) -> bool:
+        return self.checked_at is not None and self._clock.elapsed() - self.checked_at < RECENT
+
+    def _take(self, found: Standing) -> None:
+        if found == self.standing:
+            return
+        self.standing = found
+        say = log.warning if found.fault else log.info
+        say("admission", state=found.admission.value, fault=found.fault)
+        self._changed(found)
+
+
+def _at_first(policies: Policies | None) -> Standing:
+    return UNENFORCED if policies is None else NOT_LOOKED_YET
+
+
+async def _answer_of(policies: Policies) -> Standing:
+    try:
+        return await policies.check()
+    except Exception as error:  # a defect in the check must not stop a rollback
+        log.exception("the admission policies could not be checked", error=repr(error))
+        return Standing(Admission.UNKNOWN, f"the check failed: {error!r}")

@@ -1,0 +1,331 @@
+"""What the operator's account and the roles for people may do, on a real API server.
+
+What the operator does is read from the audit log while it is driven through everything it can do:
+a permission that it does not use is one too many.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from surefoot.adapters.settings import AdmissionMode
+from surefoot.testbed.bed import TestBed
+from tests.contract.manifests import changed
+from tests.support.policies import OPERATOR
+from tests.support.requests import (
+    MERGE,
+    a_request,
+    a_rollout,
+    bound,
+    client_of_account,
+    collection,
+    decision_by,
+    made,
+    patched,
+    path_of,
+)
+from tests.support.scene import Scene
+from tests.support.testbed import wait_until
+
+pytestmark = pytest.mark.apiserver
+
+JSON = dict[str, Any]
+
+WHO_AM_I = ("create", "authentication.k8s.io", "selfsubjectreviews", None)
+"""Kubernetes lets everybody ask."""
+
+
+class Permission(NamedTuple):
+    """One thing that may be done, or was. ``name`` where the rule is for certain names only."""
+
+    verb: str
+    group: str
+    resource: str
+    name: str | None
+
+
+def _expanded(rules: Iterable[Mapping[str, Any]]) -> set[Permission]:
+    return {
+        Permission(verb, group, resource, name)
+        for rule in rules
+        for verb in rule["verbs"]
+        for group in rule.get("apiGroups", ())
+        for resource in rule.get("resources", ())
+        for name in rule.get("resourceNames") or [None]
+    }
+
+
+def _granted(bed: TestBed) -> set[Permission]:
+    role = bed.kubectl("get", "clusterrole", "surefoot-operator", "--output=json").stdout
+    return _expanded(json.loads(role)["rules"])
+
+
+def _events_of_the_operator(scene: Scene) -> list[JSON]:
+    """What its account asked for, about this namespace, its own, and the whole cluster."""
+    with scene.bed.audit_log.open("rb") as log:
+        log.seek(scene.audit_from)
+        events = [json.loads(line) for line in log.read().splitlines()]
+    return [
+        event
+        for event in events
+        if event["user"]["username"] == "system:serviceaccount:{}:{}".format(*OPERATOR)
+        and event.get("objectRef", {}).get("namespace") in {None, scene.namespace, OPERATOR[0]}
+    ]
+
+
+def _used(events: Iterable[JSON], granted: set[Permission]) -> set[Permission]:
+    """As permissions: with names only where those are granted by name."""
+    by_name = {(each.group, each.resource) for each in granted if each.name is not None}
+    found = set()
+    for event in events:
+        if "objectRef" not in event:  # discovery
+            continue
+        reference = event["objectRef"]
+        group = reference.get("apiGroup", "")
+        parts = (reference["resource"], reference.get("subresource"))
+        resource = "/".join(part for part in parts if part)
+        name = reference.get("name") if (group, resource) in by_name else None
+        found.add(Permission(event["verb"], group, resource, name))
+    return found
+
+
+async def _advance_with_report_and_signature(scene: Scene) -> None:
+    """Report, signature, advance; somebody has taken the names that would be tried first."""
+    report, signature = f"{scene.name}-10-report", f"{scene.name}-100-security"
+    of_another = {"metadata": {"name": "another", "uid": "none"}}
+    for kind, name in (("Checkpoint", report), ("Approval", signature)):
+        taken = changed(a_request(kind, name, of_another), {"metadata.ownerReferences": []})
+        await scene.create(f"{kind.lower()}s", taken)
+    await scene.when_the_plan_is_patched(
+        approvals={"roles": [{"name": "security", "users": ["hudson"]}]},
+        hold={"soak": None, "checkpoints": [{"name": "report", "reporter": {"users": ["atlas"]}}]},
+    )
+    await scene.then_request("checkpoints", f"{report}-r2", "Pending")
+    await scene.patch("checkpoints", f"{report}-r2", decision_by("atlas", "Checkpoint"))
+    await scene.then_request("approvals", f"{signature}-r2", "Pending")
+    await scene.patch("approvals", f"{signature}-r2", decision_by("hudson"))
+    await scene.then_at(100)
+
+
+async def _drive_through_everything(scene: Scene) -> None:
+    """Start, drift, an immutable flag, halt, advance, rollback, release; at last the policies."""
+    await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"})
+    async with scene.an_operator():
+        await scene.then_at(10)
+        await scene.when_somebody_changes_the_flag("100")
+        await scene.then_at(10)
+        change = {"immutable": True, "data": {scene.name: "100"}}
+        await scene.patch("configmaps", scene.target, change)
+        await scene.then_at(10)
+        halt = {"metadata": {"name": "surefoot-halt"}, "data": {"reason": "a test"}}
+        await scene.create("configmaps", halt)
+        await scene.then_phase("Paused")
+        await scene.delete("configmaps", "surefoot-halt")
+        await _advance_with_report_and_signature(scene)
+        await scene.when_the_plan_is_patched(rollback={"to": 10, "reason": "a test"})
+        await scene.then_at(10)
+        await scene.delete("rollouts", scene.name)
+
+        async def released() -> bool:
+            found = await scene.get("configmaps", scene.target)
+            assert found is not None
+            return "surefoot.dev/managed" not in found["metadata"].get("labels", {})
+
+        await scene.until(released, "the flag to be released")
+    await scene.given_a_rollout(steps=(10, 100))
+    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await scene.then_condition("AdmissionEnforced", "False")
+
+
+async def test_operator_uses_everything_that_it_may_and_asks_for_nothing_else(
+    scene: Scene,
+) -> None:
+    """By the audit log of an operator that was driven through all that it does."""
+    await _drive_through_everything(scene)
+    events = _events_of_the_operator(scene)
+    refused = [
+        event["requestURI"]
+        for event in events
+        if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"
+    ]
+    assert refused == []
+    granted = _granted(scene.bed)
+    assert _used(events, granted) - {WHO_AM_I} == granted
+
+
+@pytest.fixture
+def as_operator(testbed: TestBed, service_account: Path) -> Iterator[httpx.Client]:
+    """An HTTP client with a token of the operator's account."""
+    with client_of_account(testbed, *OPERATOR) as client:
+        yield client
+
+
+def test_nothing_else_grants_the_operator_anything(
+    testbed: TestBed, as_operator: httpx.Client
+) -> None:
+    """What the authorizer counts up is what every service account may, and the ClusterRole."""
+    with client_of_account(testbed, OPERATOR[0], "default") as nobody_special:
+        everybody_may = _counted_up(nobody_special)
+    assert _counted_up(as_operator) - everybody_may == _granted(testbed)
+
+
+def _counted_up(client: httpx.Client) -> set[Permission]:
+    review = client.post(
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+        json={
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": OPERATOR[0]},
+        },
+    )
+    found = review.raise_for_status().json()["status"]
+    assert not found["incomplete"]
+    return _expanded(found["resourceRules"])
+
+
+ROLLOUTS = "/apis/surefoot.dev/v1alpha1/namespaces/{}/rollouts"
+APPROVALS = "/apis/surefoot.dev/v1alpha1/namespaces/{}/approvals"
+CHECKPOINTS = "/apis/surefoot.dev/v1alpha1/namespaces/{}/checkpoints"
+CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
+POLICIES = "/apis/admissionregistration.k8s.io/v1"
+NOT_THE_OPERATORS = (
+    ("POST", ROLLOUTS),
+    ("PUT", f"{ROLLOUTS}/some"),
+    ("PATCH", f"{ROLLOUTS}/some"),
+    ("DELETE", f"{ROLLOUTS}/some"),
+    ("DELETE", ROLLOUTS),
+    ("PATCH", f"{ROLLOUTS}/some/status"),
+    ("PUT", f"{APPROVALS}/some"),
+    ("PATCH", f"{APPROVALS}/some"),
+    ("DELETE", f"{APPROVALS}/some"),
+    ("DELETE", APPROVALS),
+    ("PATCH", f"{APPROVALS}/some/status"),
+    ("PATCH", f"{CHECKPOINTS}/some"),
+    ("DELETE", f"{CHECKPOINTS}/some"),
+    ("PATCH", f"{CONFIG_MAPS}/some"),
+    ("DELETE", CONFIG_MAPS),
+    ("GET", "/api/v1/namespaces/{}/secrets"),
+    ("GET", "/api/v1/namespaces/{}/pods"),
+    ("POST", "/api/v1/namespaces/{}/pods"),
+    ("POST", "/api/v1/namespaces/{}/serviceaccounts/default/token"),
+    ("GET", "/api/v1/namespaces"),
+    ("DELETE", "/api/v1/namespaces/{}"),
+    ("GET", "/apis/events.k8s.io/v1/namespaces/{}/events"),
+    ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),
+    ("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.surefoot.dev"),
+    ("GET", f"{POLICIES}/validatingadmissionpolicies"),
+    ("GET", f"{POLICIES}/validatingadmissionpolicies/somebody-elses"),
+    ("PATCH", f"{POLICIES}/validatingadmissionpolicies/surefoot-decisions"),
+    ("DELETE", f"{POLICIES}/validatingadmissionpolicybindings/surefoot-decisions"),
+    ("DELETE", f"{POLICIES}/mutatingadmissionpolicies/surefoot-stamps"),
+    ("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings"),
+)
+
+
+@pytest.mark.parametrize(("verb", "path"), NOT_THE_OPERATORS, ids=str)
+def test_operator_is_refused(
+    as_operator: httpx.Client, verb: str, path: str, namespace: str
+) -> None:
+    """By RBAC, before anything looks at what was sent."""
+    answer = as_operator.request(
+        verb,
+        path.format(namespace),
+        json=None if verb in {"GET", "DELETE"} else {},
+        headers=MERGE if verb == "PATCH" else None,
+    )
+    assert answer.status_code == 403
+    assert "cannot" in answer.json()["message"]
+
+
+def test_operator_may_not_act_as_somebody_else(as_operator: httpx.Client) -> None:
+    """Or it could sign for everybody."""
+    answer = as_operator.get("/api/v1/namespaces/default", headers={"Impersonate-User": "hudson"})
+    assert answer.status_code == 403
+    assert "cannot impersonate" in answer.json()["message"]
+
+
+# The roles for people
+
+READ = {"get", "list", "watch"}
+ALL_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+RESOURCES = tuple(
+    f"{kind}{part}" for kind in ("rollouts", "checkpoints", "approvals") for part in ("", "/status")
+)
+SEES_ALL = {"rollouts": READ, "checkpoints": READ, "approvals": READ}
+PLANS = READ | {"create", "update", "patch"}
+MAY = {
+    "surefoot-viewer": SEES_ALL,
+    "surefoot-author": {"rollouts": PLANS},
+    "surefoot-approver": {**SEES_ALL, "approvals": READ | {"patch"}},
+    "surefoot-reporter": {"rollouts": READ, "checkpoints": READ | {"patch"}},
+    "view": SEES_ALL,
+    "edit": {**SEES_ALL, "rollouts": PLANS},
+    "admin": {**SEES_ALL, "rollouts": PLANS},
+}
+
+
+@pytest.mark.parametrize("role", MAY)
+def test_role_allows_what_it_says_and_no_more(
+    testbed: TestBed, service_account: Path, namespace: str, role: str
+) -> None:
+    """Every verb on every resource of ours, asked of the authorizer."""
+    bound(testbed, namespace, role, "--user=forge")
+    with testbed.client("forge") as forge:
+        wait_until(
+            lambda: _may(forge, namespace, "get", "rollouts"), 10, f"{role} to be aggregated"
+        )
+        found = {
+            resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
+            for resource in RESOURCES
+        }
+    assert found == {resource: MAY[role].get(resource, set()) for resource in RESOURCES}
+
+
+def _may(user: httpx.Client, namespace: str, verb: str, resource: str) -> bool:
+    plural, _, subresource = resource.partition("/")
+    review = user.post(
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        json={
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {
+                "resourceAttributes": {
+                    "group": "surefoot.dev",
+                    "resource": plural,
+                    "subresource": subresource,
+                    "namespace": namespace,
+                    "verb": verb,
+                }
+            },
+        },
+    ).raise_for_status()
+    return bool(review.json()["status"]["allowed"])
+
+
+def test_approver_signs_and_does_nothing_else(
+    testbed: TestBed, service_account: Path, namespace: str
+) -> None:
+    """A patch of an Approval goes through; replacing, deleting, opening and planning do not."""
+    bound(testbed, namespace, "surefoot-approver", "--group=security")
+    with testbed.client() as admin, testbed.client("hudson") as hudson:
+        rollout = made(admin, namespace, a_rollout("checkout"))
+        approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
+        wait_until(
+            lambda: patched(hudson, approval, decision_by("hudson")).is_success,
+            10,
+            "the role to act",
+        )
+        status = {"status": {"state": "Used"}}
+        refused = [
+            hudson.put(path_of(approval), json=approval),
+            hudson.delete(path_of(approval)),
+            hudson.post(collection("Approval", namespace), json=approval),
+            hudson.request("PATCH", f"{path_of(approval)}/status", json=status, headers=MERGE),
+            patched(hudson, rollout, {"spec": {"paused": True}}),
+            hudson.delete(path_of(rollout)),
+        ]
+    assert [answer.status_code for answer in refused] == [403] * len(refused)
