@@ -28,7 +28,7 @@ demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@echo "==> format, lint, types, imports, generated files"

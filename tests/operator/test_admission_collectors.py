@@ -22,7 +22,7 @@ from tests.support.requests import (
 )
 from tests.support.testbed import wait_until
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.xdist_group("guarded")]
+pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
 

@@ -28,7 +28,7 @@ from tests.support.requests import (
 )
 from tests.support.testbed import wait_until
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.xdist_group("hardened")]
+pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
 

@@ -21,7 +21,7 @@ from surefoot.testbed.bed import TestBed
 from tests.support.policies import POLICIES, in_force
 from tests.support.scene import Acting, Scene
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.xdist_group("guarded")]
+pytestmark = [pytest.mark.apiserver]
 
 POLICY = "validatingadmissionpolicy"
 BINDING = "validatingadmissionpolicybinding"

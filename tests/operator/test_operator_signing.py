@@ -20,7 +20,7 @@ from surefoot.domain.signing import NAMESPACE, document
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.xdist_group("allowed signers")]
+pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
 
@@ -169,8 +169,9 @@ async def test_signature_of_an_earlier_round_does_not_count_in_the_next(
     await given_a_rollout_that_cora_signs(scene)
     async with scene.an_operator():
         await scene.then_at(10)
-        first = await scene.get("approvals", "checkout-100-leads")
-        assert first is not None
+        first = await scene.until(
+            lambda: scene.get("approvals", "checkout-100-leads"), "the first round"
+        )
         await when_cora_decides(scene, "checkout-100-leads", HUDSON)
         await scene.until(
             lambda: scene.get("approvals", "checkout-100-leads-r2"), "the second round"

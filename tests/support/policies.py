@@ -1,15 +1,14 @@
 """A control plane of its own on which the admission policies are in force.
 
-    pytestmark = pytest.mark.xdist_group("guarded")
-
     async def test_forged_name_is_refused(guarded_scene: Scene) -> None: ...
 
 ``guarded``            the bed: CRDs, the operator's account, and every policy, filling in included.
 ``guarded_namespace``  a fresh namespace in it, for one test.
 ``guarded_scene``      the stage for the whole operator, in such a namespace.
 
-Policies are for a whole cluster, so the bed that the other tests share has none. The tests of one
-``xdist_group`` run one after another: one that changes the policies puts them back (`in_force`).
+Policies are for a whole cluster, so the bed that the other tests share has none. Every worker has a
+guarded bed of its own, and one file's tests run in one worker, one after another: one that changes
+the policies puts them back (`in_force`).
 """
 
 from collections.abc import Iterator

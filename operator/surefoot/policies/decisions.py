@@ -46,7 +46,6 @@ def policy(settings: PolicySettings) -> Policy:
             (
                 "isCourier",
                 (
-                    "variables.decides && "
                     "variables.asked.?signing.orValue('Optional') == 'Required' && "
                     "object.spec.?signature.hasValue() && "
                     "object.spec.?decidedBy.?username.orValue('') != variables.me"
@@ -81,11 +80,7 @@ def policy(settings: PolicySettings) -> Policy:
                 "nothing is opened that is decided already",
             ),
             Check(
-                cel.on(
-                    "DELETE",
-                    "variables.isCollector || (variables.isOperator && "
-                    "oldObject.?status.?state.orValue('') != 'Used')",
-                ),
+                cel.on("DELETE", "variables.isCollector"),
                 "this is part of the record and is not deleted; it goes with its Rollout",
                 f"{_SUBJECT} + ' is part of the record and is not deleted; it goes with its "
                 "Rollout'",
@@ -116,8 +111,7 @@ def policy(settings: PolicySettings) -> Policy:
                 f"variables.signer + ' may not decide ' + {_SUBJECT} + ': ' + {_MAY}",
             ),
             Check(
-                "!variables.decides || variables.withdraws || "
-                "!variables.asked.?excludedUsers.orValue([])"
+                "!variables.decides || !variables.asked.?excludedUsers.orValue([])"
                 ".exists(e, e.lowerAscii() == variables.signer.lowerAscii())",
                 "you requested this rollout, wrote its plan or reported on this step: somebody "
                 "else must decide",
