@@ -163,13 +163,27 @@ def plural_of(request: Request) -> str:
 
 
 def decide_command(request: Request) -> str:
-    """What to type to decide a request."""
-    says = "reason" if isinstance(request, Approval) else "summary"
+    """What to type to decide a request; what a person has to say is left as `…`."""
+    where = f"{request.metadata.name} -n {request.metadata.namespace}"
+    if isinstance(request, Approval) and request.spec.request.signing is Signing.REQUIRED:
+        options = "".join(f' --{_dashed(part)} "…"' for part in _to_be_said(request))
+        return f"surefoot sign {where} --decision GO{options}"
+    said = "".join(f',"{part}":"…"' for part in _to_be_said(request))
     return (
-        f"kubectl patch {plural_of(request)} {request.metadata.name} "
-        f"-n {request.metadata.namespace} --type=merge "
-        f'-p \'{{"spec":{{"decision":"GO","{says}":"…"}}}}\''
+        f"kubectl patch {plural_of(request)} {where} --type=merge "
+        f'-p \'{{"spec":{{"decision":"GO"{said}}}}}\''
     )
+
+
+def _to_be_said(request: Request) -> tuple[str, ...]:
+    """What a GO must say, as fields of the spec."""
+    if isinstance(request, Checkpoint):
+        return ("summary",)
+    return ("reason", *(section.value for section in request.spec.request.required_sections))
+
+
+def _dashed(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda capital: f"-{capital[0].lower()}", name)
 
 
 def who(users: Iterable[str], groups: Iterable[str]) -> str:

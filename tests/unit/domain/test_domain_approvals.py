@@ -74,6 +74,34 @@ def test_request_is_bound_to_what_it_asks_for() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("role", "command"),
+    [
+        (
+            {"requiredSections": ["riskAssessment", "securityStatus"]},
+            (
+                "kubectl patch approvals.surefoot.dev memory-sync-100-security -n agents --type=merge "
+                '-p \'{"spec":{"decision":"GO","reason":"…","riskAssessment":"…",'
+                '"securityStatus":"…"}}\''
+            ),
+        ),
+        (
+            {"signing": "Required", "requiredSections": ["riskAssessment"]},
+            (
+                "surefoot sign memory-sync-100-security -n agents --decision GO "
+                '--reason "…" --risk-assessment "…"'
+            ),
+        ),
+    ],
+)
+def test_command_has_all_that_the_role_asks_for(role: dict[str, object], command: str) -> None:
+    """Nobody finds out by a refusal what else had to be said."""
+    roles = [a_role("security", "hudson") | role]
+    world = World(a_rollout(steps=steps_of(10, 100), approvals={"roles": roles}))
+    world.settle()
+    assert [blocker.command for blocker in world.status.blocked_by] == [command]
+
+
 def test_all_roles_must_sign() -> None:
     """Rule All; each missing one is named with its command."""
     world = two_roles()
