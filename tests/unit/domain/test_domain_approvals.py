@@ -80,8 +80,8 @@ def test_request_is_bound_to_what_it_asks_for() -> None:
         (
             {"requiredSections": ["riskAssessment", "securityStatus"]},
             (
-                "kubectl patch approvals.surefoot.dev memory-sync-100-security -n agents --type=merge "
-                '-p \'{"spec":{"decision":"GO","reason":"…","riskAssessment":"…",'
+                "kubectl patch approvals.surefoot.dev memory-sync-100-security -n agents "
+                '--type=merge -p \'{"spec":{"decision":"GO","reason":"…","riskAssessment":"…",'
                 '"securityStatus":"…"}}\''
             ),
         ),
