@@ -7,6 +7,7 @@
     │   ├── Conflict            409: somebody else wrote first; gather again
     │   ├── Refused             400, 403, 422: asking again changes nothing
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
+    ├── SinkError               a sink did not take lines of the record
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -51,6 +52,10 @@ class Refused(ApiError):
 
 class Unavailable(ApiError):
     """The API server did not answer, or asked to be left alone for now (429, 5xx, time-outs)."""
+
+
+class SinkError(SurefootError):
+    """A sink of the record did not take what it was given; it is given it again."""
 
 
 class TestbedError(SurefootError):

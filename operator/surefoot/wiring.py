@@ -23,17 +23,20 @@ from surefoot.adapters.probes import Heart, Probes
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
 from surefoot.adapters.signatures import SshSignatures
+from surefoot.adapters.sinks.cursors import ConfigMapCursors
+from surefoot.adapters.sinks.made import sinks
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.admission import EVERY as ADMISSION_EVERY
 from surefoot.application.admission import AdmissionWatch
 from surefoot.application.announce import BackgroundAnnouncer
 from surefoot.application.execute import Committer, Executor
+from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back, must_roll_back
 from surefoot.application.metrics_feed import MetricsFeed, Questions
-from surefoot.application.ports import Cluster, EventSource, ObjectKey, Policies, Standing
+from surefoot.application.ports import Cluster, EventSource, Kind, ObjectKey, Policies, Standing
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler
 from surefoot.application.store import Store
@@ -100,7 +103,9 @@ class Operator:
         self.cluster = start.seams.cluster(cluster)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
-        self.store = Store(self.wake)
+        self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry)
+        self.record.exchange(sinks(settings.record))
+        self.store = Store(self.wake, self.record.saw)
         self.providers = Providers(settings, clock)
         self.feed = MetricsFeed(
             self.providers,
@@ -201,6 +206,7 @@ class Operator:
             self._kept_up(self._poll_allowed_signers),
             self._kept_up(self.feed.run),
             self._kept_up(self.announcer.run),
+            self._kept_up(self.record.run),
             self._kept_up(self._reload),
         ) as failed:
             await _first(self.synced.wait(), failed())
@@ -236,6 +242,7 @@ class Operator:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self.record.close()
         await self.feed.stop()
         await self.probes.stop()
         self.providers.close()
@@ -278,6 +285,8 @@ class Operator:
             await self._clock.sleep(2)
 
     def _after_sweep(self) -> None:
+        heads = self.store.heads(Kind.ROLLOUT).values()
+        self.record.present(frozenset(head.uid for head in heads))
         self.synced.set()
         self._swept.set()
 
@@ -325,6 +334,8 @@ class Operator:
                 log.warning("workers and listen take effect at the next start")
             if found.providers != present.providers:
                 self.providers.exchange(found)
+            if found.record != present.record:
+                self.record.exchange(sinks(found.record), self.store.rollouts())
             self.feed.interval = found.evaluation_interval
             self.gatherer.rules = _rules(found)
             if (found.admission, found.policies) != (present.admission, present.policies):
@@ -396,6 +407,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         evaluation_interval=settings.evaluation_interval,
         status_refresh=settings.status_refresh,
+        shared_namespaces=frozenset(settings.dependencies.namespaces),
     )
 
 

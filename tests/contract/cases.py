@@ -17,6 +17,7 @@ from surefoot.api.v1alpha1.rollout import (
     Role,
     Rollout,
     RolloutSpec,
+    ScorecardItem,
     Target,
     Trigger,
 )
@@ -69,6 +70,19 @@ def roles(count: int) -> list[dict[str, Any]]:
 def gate(**fields: Any) -> list[dict[str, Any]]:
     """One gate."""
     return [{"name": "errors", **fields}]
+
+
+def freeze(start: str, end: str) -> dict[str, Any]:
+    """A schedule with one window."""
+    return {"freeze": [{"name": "weekend", "from": start, "to": end}]}
+
+
+def items(*sources: dict[str, Any]) -> dict[str, Any]:
+    """A scorecard that shares its points out evenly."""
+    points = 100 // len(sources)
+    return {
+        "items": [{"name": f"item-{n}", "points": points, **each} for n, each in enumerate(sources)]
+    }
 
 
 def trigger(**fields: Any) -> list[dict[str, Any]]:
@@ -462,8 +476,46 @@ LATER = (
         "Rollout",
         "two items of one name",
         '"twin"',
-        spec__scorecard={"items": [{"name": "twin", "points": 1}] * 2},
+        spec__scorecard={"items": [{"name": "twin", "points": 50}] * 2},
     ),
+    *(
+        takes("Rollout", f"freeze from {start} to {end}", spec__schedule=freeze(start, end))
+        for start, end in (
+            ("Fri 16:00", "Mon 08:00"),
+            ("Sun 23:59", "Mon 00:00"),
+            ("2025-12-20 00:00", "2026-01-02 08:00"),
+        )
+    ),
+    takes("Rollout", "completion awaited", spec__dependsOn=[{"rollout": "schema-v2"}]),
+    *(
+        takes("Rollout", f"open risks up to {level}", spec__limits={"maxOpenRisk": level})
+        for level in ("Low", "Medium", "High")
+    ),
+    takes(
+        "Rollout",
+        "points for a gate, a condition, a checkpoint and a type of them",
+        spec__scorecard=items(
+            {"gate": "errors"},
+            {"condition": "Approved"},
+            {"checkpoint": "hour-48"},
+            {"checkpoint": "DecisionMeeting"},
+        ),
+    ),
+    takes("Rollout", "points for the gate of that name", spec__scorecard=items({})),
+    refuses(
+        "Rollout",
+        "points for two things at once",
+        "at most one of gate, condition and checkpoint",
+        ScorecardItem,
+        spec__scorecard=items({"gate": "errors", "condition": "Approved"}),
+    ),
+    refuses(
+        "Rollout",
+        "points for a checkpoint of no type",
+        "checkpoint",
+        spec__scorecard=items({"checkpoint": "Meeting"}),
+    ),
+    takes("Rollout", "one threshold", spec__scorecard={"go": 80, "goWithMonitoring": 80}),
 )
 
 TEST = {"name": "ground-truth", "passed": 6, "total": 6}
@@ -538,6 +590,22 @@ DECISIONS = (
         CheckpointSpec,
         spec__summary="so far so good",
         spec__decidedBy=BY,
+    ),
+    takes(
+        "Checkpoint",
+        "GO of a handoff",
+        **report("GO", request__type="Handoff", requiredAction="watch the cache"),
+    ),
+    takes("Checkpoint", "NO-GO of a handoff", **report("NO-GO", request__type="Handoff")),
+    *(
+        refuses(
+            "Checkpoint",
+            f"GO of a handoff that {how}",
+            "must say what its receiver has to do",
+            CheckpointSpec,
+            **report("GO", request__type="Handoff", requiredAction=action),
+        )
+        for how, action in (("asks for nothing", None), ("asks for a blank", " \t"))
     ),
     takes("Checkpoint", "all tests passed", spec__tests=[TEST]),
     refuses(

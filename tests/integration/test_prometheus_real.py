@@ -1,8 +1,9 @@
 """Measurements from a real Prometheus that scrapes a real exporter."""
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,10 +13,13 @@ import pytest
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.domain.measurements import Measurement, Outcome, RangeQuery
+from surefoot.domain.questions import questions
+from surefoot.domain.review import review
 from surefoot.testbed.binaries import provide
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
+from tests.support import world as memory
 from tests.support.testbed import wait_until
 
 pytestmark = pytest.mark.apiserver
@@ -34,6 +38,7 @@ class _Exporter(BaseHTTPRequestHandler):
         body = (
             "# TYPE errors_total counter\nerrors_total 7\n"
             '# TYPE shard gauge\nshard{n="1"} 1\nshard{n="2"} 2\n'
+            f"# TYPE growing gauge\ngrowing {time.monotonic()}\n"
             f'# TYPE cost gauge\ncost{{team="q\\"u\\\\o"}} 3 {old}\n'
         ).encode()
         self.send_response(200)
@@ -163,6 +168,34 @@ async def test_month_by_the_second_is_cut_to_what_prometheus_answers(
     """Its limit of 11,000 points is never met."""
     measured = await ask(providers, world, "errors_total", back=timedelta(days=30))
     assert (measured.value, measured.start) == (7.0, world.now - 10_000 * STEP)
+
+
+async def test_growth_rate_is_a_query(providers: PrometheusProviders, world: World) -> None:
+    """What a trigger on it is above."""
+    measured = await ask(providers, world, "max(deriv(growing[30s]))")
+    assert measured.value is not None, measured.message
+    assert measured.value > 0
+
+
+@pytest.mark.parametrize(("length", "reason"), [("10m", "TooFewSamples"), ("1s", "Recorded")])
+async def test_baseline_counts_the_time_that_had_samples(
+    providers: PrometheusProviders, world: World, length: str, reason: str
+) -> None:
+    """Of an hour at the step there are samples for some seconds."""
+    at_10 = memory.World(
+        memory.a_rollout(
+            steps=memory.steps_of(10, 100, first={"baseline": length}),
+            metrics=[memory.a_metric(query="errors_total")],
+        ),
+        now=world.now - 60 * MINUTE,
+        interval=STEP,
+    )
+    at_10.settle()
+    asked = questions(at_10.rollout, world.now, STEP)
+    answers = {name: await providers.measure(question) for name, question in asked.items()}
+    found = review(replace(at_10.snapshot(), measurements=answers), world.now)
+    assert (found.baseline.verdict.reason, found.baseline.left < 10 * MINUTE) == (reason, True)
+    assert [entry.median for entry in found.status.baselines] == ["7"] * (reason == "Recorded")
 
 
 LAST = "last_over_time(cost[2h])"

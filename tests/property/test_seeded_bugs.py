@@ -10,9 +10,12 @@ import pytest
 from surefoot.api.v1alpha1.approval import Decision, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import (
+    acknowledgements,
     approvals,
     checkpoints,
+    conditions,
     decide,
+    meetings,
     no_go,
     requests,
     review,
@@ -27,7 +30,9 @@ from surefoot.domain.snapshot import Admission
 from surefoot.domain.verdicts import Aspect, passes
 from tests.support import world as worlds
 from tests.support.tales import Op, Shape, a_tale
+from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
+from tests.unit.domain import test_domain_meetings as met
 from tests.unit.domain import test_domain_pending as pended
 from tests.unit.domain import test_domain_plan_changes as changed
 from tests.unit.domain import test_domain_soak as soaked
@@ -72,6 +77,21 @@ def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
         return next((w for w in words if w[1].decision is Decision.NO_GO), None)
 
     patch.setattr(approvals, "standing_no_go", latest)
+
+
+def meeting_needs_nobody(patch: pytest.MonkeyPatch) -> None:
+    """A meeting counts before its parties have acknowledged it."""
+    patch.setattr(acknowledgements.AcknowledgementView, "is_go", property(lambda _: True))
+
+
+def meeting_resolves_what_comes_later(patch: pytest.MonkeyPatch) -> None:
+    """A NO-GO that was given after the meeting does not stand."""
+    patch.setattr(meetings.Conflict, "resolves", lambda self, _: self.view.is_go)
+
+
+def condition_is_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A GO counts whatever it asks for."""
+    patch.setattr(conditions.ConditionsView, "unmet", property(lambda _: ()))
 
 
 def forged_counts(patch: pytest.MonkeyPatch) -> None:
@@ -303,6 +323,7 @@ SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
         Shape(),
         [("sign", 0, "ann", "NO-GO"), ("tick", 1), ("sign", 0, "bob", "GO"), ("tick", 1)],
     ),
+    (meeting_needs_nobody, "S7", Shape(roles=2), [("conflict", False), ("tick", 1)]),
     (
         forged_counts,
         "S6",
@@ -403,6 +424,11 @@ def test_judge_catches_a_seeded_defect(
 
 NAMED: list[tuple[Break, Callable[[], None]]] = [
     (void_is_forgotten, fired.test_go_given_while_a_hold_trigger_fires_is_void_at_once),
+    (meeting_resolves_what_comes_later, met.test_meeting_resolves_only_older_no_gos),
+    (
+        condition_is_ignored,
+        conditional.test_blocking_condition_keeps_a_go_from_counting_until_it_is_met,
+    ),
     (window_of_before, fired.test_one_breach_does_not_cascade),
     (every_window_is_full, fired.test_breach_of_before_the_step_does_not_count_towards_its_window),
     (every_window_is_full, fired.test_gate_is_false_until_its_window_is_full),

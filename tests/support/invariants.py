@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision
-from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision, Purpose
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
 from surefoot.api.v1alpha1.rollout import ApprovalRule, ApprovalsPolicy, Rollout, RolloutSpec
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, Transition
+from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, PendingTransition, Transition
 from surefoot.domain.snapshot import Admission, ConfigMap
 from surefoot.domain.transitions import entry_hash
 from tests.support.world import Write
@@ -148,6 +148,7 @@ class Judge:
                 for signer, (_, decision) in self.words.get(name, {}).items():
                     stands = decision is Decision.NO_GO and not self._has_lifted(signer, request)
                     stands = stands and _may_decide(signer, request)
+                    stands = stands and not self._is_resolved(signer, request, intent)
                     demand(not stands, "S7", f"{signer} said NO-GO on {name}")
 
     def _is_about(self, request: Request, intent: Intent) -> bool:
@@ -155,8 +156,12 @@ class Judge:
         if intent.pending.type == "Start":
             return False
         if isinstance(asked, ApprovalRequest):
-            return asked.from_ < intent.pending.to and (intent.pending.from_ or 0) < asked.to
-        return asked.percent == intent.pending.from_
+            return (
+                asked.purpose is Purpose.ADVANCE
+                and asked.from_ < intent.pending.to
+                and (intent.pending.from_ or 0) < asked.to
+            )
+        return asked.percent == intent.pending.from_ and asked.conditions_of is None
 
     def _has_lifted(self, signer: str, request: Request) -> bool:
         """Whether the signer said GO later, to another request about the same."""
@@ -167,6 +172,35 @@ class Judge:
             if signer in words and _question(self.requests[name]) == _question(request)
         )
 
+    def _is_resolved(self, signer: str, request: Request, intent: Intent) -> bool:
+        """Whether a meeting said GO since, and every role acknowledged it that had spoken before.
+
+        Another person than who said NO-GO chairs and acknowledges, unless they do it themselves.
+        """
+        if not isinstance(request, Approval):
+            return False
+        said = self.words[request.metadata.name][signer][0]
+        return any(
+            meeting.spec.request.type is CheckpointType.DECISION_MEETING
+            and said < self.words[item.name][_signer(meeting)][0]
+            and _signer(meeting) not in self.planners
+            and self._spoke_before(self.words[item.name][_signer(meeting)][0], intent)
+            <= _acknowledged(meeting, intent)
+            for item in _counted(intent, "Checkpoint")
+            for meeting in [intent.requests[item.name]]
+            if isinstance(meeting, Checkpoint)
+        )
+
+    def _spoke_before(self, moment: datetime, intent: Intent) -> set[str]:
+        """The roles whose last word on the step was before this."""
+        return {
+            request.spec.request.role
+            for name, request in intent.requests.items()
+            if isinstance(request, Approval) and self._is_about(request, intent)
+            for signer, (at, _) in self.words.get(name, {}).items()
+            if at < moment and _may_decide(signer, request) and _bound(request) == _expected(intent)
+        }
+
     def _soak_was_long_enough(self, intent: Intent) -> None:
         soak = _hold(intent.rollout.spec, intent.pending.from_, "soak")
         demand(intent.committed_at is not None, "S4", "nothing was committed before")
@@ -176,7 +210,7 @@ class Judge:
 
     def _reports_are_go(self, intent: Intent) -> None:
         plans = _hold(intent.rollout.spec, intent.pending.from_, "checkpoints") or ()
-        named = {d.role: d for d in intent.pending.evidence.decisions if d.kind == "Checkpoint"}
+        named = {d.role: d for d in _counted(intent, "Checkpoint")}
         for plan in plans:
             demand(plan.name in named, "S5", f"checkpoint {plan.name} is not in the evidence")
             request = intent.requests[named[plan.name].name]
@@ -194,9 +228,7 @@ class Judge:
             return
         needed = policy.quorum if policy.rule is ApprovalRule.QUORUM else len(policy.roles)
         people = set()
-        for decision in intent.pending.evidence.decisions:
-            if decision.kind != "Approval":
-                continue
+        for decision in _counted(intent, "Approval"):
             request = intent.requests[decision.name]
             demand(request.spec.decision is Decision.GO, "S6", f"{decision.name} is not GO")
             version = request.metadata.resource_version
@@ -210,7 +242,20 @@ class Judge:
             age = intent.at - given
             demand(age < parse_duration(policy.max_age), "S6", f"{decision.name} is {age} old")
             people.add(signer.lower())
+        if policy.rule is ApprovalRule.ALL:
+            needed = len({role.name for role in policy.roles} - self._stood_in(intent))
         demand(len(people) >= (needed or 0), "S6", f"{len(people)} people of {needed} have signed")
+
+    def _stood_in(self, intent: Intent) -> set[str]:
+        """The roles whose NO-GO a meeting resolved, and that nobody signs for instead."""
+        signed = {item.role for item in _counted(intent, "Approval")}
+        return {
+            request.spec.request.role
+            for name, request in intent.requests.items()
+            if isinstance(request, Approval) and self._is_about(request, intent)
+            for signer, (_, decision) in self.words.get(name, {}).items()
+            if decision is Decision.NO_GO and self._is_resolved(signer, request, intent)
+        } - signed
 
     # Checkpoints and Approvals.
 
@@ -266,6 +311,27 @@ class Judge:
         demand(to in allowed | {percents[0] if last is None else to + 1}, "S3", f"{last} to {to} %")
 
 
+def _counted(intent: Intent, kind: str) -> list[DecisionEvidence]:
+    """The decisions of the plan that were counted; not what was acknowledged, or met, beside."""
+    found = intent.pending.evidence.decisions
+    return [item for item in found if item.kind == kind and item.purpose is None]
+
+
+def _acknowledged(meeting: Checkpoint, intent: Intent) -> set[str]:
+    """The roles that have acknowledged this very decision of a meeting, by people of theirs."""
+    found = set()
+    for item in intent.pending.evidence.decisions:
+        request = intent.requests[item.name]
+        if item.purpose != "Acknowledge" or not isinstance(request, Approval):
+            continue
+        meant = request.spec.request.acknowledges
+        assert meant is not None
+        same = (meant.uid, meant.generation) == (meeting.metadata.uid, meeting.metadata.generation)
+        if same and request.spec.decision is Decision.GO and _may_decide(_signer(request), request):
+            found.add(request.spec.request.role)
+    return found
+
+
 def _may_decide(signer: str, request: Request) -> bool:
     asked = request.spec.request
     people = asked.users if isinstance(asked, ApprovalRequest) else asked.reporter.users
@@ -284,10 +350,17 @@ def _question(request: Request) -> tuple[Any, ...]:
     return ("Checkpoint", asked.name, asked.percent)
 
 
-def _is_bound(request: Request, intent: Intent, number: str) -> None:
+def _bound(request: Request) -> tuple[Any, ...]:
     asked = request.spec.request
-    bound = (asked.rollout.uid, asked.plan_hash, asked.attempt)
-    expected = (intent.rollout.metadata.uid, intent.pending.plan_hash, intent.pending.attempt)
+    return (asked.rollout.uid, asked.plan_hash, asked.attempt)
+
+
+def _expected(intent: Intent) -> tuple[Any, ...]:
+    return (intent.rollout.metadata.uid, intent.pending.plan_hash, intent.pending.attempt)
+
+
+def _is_bound(request: Request, intent: Intent, number: str) -> None:
+    bound, expected = _bound(request), _expected(intent)
     demand(bound == expected, number, f"{request.metadata.name} was for {bound}, not {expected}")
 
 

@@ -77,6 +77,7 @@ def in_force(bed: TestBed, *, mutation: bool = True) -> None:
     with bed.client() as api:
         wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
         wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
+        wait_until(lambda: judges_a_rollout(api), SOON, "surefoot-stamps to know what a Rollout is")
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:
@@ -108,6 +109,21 @@ def refuses_a_request(api: httpx.Client) -> bool:
     }
     path = "/apis/surefoot.dev/v1alpha1/namespaces/default/approvals?dryRun=All"
     return _is_denied_by("surefoot-decisions", api.post(path, json=probe))
+
+
+def judges_a_rollout(api: httpx.Client) -> bool:
+    """Whether a Rollout is taken or refused; soon after its CRD, policies do not know the kind."""
+    probe = {
+        "apiVersion": "surefoot.dev/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": "probe"},
+        "spec": {
+            "target": {"configMapName": "probe-flags", "flags": ["probe"]},
+            "steps": [{"percent": 100}],
+        },
+    }
+    path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
+    return api.post(path, json=probe).status_code != 503
 
 
 def shipped_as(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:

@@ -27,6 +27,7 @@ import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode, Settings
+from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.application.ports import Cluster
 from surefoot.handlers.kopf_source import KopfSource
@@ -37,6 +38,7 @@ from tests.support.testbed import wait_until_async
 JSON = dict[str, Any]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
+NO_SINKS = RecordSection()
 SURELY = 20.0
 """Seconds in which everything here happens, also on a busy machine."""
 
@@ -142,6 +144,7 @@ class Scene:
         sweep_every: float = 2.0,
         admission: AdmissionMode = AdmissionMode.UNENFORCED,
         admission_every: float = 1.0,
+        record: RecordSection = NO_SINKS,
         wait: bool = True,
     ) -> AsyncIterator[Acting]:
         """Run an operator for the time of the block; then stop it gracefully."""
@@ -149,6 +152,7 @@ class Scene:
             evaluation_interval=timedelta(seconds=interval),
             admission=admission,
             providers=self.providers,
+            record=record,
             listen="127.0.0.1:0",
             operator_namespace="surefoot-system",
             workers=4,

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain import decide as decisions
 from surefoot.domain.measurements import Outcome
@@ -122,6 +123,7 @@ ops = st.one_of(
     st.tuples(st.just("sign"), st.integers(0, 7), _people, _decision),
     st.tuples(st.just("sign"), st.integers(0, 7), _people, _decision),
     st.just(("all sign",)),
+    st.tuples(st.just("conflict"), st.booleans()),
     st.tuples(st.just("skip"), st.integers(0, 300)),
     st.tuples(st.just("metric"), st.sampled_from([0.0, 0.0, 0.3, 0.9, 0.55, None, math.nan])),
     st.tuples(st.just("provider"), st.booleans()),
@@ -286,18 +288,68 @@ class Tale:
         taken = {
             request.spec.decided_by.username
             for name, request in self.world.approvals.items()
-            if states[name] == "Go" and request.spec.decided_by
+            if states[name] == "Go"
+            and request.spec.decided_by
+            and request.spec.request.purpose is Purpose.ADVANCE
         }
         free = [person for person in PEOPLE if person not in taken]
         for name in pending:
             if name in self.world.checkpoints:
-                self.world.sign(name, "rex")
+                self.world.sign(name, self._reporter(name))
                 continue
-            excluded = self.world.approvals[name].spec.request.excluded_users
+            asked = self.world.approvals[name].spec.request
+            excluded = asked.excluded_users
+            if asked.purpose is Purpose.ACKNOWLEDGE:
+                party = [user for user in asked.users if user not in excluded]
+                if party:
+                    self.world.sign(name, party[0])
+                continue
             able = [person for person in free if person not in excluded]
             if able:
                 self.world.sign(name, able[-1])
                 free.remove(able[-1])
+
+    def _conflict(self, is_acknowledged: bool) -> None:
+        """One role says NO-GO, the others GO; a meeting says GO, and perhaps all agree."""
+        world = self.world
+        pending = [
+            name
+            for name in self._undecided()
+            if world.states()[name] == "Pending"
+            and name in world.approvals
+            and world.approvals[name].spec.request.purpose is Purpose.ADVANCE
+        ]
+        for name, by, decision in zip(pending, PEOPLE, ["NO-GO", "GO", "GO", "GO"], strict=False):
+            world.sign(name, by, decision=decision, reason=f"{by} at {world.now}")
+        world.now += timedelta(seconds=1)
+        self.look()
+        world.now += timedelta(seconds=1)
+        meetings = [name for name in self._undecided() if "-conflict" in name]
+        for name in meetings if pending else ():
+            if world.states().get(name) == "Pending" and name in world.checkpoints:
+                world.sign(name, self._reporter(name))
+        self.look()
+        world.now += timedelta(seconds=1)
+        if is_acknowledged:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Whoever may confirms what is to be acknowledged."""
+        for name in self._undecided():
+            request = self.world.approvals.get(name)
+            if request is None or request.spec.request.purpose is not Purpose.ACKNOWLEDGE:
+                continue
+            asked = request.spec.request
+            party = [user for user in asked.users if user not in asked.excluded_users]
+            if party and request.spec.decision is None:
+                self.world.sign(name, party[0])
+        self.look()
+
+    def _reporter(self, name: str) -> str:
+        """Somebody who may report: rex, or a chair of a meeting."""
+        asked = self.world.checkpoints[name].spec.request
+        able = [user for user in asked.reporter.users if user not in asked.excluded_users]
+        return "rex" if "rex" in able else able[0]
 
     def _see(self, name: str) -> None:
         """What somebody else overwrites before the operator saw it, it can not know."""

@@ -21,6 +21,7 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RoleStatus, RolloutStatus
+from surefoot.domain.baseline import metric_of
 from surefoot.domain.config_map import (
     Rendering,
     carries,
@@ -29,6 +30,7 @@ from surefoot.domain.config_map import (
     rendering_of,
 )
 from surefoot.domain.decide import decide
+from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from surefoot.domain.plan import (
     Abandon,
@@ -170,6 +172,8 @@ class World:
     providers: frozenset[str] = frozenset({"default"})
     claims: tuple[Claim, ...] = ()
     halt: Halt | None = None
+    upstreams: dict[RolloutName, Upstream] = field(default_factory=dict)
+    shared_namespaces: frozenset[str] = frozenset()
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     seen_undecided: set[str] = field(default_factory=set)
@@ -209,9 +213,9 @@ class World:
             seen_undecided=frozenset(self.seen_undecided),
             signatures=dict(self.signatures),
             measurements={
-                name: self._measure(name, query)
+                name: self._measure(metric_of(name), query)
                 for name, query in asked.items()
-                if name not in self.unanswered
+                if metric_of(name) not in self.unanswered
             },
             queries={
                 metric.name: QueryFacts(
@@ -222,6 +226,8 @@ class World:
             providers=self.providers,
             claims=self.claims,
             halt=self.halt,
+            upstreams=dict(self.upstreams),
+            shared_namespaces=self.shared_namespaces,
             admission=self.admission,
             admission_fault=self.admission_fault,
             evaluation_interval=self.interval,

@@ -21,7 +21,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from watchfiles import awatch
 
-from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
+from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
 from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
@@ -113,6 +114,16 @@ class PolicySection(BaseModel):
         )
 
 
+class DependencySection(BaseModel):
+    """Which Rollouts may be waited for from elsewhere."""
+
+    model_config = _SECTION
+
+    namespaces: Annotated[tuple[DnsLabel, ...], Field(max_length=1000)] = ()
+    """Namespaces whose Rollouts those of any other namespace may name in `dependsOn`. Within a
+    namespace they always may."""
+
+
 class Settings(BaseModel):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
 
@@ -129,6 +140,10 @@ class Settings(BaseModel):
     """What the admission policies know of this cluster."""
     providers: Annotated[tuple[ProviderSettings, ...], Field(max_length=64)] = ()
     """The metrics providers that Rollouts may name."""
+    record: RecordSection = RecordSection()
+    """Where every history entry goes, so that the record outlives the cluster."""
+    dependencies: DependencySection = DependencySection()
+    """Which Rollouts may be waited for from elsewhere."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many Rollouts are worked on at once."""
     listen: Annotated[str, Field(min_length=1, max_length=256)] = "127.0.0.1:8080"

@@ -93,6 +93,27 @@ class PrometheusTelemetry:
         self._failures = Counter(
             "surefoot_part_failures", "Background parts that failed", registry=registry
         )
+        self._exported = Counter(
+            "surefoot_record_exported", "Entries that a sink took", ("sink",), registry=registry
+        )
+        self._export_failures = Counter(
+            "surefoot_record_failures", "Deliveries that failed", ("sink",), registry=registry
+        )
+        self._export_gaps = Counter(
+            "surefoot_record_gaps",
+            "Places where entries were lost before a sink took them",
+            ("sink",),
+            registry=registry,
+        )
+        self._export_waiting = Gauge(
+            "surefoot_record_waiting", "Entries that wait for a sink", ("sink",), registry=registry
+        )
+        self._export_lag = Gauge(
+            "surefoot_record_lag_seconds",
+            "Age of the oldest entry that waits for a sink",
+            ("sink",),
+            registry=registry,
+        )
         self._series: dict[ObjectKey, dict[Gauge, set[tuple[str, ...]]]] = {}
 
     def exposition(self) -> bytes:
@@ -181,3 +202,20 @@ class PrometheusTelemetry:
     def watch_missed(self, kind: str, count: int) -> None:
         """Changes that a sweep found and no watch had told."""
         self._missed.labels(kind).inc(count)
+
+    def exported(self, sink: str, count: int) -> None:
+        """A sink took so many entries."""
+        self._exported.labels(sink).inc(count)
+
+    def export_failed(self, sink: str) -> None:
+        """A delivery failed, or was given up because it hung."""
+        self._export_failures.labels(sink).inc()
+
+    def export_gaps(self, sink: str, count: int) -> None:
+        """So often entries were lost before this sink took them."""
+        self._export_gaps.labels(sink).inc(count)
+
+    def export_waiting(self, sink: str, count: int, lag: float) -> None:
+        """So many entries wait, the oldest for so many seconds."""
+        self._export_waiting.labels(sink).set(count)
+        self._export_lag.labels(sink).set(lag)

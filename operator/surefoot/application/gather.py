@@ -23,6 +23,7 @@ from surefoot.application.ports import (
     Standing,
 )
 from surefoot.application.store import Store
+from surefoot.domain.dependencies import names_of
 from surefoot.domain.measurements import Measurement, QueryFacts
 from surefoot.domain.signing import SignatureFact
 from surefoot.domain.snapshot import ConfigMap, Halt, Snapshot
@@ -55,6 +56,8 @@ class Rules:
 
     evaluation_interval: timedelta
     status_refresh: timedelta
+    shared_namespaces: frozenset[str] = frozenset()
+    """Namespaces whose Rollouts those of others may depend on."""
 
 
 class Answers(Protocol):
@@ -162,6 +165,11 @@ class Gatherer:
         if held is not None and MANAGED_LABEL in held.found.labels:
             self._store.took_in(Kind.CONFIG_MAP, held.found, target)
         self._remember(key, rollout, (*checkpoints, *approvals))
+        if admission:
+            try:
+                await self._refresh_upstreams(rollout)
+            except UnreadableObject as error:
+                return Unreadable(error)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -183,6 +191,21 @@ class Gatherer:
         if self._signatures is None:
             return {}
         return await self._signatures.verify(approvals, afresh=afresh)
+
+    async def _refresh_upstreams(self, rollout: Rollout) -> None:
+        """Read what a Rollout waits for, as far as it is known: an advance is decided on it.
+
+        What is not known is not there, and is waited for without a read.
+        """
+        known = self._store.upstreams(rollout, self.rules.shared_namespaces)
+        keys = [ObjectKey(*name) for name in names_of(rollout) if name in known]
+        heads = self._store.heads(Kind.ROLLOUT)
+        read = await asyncio.gather(*map(self._cluster.rollout, keys))
+        for key, found in zip(keys, read, strict=True):
+            if found is not None:
+                self._store.took_in(Kind.ROLLOUT, found, key)
+            elif key in heads:
+                self._store.lost(Kind.ROLLOUT, heads[key])
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
         self._store.took_in(Kind.ROLLOUT, rollout, key)
@@ -214,6 +237,8 @@ class Gatherer:
             providers=self._providers.names(key.namespace),
             claims=self._store.claims_beside(rollout),
             halt=halt,
+            upstreams=self._store.upstreams(rollout, self.rules.shared_namespaces),
+            shared_namespaces=self.rules.shared_namespaces,
             admission=standing.admission,
             admission_fault=standing.fault,
             evaluation_interval=self.rules.evaluation_interval,

@@ -15,6 +15,13 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Request
+from surefoot.domain.dependencies import (
+    RolloutName,
+    Upstream,
+    may_depend,
+    names_of,
+    upstream_of,
+)
 from surefoot.domain.release import rollout_named_by
 from surefoot.domain.snapshot import Claim, ConfigMap, Halt
 from surefoot.errors import UnreadableObject
@@ -38,15 +45,24 @@ class Entry:
 
 
 class Store:
-    """The cache. ``wake`` is told which Rollouts something changed for."""
+    """The cache. ``wake`` is told which Rollouts something changed for.
 
-    def __init__(self, wake: Wake = lambda _key: None) -> None:
+    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included.
+    """
+
+    def __init__(
+        self,
+        wake: Wake = lambda _key: None,
+        recorded: Callable[[Rollout], None] = lambda _rollout: None,
+    ) -> None:
         self.wake = wake
+        self._recorded = recorded
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._undecided: set[str] = set()
         self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
+        self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
         self._halts: dict[str, Halt] = {}
 
     # Feeding
@@ -66,7 +82,10 @@ class Store:
         self._replace(kind, head, content)
 
     def took_in(self, kind: Kind, content: Observable, key: ObjectKey) -> None:
-        """Take in what we just read or wrote ourselves, without being woken for it later."""
+        """Take in what we just read or wrote ourselves, without being woken for it later.
+
+        Rollouts that depend on it are woken: no event will tell them.
+        """
         head = ObjectHead(key, *_identity(content))
         if self._is_news(kind, head):
             self._replace(kind, head, content, wakes=False)
@@ -90,6 +109,8 @@ class Store:
             return  # it lost its label, and has it back since
         self._forget(kind, entry)
         self._wake_for(kind, entry)
+        if kind is Kind.ROLLOUT:
+            self._wake_downstreams(entry.head.key)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something."""
@@ -124,8 +145,12 @@ class Store:
         entry = Entry(head, content)
         self._entries[kind][head.key] = entry
         self._index(kind, entry)
+        if isinstance(content, Rollout):
+            self._recorded(content)
         if wakes:
             self._wake_for(kind, entry)
+        if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
+            self._wake_downstreams(entry.head.key)
 
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]
@@ -136,6 +161,8 @@ class Store:
         content = entry.content
         if isinstance(content, Rollout):
             self._rollouts_on.setdefault(_config_map_key(content), set()).add(entry.head.key)
+            for name in names_of(content):
+                self._downstreams.setdefault(ObjectKey(*name), set()).add(entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
             if content.spec.decision is None:
@@ -145,6 +172,8 @@ class Store:
         content = entry.content
         if isinstance(content, Rollout):
             _discard(self._rollouts_on, _config_map_key(content), entry.head.key)
+            for name in names_of(content):
+                _discard(self._downstreams, ObjectKey(*name), entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             _discard(self._requests, _rollout_key(content), (kind, entry.head.key))
 
@@ -163,6 +192,16 @@ class Store:
         elif isinstance(content, ConfigMap):
             yield from set(self._rollouts_on.get(key, ()))
 
+    def _wake_downstreams(self, key: ObjectKey) -> None:
+        """Wake whoever waits for a Rollout, directly or not: a cycle concerns all on it."""
+        woken, ahead = {key}, [key]
+        while ahead:
+            fresh = self._downstreams.get(ahead.pop(), set()) - woken
+            woken |= fresh
+            ahead += fresh
+            for each in sorted(fresh):
+                self.wake(each)
+
     # Asking
 
     def rollout(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
@@ -174,6 +213,11 @@ class Store:
     def rollout_keys(self) -> tuple[ObjectKey, ...]:
         """All Rollouts."""
         return tuple(self._entries[Kind.ROLLOUT])
+
+    def rollouts(self) -> tuple[Rollout, ...]:
+        """All Rollouts that can be read."""
+        entries = self._entries[Kind.ROLLOUT].values()
+        return tuple(each.content for each in entries if isinstance(each.content, Rollout))
 
     def config_map(self, key: ObjectKey) -> ConfigMap | None:
         """A managed ConfigMap."""
@@ -220,6 +264,24 @@ class Store:
                     )
         return tuple(claims)
 
+    def upstreams(self, rollout: Rollout, shared: frozenset[str]) -> dict[RolloutName, Upstream]:
+        """The Rollouts that this one waits for, and those that they wait for in turn.
+
+        ``shared`` are the namespaces that are open to others; what may not be waited for is not
+        looked at.
+        """
+        found: dict[RolloutName, Upstream] = {}
+        ahead = [(rollout.metadata.namespace, name) for name in names_of(rollout)]
+        while ahead:
+            namespace, name = ahead.pop()
+            content = self.rollout(ObjectKey(*name))
+            if name in found or not isinstance(content, Rollout):
+                continue
+            if may_depend(namespace, name, shared):
+                found[name] = upstream_of(content)
+                ahead += [(name.namespace, further) for further in found[name].depends_on]
+        return found
+
     def halt(self, namespace: str, operator_namespace: str) -> Halt | None:
         """What halts this namespace, as last listed."""
         return self._halts.get(namespace) or self._halts.get(operator_namespace)
@@ -254,6 +316,12 @@ def is_newer(version: str, than: str) -> bool:
         return int(version) > int(than)
     except ValueError:
         return version != than
+
+
+def _upstream(entry: Entry | None) -> tuple[object, ...] | None:
+    """What Rollouts that depend on this one act on."""
+    content = None if entry is None else entry.content
+    return upstream_of(content).matters if isinstance(content, Rollout) else None
 
 
 def _config_map_key(rollout: Rollout) -> ObjectKey:

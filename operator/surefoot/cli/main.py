@@ -50,6 +50,7 @@ def _add_missing(name: str, missing: str) -> None:
         fail(USAGE, f"`surefoot {name}` needs {missing}: pip install 'surefoot[testbed]'")
 
 
+_add("ctl", "surefoot.plugin.app")
 _add("testbed", "surefoot.testbed.cli")
 _add("demo", "surefoot.demo.cli")
 

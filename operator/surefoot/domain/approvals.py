@@ -26,12 +26,17 @@ from surefoot.api.v1alpha1.rollout import (
     SeparationOfDuties,
 )
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
+from surefoot.domain import conditions
+from surefoot.domain.checkpoints import CheckpointView, evidence_of
+from surefoot.domain.conditions import ConditionsView
+from surefoot.domain.meetings import Conflict, Position, judge_conflict
 from surefoot.domain.no_go import standing_no_go
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
     Decided,
+    counted,
     decide_command,
     decided,
     free_names,
@@ -41,11 +46,11 @@ from surefoot.domain.requests import (
     is_merely_claimed_a_member,
     is_persons_name,
     not_a_name,
-    unmet_conditions,
     who,
 )
 from surefoot.domain.signing import is_undecided, signature_evidence, signature_fault
 from surefoot.domain.situation import Situation, planners
+from surefoot.domain.stretches import asked_percent, is_on_the_way
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
 
 NoGo = tuple[Approval, PastDecision]
@@ -57,9 +62,10 @@ class RoleView:
     """One role of the step: the request that is current, and what its signer says.
 
     ``void_reason``, ``is_expired``, ``waits_for`` (its detached signature, to be verified) and
-    ``unmet`` (what it asks for first) say why a GO does not count. ``signature`` is the detached
+    ``conditions`` (what it asks for) say why a GO does not count. ``signature`` is the detached
     signature where one holds. ``no_go`` is a NO-GO that stands, perhaps on an earlier round or
-    another plan. ``earlier`` says why the signature of an earlier round no longer counts.
+    another plan. ``earlier`` says why the signature of an earlier round no longer counts, and
+    ``resolved`` which meeting resolved a NO-GO that would stand without it.
     """
 
     role: Role
@@ -69,24 +75,34 @@ class RoleView:
     expires_at: datetime | None
     is_expired: bool
     waits_for: str | None
-    unmet: tuple[str, ...]
+    conditions: ConditionsView | None
     signature: SignatureEvidence | None
     no_go: NoGo | None
     earlier: str | None
     rounds: int
+    resolved: str | None = None
 
     @property
     def is_go(self) -> bool:
         """Whether the role has a GO that counts."""
+        return self.no_go is None and self.says_go
+
+    @property
+    def says_go(self) -> bool:
+        """Whether somebody's GO would count for the role, were there no NO-GO."""
         return (
-            self.no_go is None
-            and self.void_reason is None
+            self.void_reason is None
             and not self.is_expired
             and self.waits_for is None
             and not self.unmet
             and self.decision is not None
             and self.decision.decision is Decision.GO
         )
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """What its GO asks for before it counts."""
+        return self.conditions.unmet if self.conditions is not None else ()
 
     @property
     def is_named_for_sure(self) -> bool:
@@ -111,7 +127,7 @@ class ApprovalsJudgement:
     """Whether the step has the signatures it needs, and which must be asked for.
 
     ``against`` are the NO-GOs that stand, also of roles that the plan no longer has. ``may_ask``
-    says that it is time to ask people.
+    says that it is time to ask people. ``meeting`` is the one that a conflict among them opened.
     """
 
     verdict: Verdict
@@ -119,28 +135,21 @@ class ApprovalsJudgement:
     opens: tuple[OpenRequest, ...]
     against: tuple[NoGo, ...]
     may_ask: bool = False
+    meeting: CheckpointView | None = None
 
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
         """The signatures that count, as they are."""
-        return tuple(
-            DecisionEvidence(
-                kind="Approval",
-                name=view.request.metadata.name,
-                uid=view.request.metadata.uid,
-                resource_version=view.request.metadata.resource_version,
-                generation=view.request.metadata.generation,
-                role=view.role.name,
-                decision=view.decision.decision.value,
-                by=view.decision.by,
-                verified=view.decision.verified,
-                decided_at=view.decision.at,
-                reason=view.decision.reason[:1024],
-                signature=view.signature,
-            )
-            for view in self.views
-            if view.is_go and view.request is not None and view.decision is not None
-        )
+        found: list[DecisionEvidence] = []
+        for view in self.views:
+            if view.is_go and view.request is not None and view.decision is not None:
+                found.append(
+                    counted(view.request, view.decision, view.role.name, signature=view.signature)
+                )
+                found += conditions.evidence(view.conditions)
+        if self.meeting is not None and any(view.resolved for view in self.views):
+            found += evidence_of((self.meeting,))
+        return tuple(found)
 
     @property
     def next_expiry(self) -> datetime | None:
@@ -155,11 +164,13 @@ def judge_approvals(
     hold_is_satisfied: bool,
     reporters: frozenset[str],
     replaced_at: datetime | None,
+    meeting: CheckpointView | None = None,
 ) -> ApprovalsJudgement:
     """Whether everybody who must has signed for leaving this step.
 
     ``hold_is_satisfied`` says that soak, baseline and checkpoints hold: with `opens: AfterHold`
     people are asked only then. ``reporters`` have reported on the step and may not sign for it.
+    ``meeting`` is the step's own, which then resolves conflicts too.
     """
     policy = situation.hold.approvals or ApprovalsPolicy()
     removed = _no_gos_of_removed(situation, {role.name for role in policy.roles})
@@ -173,9 +184,44 @@ def judge_approvals(
         for view in views
         if may_ask and _must_be_asked(view)
     )
+    for view in views:
+        if situation.opens_requests and _has_a_say(view):
+            opens += conditions.openings(situation, view.conditions)
+    conflict = judge_conflict(situation, policy, _positions(views, removed), meeting)
+    views = tuple(_as_resolved(view, conflict) for view in views)
+    removed = tuple(no_go for no_go in removed if not conflict.resolves(no_go[1]))
     against = (*(view.no_go for view in views if view.no_go is not None), *removed)
-    verdict = _verdict(policy, views, against, may_ask=may_ask)
-    return ApprovalsJudgement(verdict, views, opens, against, may_ask=may_ask)
+    verdict = _verdict(policy, views, against, may_ask=may_ask, more=conflict.missing)
+    own = conflict.view if conflict.view is not meeting else None
+    return ApprovalsJudgement(verdict, views, (*opens, *conflict.opens), against, may_ask, own)
+
+
+def _positions(views: tuple[RoleView, ...], removed: tuple[NoGo, ...]) -> tuple[Position, ...]:
+    """What each role says: a GO that would count, a NO-GO that stands, both, or nothing yet."""
+    return (
+        *(
+            Position(
+                view.role.name,
+                view.decision if view.says_go else None,
+                view.no_go[1] if view.no_go is not None else None,
+            )
+            for view in views
+        ),
+        *(
+            Position(request.spec.request.role, None, no_go, is_planned=False)
+            for request, no_go in removed
+        ),
+    )
+
+
+def _as_resolved(view: RoleView, conflict: Conflict) -> RoleView:
+    """The role as it is once a meeting has resolved its NO-GO."""
+    if view.no_go is None or conflict.view is None or not conflict.resolves(view.no_go[1]):
+        return view
+    request = conflict.view.request
+    said = f"the NO-GO of {view.no_go[1].by} was resolved by the meeting "
+    said += request.metadata.name if request is not None else ""
+    return replace(view, no_go=None, resolved=said)
 
 
 def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
@@ -183,7 +229,7 @@ def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, .
     removed: dict[str, list[tuple[Approval, Decided | None]]] = {}
     for approval in situation.snapshot.approvals:
         role = approval.spec.request.role
-        if role not in planned and _is_on_the_way(situation, approval):
+        if role not in planned and is_on_the_way(situation, approval):
             removed.setdefault(role, []).append((approval, decided(situation, approval)))
     found = (standing_no_go(situation, known) for _, known in sorted(removed.items()))
     return tuple(no_go for no_go in found if no_go is not None)
@@ -217,7 +263,6 @@ def _view(
         reporters=excluded,
         replaced_at=replaced_at,
     )
-    is_go = decision is not None and decision.decision is Decision.GO
     return RoleView(
         role=role,
         request=request,
@@ -226,10 +271,10 @@ def _view(
         expires_at=expires_at,
         is_expired=expires_at is not None and expires_at <= situation.latest_now,
         waits_for=_waits_for(situation, request),
-        unmet=unmet_conditions(request) if request is not None and is_go else (),
+        conditions=conditions.judge(situation, request),
         signature=_signature(situation, request),
         no_go=standing_no_go(
-            situation, (pair for pair in known if _is_on_the_way(situation, pair[0]))
+            situation, (pair for pair in known if is_on_the_way(situation, pair[0]))
         ),
         earlier=_earlier(situation, asked),
         rounds=asked[-1].spec.request.round if asked else 0,
@@ -265,38 +310,14 @@ def _earlier(situation: Situation, asked: list[Approval]) -> str | None:
     return None
 
 
-def _is_on_the_way(situation: Situation, approval: Approval) -> bool:
-    """Whether the next step would enter percentages that this request was about.
-
-    A NO-GO to 50 % is one to 40 % or 100 % as well, until 50 % is reached. Another target does not
-    get around it.
-    """
-    asked = approval.spec.request
-    if asked.rollout.uid != situation.rollout.metadata.uid or asked.purpose is not Purpose.ADVANCE:
-        return False
-    from_, to = _stretch(asked.from_, asked.to)
-    here, there = _stretch(situation.percent or 0, _asked_percent(situation))
-    return from_ < there and here < to
-
-
-def _stretch(from_: int, to: int) -> tuple[int, int]:
-    """The percentages that are left and entered; Completed lies beyond 100."""
-    return from_, 101 if from_ == 100 else to
-
-
 def _is_about(situation: Situation, approval: Approval) -> bool:
     request = approval.spec.request
     return (
         request.rollout.uid == situation.rollout.metadata.uid
         and request.purpose is Purpose.ADVANCE
-        and request.to == _asked_percent(situation)
+        and request.to == asked_percent(situation)
         and (request.from_ == 100) == (situation.percent == 100)
     )
-
-
-def _asked_percent(situation: Situation) -> int:
-    """The percentage asked for; from 100 to 100 means Completed."""
-    return 100 if situation.target_percent is None else situation.target_percent
 
 
 def _is_current(situation: Situation, approval: Approval) -> bool:
@@ -444,7 +465,7 @@ def _opening(
     excluded = {*(planning if required else ())}
     if _reporters_are_excluded(policy, role):
         excluded |= reporters
-    to = _asked_percent(situation)
+    to = asked_percent(situation)
     request = ApprovalRequest(
         rollout=ObjectReference(name=metadata.name, uid=metadata.uid),
         plan_hash=situation.plan_hash,
@@ -473,18 +494,27 @@ def _verdict(
     against: tuple[NoGo, ...],
     *,
     may_ask: bool,
+    more: tuple[Missing, ...] = (),
 ) -> Verdict:
     agreed = sum(view.is_go for view in views)
-    # Only the rule Quorum has a quorum.
+    stands_in = policy.quorum is None
+    if stands_in:
+        # Under All a meeting speaks for roles whose NO-GO it resolved. Only Quorum has a quorum.
+        agreed += sum(view.resolved is not None and not view.is_go for view in views)
     is_enough = agreed >= (policy.quorum or len(views))
     if not against and is_enough:
-        return passes(Aspect.APPROVED, "Approved", _said([view for view in views if view.is_go]))
+        said = [_said([view for view in views if view.is_go])]
+        said += [view.resolved for view in views if view.resolved is not None]
+        return passes(Aspect.APPROVED, "Approved", "; ".join(said))
     open_roles = [
         awaiting(view, may_ask=may_ask)
         for view in views
-        if not view.is_go and view.no_go is None and not is_enough
+        if not view.is_go
+        and view.no_go is None
+        and not is_enough
+        and not (stands_in and view.resolved)
     ]
-    return blocks(Aspect.APPROVED, *map(said_of_no_go, against), *open_roles)
+    return blocks(Aspect.APPROVED, *map(said_of_no_go, against), *more, *open_roles)
 
 
 def _said(agreed: list[RoleView]) -> str:
@@ -514,18 +544,14 @@ def awaiting(view: RoleView, *, may_ask: bool) -> Missing:
         reason, why = "ApprovalExpired", " again: the earlier GO has expired"
     elif view.waits_for is not None:
         reason, why = "SignatureNotVerified", f": {view.waits_for}"
-    elif view.unmet:
-        reason = "ConditionsUnmet"
-        why = (
-            f" again without conditions once they are met: its GO asks for "
-            f"{', '.join(view.unmet)} first, which this version can not follow up"
-        )
+    elif view.conditions is not None and view.unmet:
+        return conditions.missing(view.conditions, view.role.name)
     else:
         reason = "AwaitingApproval"
         later = view.request is None and not may_ask
         why = ", once soak, baseline and checkpoints hold" if later else ""
         why += f"; {view.earlier}" if view.earlier else ""
-    open_request = reason in {"AwaitingApproval", "ConditionsUnmet"}
+    open_request = reason == "AwaitingApproval"
     return Missing(
         reason,
         f"{view.role.name} must be signed by {people}{why}",

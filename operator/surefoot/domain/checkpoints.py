@@ -1,35 +1,43 @@
 """Checkpoints: reports that must be GO before the step is left."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.approval import Decision, PastDecision, RequestState
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointRequest, CheckpointSpec
+from surefoot.api.v1alpha1.approval import Approval, Decision, PastDecision, RequestState
+from surefoot.api.v1alpha1.checkpoint import (
+    Checkpoint,
+    CheckpointRequest,
+    CheckpointSpec,
+    CheckpointType,
+    People,
+    lacks_required_action,
+)
 from surefoot.api.v1alpha1.durations import in_words, parse_duration
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import CheckpointPlan, DueFrom
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
+from surefoot.domain import acknowledgements, conditions, handoffs
+from surefoot.domain.acknowledgements import AcknowledgementView, Party
+from surefoot.domain.conditions import ConditionsView
 from surefoot.domain.no_go import standing_no_go
+from surefoot.domain.parties import parties
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
-    GIVEN_WITHOUT_ADMISSION,
     Decided,
+    counted,
     decide_command,
     decided,
     free_names,
-    is_eligible,
-    is_known_to_be_theirs,
-    is_persons_name,
-    not_a_name,
-    unmet_conditions,
     who,
+    why_report_is_void,
 )
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import Situation, planners
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
 
-NoGo = tuple[Checkpoint, PastDecision]
-"""A NO-GO that stands, and where it was given."""
+NoGo = tuple[Checkpoint, PastDecision] | tuple[Approval, PastDecision]
+"""A NO-GO that stands, and where it was given: in a report, or in its acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +45,59 @@ class CheckpointView:
     """One checkpoint of the step: the request that is current, and what it says.
 
     ``no_go`` is a NO-GO that stands, perhaps on an earlier round or another plan. ``reporters`` are
-    all who reported in this attempt, in lower case. ``unmet`` names what its GO asks for first.
+    all who reported in this attempt, in lower case. ``conditions`` is what its GO asks for, and
+    ``acknowledgements`` are those that its GO needs; ``refusal`` is a NO-GO among them that stands.
     """
 
     plan: CheckpointPlan
     request: Checkpoint | None
     decision: Decided | None
     void_reason: str | None
-    unmet: tuple[str, ...]
-    no_go: NoGo | None
+    conditions: ConditionsView | None
+    no_go: tuple[Checkpoint, PastDecision] | None
     reporters: frozenset[str]
     due_at: datetime | None
+    refusal: tuple[Approval, PastDecision] | None = None
+    acknowledgements: tuple[AcknowledgementView, ...] = ()
 
     @property
     def is_go(self) -> bool:
-        """Whether it is GO and nothing stands against that."""
+        """Whether it is GO, all have acknowledged it who must, and nothing stands against that."""
+        return (
+            self.is_reported_go
+            and self.refusal is None
+            and all(view.is_go for view in self.acknowledgements)
+        )
+
+    @property
+    def is_meeting(self) -> bool:
+        """Whether it is a DecisionMeeting."""
+        return self.plan.type is CheckpointType.DECISION_MEETING
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """What its GO asks for before it counts."""
+        return self.conditions.unmet if self.conditions is not None else ()
+
+    @property
+    def against(self) -> tuple[NoGo, ...]:
+        """The NO-GOs that stand against it."""
+        return tuple(no_go for no_go in (self.no_go, self.refusal) if no_go is not None)
+
+    @property
+    def awaited(self) -> tuple[People, ...]:
+        """Who can bring it forward: its reporters, or all who have not acknowledged it."""
+        waits = tuple(view.party.people for view in self.acknowledgements if not view.is_go)
+        return waits if waits and self.is_reported_go else (self.plan.reporter,)
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether everybody has acknowledged it who must; not where nobody must."""
+        return bool(self.acknowledgements) and self.is_go
+
+    @property
+    def is_reported_go(self) -> bool:
+        """Whether the report is GO and nothing stands against that, acknowledged or not."""
         return (
             self.no_go is None
             and self.void_reason is None
@@ -75,41 +121,72 @@ class CheckpointsJudgement:
 
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
-        """The reports that say GO, as they are."""
-        return tuple(
-            DecisionEvidence(
-                kind="Checkpoint",
-                name=view.request.metadata.name,
-                uid=view.request.metadata.uid,
-                resource_version=view.request.metadata.resource_version,
-                generation=view.request.metadata.generation,
-                role=view.plan.name,
-                decision=view.decision.decision.value,
-                by=view.decision.by,
-                verified=view.decision.verified,
-                decided_at=view.decision.at,
-                reason=view.decision.reason[:1024],
-            )
-            for view in self.views
-            if view.is_go and view.request is not None and view.decision is not None
-        )
+        """The reports that say GO, as they are, and who acknowledged them."""
+        return evidence_of(self.views)
+
+    @property
+    def meeting(self) -> CheckpointView | None:
+        """The step's own meeting, where the plan has one."""
+        return next((view for view in self.views if view.is_meeting), None)
 
     @property
     def reporters(self) -> frozenset[str]:
-        """Who has reported on the step, in lower case."""
-        return frozenset().union(*(view.reporters for view in self.views))
+        """Who has reported on the step, in lower case. To chair a meeting is not to report."""
+        return frozenset().union(*(v.reporters for v in self.views if not v.is_meeting))
 
     @property
     def replaced_at(self) -> datetime | None:
-        """When a report was last replaced: by another decision, or by a new round."""
+        """When a report was last replaced: by another decision, or by a new round.
+
+        A meeting is about the approvals that were given, and voids none.
+        """
         moments = []
         for view in self.views:
+            if view.is_meeting:
+                continue
             if view.decision is not None and view.decision.was_changed:
                 moments.append(view.decision.at)
             if view.request is not None and view.request.spec.request.round > 1:
                 created = view.request.metadata.creation_timestamp
                 moments += [created] if created is not None else []
         return max(moments, default=None)
+
+
+def evidence_of(views: Iterable[CheckpointView]) -> tuple[DecisionEvidence, ...]:
+    """Those of the checkpoints that are GO, their conditions, and who acknowledged them."""
+    passed = [view for view in views if view.is_go]
+    found: list[DecisionEvidence] = []
+    for view in passed:
+        if view.request is not None and view.decision is not None:
+            found.append(counted(view.request, view.decision, view.plan.name))
+            found += conditions.evidence(view.conditions)
+    for view in passed:
+        found += acknowledgements.evidence(view.acknowledgements)
+    return tuple(found)
+
+
+def judge_meeting(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
+    """What a meeting that is not in the plan says."""
+    return _view(situation, plan)
+
+
+def opening_of(
+    situation: Situation, view: CheckpointView, evidence: str, *, may_open: bool
+) -> tuple[OpenRequest, ...]:
+    """What must be asked for such a meeting: itself, and its acknowledgements."""
+    if not situation.opens_requests:
+        return ()
+    if view.request is None or view.void_reason is not None:
+        return (_opening(situation, view, evidence),) if may_open else ()
+    asked = conditions.openings(situation, view.conditions)
+    if view.is_reported_go:
+        asked += acknowledgements.openings(situation, view.acknowledgements)
+    return asked
+
+
+def missing_of(situation: Situation, view: CheckpointView) -> tuple[Missing, ...]:
+    """What such a meeting waits for."""
+    return _missing(situation, view, set())
 
 
 def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
@@ -125,8 +202,15 @@ def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
         for view in views
         if situation.opens_requests and _is_due_to_open(situation, view, passed)
     )
-    against = (*(view.no_go for view in views if view.no_go is not None), *removed)
-    missing = [_missing(situation, view, passed) for view in views if not view.is_go]
+    for view in views:
+        if view.void_reason is None:
+            opens += conditions.openings(situation, view.conditions)
+        if view.is_reported_go:
+            opens += acknowledgements.openings(situation, view.acknowledgements)
+    against = (*(no_go for view in views for no_go in view.against), *removed)
+    missing = [
+        found for view in views if not view.is_go for found in _missing(situation, view, passed)
+    ]
     missing += [_no_go(no_go) for no_go in removed]
     if missing:
         verdict = blocks(Aspect.CHECKPOINTS_PASSED, *missing)
@@ -137,23 +221,26 @@ def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
 
 
 def _asked(situation: Situation) -> tuple[Checkpoint, ...]:
-    """Every checkpoint about this percentage, of whatever plan, attempt and round."""
+    """Every checkpoint of a plan about this percentage, of whatever plan, attempt and round."""
     return tuple(
         checkpoint
         for checkpoint in situation.snapshot.checkpoints
         if checkpoint.spec.request.rollout.uid == situation.rollout.metadata.uid
         and checkpoint.spec.request.percent == situation.percent
+        and checkpoint.spec.request.conditions_of is None
     )
 
 
 def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
     """NO-GOs on checkpoints that are not in the plan: removing the question does not answer it."""
-    removed: dict[str, list[tuple[Checkpoint, Decided | None]]] = {}
+    removed: dict[str, list[Checkpoint]] = {}
     for checkpoint in _asked(situation):
         if checkpoint.spec.request.name not in planned:
-            pair = (checkpoint, decided(situation, checkpoint))
-            removed.setdefault(checkpoint.spec.request.name, []).append(pair)
-    found = (standing_no_go(situation, known) for _, known in sorted(removed.items()))
+            removed.setdefault(checkpoint.spec.request.name, []).append(checkpoint)
+    found: list[NoGo | None] = []
+    for _, asked in sorted(removed.items()):
+        known = [(checkpoint, decided(situation, checkpoint)) for checkpoint in asked]
+        found += [standing_no_go(situation, known), acknowledgements.refusal(situation, asked)]
     return tuple(no_go for no_go in found if no_go is not None)
 
 
@@ -169,13 +256,17 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
         default=None,
     )
     request, decision = current or (None, None)
+    needed: tuple[Party, ...] = ()
+    if request is not None:
+        needed = (*handoffs.parties(request), *parties(situation, request, decision))
     return CheckpointView(
         plan=plan,
         request=request,
         decision=decision,
         void_reason=_void_reason(situation, request, decision),
-        unmet=unmet_conditions(request) if request is not None else (),
+        conditions=conditions.judge(situation, request),
         no_go=standing_no_go(situation, known),
+        refusal=acknowledgements.refusal(situation, (checkpoint for checkpoint, _ in known)),
         reporters=frozenset(
             entry.by.lower()
             for checkpoint, reported in known
@@ -183,6 +274,9 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
             for entry in reported.history
         ),
         due_at=_due_at(situation, plan),
+        acknowledgements=(
+            acknowledgements.judge(situation, request, needed) if request is not None else ()
+        ),
     )
 
 
@@ -200,14 +294,15 @@ def _void_reason(
 ) -> str | None:
     if request is None or decision is None:
         return None
-    if not is_persons_name(decision.by):
-        return not_a_name(decision.by)
-    if not is_eligible(request, decision.by):
-        return f"{decision.by} may not report on this"
-    if decision.decision is Decision.NO_GO:
-        return None
-    if not is_known_to_be_theirs(situation, request, decision):
-        return GIVEN_WITHOUT_ADMISSION
+    wrong = why_report_is_void(situation, request, decision)
+    if wrong is not None or decision.decision is Decision.NO_GO:
+        return wrong
+    asked_for_it = {name.lower() for name in planners(situation.rollout.metadata.annotations)}
+    is_meeting = request.spec.request.type is CheckpointType.DECISION_MEETING
+    if is_meeting and decision.by.lower() in asked_for_it:
+        return f"{decision.by} requested this rollout or its attempt, or wrote its plan"
+    if lacks_required_action(request.spec):
+        return "it lacks requiredAction"
     fired = situation.void_before
     if fired is not None and decision.at <= fired:
         return "a trigger fired since"
@@ -247,7 +342,9 @@ def _is_due_to_open(situation: Situation, view: CheckpointView, passed: set[str]
     return moment is not None and moment <= situation.now
 
 
-def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
+def _opening(
+    situation: Situation, view: CheckpointView, evidence: str | None = None
+) -> OpenRequest:
     plan, metadata = view.plan, situation.rollout.metadata
     rounds = [
         checkpoint.spec.request.round
@@ -266,6 +363,9 @@ def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
         type=plan.type,
         reporter=plan.reporter,
         receiver=plan.receiver,
+        evidence=evidence,
+        # Who asked for this does not decide whether a NO-GO stands.
+        excluded_users=planners(metadata.annotations) if view.is_meeting else (),
         opens_at=opens_at(situation, plan),
         due_at=view.due_at,
     )
@@ -273,7 +373,16 @@ def _opening(situation: Situation, view: CheckpointView) -> OpenRequest:
     return OpenRequest(free_names(base, number), CheckpointSpec(request=request))
 
 
-def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Missing:
+def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> tuple[Missing, ...]:
+    """What a checkpoint waits for: its report, or everybody who has not acknowledged it."""
+    refused = (acknowledgements.said_of_refusal(view.refusal),) if view.refusal else ()
+    if not view.is_reported_go:
+        return (*refused, _missing_report(situation, view, passed))
+    waits = (acknowledgements.missing(each) for each in view.acknowledgements if not each.is_go)
+    return refused or tuple(_due(situation, view, missing) for missing in waits)
+
+
+def _missing_report(situation: Situation, view: CheckpointView, passed: set[str]) -> Missing:
     reporters = who(view.plan.reporter.users, view.plan.reporter.groups)
     if view.no_go is not None:
         return _no_go(view.no_go)
@@ -286,27 +395,34 @@ def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> Mi
         )
     if view.request is None or view.void_reason is not None:
         return _not_open(situation, view, reporters)
-    if view.decision is not None and view.unmet:
-        return Missing(
-            "ConditionsUnmet",
-            f"the GO of checkpoint {view.plan.name} asks for {', '.join(view.unmet)} first; this "
-            "version can not follow that up: report again without it once it is met",
+    if view.conditions is not None and view.unmet:
+        return conditions.missing(view.conditions, f"checkpoint {view.plan.name}")
+    return _due(
+        situation,
+        view,
+        Missing(
+            "CheckpointMissing",
+            f"checkpoint {view.plan.name} is not approved: {reporters} has not reported",
             decide_command(view.request),
-        )
-    late = view.due_at is not None and situation.now > view.due_at
-    due = ""
-    if view.due_at is not None:
-        distance = in_words(abs(view.due_at - situation.now))
-        due = f", {distance} late" if late else f", due in {distance}"
-    return Missing(
-        "CheckpointLate" if late else "CheckpointMissing",
-        f"checkpoint {view.plan.name} is not approved: {reporters} has not reported{due}",
-        decide_command(view.request),
+        ),
     )
+
+
+def _due(situation: Situation, view: CheckpointView, missing: Missing) -> Missing:
+    """The same with when it is due; late is a reason of its own, which somebody is told of."""
+    if view.due_at is None:
+        return missing
+    late = situation.now > view.due_at
+    distance = in_words(abs(view.due_at - situation.now))
+    due = f"{distance} late" if late else f"due in {distance}"
+    reason = "CheckpointLate" if late else missing.reason
+    return replace(missing, reason=reason, message=f"{missing.message}, {due}")
 
 
 def _no_go(no_go: NoGo) -> Missing:
     request, entry = no_go
+    if isinstance(request, Approval):
+        return acknowledgements.said_of_refusal((request, entry))
     return Missing(
         "NoGo",
         f"checkpoint {request.spec.request.name} is NO-GO by {entry.by}: {entry.reason}; it holds "
@@ -331,10 +447,11 @@ def _not_open(situation: Situation, view: CheckpointView, reporters: str) -> Mis
 
 
 def is_late(view: CheckpointView, now: datetime) -> bool:
-    """Whether the report is, or was, later than due."""
+    """Whether the report is, or was, later than due, with whatever it needs to be acknowledged."""
     if view.due_at is None:
         return False
-    return (view.decision.at if view.decision else now) > view.due_at
+    given = [view.decision, *(each.decision for each in view.acknowledgements)]
+    return max(each.at if each else now for each in given) > view.due_at
 
 
 def next_moment(situation: Situation) -> timedelta | None:

@@ -16,8 +16,10 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
     TriggerState,
 )
-from surefoot.domain import checkpoints
+from surefoot.domain import checkpoints, schedule
 from surefoot.domain.approvals import until_expiry
+from surefoot.domain.baseline import metric_of
+from surefoot.domain.conditions import left_open
 from surefoot.domain.config_map import (
     adoption,
     belongs_to,
@@ -279,8 +281,10 @@ def _why_it_may(found: Review) -> str:
         found.verdict(aspect).message
         for aspect in (
             Aspect.SOAK_COMPLETE,
+            Aspect.BASELINE_RECORDED,
             Aspect.CHECKPOINTS_PASSED,
             Aspect.GATES_HEALTHY,
+            Aspect.COVERAGE_OBSERVED,
             Aspect.APPROVED,
         )
         if found.verdict(aspect).reason != "NotRequired"
@@ -410,8 +414,9 @@ def _wait(found: Review) -> Plan:
     snapshot, now = situation.snapshot, situation.now
     status = describe(found, _after_the_storm(found))
     due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
-    opens = (*found.checkpoints.opens, *found.approvals.opens)
-    kept = records(situation, found.checkpoints.views, found.approvals.views)
+    opens = (*found.checkpoints.opens, *found.approvals.opens, *left_open(situation))
+    meeting = (found.approvals.meeting,) if found.approvals.meeting is not None else ()
+    kept = records(situation, (*found.checkpoints.views, *meeting), found.approvals.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
     plan = _plan(found, status, (*writes, *kept, *opens), f"waits: {status.waiting_on}")
     return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
@@ -452,6 +457,7 @@ def _look_again_in(found: Review) -> timedelta:
     situation = found.situation
     snapshot, now = situation.snapshot, situation.now
     halt = snapshot.halt
+    freezes_or_thaws = schedule.next_change(situation)
     ahead = [
         snapshot.status_refresh,
         snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
@@ -460,6 +466,7 @@ def _look_again_in(found: Review) -> timedelta:
         checkpoints.next_moment(situation) if situation.asks_people else None,
         until_expiry(found.approvals, now),
         halt.until - now if halt is not None and halt.until is not None else None,
+        freezes_or_thaws - now if freezes_or_thaws is not None else None,
         DRIFT_PACE if found.status.drift else None,
     ]
     positive = [length for length in ahead if length is not None and length > ZERO]
@@ -482,7 +489,8 @@ def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
         return False
     asked = questions(rollout, now, snapshot.evaluation_interval)
     return any(
-        name not in snapshot.measurements and metric_fault(snapshot, name) is None for name in asked
+        name not in snapshot.measurements and metric_fault(snapshot, metric_of(name)) is None
+        for name in asked
     )
 
 

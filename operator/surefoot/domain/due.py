@@ -17,6 +17,8 @@ _FROM_METRICS = frozenset(
         Aspect.TRIGGERS_QUIET.value,
         Aspect.SOAK_COMPLETE.value,
         Aspect.GATES_HEALTHY.value,
+        Aspect.COVERAGE_OBSERVED.value,
+        Aspect.SCORECARD_PASSED.value,
     }
 )
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +43,7 @@ def write_due_in(
 
 def _may_flap(key: _Key) -> bool:
     kind, name = key
-    return kind in {"trigger", "outcome"} or (
+    return kind in {"trigger", "outcome", "readiness"} or (
         kind in {"condition", "blocker"} and name.partition("/")[0] in _FROM_METRICS
     )
 
@@ -62,6 +64,10 @@ def _condition(status: RolloutStatus, kind: str) -> str | None:
     return next((c.status for c in status.conditions if c.type == kind), None)
 
 
+def _message(status: RolloutStatus, kind: str) -> str | None:
+    return next((c.message for c in status.conditions if c.type == kind), None)
+
+
 def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     """What somebody acts on, by kind and name."""
     facts: dict[_Key, Hashable] = {
@@ -74,8 +80,10 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "pending"): status.pending.transition_id if status.pending else None,
         ("status", "history"): tuple(entry.transition_id for entry in status.history),
         ("status", "drift"): status.drift,
+        ("status", "baselines"): status.baselines,
         ("status", "soak"): status.soak.required if status.soak else None,
         ("status", "requestedBy"): status.requested_by,
+        ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
     }
     facts |= {
         # The reason of a condition for tools is the phase, which follows from the others.
@@ -84,6 +92,8 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     }
     facts |= {("trigger", t.name): t.state for t in status.triggers}
     facts |= {("outcome", m.name): m.outcome for m in status.metrics}
+    if status.readiness is not None:
+        facts |= {("readiness", item.name): item.points for item in status.readiness.items}
     facts |= {("approval", role.role): role for role in status.approvals}
     facts |= {("blocker", f"{b.condition}/{b.reason}/{b.command}"): True for b in status.blocked_by}
     return facts

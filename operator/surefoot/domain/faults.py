@@ -6,17 +6,17 @@ An invalid plan advances nothing. Every trigger that is itself valid stays in fo
 from collections.abc import Iterable
 from itertools import pairwise
 
-from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import (
     CheckpointPlan,
     FlagFormat,
-    Gate,
-    GateCondition,
     RolloutSpec,
     Trigger,
 )
 from surefoot.domain.config_map import adoption, belongs_to, is_offered
+from surefoot.domain.dependencies import dependency_faults
+from surefoot.domain.schedule import schedule_faults
+from surefoot.domain.scorecard import scorecard_faults
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import ZERO, allowed_percents, hold_of
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, passes
@@ -35,7 +35,12 @@ def plan_faults(snapshot: Snapshot) -> tuple[Missing, ...]:
         *_step_faults(snapshot),
         *_metric_faults(snapshot),
         *_gate_faults(spec),
+        *_baseline_faults(spec),
+        *(_unknown_metric(spec, "coverage", spec.coverage.metric) if spec.coverage else ()),
         *_checkpoint_faults(spec),
+        *schedule_faults(spec.schedule),
+        *dependency_faults(snapshot.rollout, snapshot.upstreams, snapshot.shared_namespaces),
+        *scorecard_faults(spec),
         *(fault for trigger in spec.triggers for fault in trigger_faults(snapshot, trigger)),
     )
 
@@ -45,8 +50,7 @@ def valid_triggers(snapshot: Snapshot) -> tuple[Trigger, ...]:
     return tuple(
         trigger
         for trigger in snapshot.rollout.spec.triggers
-        if trigger.relative_to is None
-        and not trigger_faults(snapshot, trigger)
+        if not trigger_faults(snapshot, trigger)
         and metric_fault(snapshot, trigger.metric or trigger.name) is None
     )
 
@@ -103,27 +107,8 @@ def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
         f"target.format {spec.target.format.value}": spec.target.format
         is not FlagFormat.PERCENTAGE,
         "rehearsal": spec.rehearsal is not None,
-        "coverage": spec.coverage is not None,
         "delivery": spec.delivery is not None,
         "cohorts": bool(spec.cohorts),
-        "schedule": spec.schedule is not None,
-        "dependsOn": bool(spec.depends_on),
-        "risks": bool(spec.risks),
-        "scorecard": spec.scorecard is not None,
-        "relativeTo": any(item.relative_to is not None for item in _bounded(spec)),
-        "hold.baseline": any(
-            hold_of(spec, index).baseline > ZERO for index in range(len(spec.steps))
-        ),
-        "checkpoints of type Handoff or DecisionMeeting": any(
-            plan.type is not CheckpointType.REPORT for _, plan in _checkpoints(spec)
-        ),
-        "approvals.meeting": any(
-            policy is not None and policy.meeting is not None
-            for policy in (
-                spec.approvals,
-                *(hold_of(spec, index).approvals for index in range(len(spec.steps))),
-            )
-        ),
     }
     for what, is_asked in asked.items():
         if is_asked:
@@ -132,13 +117,6 @@ def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
                 f"this version does not support {what} yet; remove it, or wait for a version that "
                 "does",
             )
-
-
-def _bounded(spec: RolloutSpec) -> Iterable[Gate | GateCondition | Trigger]:
-    for gate in spec.gates:
-        yield gate
-        yield from gate.of or ()
-    yield from spec.triggers
 
 
 def _step_faults(snapshot: Snapshot) -> Iterable[Missing]:
@@ -203,6 +181,23 @@ def trigger_faults(snapshot: Snapshot, trigger: Trigger) -> tuple[Missing, ...]:
             )
         )
     return tuple(faults)
+
+
+def _baseline_faults(spec: RolloutSpec) -> Iterable[Missing]:
+    records = any(hold_of(spec, index).baseline > ZERO for index in range(len(spec.steps)))
+    if records and not spec.metrics:
+        yield Missing(
+            "NothingToRecord",
+            "hold.baseline records the metrics of the plan, and it has none; add metrics, or "
+            "remove hold.baseline",
+        )
+    for gate in spec.gates:
+        if gate.of is not None and gate.relative_to is not None:
+            yield Missing(
+                "GroupIsRelative",
+                f"gate {gate.name} is a group, which has no bound of its own; give relativeTo to "
+                "the conditions in its of",
+            )
 
 
 def _gate_faults(spec: RolloutSpec) -> Iterable[Missing]:

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
-from surefoot.api.v1alpha1.rollout_status import WindowEvidence
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, WindowEvidence
+from surefoot.domain.baseline import Yardstick, yardstick
 from surefoot.domain.measurements import Outcome
+from surefoot.domain.situation import Situation
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import HoldPolicy
 from surefoot.domain.triggers import unanswered
@@ -29,13 +31,18 @@ class GateVerdict:
 
 
 _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
+_NOT_REQUIRED = "NotRequired"
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What all gates of a step are judged by. ``by_default`` where it names none of them."""
+    """What all gates of a step are judged by. ``by_default`` where it names none of them.
+
+    ``status`` has the baselines that count.
+    """
 
     snapshot: Snapshot
+    status: RolloutStatus
     began: datetime | None
     now: datetime
     by_default: bool
@@ -64,13 +71,17 @@ def longest_for(spec: RolloutSpec, hold: HoldPolicy) -> timedelta:
 
 
 def judge_gates(
-    snapshot: Snapshot, hold: HoldPolicy, began: datetime | None, now: datetime
+    snapshot: Snapshot,
+    status: RolloutStatus,
+    hold: HoldPolicy,
+    began: datetime | None,
+    now: datetime,
 ) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     """Whether every gate of this step holds, and the windows that say so."""
     gates = gates_of(snapshot.rollout.spec, hold)
     if not gates:
         return not_required(Aspect.GATES_HEALTHY), ()
-    look = _Look(snapshot, began, now, hold.gates is None)
+    look = _Look(snapshot, status, began, now, hold.gates is None)
     verdicts = [_judge_gate(look, gate) for gate in gates]
     evidence = tuple(window for verdict in verdicts for window in verdict.evidence)
     if hold.warm_up and began is not None and now < began + hold.warm_up:
@@ -79,12 +90,24 @@ def judge_gates(
     failing = [verdict for verdict in verdicts if not verdict.holds]
     if not failing:
         said = "; ".join(verdict.message for verdict in verdicts)
-        return passes(Aspect.GATES_HEALTHY, "GatesHold", said), evidence
+        none_counts = all(verdict.reason == _NOT_REQUIRED for verdict in verdicts)
+        reason = _NOT_REQUIRED if none_counts else "GatesHold"
+        return passes(Aspect.GATES_HEALTHY, reason, said), evidence
     # What is known to be wrong is said before what is not known.
     failing.sort(key=lambda verdict: verdict.holds is None)
     missing = [Missing(verdict.reason, f"gate {verdict.message}") for verdict in failing]
     unknown = all(verdict.holds is None for verdict in failing)
     return blocks(Aspect.GATES_HEALTHY, *missing, unknown=unknown), evidence
+
+
+def judge_gate(situation: Situation, gate: Gate) -> GateVerdict:
+    """Whether one gate of the plan holds, asked for by its name, whatever this step needs."""
+    began, now, warm_up = situation.began, situation.now, situation.hold.warm_up
+    if began is not None and now < began + warm_up:
+        left = in_words(began + warm_up - now)
+        return GateVerdict(gate.name, False, "WarmingUp", f"{gate.name}: warms up for {left}", ())
+    look = _Look(situation.snapshot, situation.status, began, now, by_default=False)
+    return _judge_gate(look, gate)
 
 
 def _judge_gate(look: _Look, gate: Gate) -> GateVerdict:
@@ -109,6 +132,12 @@ def _judge_gate(look: _Look, gate: Gate) -> GateVerdict:
 
 def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateVerdict:
     metric = gate.metric or gate.name
+    unit = yardstick(look.snapshot.rollout.spec, look.status, gate.relative_to, metric)
+    if unit.unit is None:
+        said = f"{gate.name}: {unit.said}"
+        if not unit.is_required:
+            return GateVerdict(gate.name, True, _NOT_REQUIRED, said, ())
+        return GateVerdict(gate.name, False, Outcome.INVALID.value, said, ())
     measurement = look.snapshot.measurements.get(metric)
     is_stale = (
         measurement is not None
@@ -124,15 +153,16 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
     length = parse_duration(gate.for_)
     window = window_at(measurement, measurement.end, length, look.began)
-    evidence = (window_evidence(metric, used_by, measurement, window),)
-    breach = next((s for s in reversed(window.numbers) if not _within(gate, s.value)), None)
+    evidence = (window_evidence(metric, used_by, measurement, window, unit.said),)
+    ratios = [unit.ratio(sample.value) for sample in window.numbers]
+    breach = next((ratio for ratio in reversed(ratios) if not _within(gate, ratio)), None)
     over = f" for {gate.for_}" if length else ""
     if breach is not None:
-        message = f"{gate.name}: {_said(gate, breach.value)}, must be {_bounds(gate)}{over}"
+        message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, evidence)
     if not window.is_full:
         held = _held_so_far(window.start, measurement.end)
-        message = f"{gate.name}: {_bounds(gate)} for {held} of {gate.for_}"
+        message = f"{gate.name}: {_bounds(gate, unit)} for {held} of {gate.for_}"
         return GateVerdict(gate.name, False, "WindowNotFull", message, evidence)
     if len(window.numbers) < window.expected and not look.nobody_is_in:
         message = (
@@ -140,10 +170,8 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
             f"{gate.for_} have a value"
         )
         return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, evidence)
-    value = _said(gate, window.numbers[-1].value)
-    return GateVerdict(
-        gate.name, True, "GateHolds", f"{gate.name}: {value}, {_bounds(gate)}{over}", evidence
-    )
+    message = f"{gate.name}: {_said(gate, ratios[-1])}, {_bounds(gate, unit)}{over}"
+    return GateVerdict(gate.name, True, "GateHolds", message, evidence)
 
 
 def _held_so_far(start: datetime, end: datetime) -> str:
@@ -161,10 +189,10 @@ def _within(gate: Gate | GateCondition, value: float) -> bool:
     )
 
 
-def _bounds(gate: Gate | GateCondition) -> str:
+def _bounds(gate: Gate | GateCondition, unit: Yardstick) -> str:
     bounds = []
     if gate.at_most is not None:
         bounds.append(f"at most {gate.at_most}")
     if gate.at_least is not None:
         bounds.append(f"at least {gate.at_least}")
-    return " and ".join(bounds)
+    return f"{' and '.join(bounds)}{unit.suffix}"

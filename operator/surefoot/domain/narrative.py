@@ -21,6 +21,7 @@ from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
 from surefoot.domain.review import Review
 from surefoot.domain.role_status import role_statuses
+from surefoot.domain.schedule import next_open
 from surefoot.domain.situation import planners
 from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, as_condition
 from surefoot.domain.windows import number
@@ -33,8 +34,17 @@ _HOLDING = (
     Aspect.NOT_ROLLED_BACK,
     Aspect.WITHIN_EXPANSION_LIMIT,
 )
+_BESIDE_THE_HOLD = (Aspect.WITHIN_SCHEDULE, Aspect.DEPENDENCIES_MET, Aspect.SCORECARD_PASSED)
+"""What may be in the way while the hold goes on: said with it, and a phase only once it is over."""
 _OF_THE_HOLD = frozenset(
-    {Aspect.SOAK_COMPLETE, Aspect.CHECKPOINTS_PASSED, Aspect.GATES_HEALTHY, Aspect.APPROVED}
+    {
+        Aspect.SOAK_COMPLETE,
+        Aspect.BASELINE_RECORDED,
+        Aspect.CHECKPOINTS_PASSED,
+        Aspect.GATES_HEALTHY,
+        Aspect.COVERAGE_OBSERVED,
+        Aspect.APPROVED,
+    }
 )
 
 
@@ -57,6 +67,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "triggers": _triggers(review),
             "blocked_by": blockers(review),
             "approvals": _approvals(review),
+            "readiness": review.readiness,
         }
     )
 
@@ -77,9 +88,12 @@ def phase_of(review: Review, status: RolloutStatus) -> Phase:
         (Phase.PENDING, not review.situation.has_started),
         (Phase.HOLDING, _holds_back(review)),
         (Phase.SOAKING, not review.holds(Aspect.SOAK_COMPLETE)),
+        (Phase.SOAKING, not review.holds(Aspect.BASELINE_RECORDED)),
         (Phase.HOLDING, not review.holds(Aspect.GATES_HEALTHY)),
+        (Phase.HOLDING, not review.holds(Aspect.COVERAGE_OBSERVED)),
         (Phase.AWAITING_CHECKPOINT, not review.holds(Aspect.CHECKPOINTS_PASSED)),
         (Phase.AWAITING_APPROVAL, not review.holds(Aspect.APPROVED)),
+        (Phase.HOLDING, not all(map(review.holds, _BESIDE_THE_HOLD))),
     ):
         if applies:
             return phase
@@ -139,10 +153,11 @@ def waiting_on(review: Review, status: RolloutStatus) -> str:
 
 
 def _obstacles_clocks_and_people(review: Review) -> str:
+    waits = {*_OF_THE_HOLD, *(_BESIDE_THE_HOLD if review.situation.asks_people else ())}
     obstacles = [
         blocker.message
         for blocker in blockers(review)
-        if blocker.condition not in _OF_THE_HOLD and blocker.reason != SETTLING
+        if blocker.condition not in waits and blocker.reason != SETTLING
     ]
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
@@ -158,18 +173,29 @@ def _clocks_and_gates(review: Review) -> str:
     parts = []
     if review.soak is not None and not review.holds(Aspect.SOAK_COMPLETE):
         parts.append(f"soak {in_words(review.soak.left)} left")
-    quiet, gates = review.verdict(Aspect.TRIGGERS_QUIET), review.verdict(Aspect.GATES_HEALTHY)
+    quiet = review.verdict(Aspect.TRIGGERS_QUIET)
     if quiet.reason == SETTLING and not parts:
         parts.append(quiet.message)
-    parts += [missing.message for missing in gates.missing]
+    parts += [
+        missing.message
+        for aspect in (
+            Aspect.BASELINE_RECORDED,
+            Aspect.GATES_HEALTHY,
+            Aspect.COVERAGE_OBSERVED,
+            *_BESIDE_THE_HOLD,
+        )
+        for missing in review.verdict(aspect).missing
+    ]
     return ", ".join(parts)
 
 
 def _people(review: Review) -> list[str]:
+    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
     waits = [
-        f"{view.plan.name} ({who(view.plan.reporter.users, view.plan.reporter.groups)})"
-        for view in review.checkpoints.views
+        f"{view.plan.name} ({who(people.users, people.groups)})"
+        for view in (*review.checkpoints.views, *meeting)
         if not view.is_go
+        for people in view.awaited
     ]
     if not review.holds(Aspect.APPROVED):
         waits += [
@@ -182,6 +208,17 @@ def _people(review: Review) -> list[str]:
 
 def _earliest(review: Review) -> datetime | None:
     """What the clocks alone allow, to the later second; None when no clock holds."""
+    situation = review.situation
+    latest = max(situation.now, _hold_clocks(review) or situation.now)
+    schedule = situation.rollout.spec.schedule
+    ends = situation.is_complete or situation.status.rolled_back or not situation.plan_is_valid
+    if schedule is not None and not ends:
+        latest = next_open(schedule, latest)
+    return _to_the_later_second(latest) if latest > situation.now else None
+
+
+def _hold_clocks(review: Review) -> datetime | None:
+    """What the clocks of the step's hold and of a halt allow; None where they do not run."""
     situation, soak = review.situation, review.soak
     if situation.began is None or not situation.opens_requests or soak is None:
         return None
@@ -192,13 +229,14 @@ def _earliest(review: Review) -> datetime | None:
     if not soak.is_complete:
         counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
         moments.append(max(counted_to, began + hold.warm_up) + soak.left)
+    if review.baseline.counted_to is not None:
+        moments.append(review.baseline.counted_to + review.baseline.left)
     if gates_of(situation.rollout.spec, hold):
         longest = longest_for(situation.rollout.spec, hold)
         moments.append(began + max(hold.warm_up, longest))
     halt = situation.snapshot.halt
     moments.append(halt.until if halt is not None else None)
-    latest = max((moment for moment in moments if moment is not None), default=now)
-    return _to_the_later_second(latest) if latest > now else None
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _to_the_later_second(moment: datetime) -> datetime:

@@ -4,10 +4,18 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, ApprovalStatus, RequestState
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointStatus
+from surefoot.api.v1alpha1.checkpoint import (
+    Checkpoint,
+    CheckpointRequest,
+    CheckpointStatus,
+    CheckpointType,
+)
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain import conditions
+from surefoot.domain.acknowledgements import AcknowledgementView
 from surefoot.domain.approvals import RoleView
 from surefoot.domain.checkpoints import CheckpointView, is_late, state_now
+from surefoot.domain.conditions import ConditionsView
 from surefoot.domain.plan import RecordRequest
 from surefoot.domain.requests import (
     FINAL,
@@ -30,21 +38,46 @@ def records(
     As long as it is not known whether admission is enforced, a new decision is not put on record:
     the record says whether admission established who decided.
     """
+    checkpoints = tuple(checkpoints)
     snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
     used = _used(situation.status)
     by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
     by_approval = {v.request.metadata.uid: v for v in roles if v.request is not None}
+    by_acknowledgement = {
+        each.request.metadata.uid: each
+        for view in checkpoints
+        for each in view.acknowledgements
+        if each.request is not None
+    }
+    by_report = _conditions_by_report(situation)
     found: list[RecordRequest] = []
     for checkpoint in snapshot.checkpoints:
         if checkpoint.spec.request.rollout.uid == uid:
-            view = by_checkpoint.get(checkpoint.metadata.uid)
+            key = checkpoint.metadata.uid
+            view = by_checkpoint.get(key) or by_report.get(key)
             status = _checkpoint_status(situation, checkpoint, view, used)
             found += _record(situation, checkpoint, status)
     for approval in snapshot.approvals:
         if approval.spec.request.rollout.uid == uid:
-            role = by_approval.get(approval.metadata.uid)
-            found += _record(situation, approval, _approval_status(situation, approval, role, used))
+            key = approval.metadata.uid
+            view_of_it = by_approval.get(key) or by_acknowledgement.get(key)
+            status_of_it = _approval_status(situation, approval, view_of_it, used)
+            found += _record(situation, approval, status_of_it)
     return tuple(found)
+
+
+def _conditions_by_report(situation: Situation) -> dict[str, ConditionsView]:
+    """The conditions that somebody reports on, by the report's UID: of all GOs not taken back."""
+    requests: tuple[Request, ...] = (
+        *situation.snapshot.approvals,
+        *situation.snapshot.checkpoints,
+    )
+    views = (
+        conditions.judge(situation, request)
+        for request in requests
+        if request.status.state not in {RequestState.VOID, RequestState.EXPIRED}
+    )
+    return {v.report.metadata.uid: v for v in views if v is not None and v.report is not None}
 
 
 def _record(
@@ -70,29 +103,43 @@ def _used(status: RolloutStatus) -> _Used:
 
 
 def _approval_status(
-    situation: Situation, approval: Approval, view: RoleView | None, used: _Used
+    situation: Situation,
+    approval: Approval,
+    view: RoleView | AcknowledgementView | None,
+    used: _Used,
 ) -> ApprovalStatus:
     current: dict[str, object] | None = None
     if view is not None:
-        current = {
-            "state": view.state,
-            "expires_at": view.expires_at,
-            "void_reason": view.void_reason,
-        }
+        current = {"state": view.state, "void_reason": view.void_reason}
+    if isinstance(view, RoleView):
+        current = {**(current or {}), "expires_at": view.expires_at}
     return approval.status.model_copy(update=_changes(situation, approval, current, used))
 
 
 def _checkpoint_status(
-    situation: Situation, checkpoint: Checkpoint, view: CheckpointView | None, used: _Used
+    situation: Situation,
+    checkpoint: Checkpoint,
+    view: CheckpointView | ConditionsView | None,
+    used: _Used,
 ) -> CheckpointStatus:
     current: dict[str, object] | None = None
-    if view is not None:
+    if isinstance(view, ConditionsView):
+        current = {"state": view.state, "void_reason": view.void_reason}
+    elif view is not None:
         current = {
             "state": state_now(view),
             "void_reason": view.void_reason,
             "late": is_late(view, situation.now),
+            "acknowledged": view.is_acknowledged,
         }
-    return checkpoint.status.model_copy(update=_changes(situation, checkpoint, current, used))
+    changes = _changes(situation, checkpoint, current, used)
+    if (
+        checkpoint.metadata.uid in used
+        and checkpoint.spec.request.type is not CheckpointType.REPORT
+    ):
+        # Nothing is counted that somebody still had to acknowledge.
+        changes["acknowledged"] = True
+    return checkpoint.status.model_copy(update=changes)
 
 
 def _changes(
@@ -100,7 +147,7 @@ def _changes(
 ) -> dict[str, object]:
     """What the status must say: ``current`` is None for a request that no longer counts."""
     known = decided(situation, request)
-    common = _common(request, known)
+    common = _common(situation, request, known)
     if request.metadata.uid in used:
         transition, generation = used[request.metadata.uid]
         return {
@@ -123,12 +170,13 @@ def _changes(
     return {**common, **current}
 
 
-def _common(request: Request, known: Decided | None) -> dict[str, object]:
+def _common(situation: Situation, request: Request, known: Decided | None) -> dict[str, object]:
     """What is kept of every decision, also of one that does not count."""
     decided_at: datetime | None = known.at if known else None
     return {
         "decisions": known.history if known else request.status.decisions,
         "decided_at": decided_at,
+        "conditions": conditions.statuses(conditions.judge(situation, request)),
         "observed_generation": request.metadata.generation,
     }
 
@@ -136,6 +184,8 @@ def _common(request: Request, known: Decided | None) -> dict[str, object]:
 def _why_void(situation: Situation, request: Request) -> str:
     """Why a request is no longer the one that counts."""
     asked = request.spec.request
+    if isinstance(asked, CheckpointRequest) and asked.conditions_of is not None:
+        return "the decision that asks for these conditions no longer counts"
     if asked.attempt != situation.attempt:
         return f"attempt {situation.attempt} has begun"
     if situation.status.rolled_back:

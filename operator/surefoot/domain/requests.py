@@ -18,8 +18,9 @@ from surefoot.api.v1alpha1.approval import (
     RequestState,
     Signing,
 )
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, People
-from surefoot.api.v1alpha1.meta import GROUP
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
+from surefoot.api.v1alpha1.meta import GROUP, DecisionReference
+from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.situation import Situation
 from surefoot.domain.snapshot import Admission
 
@@ -178,7 +179,8 @@ def decide_command(request: Request) -> str:
 def _to_be_said(request: Request) -> tuple[str, ...]:
     """What a GO must say, as fields of the spec."""
     if isinstance(request, Checkpoint):
-        return ("summary",)
+        is_handoff = request.spec.request.type is CheckpointType.HANDOFF
+        return ("summary", "requiredAction") if is_handoff else ("summary",)
     return ("reason", *(section.value for section in request.spec.request.required_sections))
 
 
@@ -220,7 +222,7 @@ def is_asked(request: Request, by: str) -> bool:
 
     Membership in a group is known to the API server only.
     """
-    people = _asked(request)
+    people = people_asked(request)
     return by in people.users or bool(people.groups)
 
 
@@ -231,7 +233,7 @@ def is_merely_claimed_a_member(situation: Situation, request: Request, decision:
     whoever writes; it was not in force then.
     """
     is_unseen = _is_signed(request) and situation.verified and not decision.verified
-    return is_unseen and decision.by not in _asked(request).users
+    return is_unseen and decision.by not in people_asked(request).users
 
 
 def is_known_to_be_theirs(situation: Situation, request: Request, decision: Decided) -> bool:
@@ -242,12 +244,57 @@ def is_known_to_be_theirs(situation: Situation, request: Request, decision: Deci
     return decision.verified or _is_signed(request) or not situation.verified
 
 
-def unmet_conditions(request: Request) -> tuple[str, ...]:
-    """Names of what a GO asks for first, and what this version can not follow up."""
-    return tuple(condition.name for condition in request.spec.conditions if condition.blocking)
+def exactly(request: Request) -> DecisionReference:
+    """The decision that a request carries now, and no other that it ever carries."""
+    metadata = request.metadata
+    return DecisionReference(name=metadata.name, uid=metadata.uid, generation=metadata.generation)
 
 
-def _asked(request: Request) -> ApprovalRequest | People:
+def why_report_is_void(
+    situation: Situation, request: Checkpoint, decision: Decided | None
+) -> str | None:
+    """Why a report is not the word of somebody who was asked; None if it may be."""
+    if decision is None:
+        return None
+    if not is_persons_name(decision.by):
+        return not_a_name(decision.by)
+    if not is_eligible(request, decision.by):
+        return f"{decision.by} may not report on this"
+    is_go = decision.decision is Decision.GO
+    if is_go and not is_known_to_be_theirs(situation, request, decision):
+        return GIVEN_WITHOUT_ADMISSION
+    return None
+
+
+def counted(
+    request: Request,
+    decision: Decided,
+    role: str,
+    *,
+    purpose: str | None = None,
+    signature: SignatureEvidence | None = None,
+) -> DecisionEvidence:
+    """A decision as it is counted, for the record."""
+    metadata = request.metadata
+    return DecisionEvidence(
+        kind="Approval" if isinstance(request, Approval) else "Checkpoint",
+        name=metadata.name,
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
+        generation=metadata.generation,
+        role=role,
+        purpose=purpose,
+        decision=decision.decision.value,
+        by=decision.by,
+        verified=decision.verified,
+        decided_at=decision.at,
+        reason=decision.reason[:1024],
+        signature=signature,
+    )
+
+
+def people_asked(request: Request) -> ApprovalRequest | People:
+    """Who may sign or report."""
     asked = request.spec.request
     return asked if isinstance(asked, ApprovalRequest) else asked.reporter
 

@@ -8,17 +8,23 @@ from surefoot.api.v1alpha1.rollout import Rollout, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import (
     Evidence,
     PlanRecord,
+    Readiness,
     RolloutStatus,
     TransitionType,
     TriggerState,
     WindowEvidence,
 )
 from surefoot.domain.approvals import ApprovalsJudgement, judge_approvals
+from surefoot.domain.baseline import BaselineJudgement, judge_baseline, without_step
 from surefoot.domain.checkpoints import CheckpointsJudgement, judge_checkpoints
 from surefoot.domain.config_map import Difference, difference, rendering_of
+from surefoot.domain.coverage import judge_coverage
+from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
 from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
 from surefoot.domain.gates import judge_gates
 from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
+from surefoot.domain.schedule import judge_schedule
+from surefoot.domain.scorecard import Evidences, judge_scorecard, score
 from surefoot.domain.situation import Situation, situation_of
 from surefoot.domain.snapshot import Admission, Snapshot
 from surefoot.domain.soak import SoakAccount, close_account
@@ -34,20 +40,17 @@ from surefoot.domain.verdicts import (
 )
 
 _NOT_ASKED_FOR = (
-    Aspect.BASELINE_RECORDED,
     Aspect.REHEARSAL_FRESH,
-    Aspect.COVERAGE_OBSERVED,
     Aspect.DELIVERY_OBSERVED,
-    Aspect.WITHIN_SCHEDULE,
-    Aspect.DEPENDENCIES_MET,
-    Aspect.SCORECARD_PASSED,
 )
 """Aspects whose features come later: a plan that asks for one of them is not valid."""
 
 _OF_THE_HOLD = (
     Aspect.SOAK_COMPLETE,
+    Aspect.BASELINE_RECORDED,
     Aspect.CHECKPOINTS_PASSED,
     Aspect.GATES_HEALTHY,
+    Aspect.COVERAGE_OBSERVED,
     Aspect.APPROVED,
 )
 
@@ -65,11 +68,13 @@ class Review:
     faults: tuple[Missing, ...]
     triggers: tuple[TriggerVerdict, ...]
     soak: SoakAccount | None
+    baseline: BaselineJudgement
     checkpoints: CheckpointsJudgement
     approvals: ApprovalsJudgement
     windows: tuple[WindowEvidence, ...]
     drift: Difference | None
     verdicts: tuple[Verdict, ...]
+    readiness: Readiness | None
 
     def verdict(self, aspect: Aspect) -> Verdict:
         """The verdict on one aspect."""
@@ -102,9 +107,13 @@ class Review:
                 *(verdict.evidence for verdict in self.triggers if verdict.evidence),
                 *self.windows,
             )[:80],
-            decisions=(*self.checkpoints.evidence, *self.approvals.evidence)[:48],
+            baselines=tuple(
+                entry for entry in self.status.baselines if entry.percent == self.status.percent
+            )[:32],
+            decisions=(*self.checkpoints.evidence, *self.approvals.evidence)[:80],
             conditions=tuple(f"{v.aspect.value}={v.reason}" for v in self.verdicts if v.holds),
             admission=self.situation.snapshot.admission.value,
+            upstreams=upstream_evidence(self.situation.rollout, self.situation.snapshot.upstreams),
         )
 
 
@@ -117,19 +126,27 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     status = _with_attempt(status, rollout, now, later_bound)
     situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     triggers = (
-        () if situation.is_complete else judge_triggers(snapshot, valid_triggers(snapshot), now)
+        ()
+        if situation.is_complete
+        else judge_triggers(snapshot, status, valid_triggers(snapshot), now)
     )
     soak = _soak(situation, triggers)
     status = _with_void(_with_soak(status, soak), triggers, soak, now)
     situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
+    baseline = judge_baseline(situation)
+    status = status.model_copy(update={"baselines": baseline.baselines})
+    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     checkpoints = judge_checkpoints(situation)
-    gates, windows = judge_gates(snapshot, situation.hold, situation.began, now)
+    gates, windows = judge_gates(snapshot, status, situation.hold, situation.began, now)
+    coverage, counted = judge_coverage(situation)
     approvals = judge_approvals(
         situation,
         hold_is_satisfied=(soak is not None and soak.is_complete)
+        and baseline.verdict.holds is True
         and checkpoints.verdict.holds is True,
         reporters=checkpoints.reporters,
         replaced_at=checkpoints.replaced_at,
+        meeting=checkpoints.meeting,
     )
     drift = _drift(situation)
     verdicts = (
@@ -140,29 +157,52 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         _not_rolled_back(situation),
         _triggers_quiet(situation, triggers),
         _soak_complete(situation, soak, triggers),
+        baseline.verdict,
         checkpoints.verdict,
         gates,
+        coverage,
         approvals.verdict,
         judge_expansion(rollout.spec),
+        judge_schedule(situation),
+        judge_dependencies(rollout, snapshot.upstreams, snapshot.shared_namespaces),
         *(not_required(aspect) for aspect in _NOT_ASKED_FOR),
     )
+    readiness = _readiness(situation, verdicts, checkpoints)
+    assessed = judge_scorecard(rollout.spec, readiness, is_complete=situation.is_complete)
     return Review(
         situation=situation,
         status=status,
         faults=faults,
         triggers=triggers,
         soak=soak,
+        baseline=baseline,
         checkpoints=checkpoints,
         approvals=approvals,
-        windows=windows,
+        windows=(*counted, *windows),
         drift=drift,
-        verdicts=_in_order(_settled(situation, verdicts)),
+        verdicts=_in_order(_settled(situation, (*verdicts, assessed))),
+        readiness=readiness,
     )
 
 
 def _in_order(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     by_aspect = {verdict.aspect: verdict for verdict in verdicts}
     return tuple(by_aspect[aspect] for aspect in Aspect)
+
+
+def _readiness(
+    situation: Situation, verdicts: tuple[Verdict, ...], checkpoints: CheckpointsJudgement
+) -> Readiness | None:
+    """The score of the step ahead; once complete there is none."""
+    if situation.is_complete:
+        return None
+    return score(
+        Evidences(
+            situation=situation,
+            verdicts={verdict.aspect: verdict for verdict in verdicts},
+            checkpoints=checkpoints.views,
+        )
+    )
 
 
 def _settled(situation: Situation, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
@@ -197,7 +237,11 @@ def _with_plan(
         return status.model_copy(update=record)
     keeps_soak = status.plan is not None and not set(changed) & set(SOAK_BEARING_PARTS)
     if not keeps_soak:
-        record |= {"hold_since": later_bound, "soak": None}
+        record |= {
+            "hold_since": later_bound,
+            "soak": None,
+            "baselines": without_step(status.baselines, status.percent),
+        }
     status = status.model_copy(update=record)
     kept = "the soak goes on" if keeps_soak else "the soak starts anew"
     return with_entry(
@@ -233,7 +277,13 @@ def _with_attempt(
         return status
     before = "after the rollback" if status.rolled_back else "while it ran"
     status = status.model_copy(
-        update={"attempt": wanted, "rolled_back": False, "hold_since": later_bound, "soak": None}
+        update={
+            "attempt": wanted,
+            "rolled_back": False,
+            "hold_since": later_bound,
+            "soak": None,
+            "baselines": (),
+        }
     )
     return with_entry(
         status,
@@ -263,7 +313,7 @@ def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAcc
     return close_account(
         situation.status,
         situation.hold,
-        triggers,
+        tuple(verdict for verdict in triggers if verdict.is_required),
         began=situation.began,
         now=situation.now,
     )
@@ -377,10 +427,11 @@ def _not_paused(snapshot: Snapshot, now: datetime) -> Verdict:
     halt = snapshot.halt
     if halt is not None and (halt.until is None or halt.until > now):
         until = f" until {halt.until:%Y-%m-%d %H:%M UTC}" if halt.until else ""
+        by = f" by {halt.by[:256]} (not verified)" if halt.by else ""
         missing.append(
             Missing(
                 "Halted",
-                f"halted in {halt.namespace}{until}: {halt.reason or 'no reason was given'}",
+                f"halted in {halt.namespace}{by}{until}: {halt.reason or 'no reason was given'}",
                 f"kubectl delete configmap surefoot-halt -n {halt.namespace}",
             )
         )

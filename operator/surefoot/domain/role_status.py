@@ -35,7 +35,7 @@ def _of_role(
     if view.no_go is not None:
         return _of_no_go(view.no_go, signatures)
     request, decision = view.request, view.decision
-    message = "" if view.is_go else awaiting(view, may_ask=may_ask).message
+    message = "" if view.is_go else view.resolved or awaiting(view, may_ask=may_ask).message
     if request is None:
         return RoleStatus(role=view.role.name, state=RequestState.PENDING, message=message)
     return RoleStatus(

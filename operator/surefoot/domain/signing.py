@@ -49,6 +49,7 @@ def document(approval: Approval) -> bytes | None:
     - ``planHash``, ``attempt``, ``step``, ``from``, ``to``: what is to happen, under which plan
       (``step`` is absent below the first one);
     - ``role``, ``purpose``: the question;
+    - ``acknowledges``: the decision that is acknowledged (absent unless that is the purpose);
     - ``round``: how often it was asked, so that a signature that no longer counts, since a trigger
       fired for example, is not copied into the next request;
     - ``decision``, ``contentHash``: the answer, and sha256 over all that was written with it;
@@ -59,14 +60,15 @@ def document(approval: Approval) -> bytes | None:
     if spec.signature is None or spec.decision is None or spec.decided_by is None:
         return None
     request = spec.request.to_wire()
-    asked = ("planHash", "attempt", "round", "step", "from", "to", "role", "purpose")
+    asked = ("planHash", "attempt", "round", "step", "from", "to")
+    question = ("role", "purpose", "acknowledges")
     members = {
         "apiVersion": API_VERSION,
         "kind": approval.kind,
         "namespace": approval.metadata.namespace,
         "rollout": spec.request.rollout.name,
         "rolloutUid": spec.request.rollout.uid,
-        **{name: request[name] for name in asked if name in request},
+        **{name: request[name] for name in (*asked, *question) if name in request},
         "decision": spec.decision.value,
         "contentHash": _content_hash(spec),
         "signer": spec.decided_by.username,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Measurement, QueryFacts
 from surefoot.domain.signing import SignatureFact
 
@@ -59,11 +60,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Somebody stopped all automation, rollback excepted."""
+    """Somebody stopped all automation, rollback excepted.
+
+    ``by`` is who, as they wrote themselves: nobody has verified it. Empty where nobody is named.
+    """
 
     namespace: str
     reason: str
     until: datetime | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Snapshot:
     decision on them was given while it watched.
     ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
     ``admission_fault`` says what is wrong with the policies, where they are not enforced.
+    ``upstreams`` are the Rollouts that this one waits for, and those that they wait for in turn, as
+    far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
@@ -92,6 +99,8 @@ class Snapshot:
     providers: frozenset[str] = frozenset({"default"})
     claims: tuple[Claim, ...] = ()
     halt: Halt | None = None
+    upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
+    shared_namespaces: frozenset[str] = frozenset()
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     evaluation_interval: timedelta = timedelta(seconds=30)

@@ -6,6 +6,7 @@ one status write                Complete, Retry, PlanChanged, DriftCorrected
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -133,10 +134,39 @@ def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
 
 
 def entry_hash(item: Transition) -> str:
-    """The hash that seals an entry: sha256 over its RFC 8785 JSON without `hash`."""
-    wire: dict[str, Any] = item.to_wire()
-    wire.pop("hash", None)
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(wire)).hexdigest()}"
+    """The hash that seals an entry: sha256 over its RFC 8785 JSON without `hash`.
+
+    What says nothing (empty, false or 0) is left out, so that a later version of Surefoot, whose
+    entries have more fields, comes to the same hash.
+    """
+    return wire_hash(item.to_wire())
+
+
+def wire_hash(wire: Mapping[str, Any]) -> str:
+    """The hash of an entry as it was read, whatever version of Surefoot wrote it.
+
+    Raises ``rfc8785.CanonicalizationError`` for what is no such JSON, such as too large numbers.
+    """
+    return sealing_hash(_without_silence(dict(wire)), "hash")
+
+
+def sealing_hash(wire: Mapping[str, Any], seal: str) -> str:
+    """sha256 over the RFC 8785 JSON of an object without the field that holds this hash.
+
+    Raises ``rfc8785.CanonicalizationError`` for what is no such JSON, such as too large numbers.
+    """
+    unsealed = {name: value for name, value in wire.items() if name != seal}
+    return f"sha256:{hashlib.sha256(rfc8785.dumps(unsealed)).hexdigest()}"
+
+
+def _without_silence(value: Any) -> Any:
+    """The value, in all depths without the fields that say nothing."""
+    if isinstance(value, dict):
+        said = {name: _without_silence(each) for name, each in value.items()}
+        return {name: each for name, each in said.items() if each}
+    if isinstance(value, list):
+        return [_without_silence(each) for each in value]
+    return value
 
 
 def _size(item: Transition) -> int:
@@ -144,7 +174,7 @@ def _size(item: Transition) -> int:
 
 
 def _small_enough(item: Transition) -> Transition:
-    """The entry, with as much left out as its bound demands: reasons, windows, then decisions.
+    """The entry, with as much left out as its bound demands: reasons, what was measured, decisions.
 
     Which decisions were used is said as long as possible: they are locked by it. Their detached
     signatures stay as long as what can be measured again can make room for them.
@@ -156,15 +186,17 @@ def _small_enough(item: Transition) -> Transition:
     bare = tuple(d.model_copy(update={"reason": ""}) for d in brief)
     keyed = tuple(d.model_copy(update={"signature": _key_of(d)}) for d in bare)
     briefest = tuple(d.model_copy(update={"signature": None, "by": d.by[:64]}) for d in bare)
+    measured: dict[str, Any] = {"windows": (), "baselines": ()}
     for smaller in (
         {"decisions": brief},
         {"decisions": brief, "windows": evidence.windows[:16]},
         {"decisions": brief, "windows": ()},
-        {"decisions": bare, "windows": (), "changed_fields": (), "conditions": ()},
-        {"decisions": keyed, "windows": (), "changed_fields": (), "conditions": ()},
-        {"decisions": briefest, "windows": (), "changed_fields": evidence.changed_fields[:16]},
-        {"decisions": briefest[:16], "windows": (), "changed_fields": ()},
-        {"decisions": (), "windows": (), "changed_fields": (), "conditions": ()},
+        {"decisions": brief, "windows": (), "baselines": ()},
+        {"decisions": bare, **measured, "changed_fields": (), "conditions": ()},
+        {"decisions": keyed, **measured, "changed_fields": (), "conditions": ()},
+        {"decisions": briefest, **measured, "changed_fields": evidence.changed_fields[:16]},
+        {"decisions": briefest[:16], **measured, "changed_fields": ()},
+        {"decisions": (), **measured, "changed_fields": (), "conditions": ()},
     ):
         shortened = evidence.model_copy(update={**smaller, "shortened": True})
         item = whole.model_copy(update={"evidence": shortened})

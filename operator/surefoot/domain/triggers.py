@@ -15,7 +15,13 @@ from surefoot.api.v1alpha1.rollout import (
     Trigger,
     TriggerAction,
 )
-from surefoot.api.v1alpha1.rollout_status import TriggerState, TriggerStatus, WindowEvidence
+from surefoot.api.v1alpha1.rollout_status import (
+    RolloutStatus,
+    TriggerState,
+    TriggerStatus,
+    WindowEvidence,
+)
+from surefoot.domain.baseline import Yardstick, yardstick
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import ZERO, previous_percent
@@ -35,7 +41,7 @@ class ArmedTrigger:
 
     ``judged_from`` is the earliest moment whose data it may judge; ``settles`` says that this is
     because of a rollback. ``nobody_is_in`` is the case at 0 %, where a point without a number means
-    nothing.
+    nothing. ``yardstick`` is what its bound is relative to.
     """
 
     spec: Trigger
@@ -44,6 +50,7 @@ class ArmedTrigger:
     judged_from: datetime | None
     settles: bool
     nobody_is_in: bool
+    yardstick: Yardstick
 
     @property
     def name(self) -> str:
@@ -62,9 +69,10 @@ class ArmedTrigger:
 
     def breaches(self, value: float) -> bool:
         """Whether a value is beyond the bound."""
+        ratio = self.yardstick.ratio(value)
         if self.spec.above is not None:
-            return value > parse_bound(self.spec.above)
-        return self.spec.below is not None and value < parse_bound(self.spec.below)
+            return ratio > parse_bound(self.spec.above)
+        return self.spec.below is not None and ratio < parse_bound(self.spec.below)
 
     @property
     def limit(self) -> int | str | None:
@@ -74,10 +82,17 @@ class ArmedTrigger:
     @property
     def bound(self) -> str:
         """The bound, in words."""
-        return f"{'above' if self.spec.above is not None else 'below'} {self.limit}"
+        side = "above" if self.spec.above is not None else "below"
+        return f"{side} {self.limit}{self.yardstick.suffix}"
+
+    def said(self, value: float) -> str:
+        """A value beside the bound, in words."""
+        return number_like(self.limit, self.yardstick.ratio(value))
 
     def state_at(self, measurement: Measurement, moment: datetime) -> TriggerState:
         """What the trigger says at a point of the measurement's grid."""
+        if self.yardstick.unit is None:
+            return TriggerState.NO_DATA
         is_from_before = self.judged_from is not None and moment < self.judged_from
         if is_from_before and (self.settles or not self.nobody_is_in):
             return TriggerState.SETTLING
@@ -96,7 +111,10 @@ class ArmedTrigger:
 
 @dataclass(frozen=True, slots=True)
 class TriggerVerdict:
-    """What a trigger says now. ``rolls_back`` is decided here; where to, in ``target``."""
+    """What a trigger says now. ``rolls_back`` is decided here; where to, in ``target``.
+
+    ``is_required`` is False where it has nothing to compare with yet, and need not have.
+    """
 
     trigger: ArmedTrigger
     state: TriggerState
@@ -104,6 +122,7 @@ class TriggerVerdict:
     value: str | None
     rolls_back: bool
     evidence: WindowEvidence | None
+    is_required: bool = True
 
     @property
     def name(self) -> str:
@@ -137,14 +156,14 @@ class TriggerVerdict:
 
 
 def judge_triggers(
-    snapshot: Snapshot, valid: tuple[Trigger, ...], now: datetime
+    snapshot: Snapshot, status: RolloutStatus, valid: tuple[Trigger, ...], now: datetime
 ) -> tuple[TriggerVerdict, ...]:
-    """What every valid trigger of the plan says now."""
-    return tuple(_judge(snapshot, arm(snapshot, spec, now), now) for spec in valid)
+    """What every valid trigger of the plan says now. ``status`` has the baselines that count."""
+    return tuple(_judge(snapshot, arm(snapshot, status, spec, now), now) for spec in valid)
 
 
-def arm(snapshot: Snapshot, spec: Trigger, now: datetime) -> ArmedTrigger:
-    """Bind a trigger to its measurement, and to the time that it may judge."""
+def arm(snapshot: Snapshot, judged: RolloutStatus, spec: Trigger, now: datetime) -> ArmedTrigger:
+    """Bind a trigger to its measurement, to its baseline, and to the time that it may judge."""
     status = snapshot.rollout.status
     metric = spec.metric or spec.name
     measurement = snapshot.measurements.get(metric)
@@ -157,6 +176,7 @@ def arm(snapshot: Snapshot, spec: Trigger, now: datetime) -> ArmedTrigger:
         judged_from=judged_from,
         settles=settles,
         nobody_is_in=status.percent == 0,
+        yardstick=yardstick(snapshot.rollout.spec, judged, spec.relative_to, metric),
     )
 
 
@@ -179,6 +199,8 @@ def _has_lower_absolute_target(spec: Trigger, percent: int) -> bool:
 
 def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
     measurement = trigger.measurement
+    if trigger.yardstick.unit is None:
+        return _without_baseline(trigger)
     if measurement is None or trigger.is_stale or not _was_answered(measurement):
         return _without_answer(snapshot, trigger, now)
     state = trigger.state_at(measurement, measurement.end)
@@ -191,7 +213,30 @@ def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerV
         value=number(window.newest.value) if window.newest else None,
         rolls_back=(state is TriggerState.FIRING and trigger.spec.action is TriggerAction.ROLLBACK)
         or (nothing_for_long and trigger.spec.on_no_data is OnNoData.ROLLBACK),
-        evidence=window_evidence(trigger.metric, f"trigger {trigger.name}", measurement, window),
+        evidence=window_evidence(
+            trigger.metric,
+            f"trigger {trigger.name}",
+            measurement,
+            window,
+            trigger.yardstick.said,
+        ),
+    )
+
+
+def _without_baseline(trigger: ArmedTrigger) -> TriggerVerdict:
+    """Nothing to compare with: it holds, unless this is where the first baseline is recorded.
+
+    That is no loss of data, which `onNoData` would answer: a person has to mend the plan.
+    """
+    required = trigger.yardstick.is_required
+    return TriggerVerdict(
+        trigger=trigger,
+        state=TriggerState.NO_DATA if required else TriggerState.QUIET,
+        message=f"{trigger.name}: {trigger.yardstick.said}",
+        value=None,
+        rolls_back=False,
+        evidence=None,
+        is_required=required,
     )
 
 
@@ -239,7 +284,7 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
 def _message(
     trigger: ArmedTrigger, state: TriggerState, window: Window, measurement: Measurement
 ) -> str:
-    value = number_like(trigger.limit, window.newest.value) if window.newest else "no value"
+    value = trigger.said(window.newest.value) if window.newest else "no value"
     over = f" for {trigger.spec.for_}" if trigger.length else ""
     match state:
         case TriggerState.FIRING:

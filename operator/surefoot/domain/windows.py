@@ -81,7 +81,7 @@ def grid_points(measurement: Measurement, after: datetime, until: datetime) -> t
 
 
 def window_evidence(
-    metric: str, used_by: str, measurement: Measurement, window: Window
+    metric: str, used_by: str, measurement: Measurement, window: Window, compared_with: str = ""
 ) -> WindowEvidence:
     """A window as the record keeps it: counted and hashed, not copied."""
     values = [sample.value for sample in window.numbers]
@@ -97,6 +97,7 @@ def window_evidence(
         last=number(window.newest.value) if window.newest else None,
         observed_at=measurement.observed_at,
         samples_hash=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+        compared_with=compared_with or None,
     )
 
 

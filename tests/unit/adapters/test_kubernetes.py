@@ -237,6 +237,24 @@ async def test_renewed_token_is_found_after_a_401(
     await http.close()
 
 
+async def test_renewal_stays_in_the_context_that_was_asked_for(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next write would go to the cluster of the current one."""
+    path = kubeconfig(tmp_path / "config", "http://127.0.0.1:9")
+    content = yaml.safe_load(path.read_text())
+    content["clusters"].append({"name": "other", "cluster": {"server": address}})
+    there = {"cluster": "other", "user": "u", "namespace": "shop"}
+    content["contexts"].append({"name": "other", "context": there})
+    path.write_text(yaml.safe_dump(content))
+    access = await Access.load(str(path), context="other")
+    assert (access.endpoint.server, access.namespace) == (address, "shop")
+    monkeypatch.setattr(access, "_refreshed_at", -1000.0)
+    await access.refresh()
+    assert access.endpoint.server == address
+    assert (await Access.load(str(path))).namespace == "default"
+
+
 async def test_credentials_that_are_not_accepted_are_unavailable(
     http: Http, answers: Answers
 ) -> None:
@@ -416,6 +434,17 @@ async def test_requests_of_a_rollout_are_listed_by_its_name(
     answers.will_say(200, {"items": []})
     assert await cluster.approvals(KEY) == ()
     assert "fieldSelector=spec.request.rollout.name%3Dmemory-sync" in answers.asked[0][1]
+
+
+async def test_halt_says_who_wrote_it(cluster: KubernetesCluster, answers: Answers) -> None:
+    """As they wrote themselves; who wrote nothing is nobody."""
+    for data in ({"by": "cora"}, {}):
+        found = {"metadata": {"name": "surefoot-halt", "namespace": "agents"}, "data": data}
+        answers.will_say(200, found)
+        answers.will_say(404)
+        halt = await cluster.halt("agents")
+        assert halt is not None
+        assert halt.by == data.get("by", "")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ statusRefresh: 5m
 admission: Unenforced
 providers: [{name: default, address: "http://prometheus:9090", timeout: 3s}]
 workers: 32
+dependencies: {namespaces: [data, platform]}
 listen: 0.0.0.0:9090
 logFormat: console
 """
@@ -39,6 +40,7 @@ logFormat: console
     assert found.evaluation_interval == timedelta(seconds=10)
     assert found.providers[0].timeout == timedelta(seconds=3)
     assert found.admission is AdmissionMode.UNENFORCED
+    assert found.dependencies.namespaces == ("data", "platform")
 
 
 def test_policies_are_made_with_what_the_same_file_says(tmp_path: Path) -> None:

@@ -55,6 +55,22 @@ def test_live_values_have_the_names_of_the_contract() -> None:
     assert not any('condition="Ready"' in line for line in lines(telemetry))
 
 
+def test_sinks_of_the_record_are_counted() -> None:
+    """What they took, what failed, what was lost, and what waits for how long."""
+    telemetry = PrometheusTelemetry()
+    telemetry.exported("archive", 3)
+    telemetry.export_failed("archive")
+    telemetry.export_gaps("archive", 1)
+    telemetry.export_waiting("archive", 2, 7.5)
+    assert lines(telemetry) >= {
+        'surefoot_record_exported_total{sink="archive"} 3.0',
+        'surefoot_record_failures_total{sink="archive"} 1.0',
+        'surefoot_record_gaps_total{sink="archive"} 1.0',
+        'surefoot_record_waiting{sink="archive"} 2.0',
+        'surefoot_record_lag_seconds{sink="archive"} 7.5',
+    }
+
+
 def test_series_of_what_is_gone_vanish() -> None:
     """A trigger that left the plan, and a Rollout that was deleted."""
     telemetry = PrometheusTelemetry()

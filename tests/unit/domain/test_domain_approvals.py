@@ -19,6 +19,8 @@ from tests.support.world import (
 
 SECURITY = "memory-sync-100-security"
 OWNER = "memory-sync-100-owner"
+IN_CONFLICT = [("Approved", "NoGo"), ("Approved", "AwaitingMeeting")]
+"""A NO-GO stands against the GO of others: only its signer or a meeting lifts it."""
 
 
 def signing(*roles: dict[str, Any], **changes: Any) -> World:
@@ -161,9 +163,10 @@ def test_quorum_does_not_outvote_a_no_go() -> None:
     world.sign("memory-sync-100-a", "a")
     world.sign("memory-sync-100-b", "b")
     world.run(hours(1))
-    assert (world.percent, world.blockers()) == (10, [("Approved", "NoGo")])
+    assert (world.percent, world.blockers()) == (10, IN_CONFLICT)
     assert world.message("Approved") == (
-        "c is NO-GO by c: no; it holds until its signer decides again"
+        "c is NO-GO by c: no; it holds until its signer decides again; GO stands "
+        "against NO-GO: a, b, c must hold a meeting"
     )
     assert world.condition("Stalled") == ("True", "AwaitingApproval")
 
@@ -199,7 +202,7 @@ def test_no_go_is_not_lifted_by_another_signer_of_the_role() -> None:
     world.now += minutes(1)
     world.sign(SECURITY, "ivy", reason="I do not mind")
     world.run(hours(1))
-    assert (world.percent, world.blockers()) == (10, [("Approved", "NoGo")])
+    assert (world.percent, world.blockers()) == (10, IN_CONFLICT)
     world.sign(SECURITY, "hudson", reason="neither do I")
     world.settle()
     assert world.percent == 100
@@ -216,7 +219,7 @@ def test_no_go_is_not_laundered_by_a_new_round(change: dict[str, Any]) -> None:
     assert world.states() == {SECURITY: "Void", f"{SECURITY}-r2": "Pending"}
     world.sign(f"{SECURITY}-r2", "ivy")
     world.run(minutes(1))
-    assert (world.percent, world.blockers()) == (10, [("Approved", "NoGo")])
+    assert (world.percent, world.blockers()) == (10, IN_CONFLICT)
     assert world.status.blocked_by[0].command == (
         "kubectl patch approvals.surefoot.dev memory-sync-100-security -n agents --type=merge "
         '-p \'{"spec":{"decision":"GO","reason":"…"}}\''
@@ -249,7 +252,7 @@ def test_no_go_can_not_be_pushed_out_by_deciding_often() -> None:
         world.sign(SECURITY, f"user-{i}")
         world.settle()
     assert len(world.approvals[SECURITY].status.decisions) == 16
-    assert (world.percent, world.blockers()) == (10, [("Approved", "NoGo")])
+    assert (world.percent, world.blockers()) == (10, IN_CONFLICT)
 
 
 def test_of_many_decisions_those_that_were_replaced_go_first() -> None:
@@ -571,21 +574,6 @@ def test_no_go_of_somebody_not_asked_holds_nothing() -> None:
     assert world.percent == 100
 
 
-def test_go_with_a_blocking_condition_does_not_count() -> None:
-    """Following it up is not built yet; to ignore it would be worse."""
-    world = signing(a_role("security", "hudson"))
-    condition = {"name": "scan", "text": "scan first", "blocking": True}
-    world.sign(SECURITY, "hudson", conditions=[condition])
-    world.settle()
-    (blocker,) = world.status.blocked_by
-    assert (world.percent, blocker.reason) == (10, "ConditionsUnmet")
-    assert "its GO asks for scan first" in blocker.message
-    assert blocker.command is not None
-    world.sign(SECURITY, "hudson", conditions=[condition | {"blocking": False}])
-    world.settle()
-    assert world.percent == 100
-
-
 def test_evidence_says_whether_admission_verified_the_signer() -> None:
     """The operator never trusts a name by itself."""
     for admission, verified in ((Admission.ENFORCED, True), (Admission.UNENFORCED, False)):
@@ -661,4 +649,4 @@ def test_signatures_beyond_the_quorum_are_not_missing() -> None:
     assert [b.message.split()[0] for b in world.status.blocked_by] == ["c", "b", "d"]
     world.sign("memory-sync-100-b", "b")
     world.settle()
-    assert [b.message.split()[0] for b in world.status.blocked_by] == ["c"]
+    assert [b.message.split()[0] for b in world.status.blocked_by] == ["c", "GO"]

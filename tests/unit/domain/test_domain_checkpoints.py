@@ -328,18 +328,6 @@ def test_hold_trigger_voids_the_report_given_before() -> None:
     assert world.percent == 100
 
 
-def test_go_with_a_blocking_condition_does_not_pass() -> None:
-    """Following it up is not built yet; to ignore it would be worse."""
-    world = reporting(a_checkpoint("report", "a"))
-    condition = {"name": "cache", "text": "warm it first", "blocking": True}
-    world.sign("memory-sync-10-report", "a", conditions=[condition])
-    world.settle()
-    assert world.blockers() == [("CheckpointsPassed", "ConditionsUnmet")]
-    world.sign("memory-sync-10-report", "a", conditions=[condition | {"blocking": False}])
-    world.settle()
-    assert world.percent == 100
-
-
 def test_checkpoints_of_the_common_hold_are_asked_at_every_step_above_zero() -> None:
     """Names are told apart by the percentage."""
     world = World(
@@ -396,7 +384,7 @@ def test_taken_name_takes_the_next_free_round() -> None:
 
 
 def test_condition_of_a_go_is_named_with_what_to_do() -> None:
-    """As long as it can not be followed up."""
+    """Only what blocks; and who can report that it is met."""
     world = reporting(a_checkpoint("report", "a"))
     conditions = [
         {"name": name, "text": "first", "blocking": name != "later"}
@@ -406,12 +394,11 @@ def test_condition_of_a_go_is_named_with_what_to_do() -> None:
     world.settle()
     (blocker,) = world.status.blocked_by
     assert blocker.message == (
-        "the GO of checkpoint report asks for cache, scan first; this version can not follow that "
-        "up: report again without it once it is met"
+        "the GO of checkpoint report asks for cache, scan first: a must report that this is met"
     )
     assert blocker.command is not None
     assert blocker.command.startswith(
-        "kubectl patch checkpoints.surefoot.dev memory-sync-10-report"
+        "kubectl patch checkpoints.surefoot.dev memory-sync-10-report-conditions "
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from surefoot.domain.snapshot import Halt
 from tests.support.world import (
     START,
     World,
@@ -83,6 +84,14 @@ def test_halt_ends_by_itself_where_it_says_until() -> None:
     world.now += minutes(3)
     world.settle()
     assert world.percent == 25
+
+
+def test_halt_names_who_said_so_and_that_nobody_verified_it() -> None:
+    """Whoever may write the ConfigMap may write any name."""
+    world = at(10)
+    world.halt = Halt("agents", "incident 7", by="cora")
+    world.settle()
+    assert world.message("NotPaused") == "halted in agents by cora (not verified): incident 7"
 
 
 def test_pause_and_halt_are_two_entries() -> None:

@@ -154,7 +154,7 @@ def test_current_step_may_not_be_removed_or_lowered(percents: tuple[int, ...]) -
         {"gates": [a_gate("nothing")]},
         {"triggers": None, "gates": [a_gate("nothing")]},
         {"approvals": {"roles": [a_role("other", "o")]}, "gates": [a_gate("nothing")]},
-        {"coverage": {"metric": "errors"}},
+        {"delivery": {"metric": "errors", "within": "5m"}},
     ],
 )
 def test_reverting_an_invalid_plan_voids_nothing(broken: dict[str, Any]) -> None:
@@ -249,7 +249,6 @@ def test_trigger_that_is_itself_invalid_is_not_judged() -> None:
         a_trigger("errors", action="Degrade"),
         a_trigger("unknown", metric="nothing", above="0"),
         a_trigger("nowhere", metric="errors", to=33, above="0"),
-        a_trigger("relative", metric="errors", relativeTo="Baseline", above="0"),
         a_trigger("unparsed", metric="bad", above="-1"),
     ]
     world = running(1)

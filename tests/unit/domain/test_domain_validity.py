@@ -41,48 +41,8 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
         {"target": {"configMapName": "x", "flags": ["f"], "format": "FeatureFlag"}},
     ),
     ("rehearsal", {"rehearsal": {}}),
-    ("coverage", {"coverage": {"metric": "errors"}}),
     ("delivery", {"delivery": {"metric": "errors", "within": "5m"}}),
     ("cohorts", {"cohorts": [{"name": "c", "match": {"attribute": "a", "in": ["x"]}, "from": 50}]}),
-    ("schedule", {"schedule": {}}),
-    ("dependsOn", {"dependsOn": [{"rollout": "other", "atLeast": 100}]}),
-    ("risks", {"risks": [{"name": "r", "severity": "High", "probability": "Low"}]}),
-    ("scorecard", {"scorecard": {}}),
-    ("relativeTo", {"gates": [a_gate(relativeTo="Baseline")]}),
-    (
-        "relativeTo",
-        {"gates": [{"name": "g", "passing": 1, "of": [a_gate(relativeTo="PreviousStep")]}]},
-    ),
-    ("relativeTo", {"triggers": [a_trigger(relativeTo="Baseline")]}),
-    ("hold.baseline", {"hold": {"baseline": "6h"}}),
-    ("hold.baseline", {"steps": steps_of(10, 100, first={"baseline": "6h"})}),
-    (
-        "checkpoints of type Handoff or DecisionMeeting",
-        {"hold": {"checkpoints": [a_checkpoint("h", "a", type="DecisionMeeting")]}},
-    ),
-    (
-        "checkpoints of type Handoff or DecisionMeeting",
-        {
-            "steps": steps_of(
-                10,
-                100,
-                first={
-                    "checkpoints": [
-                        a_checkpoint("h", "a", type="Handoff", receiver={"users": ["b"]})
-                    ]
-                },
-            )
-        },
-    ),
-    ("approvals.meeting", {"approvals": {"roles": [], "meeting": {"users": ["c"]}}}),
-    (
-        "approvals.meeting",
-        {
-            "steps": steps_of(
-                10, 100, first={"approvals": {"roles": [], "meeting": {"users": ["c"]}}}
-            )
-        },
-    ),
 ]
 
 
@@ -105,6 +65,30 @@ def test_baseline_that_every_step_sets_to_zero_is_not_asked_for() -> None:
 
 
 INVALID: list[tuple[str, str, dict[str, Any]]] = [
+    (
+        "UnknownMetric",
+        "coverage uses the metric share, which the plan does not define; defined: none",
+        {"coverage": {"metric": "share"}},
+    ),
+    (
+        "NothingToRecord",
+        (
+            "hold.baseline records the metrics of the plan, and it has none; add metrics, or remove "
+            "hold.baseline"
+        ),
+        {"steps": steps_of(10, 100, first={"baseline": "6h"})},
+    ),
+    (
+        "GroupIsRelative",
+        (
+            "gate g is a group, which has no bound of its own; give relativeTo to the conditions in "
+            "its of"
+        ),
+        {
+            "metrics": [a_metric()],
+            "gates": [{"name": "g", "relativeTo": "Baseline", "passing": 1, "of": [a_gate()]}],
+        },
+    ),
     (
         "UnknownMetric",
         "gate errors uses the metric errors, which the plan does not define; defined: none",

@@ -270,7 +270,7 @@ def test_blocked_by_of_a_completed_rollout_names_the_plan_and_the_target_only() 
     world.edit(gates=[a_gate("nothing")], paused=True)
     world.settle()
     assert world.blockers() == [("PlanValid", "UnknownMetric")]
-    assert {c.reason for c in world.status.conditions[6:11]} == {"Completed", "NotRequired"}
+    assert {c.reason for c in world.status.conditions[6:11]} == {"Completed"}
 
 
 def test_earliest_advance_is_what_clocks_alone_allow() -> None:

@@ -51,10 +51,17 @@ class Endpoint:
 class Access:
     """The way to one API server: its endpoint, and an authorization that is kept fresh."""
 
-    def __init__(self, configuration: Configuration, loader: Any | None, origin: str) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        loader: Any | None,
+        origin: str,
+        context: str | None = None,
+    ) -> None:
         """Use ``Access.load``."""
         self._configuration = configuration
         self._loader = loader
+        self._context = context
         self._refresh_lock = asyncio.Lock()
         self._refreshed_at = asyncio.get_running_loop().time()
         self.origin = origin
@@ -84,7 +91,14 @@ class Access:
                 f"can not find the API server: {where}: {error}. "
                 "Set KUBECONFIG to a kubeconfig file, or run inside a cluster."
             ) from error
-        return cls(configuration, loader, found)
+        return cls(configuration, loader, found, context)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that the context, or the pod, stands in; `default` where none is said."""
+        if self._loader is None:
+            return own_namespace("default")
+        return str(self._loader.current_context["context"].get("namespace") or "default")
 
     @property
     def endpoint(self) -> Endpoint:
@@ -131,7 +145,11 @@ class Access:
                 self._configuration.api_key["BearerToken"] = token
             return
         self._loader = await _library.load_kube_config(
-            config_file=self.origin, client_configuration=self._configuration, persist_config=False
+            config_file=self.origin,
+            # Without it the next request would go to the cluster of the current context.
+            context=self._context,
+            client_configuration=self._configuration,
+            persist_config=False,
         )
 
 

@@ -173,7 +173,8 @@ class KubernetesCluster:
             until = None
         if until is not None and until <= self._clock.now():
             return None
-        return Halt(raw["metadata"]["namespace"], data.get("reason") or "no reason given", until)
+        reason, by = data.get("reason") or "no reason given", data.get("by") or ""
+        return Halt(raw["metadata"]["namespace"], reason, until, by)
 
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""

@@ -28,18 +28,24 @@ PAGE = 500
 WHO = {"User-Agent": "surefoot"}
 MANAGER = {"fieldManager": FIELD_MANAGER}
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+AS_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
 
 class Http:
-    """One session with one API server. ``on_date`` gets the Date of every answer."""
+    """One session with one API server. ``on_date`` gets the Date of every answer.
+
+    ``longest_words``: where the server's own words are cut in errors, in characters.
+    """
 
     def __init__(
         self,
         access: Access,
         on_date: Callable[[str, float, float], None] = lambda _date, _sent, _received: None,
+        longest_words: int = WORDS_OF_THE_SERVER,
     ) -> None:
         self._access = access
         self._on_date = on_date
+        self._longest_words = longest_words
         self._session: aiohttp.ClientSession | None = None
         self._endpoint: Endpoint | None = None
 
@@ -70,9 +76,14 @@ class Http:
         params: Mapping[str, str] | None = None,
         *,
         metadata_only: bool = False,
+        as_table: bool = False,
     ) -> AsyncIterator[JSON]:
-        """Read a list in pages. Raises `Unavailable` where it can not be read to its end."""
+        """Read a list in pages. Raises `Unavailable` where it can not be read to its end.
+
+        ``as_table``: as `kubectl get` prints it, the rows made by the server.
+        """
         accept = METADATA_ONLY if metadata_only else "application/json"
+        accept = AS_TABLE if as_table else accept
         query = {**(params or {}), "limit": str(PAGE)}
         while True:
             page = await self._request(
@@ -154,7 +165,8 @@ class Http:
                 raw = await response.read()
                 if response.status < 300:
                     return _parsed(send.what, raw)
-                raise _error(send.what, response.status, response.headers, raw)
+                said = _words(raw, self._longest_words)
+                raise _error(send.what, response.status, response.headers, said)
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
                 said = f"no answer within {send.timeout:.0f} s"
@@ -239,9 +251,9 @@ def _parsed(what: str, raw: bytes) -> JSON:
 
 
 def _error(
-    what: str, status: int, headers: Mapping[str, str], raw: bytes
+    what: str, status: int, headers: Mapping[str, str], said: str
 ) -> ApiError | _UnauthorizedError:
-    message = f"{what}: {status}: {_words(raw)}"
+    message = f"{what}: {status}: {said}"
     if status == 401:
         return _UnauthorizedError(message)
     if status == 404:
@@ -253,15 +265,15 @@ def _error(
     return Refused(message, status=status)
 
 
-def _words(raw: bytes) -> str:
+def _words(raw: bytes, longest: int) -> str:
     """What the server said, cut; never a whole page."""
     try:
         answer = json.loads(raw)
         said = str(answer.get("message") or answer.get("reason") or "")
     except (ValueError, AttributeError):
-        said = raw[:WORDS_OF_THE_SERVER].decode("utf-8", "replace")
-    if len(said) > WORDS_OF_THE_SERVER:
-        said = said[: WORDS_OF_THE_SERVER - 1] + "…"
+        said = raw[:longest].decode("utf-8", "replace")
+    if len(said) > longest:
+        said = said[: longest - 1] + "…"
     return said or "no reason given"
 
 

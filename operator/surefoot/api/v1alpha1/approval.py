@@ -11,7 +11,9 @@ from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     SIGNED_BY_SOMEBODY,
     ApiModel,
+    ConditionStatus,
     DecisionCondition,
+    DecisionReference,
     Identities,
     Identity,
     Instant,
@@ -104,6 +106,8 @@ class ApprovalRequest(ApiModel):
     """Which kind of judgement the role gives."""
     purpose: Purpose = Purpose.ADVANCE
     """What the signature is for: to advance, or to acknowledge a meeting's or handoff's outcome."""
+    acknowledges: DecisionReference | None = None
+    """With purpose Acknowledge: the decision on a Checkpoint that is acknowledged, and no other."""
     users: Identities = ()
     """Users who may sign."""
     groups: Identities = ()
@@ -265,6 +269,8 @@ class ApprovalStatus(ApiModel):
     """Why the signature does not count."""
     decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
     """Every decision seen, oldest first, the last sixteen."""
+    conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()
+    """What the GO asks for, and whether it was reported as met."""
     observed_generation: Whole = 0
     """The object's generation that this was written for."""
 

@@ -11,7 +11,9 @@ from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     SIGNED_BY_SOMEBODY,
     ApiModel,
+    ConditionStatus,
     DecisionCondition,
+    DecisionReference,
     Identities,
     Identity,
     Instant,
@@ -78,6 +80,10 @@ class CheckpointRequest(ApiModel):
     """Who may report."""
     receiver: People | None = None
     """Who must acknowledge a handoff."""
+    conditions_of: DecisionReference | None = None
+    """The decision whose conditions this reports as met; absent for a checkpoint of the plan."""
+    evidence: Annotated[str, Field(max_length=8192)] | None = None
+    """What was known when the request was opened, in words."""
     excluded_users: Annotated[tuple[Identity, ...], Field(max_length=256), ATOMIC] = ()
     """Users who may not decide this."""
     opens_at: Instant | None = None
@@ -115,6 +121,12 @@ class Dissent(ApiModel):
     """What they said."""
 
 
+def lacks_required_action(spec: "CheckpointSpec") -> bool:
+    """Whether this is a handoff that does not say what its receiver has to do."""
+    is_handoff = spec.request.type is CheckpointType.HANDOFF
+    return is_handoff and not (spec.required_action or "").strip()
+
+
 class CheckpointSpec(ApiModel):
     """The request, and the report with the decision of who was asked."""
 
@@ -126,6 +138,8 @@ class CheckpointSpec(ApiModel):
     """The report in a sentence. Required with a decision."""
     report: Annotated[str, Field(max_length=32768)] | None = None
     """The report, Markdown, at most 32 KiB."""
+    required_action: Text | None = None
+    """What the receiver of a handoff must do next. Required with its GO."""
     tests: Annotated[tuple[CheckpointTest, ...], Field(max_length=64), *map_list("name")] = ()
     """Test results."""
     conditions: Annotated[
@@ -144,6 +158,15 @@ class CheckpointSpec(ApiModel):
             message='a decision must have a summary: add "summary":"…" to spec',
             holds=lambda spec: spec.decision is None or bool((spec.summary or "").strip()),
             field=".summary",
+        ),
+        Rule(
+            cel="!has(self.decision) || self.decision != 'GO' || "
+            "self.request.?type.orValue('Report') != 'Handoff' || "
+            "(has(self.requiredAction) && size(self.requiredAction.trim()) > 0)",
+            message="the GO of a handoff must say what its receiver has to do: add "
+            '"requiredAction":"…" to spec',
+            holds=lambda spec: spec.decision is not Decision.GO or not lacks_required_action(spec),
+            field=".requiredAction",
         ),
         Rule(
             cel="self.request == oldSelf.request",
@@ -179,6 +202,8 @@ class CheckpointStatus(ApiModel):
     """Why it does not count."""
     decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
     """Every decision seen, oldest first, the last sixteen."""
+    conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()
+    """What the GO asks for, and whether it was reported as met."""
     observed_generation: Whole = 0
     """The object's generation that this was written for."""
 

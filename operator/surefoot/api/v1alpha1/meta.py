@@ -313,6 +313,17 @@ class ObjectReference(ApiModel):
     """Its UID: another object of the same name is not meant."""
 
 
+class DecisionReference(ApiModel):
+    """A decision exactly as it was written: an object of the same namespace at one generation."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """The object's name."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Its UID: another object of the same name is not meant."""
+    generation: Whole
+    """Its generation: once it is decided again, another decision is meant."""
+
+
 class Signer(ApiModel):
     """A person, as the API server authenticated them."""
 
@@ -342,3 +353,16 @@ class DecisionCondition(ApiModel):
     """What is asked for, in words."""
     blocking: Flag = False
     """Whether the GO counts only once this is met."""
+
+
+class ConditionStatus(ApiModel):
+    """What became of something that a GO asks for."""
+
+    name: Name
+    """What it is called in the decision."""
+    met: Flag = False
+    """Whether it was reported as met."""
+    at: Instant | None = None
+    """When the operator first saw that report."""
+    by: Word = ""
+    """Who reported it."""

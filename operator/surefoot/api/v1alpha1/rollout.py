@@ -312,7 +312,8 @@ class Hold(ApiModel):
     warm_up: Duration | None = None
     """Time before which soak does not run and gates are not passed."""
     baseline: Duration | None = None
-    """Least time with samples present, so that later steps have something to be compared with."""
+    """Least time, after the warm-up, in which samples of every metric of the plan were present:
+    then they are recorded, so that later steps have something to be compared with."""
     gates: Annotated[tuple[Name, ...], Field(max_length=32), *SET_LIST] | None = None
     """Names of the gates needed to leave this step; all if absent."""
     checkpoints: (
@@ -470,6 +471,8 @@ class Limits(ApiModel):
 
     max_expansion_factor: Bound = 3
     """Largest growth from one step to the next."""
+    max_open_risk: Level | None = None
+    """Severity of the worst risk that may be Open when a step is taken; any if absent."""
 
 
 class Rehearsal(ApiModel):
@@ -539,14 +542,14 @@ class Cohort(ApiModel):
 
 
 class Freeze(ApiModel):
-    """A weekly window in which no step is taken."""
+    """A window in which no step is taken: every week, or once."""
 
     name: Name
     """What it is called."""
     from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)]
-    """When it begins, such as `Fri 16:00`."""
+    """When it begins: `Fri 16:00` every week, or `2025-12-20 00:00` once."""
     to: Annotated[str, Field(min_length=1, max_length=64)]
-    """When it ends, such as `Mon 08:00`."""
+    """When it ends, in the same form: `Mon 08:00`, or `2026-01-02 08:00`."""
 
 
 class Schedule(ApiModel):
@@ -565,8 +568,8 @@ class Dependency(ApiModel):
     """Its name."""
     namespace: Name | None = None
     """Its namespace; this one if absent."""
-    at_least: Percent
-    """The percentage that it must have reached."""
+    at_least: Percent | None = None
+    """The percentage that it must have reached; if absent, it must be Completed."""
 
 
 class Risk(ApiModel):
@@ -584,6 +587,9 @@ class Risk(ApiModel):
     """Open, Mitigated or Accepted."""
 
 
+_CHECKPOINT_ITEM = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?|Report|Handoff|DecisionMeeting)$"
+
+
 class ScorecardItem(ApiModel):
     """Points for something that is ready."""
 
@@ -594,7 +600,26 @@ class ScorecardItem(ApiModel):
     section: Annotated[str, Field(max_length=63)] = "Technical"
     """The section it belongs to."""
     gate: Name | None = None
-    """The gate that earns the points."""
+    """The gate that earns the points; the one of the item's own name, if nothing is named."""
+    condition: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """The condition that earns the points, such as SoakComplete or Approved."""
+    checkpoint: (
+        Annotated[str, Field(min_length=1, max_length=63, pattern=_CHECKPOINT_ITEM)] | None
+    ) = None
+    """The checkpoint of this step that earns the points when it is GO, by its name; or Report,
+    Handoff or DecisionMeeting for all of that type."""
+
+    rules = (
+        Rule(
+            cel="[has(self.gate), has(self.condition), has(self.checkpoint)]"
+            ".filter(given, given).size() <= 1",
+            message="at most one of gate, condition and checkpoint must be given",
+            holds=lambda item: (
+                sum(source is not None for source in (item.gate, item.condition, item.checkpoint))
+                <= 1
+            ),
+        ),
+    )
 
 
 class Scorecard(ApiModel):
@@ -607,7 +632,8 @@ class Scorecard(ApiModel):
     gate: Flag = False
     """Whether less than a GoWithMonitoring blocks."""
     items: Annotated[tuple[ScorecardItem, ...], Field(max_length=50), *map_list("name")] = ()
-    """What earns points."""
+    """What earns points, 100 in all; if absent, ten items of ten points on technology, process and
+    validation."""
 
 
 class RollbackRequest(ApiModel):

@@ -140,6 +140,33 @@ class WindowEvidence(ApiModel):
     """When the provider was asked."""
     samples_hash: Word = ""
     """sha256 over the samples."""
+    compared_with: Word | None = None
+    """For a relative bound: what the values were compared with."""
+
+
+class Baseline(ApiModel):
+    """What was recorded of a metric at a step, to be compared with later."""
+
+    percent: Percent
+    """The step's percentage."""
+    metric: Word
+    """The metric."""
+    count: Whole
+    """How many samples there were."""
+    coverage: Word
+    """Which share of the points had one."""
+    median: Word
+    """The middle value; relative bounds are factors of it."""
+    p95: Word
+    """The value that 95 % of the samples do not exceed."""
+    stddev: Word
+    """The spread: the standard deviation of the samples."""
+    present: Elapsed
+    """For how long there were samples."""
+    query: Word
+    """sha256 over the provider and the query: another query has no baseline yet."""
+    recorded_at: Instant
+    """When it was recorded."""
 
 
 class SignatureEvidence(ApiModel):
@@ -168,6 +195,8 @@ class DecisionEvidence(ApiModel):
     """The object's generation that was counted."""
     role: Word
     """The role, or the checkpoint's name in the plan."""
+    purpose: Word | None = None
+    """Acknowledge, where it confirms the outcome of a handoff or meeting."""
     decision: Word
     """GO or NO-GO."""
     by: Word = ""
@@ -180,6 +209,21 @@ class DecisionEvidence(ApiModel):
     """Why, in their words."""
     signature: SignatureEvidence | None = None
     """The detached signature, where one was given."""
+
+
+class UpstreamEvidence(ApiModel):
+    """Another Rollout that a decision waited for, as it was."""
+
+    namespace: Word
+    """Its namespace."""
+    name: Word
+    """Its name."""
+    uid: Word
+    """Its UID."""
+    resource_version: Word
+    """Its version that was judged."""
+    percent: Percent
+    """The percentage that it was committed to."""
 
 
 class Evidence(ApiModel):
@@ -197,8 +241,12 @@ class Evidence(ApiModel):
     """The soak account."""
     windows: Annotated[tuple[WindowEvidence, ...], Field(max_length=80), ATOMIC] = ()
     """The windows of gates and triggers."""
-    decisions: Annotated[tuple[DecisionEvidence, ...], Field(max_length=48), ATOMIC] = ()
+    baselines: Annotated[tuple[Baseline, ...], Field(max_length=32), ATOMIC] = ()
+    """What was recorded of each metric at the step being left, its cost among them."""
+    decisions: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] = ()
     """The checkpoints and approvals that were counted."""
+    upstreams: Annotated[tuple[UpstreamEvidence, ...], Field(max_length=16), ATOMIC] | None = None
+    """The Rollouts that `dependsOn` names, where it names any."""
     conditions: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
     """The conditions that were True, with their reasons, as `Type=Reason`."""
     admission: Word = ""
@@ -301,23 +349,6 @@ class DriftAccount(ApiModel):
     """The field manager that had changed the ConfigMap last."""
 
 
-class Baseline(ApiModel):
-    """What was recorded of a metric at a step, to be compared with later."""
-
-    percent: Percent
-    """The step's percentage."""
-    metric: Word
-    """The metric."""
-    count: Whole
-    """How many samples there were."""
-    coverage: Word
-    """Which share of the window's points had one."""
-    median: Word
-    """The middle value."""
-    p95: Word
-    """The value that 95 % of the samples do not exceed."""
-
-
 class RehearsalStatus(ApiModel):
     """The last rollback rehearsal."""
 
@@ -353,6 +384,8 @@ class ReadinessItem(ApiModel):
     """The points it earned."""
     out_of: Whole
     """The points it can earn."""
+    section: Word = ""
+    """The section it belongs to."""
     message: Message = ""
     """Why."""
 
@@ -446,7 +479,7 @@ class RolloutStatus(ApiModel):
     soak: SoakStatus | None = None
     """The account of healthy time at this step."""
     baselines: Annotated[tuple[Baseline, ...], Field(max_length=128), ATOMIC] = ()
-    """What was recorded at earlier steps."""
+    """What was recorded at the steps of this attempt, oldest first."""
     rehearsal: RehearsalStatus | None = None
     """The last rollback rehearsal."""
     approvals: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()

@@ -1,0 +1,351 @@
+"""Every history entry to every sink: in order for each Rollout, at least once, never in the way.
+
+The histories on the Rollouts are the queue. What has been delivered is remembered outside the
+process (`Cursors`), after the delivery and never before: a crash in between delivers a few lines
+again, and never skips one. Entries that drop out of a bounded history while a sink does not take
+them are kept here, within bounds; beyond these they are lost to that sink, and a `Gap` says so.
+
+Each sink has a task of its own. Whoever decides or rolls back only ever hands over what was written
+already, and waits for nothing here.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import Transition
+from surefoot.application.ports import Clock
+from surefoot.domain.record import Line, Mark, Origin, following, lines, mark_of, origin_of
+from surefoot.domain.transitions import KEPT_ENTRIES
+from surefoot.errors import ApiError, SinkError
+
+log = structlog.get_logger(__name__)
+
+LONGEST_BACKLOG = 100
+"""Entries kept for one Rollout."""
+MOST_BEYOND = 2000
+"""Entries kept for all Rollouts beyond those that they have in their own status."""
+BATCH_LINES = 100
+BATCH_BYTES = 512 * 1024
+BACKOFF_FIRST = 0.5
+BACKOFF_LONGEST = 30.0
+SAVE_RETRY = 5.0
+
+
+class Sink(Protocol):
+    """Somewhere to keep lines. ``timeout`` is how many seconds one delivery may take."""
+
+    name: str
+    timeout: float
+
+    async def deliver(self, lines: Sequence[str]) -> None:
+        """Take all of these lines, in this order; they are safe when this returns.
+
+        Raises `SinkError` where it is not known that all were taken: they all come again.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Cursors(Protocol):
+    """Remembers across restarts up to which entry a sink has a Rollout's history."""
+
+    async def load(self, sink: str) -> dict[str, Mark]:
+        """By Rollout UID. Raises `ApiError`."""
+
+    async def save(self, sink: str, marks: Mapping[str, Mark]) -> None:
+        """Replace what is remembered. Raises `ApiError`."""
+
+
+class RecordTelemetry(Protocol):
+    """What is counted of the sinks."""
+
+    def exported(self, sink: str, count: int) -> None:
+        """So many entries were delivered."""
+
+    def export_failed(self, sink: str) -> None:
+        """A delivery failed, or was given up because it hung."""
+
+    def export_gaps(self, sink: str, count: int) -> None:
+        """So often entries were lost before this sink took them."""
+
+    def export_waiting(self, sink: str, count: int, lag: float) -> None:
+        """So many entries wait, the oldest for so many seconds."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The entries of one Rollout that are kept here, oldest first."""
+
+    origin: Origin
+    entries: tuple[Transition, ...] = ()
+    is_there: bool = True
+    """Whether the Rollout still exists."""
+
+
+class _Batch(NamedTuple):
+    """Lines for one delivery, and how far they bring each Rollout."""
+
+    lines: tuple[Line, ...]
+    marks: dict[str, Mark]
+
+
+class Record:
+    """Hands histories to sinks. See the module."""
+
+    def __init__(self, cursors: Cursors, clock: Clock, telemetry: RecordTelemetry) -> None:
+        self._cursors = cursors
+        self._clock = clock
+        self._telemetry = telemetry
+        self._kept: dict[str, _Kept] = {}
+        self._deliveries: tuple[_Delivery, ...] = ()
+        self._retired: list[_Delivery] = []
+        self._exchanged = asyncio.Event()
+
+    def exchange(self, sinks: Iterable[Sink], rollouts: Iterable[Rollout] = ()) -> None:
+        """Use these sinks from now on. ``rollouts`` are those that are known already."""
+        self._retired += self._deliveries
+        self._deliveries = tuple(
+            _Delivery(sink, self._kept, self._cursors, self._clock, self._telemetry, self._settle)
+            for sink in sinks
+        )
+        if not self._deliveries:
+            self._kept.clear()
+        for rollout in rollouts:
+            self.saw(rollout)
+        self._exchanged.set()
+
+    def saw(self, rollout: Rollout) -> None:
+        """A version of a Rollout exists. Cheap where its history has nothing new."""
+        history = rollout.status.history
+        if not self._deliveries or not history:
+            return
+        origin = origin_of(rollout)
+        kept = self._kept.setdefault(origin.uid, _Kept(origin))
+        new = following(history, mark_of(kept.entries[-1]) if kept.entries else None)
+        if not new:
+            return
+        kept.entries = (*kept.entries, *new)
+        self._trim(origin.uid, kept)
+        for delivery in self._deliveries:
+            delivery.has_news(origin.uid)
+
+    def present(self, uids: Collection[str]) -> None:
+        """These Rollouts exist, by a complete list; of others, what waits is still delivered."""
+        there = frozenset(uids)
+        for uid, kept in list(self._kept.items()):
+            kept.is_there = uid in there
+            self._settle(uid)
+        for delivery in self._deliveries:
+            delivery.forget_all_but(there | self._kept.keys())
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        while True:
+            self._exchanged.clear()
+            retired, self._retired = self._retired, []
+            await asyncio.gather(*(delivery.close() for delivery in retired))
+            tasks = [asyncio.create_task(delivery.run()) for delivery in self._deliveries]
+            exchanged = asyncio.create_task(self._exchanged.wait())
+            try:
+                done, _ = await asyncio.wait(
+                    {*tasks, exchanged}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+            finally:
+                for task in (*tasks, exchanged):
+                    task.cancel()
+                await asyncio.gather(*tasks, exchanged, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Let go of every sink."""
+        await asyncio.gather(*(each.close() for each in (*self._retired, *self._deliveries)))
+
+    def _settle(self, uid: str) -> None:
+        """Keep no more of a Rollout than somebody still needs."""
+        kept = self._kept.get(uid)
+        if kept is None:
+            return
+        if not kept.is_there and all(delivery.has_all(uid, kept) for delivery in self._deliveries):
+            del self._kept[uid]
+        else:
+            self._trim(uid, kept)
+
+    def _trim(self, uid: str, kept: _Kept) -> None:
+        beyond = len(kept.entries) - KEPT_ENTRIES
+        if beyond <= 0:
+            return
+        waiting = max(
+            (delivery.waiting(uid, kept) for delivery in self._deliveries),
+            default=0,
+        )
+        wanted = min(max(waiting, KEPT_ENTRIES), LONGEST_BACKLOG)
+        kept.entries = kept.entries[-wanted:]
+        if sum(max(0, len(each.entries) - KEPT_ENTRIES) for each in self._kept.values()) > (
+            MOST_BEYOND
+        ):
+            kept.entries = kept.entries[-KEPT_ENTRIES:]
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """One sink: what it has, what it still has to get."""
+
+    sink: Sink
+    _kept: Mapping[str, _Kept]
+    _cursors: Cursors
+    _clock: Clock
+    _telemetry: RecordTelemetry
+    _settle: Callable[[str], None]
+    _marks: dict[str, Mark] | None = None
+    """How far the sink has each Rollout; None until it is known."""
+    _todo: dict[str, None] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_saved: bool = True
+    _failures: int = 0
+
+    def has_news(self, uid: str) -> None:
+        """A Rollout has entries that may not have been delivered."""
+        self._todo[uid] = None
+        self._news.set()
+
+    def waiting(self, uid: str, kept: _Kept) -> int:
+        """How many of the entries kept the sink does not have yet."""
+        if self._marks is None:
+            return len(kept.entries)
+        return len(following(kept.entries, self._marks.get(uid)))
+
+    def has_all(self, uid: str, kept: _Kept) -> bool:
+        """Whether nothing of a Rollout waits."""
+        return self._marks is not None and not self.waiting(uid, kept)
+
+    def forget_all_but(self, uids: Collection[str]) -> None:
+        """Only these Rollouts can have further entries."""
+        for uid in [uid for uid in self._marks or () if uid not in uids]:
+            if self._marks is not None:
+                del self._marks[uid]
+                self._is_saved = False
+                self._news.set()
+
+    async def close(self) -> None:
+        await self.sink.close()
+
+    async def run(self) -> None:
+        """Deliver until cancelled, and go on by itself after whatever the sink does."""
+        self._marks = await self._loaded()
+        self._todo = dict.fromkeys(self._kept)
+        while True:
+            self._news.clear()
+            batch = self._next(self._marks)
+            self._say_what_waits()
+            if batch is not None:
+                await self._deliver(batch, self._marks)
+            elif not self._is_saved:
+                await self._save(self._marks)
+            else:
+                await self._news.wait()
+
+    async def _loaded(self) -> dict[str, Mark]:
+        while True:
+            try:
+                return await self._cursors.load(self.sink.name)
+            except ApiError as error:
+                self._complain("what the sink has can not be read", error)
+            await self._back_off()
+
+    def _next(self, marks: Mapping[str, Mark]) -> _Batch | None:
+        """As much as fits, at least one line; a Rollout that has nothing waiting is done."""
+        taken: list[Line] = []
+        reached: dict[str, Mark] = {}
+        size = 0
+        for uid in list(self._todo):
+            kept = self._kept.get(uid)
+            after = marks.get(uid)
+            waiting = following(kept.entries, after) if kept else ()
+            if kept is None or not waiting:
+                del self._todo[uid]
+                continue
+            for line in lines(kept.origin, waiting, after):
+                size += len(line.text.encode()) + 1
+                is_full = len(taken) >= BATCH_LINES or size > BATCH_BYTES
+                # A gap is told together with the entry after it.
+                if is_full and taken and not taken[-1].is_gap_line:
+                    return _Batch(tuple(taken), reached)
+                taken.append(line)
+                if not line.is_gap_line:
+                    reached[uid] = line.mark
+        return _Batch(tuple(taken), reached) if taken else None
+
+    async def _deliver(self, batch: _Batch, marks: dict[str, Mark]) -> None:
+        try:
+            async with asyncio.timeout(self.sink.timeout):
+                await self.sink.deliver([line.text for line in batch.lines])
+        except TimeoutError:
+            await self._failed(f"it did not take the lines within {self.sink.timeout:g} s")
+            return
+        except SinkError as error:
+            await self._failed(str(error))
+            return
+        if self._failures:
+            log.info("the sink takes lines again", sink=self.sink.name, failed=self._failures)
+        self._failures = 0
+        marks.update(batch.marks)
+        self._is_saved = False
+        self._count(batch)
+        for uid in batch.marks:
+            self._settle(uid)
+        await self._save(marks)
+
+    def _count(self, batch: _Batch) -> None:
+        entries = sum(not line.is_gap_line for line in batch.lines)
+        gaps = sum(line.is_gap for line in batch.lines)
+        self._telemetry.exported(self.sink.name, entries)
+        if gaps:
+            self._telemetry.export_gaps(self.sink.name, gaps)
+            log.error("entries were lost before the sink took them", sink=self.sink.name, gaps=gaps)
+
+    async def _failed(self, fault: str) -> None:
+        self._telemetry.export_failed(self.sink.name)
+        self._complain("the sink does not take the record", fault)
+        await self._back_off()
+
+    async def _save(self, marks: Mapping[str, Mark]) -> None:
+        try:
+            await self._cursors.save(self.sink.name, dict(marks))
+        except ApiError as error:
+            log.warning(
+                "what the sink has is not remembered; after a restart it gets lines again",
+                sink=self.sink.name,
+                fault=str(error),
+            )
+            await self._clock.sleep(SAVE_RETRY)
+        else:
+            self._is_saved = True
+
+    def _complain(self, what: str, fault: object) -> None:
+        """Once in words, and then with each doubling of the failures."""
+        count = self._failures + 1
+        if count & (count - 1) == 0:
+            log.warning(what, sink=self.sink.name, fault=str(fault), failures=count)
+
+    async def _back_off(self) -> None:
+        pause = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2.0 ** min(self._failures, 16))
+        self._failures += 1
+        await self._clock.sleep(pause)
+
+    def _say_what_waits(self) -> None:
+        count, oldest = 0, None
+        for uid in self._todo:
+            kept = self._kept.get(uid)
+            waiting = following(kept.entries, (self._marks or {}).get(uid)) if kept else ()
+            count += len(waiting)
+            for entry in waiting[:1]:
+                oldest = entry.at if oldest is None else min(oldest, entry.at)
+        lag = (self._clock.now() - oldest).total_seconds() if oldest else 0.0
+        self._telemetry.export_waiting(self.sink.name, count, max(0.0, lag))

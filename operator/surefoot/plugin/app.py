@@ -1,0 +1,23 @@
+"""The plugin's commands, put together."""
+
+import typer
+
+from surefoot.plugin.commands import deciding, halting, looking, recording, steering
+
+GROUPS = (looking, deciding, steering, halting, recording)
+
+app = typer.Typer(
+    help="Rollouts from the command line: what stands where, what waits for you, and your say.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in GROUPS:
+    group.add_to(app)
+
+
+def main() -> None:
+    """The entry point of `kubectl-surefoot`, which kubectl runs for `kubectl surefoot`."""
+    app(prog_name="kubectl surefoot")

@@ -1,0 +1,150 @@
+"""approve, reject, withdraw, checkpoint: decisions, always in the name of whoever types them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from surefoot.adapters.kubernetes.http import JSON
+from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
+from surefoot.api.v1alpha1.approval import Approval, Decision
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.domain.requests import Request, decide_command
+from surefoot.errors import SurefootError, Unavailable
+from surefoot.plugin import output, questions
+from surefoot.plugin.session import Declined, Person, Session, meant, tell_each
+
+OF_AN_EARLIER_DECISION = (
+    "riskAssessment",
+    "metricsSummary",
+    "securityStatus",
+    "report",
+    "tests",
+    "dissent",
+)
+"""What belonged to the decision that is replaced. On a draft it stays: it was written for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person says, as this role or on the checkpoint of this name."""
+
+    decision: Decision
+    subject: str
+    said: Mapping[str, object]
+    asks: bool
+    withdraws: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer that is ready to be written into a request."""
+
+    plural: str
+    raw: JSON
+    request: Request
+
+
+async def decide(session: Session, name: str | None, selector: str | None, answer: Answer) -> int:
+    """Decide as a role on one Rollout, or on all with these labels."""
+    me = await session.whoami()
+    rollouts = await session.rollouts(name, selector)
+    if not rollouts:
+        raise Declined(f"there is no Rollout with {selector} {session.where}")
+    prepared: list[Prepared] = []
+    faults: list[SurefootError] = []
+    for raw in rollouts:
+        try:
+            prepared.append(await _approval(session, raw, answer, me))
+        except Unavailable:
+            raise
+        except SurefootError as error:
+            faults.append(error)
+    return await _write(session, prepared, answer, me, faults)
+
+
+async def report(session: Session, name: str, answer: Answer) -> int:
+    """Report on a checkpoint of a Rollout."""
+    me = await session.whoami()
+    raw = await session.rollout(name)
+    rollout = rollout_from(raw)
+    known = {each["metadata"]["name"]: each for each in await session.requests("checkpoints", raw)}
+    asked = map(checkpoint_from, known.values())
+    found = questions.current_checkpoint(rollout, asked, answer.subject)
+    if found is None:
+        raise Declined(questions.why_checkpoint_is_not_asked(rollout, answer.subject))
+    prepared = Prepared("checkpoints", known[found.metadata.name], found)
+    return await _write(session, [prepared], answer, me, [])
+
+
+async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> Prepared:
+    """The Approval that is meant. `Declined` where there is none, or it can not be signed so."""
+    rollout = rollout_from(raw)
+    known = {each["metadata"]["name"]: each for each in await session.requests("approvals", raw)}
+    asked = [approval_from(each) for each in known.values()]
+    if answer.withdraws:
+        found = questions.unused_go(rollout, asked, answer.subject, me.username)
+        if found is None:
+            raise Declined(
+                f"{me.username} has no GO as {answer.subject} for {rollout.metadata.name} that "
+                "could be withdrawn: none was given, or it is used, void or expired"
+            )
+    else:
+        found = questions.current_approval(rollout, asked, answer.subject)
+        if found is None:
+            raise Declined(questions.why_role_is_not_asked(rollout, answer.subject))
+    if answer.decision is Decision.GO:
+        _can_be_go(rollout, found, answer, me)
+    return Prepared("approvals", known[found.metadata.name], found)
+
+
+def _can_be_go(rollout: Rollout, approval: Approval, answer: Answer, me: Person) -> None:
+    """Say what would make the GO worth nothing before it is written. Raises `Declined`."""
+    name = rollout.metadata.name
+    if questions.needs_a_signature(approval):
+        raise Declined(
+            f"the GO of {answer.subject} for {name} needs a detached signature: "
+            f"{decide_command(approval)}"
+        )
+    lacking = questions.what_lacks(approval, answer.said)
+    if lacking is not None:
+        raise Declined(f"{name}: {lacking}")
+    other = questions.role_signed_by(rollout, me.username, beside=answer.subject)
+    if other is not None:
+        raise Declined(
+            f"{me.username} already signs for {name} as {other}, and nobody fills two roles"
+        )
+
+
+async def _write(
+    session: Session,
+    prepared: list[Prepared],
+    answer: Answer,
+    me: Person,
+    faults: list[SurefootError],
+) -> int:
+    about = "\n".join(f"  {questions.about(each.request)}" for each in prepared)
+    question = f"{answer.decision.value} by {me.username} for\n{about}\nIs that meant?"
+    if prepared and not meant(question, asks=answer.asks):
+        raise Declined("nothing was written")
+    for each in prepared:
+        try:
+            await session.change(each.plural, each.raw, {"spec": _spec(each.raw, answer, me)})
+        except Unavailable:
+            raise
+        except SurefootError as error:
+            faults.append(error)
+        else:
+            output.say(f"{answer.decision.value} by {me.username}: {questions.about(each.request)}")
+    return tell_each(faults)
+
+
+def _spec(raw: JSON, answer: Answer, me: Person) -> dict[str, Any]:
+    """The person's half. What a decision that is replaced had said, asked for or signed goes."""
+    goes: dict[str, Any] = {"conditions": None}
+    if raw["kind"] == "Approval":
+        goes["signature"] = None
+    if "decision" in raw["spec"]:
+        goes |= {name: None for name in OF_AN_EARLIER_DECISION if name in raw["spec"]}
+    # Written out and not left to the policies, which fill it in only where there are such.
+    signer = {"username": me.username}
+    return goes | {"decision": answer.decision.value, "decidedBy": signer, **answer.said}

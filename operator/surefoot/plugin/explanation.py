@@ -1,0 +1,157 @@
+"""Why a Rollout does not move, and what to type: read off its status. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import Blocker, RoleStatus, SoakStatus
+
+JSON = dict[str, Any]
+FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
+
+
+def soak_of(soak: SoakStatus | None, now: datetime) -> JSON | None:
+    """The account as of now: since it was written, time went on while it runs."""
+    if soak is None:
+        return None
+    required, healthy = parse_elapsed(soak.required), parse_elapsed(soak.healthy)
+    if soak.running:
+        healthy += max(timedelta(0), now - soak.observed_at)
+    healthy = min(required, healthy)
+    return {
+        "required": soak.required,
+        "healthy": format_elapsed(healthy),
+        "left": in_words(required - healthy),
+        "running": soak.running,
+        "complete": healthy >= required,
+    }
+
+
+def said_of_soak(account: JSON) -> str:
+    """The account in a line."""
+    if account["complete"]:
+        return f"{account['required']}, complete"
+    goes = "running" if account["running"] else "not running now"
+    return f"{account['left']} left of {account['required']}, {goes}"
+
+
+def explanation(rollout: Rollout, now: datetime) -> JSON:
+    """Everything that is said of it, as JSON values."""
+    status = rollout.status
+    requester = status.requested_by
+    return {
+        "namespace": rollout.metadata.namespace,
+        "name": rollout.metadata.name,
+        "phase": status.phase.value if status.phase else "Pending",
+        "percent": status.percent,
+        "nextPercent": status.next_percent,
+        "progress": status.progress,
+        "attempt": status.attempt,
+        "since": _moment(status.since),
+        "waitingOn": status.waiting_on,
+        "earliestAdvance": _moment(status.earliest_advance),
+        "isJudged": status.observed_generation == rollout.metadata.generation,
+        "requestedBy": None if requester is None else requester.to_wire(),
+        "soak": soak_of(status.soak, now),
+        "missing": [
+            {
+                "condition": condition.type,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "blockedBy": [
+                    entry.to_wire()
+                    for entry in status.blocked_by
+                    if entry.condition == condition.type
+                ],
+            }
+            for condition in status.conditions
+            if condition.status != "True" and condition.type not in FOR_TOOLS
+        ],
+        "roles": [role.to_wire() for role in status.approvals],
+        "triggers": [trigger.to_wire() for trigger in status.triggers],
+        "metrics": [metric.to_wire() for metric in status.metrics],
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
+    """The same for people."""
+    status = rollout.status
+    yield from _head(rollout, now)
+    if status.soak is not None:
+        account = soak_of(status.soak, now)
+        if account is not None:
+            yield f"  soak        {said_of_soak(account)}"
+    if status.requested_by is not None:
+        by = status.requested_by
+        behalf = f" on behalf of {by.on_behalf_of}" if by.on_behalf_of else ""
+        yield f"  asked by    {by.username}{behalf}{'' if by.verified else ' (not verified)'}"
+    yield from _missing(rollout)
+    yield from _roles(status.approvals)
+    restless = [trigger for trigger in status.triggers if trigger.state.value != "Quiet"]
+    if restless:
+        yield "Triggers that are not quiet:"
+        yield from (f"  {each.name} is {each.state.value}: {each.message}" for each in restless)
+
+
+def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
+    status, metadata = rollout.status, rollout.metadata
+    where = "before its start" if status.percent is None else f"at {status.percent} %"
+    if status.since is not None:
+        where += f" for {in_words(now - status.since)}"
+    phase = status.phase.value if status.phase else "Pending"
+    step = f", step {status.progress}" if status.progress else ""
+    yield f"{metadata.name} in {metadata.namespace} is {phase} {where}{step}"
+    if status.observed_generation != metadata.generation:
+        yield "  The operator has not judged the latest change yet; this is of before it."
+    if status.pending is not None:
+        yield f"  under way   {status.pending.type.value} to {status.pending.to} %"
+    if status.next_percent is not None:
+        yield f"  next        {status.next_percent} %"
+    if status.waiting_on:
+        yield f"  waiting on  {status.waiting_on}"
+    if status.earliest_advance is not None:
+        left = in_words(status.earliest_advance - now)
+        yield f"  earliest    {_moment(status.earliest_advance)}, in {left}, by the clocks alone"
+
+
+def _missing(rollout: Rollout) -> Iterator[str]:
+    status = rollout.status
+    missing = [
+        condition
+        for condition in status.conditions
+        if condition.status != "True" and condition.type not in FOR_TOOLS
+    ]
+    if not missing:
+        yield "Nothing is missing."
+        return
+    yield "Missing:"
+    for condition in missing:
+        entries = [each for each in status.blocked_by if each.condition == condition.type]
+        yield f"  {condition.type}={condition.status} ({condition.reason})"
+        if entries:
+            yield from (line for entry in entries for line in _entry(entry))
+        else:
+            yield f"    {condition.message}"
+
+
+def _entry(entry: Blocker) -> Iterator[str]:
+    yield f"    {entry.message}"
+    if entry.command:
+        yield f"      $ {entry.command}"
+
+
+def _roles(roles: tuple[RoleStatus, ...]) -> Iterator[str]:
+    if roles:
+        yield "Signatures for the step ahead:"
+    for role in roles:
+        by = f" by {role.by}{'' if role.verified else ' (not verified)'}" if role.by else ""
+        until = f" until {_moment(role.expires_at)}" if role.expires_at else ""
+        message = f": {role.message}" if role.message else ""
+        yield f"  {role.role} {role.state.value}{by}{until}{message}"

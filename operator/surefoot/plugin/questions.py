@@ -1,0 +1,194 @@
+"""Which request is meant, and whether it is this person's to answer. Pure."""
+
+from collections.abc import Iterable
+
+from surefoot.api.v1alpha1.approval import (
+    Approval,
+    ApprovalRequest,
+    Decision,
+    Purpose,
+    RequestState,
+    Signing,
+    lacking_sections,
+)
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Rollout
+from surefoot.domain.requests import (
+    FINAL,
+    Request,
+    decide_command,
+    is_excluded,
+    is_persons_name,
+    who,
+)
+
+LEFT_OPEN = '"…"'
+"""What stands in a command where only the person knows what to say."""
+OPTIONS = {
+    "reason": "--reason",
+    "riskAssessment": "--risk-assessment",
+    "metricsSummary": "--metrics-summary",
+    "securityStatus": "--security-status",
+}
+
+
+def is_current(rollout: Rollout, request: Request) -> bool:
+    """Whether the operator asks this now: for this plan, this attempt and where it stands."""
+    asked, status = request.spec.request, rollout.status
+    is_open = request.status.state not in FINAL
+    is_of_plan = asked.plan_hash == status.plan_hash and asked.attempt == (status.attempt or 0)
+    is_here = is_acknowledgement(request) or _percent_left(request) == status.percent
+    return asked.rollout.uid == rollout.metadata.uid and is_open and is_of_plan and is_here
+
+
+def _percent_left(request: Request) -> int:
+    asked = request.spec.request
+    return asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent
+
+
+def is_acknowledgement(request: Request) -> bool:
+    """Whether it asks for an acknowledgement and not for a decision on a step."""
+    asked = request.spec.request
+    return isinstance(asked, ApprovalRequest) and asked.purpose is Purpose.ACKNOWLEDGE
+
+
+def is_asked_of(request: Request, username: str, groups: Iterable[str]) -> bool:
+    """Whether this person is one of those who may answer."""
+    asked = request.spec.request
+    people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
+    is_meant = username in people.users or not set(people.groups).isdisjoint(groups)
+    return is_meant and is_persons_name(username) and not is_excluded(request, username)
+
+
+def role_signed_by(rollout: Rollout, username: str, *, beside: str = "") -> str | None:
+    """The role, other than ``beside``, whose GO is this person's: nobody fills two."""
+    return next(
+        (
+            entry.role
+            for entry in rollout.status.approvals
+            if entry.state is RequestState.GO
+            and entry.role != beside
+            and (entry.by or "").lower() == username.lower()
+        ),
+        None,
+    )
+
+
+def current_approval(rollout: Rollout, approvals: Iterable[Approval], role: str) -> Approval | None:
+    """The Approval by which a role is asked now."""
+    asked = [
+        approval
+        for approval in approvals
+        if approval.spec.request.role == role
+        and not is_acknowledgement(approval)
+        and is_current(rollout, approval)
+    ]
+    return max(asked, key=lambda approval: approval.spec.request.round, default=None)
+
+
+def unused_go(
+    rollout: Rollout, approvals: Iterable[Approval], role: str, username: str
+) -> Approval | None:
+    """The GO of this person, as this role, that nothing has used."""
+    given = [
+        approval
+        for approval in approvals
+        if approval.spec.request.rollout.uid == rollout.metadata.uid
+        and approval.spec.request.role == role
+        and not is_acknowledgement(approval)
+        and approval.status.state not in FINAL
+        and approval.spec.decision is Decision.GO
+        and approval.spec.decided_by is not None
+        and approval.spec.decided_by.username == username
+    ]
+    return max(given, key=lambda approval: approval.spec.request.round, default=None)
+
+
+def current_checkpoint(
+    rollout: Rollout, checkpoints: Iterable[Checkpoint], name: str
+) -> Checkpoint | None:
+    """The Checkpoint of this name that is asked now."""
+    asked = [
+        checkpoint
+        for checkpoint in checkpoints
+        if checkpoint.spec.request.name == name and is_current(rollout, checkpoint)
+    ]
+    return max(asked, key=lambda checkpoint: checkpoint.spec.request.round, default=None)
+
+
+def why_role_is_not_asked(rollout: Rollout, role: str) -> str:
+    """Why there is nothing to sign as this role."""
+    name = rollout.metadata.name
+    planned = sorted({each.name for policy in _policies(rollout) for each in policy.roles})
+    if role not in planned:
+        there = f"its roles are {', '.join(planned)}" if planned else "it asks nobody to sign"
+        return f"Rollout {name} has no role {role}: {there}"
+    said = next((each.message for each in rollout.status.approvals if each.role == role), "")
+    waits = said or rollout.status.waiting_on or "the step ahead does not need it"
+    return f"nobody is asked to sign for {name} as {role} now: {waits}"
+
+
+def _policies(rollout: Rollout) -> list[ApprovalsPolicy]:
+    spec = rollout.spec
+    holds = [spec.hold, *(step.hold for step in spec.steps)]
+    found = [spec.approvals, *(hold.approvals for hold in holds if hold is not None)]
+    return [policy for policy in found if policy is not None]
+
+
+def why_checkpoint_is_not_asked(rollout: Rollout, name: str) -> str:
+    """Why there is nothing to report on under this name."""
+    spec = rollout.spec
+    holds = [spec.hold, *(step.hold for step in spec.steps)]
+    planned = sorted({each.name for hold in holds if hold for each in hold.checkpoints or ()})
+    if name not in planned:
+        there = f"its checkpoints are {', '.join(planned)}" if planned else "it has none"
+        return f"Rollout {rollout.metadata.name} has no checkpoint {name}: {there}"
+    waits = rollout.status.waiting_on or "it is not asked where the rollout stands"
+    return f"checkpoint {name} of {rollout.metadata.name} is not open now: {waits}"
+
+
+def what_lacks(approval: Approval, said: Iterable[str]) -> str | None:
+    """What this role must say with a GO and was not given, as options; None if nothing."""
+    given = set(said)
+    lacking = [part for part in lacking_sections(approval.spec) if part.value not in given]
+    if not lacking:
+        return None
+    options = " ".join(f"{OPTIONS[part.value]} {LEFT_OPEN}" for part in lacking)
+    return f"the GO of {approval.spec.request.role} must also say {options}"
+
+
+def needs_a_signature(approval: Approval) -> bool:
+    """Whether a GO is signed with a key, and not by the account alone."""
+    return approval.spec.request.signing is Signing.REQUIRED
+
+
+def command_for(request: Request) -> str:
+    """The whole command that answers a request, but for what only the person knows."""
+    if isinstance(request, Checkpoint):
+        asked = request.spec.request
+        return (
+            f"kubectl surefoot checkpoint {asked.rollout.name} {asked.name} "
+            f"-n {request.metadata.namespace} --go --summary {LEFT_OPEN}"
+        )
+    if is_acknowledgement(request) or needs_a_signature(request):
+        return decide_command(request)
+    parts = ["reason", *(part.value for part in request.spec.request.required_sections)]
+    said = " ".join(f"{OPTIONS[part]} {LEFT_OPEN}" for part in parts)
+    where = f"{request.spec.request.rollout.name} -n {request.metadata.namespace}"
+    return f"kubectl surefoot approve {where} --role {request.spec.request.role} {said}"
+
+
+def about(request: Request) -> str:
+    """What is asked, in words."""
+    asked = request.spec.request
+    if not isinstance(asked, ApprovalRequest):
+        return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
+    what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
+    return f"{asked.rollout.name} {what}, as {asked.role}"
+
+
+def may_be_answered_by(request: Request) -> str:
+    """Who may answer, in words."""
+    asked = request.spec.request
+    people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
+    return who(people.users, people.groups)

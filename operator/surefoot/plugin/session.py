@@ -1,0 +1,275 @@
+"""The connection of one command: what it reads and writes, in whose name, and how it ends.
+
+0 is success, 1 that the answer is no, 2 a wrong use, 3 that the API server can not be reached or
+does not allow it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import structlog
+import typer
+
+from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.kubernetes.access import Access
+from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.api.v1alpha1.meta import API_VERSION, HALT_CONFIGMAP
+from surefoot.cli.exits import NO, UNREACHABLE, fail
+from surefoot.errors import (
+    ApiError,
+    ConfigurationError,
+    Conflict,
+    NotFound,
+    Refused,
+    SurefootError,
+    Unavailable,
+)
+from surefoot.plugin import output
+from surefoot.plugin.commands.options import Where
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+FIELD_MANAGER = "kubectl-surefoot"
+"""Who wrote, in managedFields: a person at a command line."""
+DENIED = "denied request: "
+"""What the API server puts before a policy's own words."""
+LONGEST_WORDS = 4096
+WRITE_ATTEMPTS = 5
+
+
+class Declined(SurefootError):
+    """The answer is no. The message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who runs the command, as the API server authenticates them."""
+
+    username: str
+    groups: frozenset[str] = frozenset()
+
+
+class Session:
+    """One command's connection to one API server.
+
+    ``namespace`` is where it looks, unless ``everywhere``. ``now`` tells the API server's time,
+    once it has answered something.
+    """
+
+    def __init__(
+        self, http: Http, now: Callable[[], datetime], namespace: str, *, everywhere: bool = False
+    ) -> None:
+        self._http = http
+        self.now = now
+        self.namespace = namespace
+        self.everywhere = everywhere
+
+    @property
+    def where(self) -> str:
+        """Where it looks, in words."""
+        return "in any namespace" if self.everywhere else f"in namespace {self.namespace}"
+
+    # Reading
+
+    async def whoami(self) -> Person:
+        """Who the API server says that this is."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        review = await self._http.write("ask who you are", "POST", path, body)
+        user = review["status"]["userInfo"]
+        return Person(str(user["username"]), frozenset(user.get("groups") or ()))
+
+    async def table(self, name: str | None) -> tuple[list[JSON], list[JSON]]:
+        """Columns and rows of Rollouts, as the API server prints them."""
+        columns: list[JSON] = []
+        rows: list[JSON] = []
+        params = _named(name)
+        try:
+            async for page in self._http.pages(
+                "list rollouts", self._collection("rollouts"), params, as_table=True
+            ):
+                columns = page.get("columnDefinitions") or columns
+                rows += page.get("rows") or ()
+        except NotFound as error:
+            raise _not_installed(error) from error
+        if name is not None and not rows:
+            raise self._no_rollout(name)
+        return columns, rows
+
+    async def rollouts(self, name: str | None = None, selector: str | None = None) -> list[JSON]:
+        """Rollouts, all or those of a name or with labels. `Declined` where a name has none."""
+        params = {**_named(name), **({"labelSelector": selector} if selector else {})}
+        found = await self._list("rollouts", self._collection("rollouts"), params)
+        if name is not None and not found:
+            raise self._no_rollout(name)
+        return found
+
+    async def rollout(self, name: str) -> JSON:
+        """The Rollout of this name. `Declined` where there is none."""
+        (found,) = await self.rollouts(name)
+        return found
+
+    async def requests(self, plural: str, rollout: JSON | None = None) -> list[JSON]:
+        """Approvals or checkpoints; those that name this Rollout where one is given."""
+        if rollout is None:
+            return await self._list(plural, self._collection(plural), {})
+        metadata = rollout["metadata"]
+        params = {"fieldSelector": f"spec.request.rollout.name={metadata['name']}"}
+        return await self._list(plural, _path(plural, metadata["namespace"]), params)
+
+    async def halt(self) -> JSON | None:
+        """The ConfigMap that halts this namespace, in force or not; None where there is none."""
+        try:
+            return await self._read("configmaps", self.namespace, HALT_CONFIGMAP)
+        except NotFound:
+            return None
+
+    async def _list(self, plural: str, path: str, params: dict[str, str]) -> list[JSON]:
+        items: list[JSON] = []
+        try:
+            async for page in self._http.pages(f"list {plural}", path, params):
+                items += page.get("items") or ()
+        except NotFound as error:
+            raise _not_installed(error) from error
+        kind = plural.removesuffix("s").capitalize()
+        # Items of a list do not say what they are; a single object does, and so does this.
+        return [{"apiVersion": API_VERSION, "kind": kind, **item} for item in items]
+
+    async def _read(self, plural: str, namespace: str, name: str) -> JSON:
+        what = f"get {plural}/{name} in {namespace}"
+        return await self._http.get(what, _path(plural, namespace, name))
+
+    def _collection(self, plural: str) -> str:
+        return _path(plural, None if self.everywhere else self.namespace)
+
+    def _no_rollout(self, name: str) -> Declined:
+        return Declined(f"there is no Rollout {name} {self.where}; `get -A` shows all there are")
+
+    # Writing
+
+    async def change(self, plural: str, read: JSON, change: JSON) -> JSON:
+        """Merge a change into the object as it was read.
+
+        The operator writes its status often. Where nothing but that has changed since, the change
+        is still what was meant; anything else is a `Conflict`.
+        """
+        metadata = read["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        what = f"write {plural}/{name} in {namespace}"
+        path, content = _path(plural, namespace, name), _content(read)
+        for _ in range(WRITE_ATTEMPTS):
+            version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+            body = {**change, "metadata": {**change.get("metadata", {}), **version}}
+            try:
+                return await self._http.merge(what, path, body, manager=FIELD_MANAGER)
+            except Conflict:
+                fresh = await self._read(plural, namespace, name)
+                if fresh["metadata"]["uid"] != metadata["uid"] or _content(fresh) != content:
+                    break
+                metadata = fresh["metadata"]
+        raise Conflict(
+            f"{name} was changed meanwhile, and nothing was written: look again", status=409
+        )
+
+    async def create_halt(self, data: dict[str, str]) -> JSON:
+        """Create the ConfigMap that halts this namespace. `Conflict` where there is one."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": HALT_CONFIGMAP, "namespace": self.namespace},
+            "data": data,
+        }
+        what = f"create configmaps/{HALT_CONFIGMAP} in {self.namespace}"
+        return await self._http.write(what, "POST", _path("configmaps", self.namespace), body)
+
+
+def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
+    """Connect, do the work, and end the command with what it answers, or with what went wrong."""
+    # Warnings of the connection must not get between the lines of an answer.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        code = asyncio.run(_with_session(where, work))
+    except SurefootError as error:
+        fail(ending_of(error), words_of(error))
+    if code:
+        raise typer.Exit(code)
+
+
+async def _with_session(where: Where, work: Callable[[Session], Awaitable[int]]) -> int:
+    async with connected(where) as session:
+        return await work(session)
+
+
+@asynccontextmanager
+async def connected(where: Where) -> "AsyncIterator[Session]":
+    """A session for the time of the block. Raises `ConfigurationError` where nothing says where."""
+    clock = ServerClock()
+    access = await Access.load(context=where.context)
+    http = Http(access, on_date=clock.observe, longest_words=LONGEST_WORDS)
+    try:
+        namespace = where.namespace or access.namespace
+        yield Session(http, clock.now, namespace, everywhere=where.everywhere)
+    finally:
+        await http.close()
+
+
+def ending_of(error: SurefootError) -> int:
+    """The exit code: whether the question was answered with no, or could not be put at all."""
+    if isinstance(error, ConfigurationError | Unavailable):
+        return UNREACHABLE
+    if isinstance(error, Refused) and error.status == 403 and DENIED not in str(error):
+        return UNREACHABLE  # not allowed to ask: RBAC's answer, not a policy's
+    return NO
+
+
+def words_of(error: SurefootError) -> str:
+    """What to tell: a policy's own words where one refused."""
+    said = str(error)
+    if isinstance(error, ApiError) and DENIED in said:
+        said = said.partition(DENIED)[2]
+    return output.safe(said)
+
+
+def tell_each(faults: list[SurefootError]) -> int:
+    """Tell what went wrong with some of many. Answers with the exit code for all of them."""
+    for fault in faults:
+        output.warn(f"Error: {words_of(fault)}")
+    return max(map(ending_of, faults), default=0)
+
+
+def meant(question: str, *, asks: bool) -> bool:
+    """Whether the person says yes; without a terminal nobody is there to be asked."""
+    if not asks or not is_at_a_terminal():
+        return True
+    return typer.confirm(output.safe(question), err=True)
+
+
+def is_at_a_terminal() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
+
+
+def _content(raw: JSON) -> dict[str, Any]:
+    """All of an object that is not bookkeeping and not the operator's account."""
+    return {name: value for name, value in raw.items() if name not in {"metadata", "status"}}
+
+
+def _named(name: str | None) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={name}"} if name else {}
+
+
+def _path(plural: str, namespace: str | None, name: str = "") -> str:
+    root = "/api/v1" if plural == "configmaps" else f"/apis/{API_VERSION}"
+    within = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"{root}{within}/{plural}{f'/{quote(name)}' if name else ''}"
+
+
+def _not_installed(error: NotFound) -> ConfigurationError:
+    return ConfigurationError(f"{error}: Surefoot is not installed in this cluster")

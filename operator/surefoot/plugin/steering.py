@@ -1,0 +1,165 @@
+"""pause, resume, rollback, retry: the fields of a plan that are people's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from surefoot.adapters.kubernetes.http import JSON
+from surefoot.adapters.kubernetes.objects import rollout_from
+from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.errors import SurefootError, Unavailable
+from surefoot.plugin import output
+from surefoot.plugin.ownership import tool_that_owns
+from surefoot.plugin.session import Declined, Session, meant, tell_each
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A rollback that is wished. ``to`` is None for the previous step."""
+
+    to: int | None
+    reason: str
+    force: bool
+    asks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another attempt that is wished. ``lift``: the ceiling goes. ``anew``: also without need."""
+
+    lift: bool
+    anew: bool
+    force: bool
+
+
+async def pause(session: Session, name: str, *, force: bool) -> int:
+    """Stop everything but rollback."""
+    raw = await session.rollout(name)
+    if raw["spec"].get("paused"):
+        output.say(f"{name} is paused already")
+        return 0
+    await _set(session, raw, {"paused": True}, force=force)
+    output.say(f"{name} is paused: nothing moves but down; `resume` ends it")
+    return 0
+
+
+async def resume(session: Session, name: str, *, force: bool) -> int:
+    """End a pause."""
+    raw = await session.rollout(name)
+    if not raw["spec"].get("paused"):
+        output.say(f"{name} is not paused")
+        return 0
+    await _set(session, raw, {"paused": None}, force=force)
+    output.say(f"{name} goes on")
+    return 0
+
+
+async def rollback(session: Session, name: str | None, wish: Descent) -> int:
+    """Lower one Rollout, or every one that is in."""
+    found = await session.rollouts(name)
+    if name is None:
+        found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
+        if not found:
+            output.say(f"no Rollout {session.where} is above 0 %")
+            return 0
+    names = ", ".join(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found)
+    if not meant(f"Roll back {names}?", asks=wish.asks):
+        raise Declined("nothing was written")
+    faults: list[SurefootError] = []
+    for raw in found:
+        try:
+            output.say(await _lower(session, raw, wish))
+        except Unavailable:
+            raise
+        except SurefootError as error:
+            faults.append(error)
+    return tell_each(faults)
+
+
+async def _lower(session: Session, raw: JSON, wish: Descent) -> str:
+    """Put the ceiling in. Answers with what to tell."""
+    rollout = rollout_from(raw)
+    to = _ceiling(rollout, wish.to)
+    await _set(session, raw, {"rollback": {"to": to, "reason": wish.reason}}, force=wish.force)
+    name = rollout.metadata.name
+    return (
+        f"{name} goes from {rollout.status.percent} to {to} % and stays there; "
+        f"`retry {name} --lift-ceiling` tries again"
+    )
+
+
+def _ceiling(rollout: Rollout, wished: int | None) -> int:
+    """The percentage to go down to. `Declined` where that would move nothing or is no step's."""
+    name, percent = rollout.metadata.name, rollout.status.percent or 0
+    steps = [0, *(step.percent for step in rollout.spec.steps if step.percent > 0)]
+    if wished is not None and wished not in steps:
+        there = ", ".join(map(str, steps))
+        raise Declined(f"{name} has no step of {wished} %: it can go down to {there}")
+    below = [step for step in steps if step < percent]
+    if not below or (wished is not None and wished >= percent):
+        raise Declined(f"{name} is at {percent} %: a ceiling there or above moves nothing")
+    to = below[-1] if wished is None else wished
+    ceiling = rollout.spec.rollback
+    if ceiling is not None and ceiling.to < to:
+        raise Declined(
+            f"{name} may not go above {ceiling.to} % already "
+            f"({ceiling.reason or 'no reason was given'}): nothing was raised to {to} %"
+        )
+    return to
+
+
+async def retry(session: Session, name: str, wish: Again) -> int:
+    """Raise the attempt."""
+    raw = await session.rollout(name)
+    rollout = rollout_from(raw)
+    attempt = (rollout.status.attempt or 0) + 1
+    if (rollout.spec.attempt or 0) >= attempt:
+        output.say(f"{name}: attempt {rollout.spec.attempt} is asked for already")
+        return 0
+    change: dict[str, Any] = {"attempt": attempt}
+    ceiling = rollout.spec.rollback
+    if ceiling is not None and not wish.lift:
+        raise Declined(
+            f"{name} may not go above {ceiling.to} % ({ceiling.reason or 'no reason was given'}): "
+            f"`retry {name} --lift-ceiling` removes that and tries again"
+        )
+    if ceiling is not None:
+        change["rollback"] = None
+    if not rollout.status.rolled_back and not wish.anew:
+        raise Declined(
+            f"{name} was not rolled back: another attempt would begin its soak anew and ask for "
+            f"every signature again; `retry {name} --anew` does it all the same"
+        )
+    await _set(session, raw, change, force=wish.force, stamps=(ATTEMPT_BY_ANNOTATION,))
+    output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0} %")
+    return 0
+
+
+async def _set(
+    session: Session,
+    raw: JSON,
+    spec: Mapping[str, Any],
+    *,
+    force: bool,
+    stamps: tuple[str, ...] = (),
+) -> None:
+    """Write people's fields, and who does it. `Declined` where a tool would set them back."""
+    if not force:
+        _are_peoples(raw, spec)
+    me = await session.whoami()
+    # Written out and not left to the policies, which fill it in only where there are such.
+    annotations = dict.fromkeys((CHANGED_BY_ANNOTATION, *stamps), me.username)
+    change = {"metadata": {"annotations": annotations}, "spec": dict(spec)}
+    await session.change("rollouts", raw, change)
+
+
+def _are_peoples(raw: JSON, fields: Mapping[str, Any]) -> None:
+    for field in fields:
+        tool = tool_that_owns(raw, field)
+        if tool is not None:
+            raise Declined(
+                f"spec.{field} of {raw['metadata']['name']} is set by {tool}, which would set it "
+                "back: change it where that takes it from, better leave it out there; --force "
+                "writes all the same"
+            )

@@ -1,0 +1,194 @@
+"""What is printed, and what options mean."""
+
+from datetime import timedelta
+
+import pytest
+
+from surefoot.errors import ConfigurationError, Conflict, NotFound, Refused, Unavailable
+from surefoot.plugin import explanation, output
+from surefoot.plugin.halting import End, is_in_force, said_of
+from surefoot.plugin.ownership import tool_that_owns
+from surefoot.plugin.session import Declined, ending_of, words_of
+from tests.unit.plugin.things import NOW, raw_rollout, rollout
+
+MISSING = {
+    "conditions": [
+        {
+            "type": kind,
+            "status": status,
+            "reason": "Because",
+            "message": f"{kind} said so",
+            "lastTransitionTime": "2026-03-01T09:00:00Z",
+        }
+        for kind, status in (
+            ("PlanValid", "True"),
+            ("SoakComplete", "False"),
+            ("Approved", "False"),
+            ("Ready", "False"),
+        )
+    ],
+    "blockedBy": [
+        {"condition": "Approved", "reason": "A", "message": "sign!", "command": "type this"}
+    ],
+    "approvals": [{"role": "security", "state": "Void", "by": "hudson", "message": "again"}],
+    "triggers": [
+        {"name": name, "state": state, "since": "2026-03-01T09:00:00.000000Z", "message": "why"}
+        for name, state in (("errors", "NoData"), ("redis", "Quiet"))
+    ],
+}
+
+
+def test_explanation_says_what_is_missing_and_what_to_type() -> None:
+    """By condition, with the roles, the soak as of now and what triggers say."""
+    lines = list(explanation.in_lines(rollout(MISSING), NOW))
+    assert lines == [
+        "checkout in shop is Soaking at 10 % for 1h, step 1/3",
+        "  next        25 %",
+        "  waiting on  soak 1h left; then security (group security)",
+        "  earliest    2026-03-01T11:00:00Z, in 1h, by the clocks alone",
+        "  soak        1h left of 2h, running",
+        "Missing:",
+        "  SoakComplete=False (Because)",
+        "    SoakComplete said so",
+        "  Approved=False (Because)",
+        "    sign!",
+        "      $ type this",
+        "Signatures for the step ahead:",
+        "  security Void by hudson (not verified): again",
+        "Triggers that are not quiet:",
+        "  errors is NoData: why",
+    ]
+
+
+def test_explanation_as_json_has_the_same() -> None:
+    """What is missing, with the commands; Ready is for tools."""
+    said = explanation.explanation(rollout(MISSING), NOW)
+    assert [each["condition"] for each in said["missing"]] == ["SoakComplete", "Approved"]
+    assert said["missing"][1]["blockedBy"][0]["command"] == "type this"
+    assert said["soak"]["left"] == "1h"
+
+
+def test_rollout_that_nobody_has_judged_is_explained() -> None:
+    """It was created a moment ago."""
+    raw = raw_rollout()
+    del raw["status"]
+    fresh = rollout().model_validate(raw)
+    lines = list(explanation.in_lines(fresh, NOW))
+    assert lines[0] == "checkout in shop is Pending before its start"
+    assert "has not judged" in lines[1]
+
+
+def test_soak_that_does_not_run_stands() -> None:
+    """And one that ran on since it was written is never more than complete."""
+    soak = {
+        "required": "1h",
+        "healthy": "30m0s",
+        "running": False,
+        "observedAt": "2026-03-01T06:00:00.000000Z",
+    }
+    still = explanation.soak_of(rollout({"soak": soak}).status.soak, NOW)
+    assert still is not None
+    assert (still["left"], still["complete"]) == ("30m", False)
+    ran = explanation.soak_of(rollout({"soak": soak | {"running": True}}).status.soak, NOW)
+    assert ran is not None
+    assert (ran["left"], ran["complete"]) == ("0s", True)
+
+
+def test_text_of_others_plays_no_tricks_on_the_terminal() -> None:
+    """No escape sequences, no turned direction; lines stay lines."""
+    assert output.safe("a\x1b[2Jb\u202ec\r\nd") == "a\ufffd[2Jb\ufffdc\ufffd\nd"
+
+
+def test_table_without_a_terminal_is_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads a pipe wants a line for a row; marks like [bold] are text."""
+    output.say_table(("Name", "Waiting-On"), [("checkout", "[bold]x " * 60), ("cart", None)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "NAME       WAITING-ON"
+    assert lines[1] == "checkout   " + ("[bold]x " * 60).rstrip()
+    assert lines[2:] == ["cart"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Declined("no"), 1),
+        (Refused("x: 422: spec.reason: invalid", status=422), 1),
+        (Refused("x: 403: policy denied request: not you", status=403), 1),
+        (Refused('x: 403: User "cora" cannot patch', status=403), 3),
+        (NotFound("x", status=404), 1),
+        (Conflict("x", status=409), 1),
+        (Unavailable("x", status=401), 3),
+        (ConfigurationError("x"), 3),
+    ],
+    ids=str,
+)
+def test_no_is_told_from_not_reached(error: Exception, code: int) -> None:
+    """1 where the question was answered, 3 where it could not be put."""
+    assert ending_of(error) == code  # type: ignore[arg-type]
+
+
+def test_policys_own_words_are_told_alone() -> None:
+    """Without the request and the policy's name in front of them."""
+    long = "write: 403: approvals \"x\" is forbidden: Policy 'p' denied request: hudson may not"
+    assert words_of(Refused(long, status=403)) == "hudson may not"
+
+
+@pytest.mark.parametrize(
+    ("manager", "field", "tool"),
+    [
+        ("argocd-controller", "f:paused", "argocd-controller"),
+        ("kustomize-controller", "f:paused", "kustomize-controller"),
+        ("kubectl-edit", "f:paused", None),
+        ("kubectl-surefoot", "f:paused", None),
+        ("argocd-controller", "f:steps", None),
+    ],
+)
+def test_field_is_a_tools_only_where_the_tool_sets_it(
+    manager: str, field: str, tool: str | None
+) -> None:
+    """What people typed is theirs, and other fields do not matter."""
+    raw = raw_rollout()
+    raw["metadata"]["managedFields"] = [
+        {"manager": "surefoot", "fieldsV1": {"f:status": {}}},
+        {"manager": manager, "fieldsV1": {"f:spec": {field: {}}}},
+    ]
+    assert tool_that_owns(raw, "paused") == tool
+
+
+def test_end_of_a_halt_is_a_moment_or_a_time_from_now() -> None:
+    """By the API server's clock."""
+    assert End.read("2h").moment(NOW) == NOW + timedelta(hours=2)
+    assert End.read("2026-03-01T12:00:00+01:00").moment(NOW) == NOW + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("soon", "write 2026-03-01T10:00:00Z or 2h"), ("2026-03-01T12:00:00", "has no time zone")],
+)
+def test_end_of_a_halt_that_can_not_be_meant_is_refused(text: str, said: str) -> None:
+    """Saying how to write it."""
+    with pytest.raises(ValueError, match=said):
+        End.read(text)
+
+
+def test_end_of_a_halt_lies_ahead() -> None:
+    """Else it would be none, and nobody would notice."""
+    with pytest.raises(Declined, match="is over"):
+        End.read("0s").moment(NOW)
+
+
+@pytest.mark.parametrize(
+    ("until", "halts"),
+    [
+        (None, True),
+        ("2026-03-01T10:00:01Z", True),
+        ("2026-03-01T10:00:00Z", False),
+        ("tomorrow", True),
+        ("2026-02-01T10:00:00", True),
+    ],
+)
+def test_halt_is_in_force_as_for_the_operator(until: str | None, halts: bool) -> None:
+    """An end that can not be read is none."""
+    data = {"reason": "incident 7", "by": "cora"} | ({"until": until} if until else {})
+    assert is_in_force({"data": data}, NOW) is halts
+    assert "halted by cora" in said_of({"data": data})

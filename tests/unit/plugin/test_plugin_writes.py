@@ -1,0 +1,243 @@
+"""What commands write, and what they do when somebody else writes at the same time."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from typer.testing import CliRunner
+
+from surefoot.adapters.kubernetes.http import Http
+from surefoot.cli.main import app
+from surefoot.errors import Conflict, NotFound
+from surefoot.plugin import session as sessions
+from surefoot.plugin.commands.options import Where
+from tests.unit.plugin.things import JSON, NOW, raw_approval, raw_checkpoint, raw_rollout
+
+GO = {"decision": "GO", "reason": "fine", "decidedBy": {"username": "hudson"}}
+
+
+@dataclass
+class FakeHttp:
+    """Answers as an API server that holds these. ``conflicts``: writes that come too late."""
+
+    rollout: JSON = field(default_factory=raw_rollout)
+    others: list[JSON] = field(default_factory=list)
+    approvals: list[JSON] = field(default_factory=lambda: [raw_approval()])
+    checkpoints: list[JSON] = field(default_factory=lambda: [raw_checkpoint()])
+    conflicts: list[JSON] = field(default_factory=list)
+    written: list[tuple[str, JSON]] = field(default_factory=list)
+    installed: bool = True
+
+    async def pages(
+        self, what: str, path: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[JSON]:
+        """One page of what there is."""
+        if not self.installed:
+            raise NotFound("list: 404: the server could not find the requested resource")
+        plural = path.rpartition("/")[2]
+        rollouts = [self.rollout, *self.others]
+        there = rollouts if plural == "rollouts" else getattr(self, plural)
+        name = (params or {}).get("fieldSelector", "").partition("metadata.name=")[2]
+        yield {"items": [each for each in there if name in ("", each["metadata"]["name"])]}
+
+    async def get(self, what: str, path: str) -> JSON:
+        """What stands there after somebody else wrote."""
+        return self.conflicts.pop(0)
+
+    async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
+        """Who asks."""
+        return {"status": {"userInfo": {"username": "hudson", "groups": ["security"]}}}
+
+    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
+        """Take it, unless it comes too late."""
+        self.written.append((path, change))
+        if self.conflicts:
+            raise Conflict("409", status=409)
+        return change
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeHttp:
+    """Every command talks to it."""
+    fake = FakeHttp()
+
+    @contextlib.asynccontextmanager
+    async def connected(where: Where) -> AsyncIterator[sessions.Session]:
+        namespace = where.namespace or "shop"
+        yield sessions.Session(
+            cast("Http", fake), lambda: NOW, namespace, everywhere=where.everywhere
+        )
+
+    monkeypatch.setattr(sessions, "connected", connected)
+    monkeypatch.setattr("structlog.configure", lambda **_: None)
+    return fake
+
+
+def typed(*words: str) -> tuple[int, str]:
+    """Exit code and everything printed by `surefoot ctl`."""
+    done = CliRunner().invoke(app, ["ctl", *words])
+    return done.exit_code, done.output
+
+
+APPROVE = ("approve", "checkout", "--role=security", "--reason=no findings")
+
+
+def test_decision_names_its_signer_and_the_version_that_was_read(server: FakeHttp) -> None:
+    """So it works where no policy fills names in, and never over what was not read."""
+    assert typed(*APPROVE)[0] == 0
+    ((path, change),) = server.written
+    assert path.endswith("/namespaces/shop/approvals/checkout-25-security")
+    assert change["metadata"] == {"uid": "uid-checkout-25-security", "resourceVersion": "7"}
+    assert change["spec"] == {
+        "decision": "GO",
+        "reason": "no findings",
+        "decidedBy": {"username": "hudson"},
+        "conditions": None,
+        "signature": None,
+    }
+
+
+def test_what_an_earlier_decision_said_goes_and_a_draft_stays(server: FakeHttp) -> None:
+    """A GO is not read with the risks of the NO-GO before it."""
+    earlier = GO | {"decision": "NO-GO", "riskAssessment": "too risky"}
+    server.approvals = [raw_approval(decided=earlier, state="NoGo")]
+    assert typed(*APPROVE)[0] == 0
+    server.approvals = [raw_approval(decided={"riskAssessment": "low"})]
+    assert typed(*APPROVE)[0] == 0
+    of_earlier, of_draft = (change["spec"] for _, change in server.written)
+    assert of_earlier["riskAssessment"] is None
+    assert "riskAssessment" not in of_draft
+
+
+def test_of_several_rollouts_those_that_ask_are_signed(server: FakeHttp) -> None:
+    """And 1, since one of them asks nobody."""
+    other = raw_rollout()
+    other["metadata"] |= {"name": "cart", "uid": "uid-cart"}
+    server.others = [other]
+    code, said = typed("approve", "-l", "team=shop", *APPROVE[2:])
+    assert (code, len(server.written)) == (1, 1)
+    assert "GO by hudson: checkout from 10 to 25 %, as security" in said
+    assert "nobody is asked to sign for cart as security now" in said
+
+
+@pytest.mark.parametrize(("answer", "written"), [(True, 1), (False, 0)])
+def test_person_at_a_terminal_is_asked_whether_it_is_meant(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch, answer: bool, written: int
+) -> None:
+    """With what is signed, and in whose name; --yes is the answer."""
+    questions: list[str] = []
+
+    def confirm(question: str, **_: Any) -> bool:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    assert typed(*APPROVE)[0] == (0 if answer else 1)
+    assert len(server.written) == written
+    (question,) = questions
+    assert "GO by hudson for\n  checkout from 10 to 25 %, as security" in question
+    typed(*APPROVE, "--yes")
+    assert len(questions) == 1
+
+
+def test_write_over_a_new_status_is_made_again(server: FakeHttp) -> None:
+    """The operator writes its status often: nothing of what the person saw has changed."""
+    fresh = raw_approval(state="Pending")
+    fresh["metadata"]["resourceVersion"] = "8"
+    server.conflicts = [fresh]
+    assert typed(*APPROVE)[0] == 0
+    assert [change["metadata"]["resourceVersion"] for _, change in server.written] == ["7", "8"]
+
+
+def test_write_over_another_decision_is_not_made(server: FakeHttp) -> None:
+    """1, and nothing is written."""
+    server.conflicts = [raw_approval(decided=GO)]
+    code, said = typed(*APPROVE)
+    assert code == 1
+    assert "was changed meanwhile, and nothing was written" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "said"),
+    [
+        (APPROVE, {"signing": "Required"}, "surefoot sign checkout-25-security"),
+        (APPROVE, {"requiredSections": ["securityStatus"]}, "--security-status"),
+        (APPROVE, {"planHash": "sha256:0"}, "nobody is asked to sign for checkout"),
+        (("withdraw", *APPROVE[1:]), {}, "has no GO as security"),
+    ],
+    ids=["a key is needed", "a section is missing", "nobody is asked", "nothing to withdraw"],
+)
+def test_what_could_not_count_is_not_written(
+    server: FakeHttp, words: tuple[str, ...], asked: dict[str, Any], said: str
+) -> None:
+    """1, and what to do."""
+    server.approvals = [raw_approval(**asked)]
+    code, output = typed(*words)
+    assert (code, server.written) == (1, [])
+    assert said in output
+
+
+@pytest.mark.parametrize("test", ["unit", "unit=7/6", "unit=a/b", "=1/2"])
+def test_result_that_is_none_is_a_wrong_use(server: FakeHttp, test: str) -> None:
+    """2, with an example."""
+    words = ("checkpoint", "checkout", "hour-48", "--go", "--summary=x", "--test", test)
+    assert typed(*words)[0] == 2
+
+
+@pytest.mark.parametrize("field", ["paused", "rollback", "attempt"])
+def test_field_of_a_tool_is_left_alone_unless_forced(server: FakeHttp, field: str) -> None:
+    """1, naming the tool."""
+    status = {"rolledBack": True} if field == "attempt" else {}
+    server.rollout = raw_rollout(status)
+    server.rollout["metadata"]["managedFields"] = [
+        {"manager": "argocd-controller", "fieldsV1": {"f:spec": {f"f:{field}": {}}}}
+    ]
+    words = {
+        "paused": ("pause", "checkout"),
+        "rollback": ("rollback", "checkout", "--reason=errors"),
+        "attempt": ("retry", "checkout"),
+    }[field]
+    code, said = typed(*words)
+    assert (code, server.written) == (1, [])
+    assert "argocd-controller" in said
+    assert typed(*words, "--force")[0] == 0
+    assert field in server.written[0][1]["spec"]
+
+
+def test_attempt_is_one_more_and_names_who_asked(server: FakeHttp) -> None:
+    """Also where no policy fills that in."""
+    server.rollout = raw_rollout({"rolledBack": True, "attempt": 4})
+    assert typed("retry", "checkout")[0] == 0
+    ((_, change),) = server.written
+    assert change["spec"] == {"attempt": 5}
+    assert change["metadata"]["annotations"] == {
+        "surefoot.dev/changed-by": "hudson",
+        "surefoot.dev/attempt-by": "hudson",
+    }
+
+
+def test_rollback_goes_to_the_previous_step_where_nothing_is_said(server: FakeHttp) -> None:
+    """Below the first one that is 0."""
+    assert typed("rollback", "checkout", "--reason=errors")[0] == 0
+    server.rollout = raw_rollout({"percent": 100})
+    assert typed("rollback", "checkout", "--reason=errors")[0] == 0
+    assert [change["spec"]["rollback"]["to"] for _, change in server.written] == [0, 25]
+
+
+def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
+    """Somebody said 0 a moment ago, and the operator is about to go there."""
+    server.rollout = raw_rollout({"percent": 100}, rollback={"to": 0, "reason": "incident 7"})
+    code, said = typed("rollback", "checkout", "--to=25", "--reason=errors")
+    assert (code, server.written) == (1, [])
+    assert "may not go above 0 % already (incident 7)" in said
+
+
+def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:
+    """3: there is nobody to answer."""
+    server.installed = False
+    code, said = typed("inbox")
+    assert code == 3
+    assert "not installed" in said
