@@ -26,7 +26,7 @@ import httpx
 import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.adapters.settings import AdmissionMode, Settings
+from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.application.ports import Cluster
 from surefoot.handlers.kopf_source import KopfSource
@@ -89,6 +89,7 @@ class Scene:
     namespace: str
     name: str = "checkout"
     providers: tuple[ProviderSettings, ...] = ()
+    policies: PolicySection = field(default_factory=PolicySection)
     audit_from: int = field(default=0)
 
     def __post_init__(self) -> None:
@@ -148,6 +149,7 @@ class Scene:
         settings = Settings(
             evaluation_interval=timedelta(seconds=interval),
             admission=admission,
+            policies=self.policies,
             providers=self.providers,
             listen="127.0.0.1:0",
             operator_namespace="surefoot-system",
