@@ -37,6 +37,10 @@ STORY = (
     r"soak \d\.\d s of 8s; error-rate 0\.\d\d %",
     r"phase AwaitingApproval: security \(hudson\)",
     r" \$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"reason\":\"…\"",
+    r"cora\$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"hudson\"",
+    r"refused: cora may not decide approval checkout-25-security: hudson may",
+    r"admin\$ kubectl patch configmap checkout-flags ",
+    r"refused: ConfigMap checkout-flags carries the flags of rollout checkout",
     r"hudson\$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop ",
     r"ConfigMap checkout-flags says 25 %",
     r"release 2\.4\.1 is out",
@@ -57,7 +61,7 @@ STORY = (
     r"Rollback, 25 → 10 % +trigger errors",
     r"Advance, 50 → 100 % +lead: cora",
     r"Complete, 100 %",
-    r"audit log bears them out",
+    r"6 signatures, each in the name that the API server knew",
     r"The demo took \d+ s",
 )
 """What must be told, in this order."""

@@ -16,6 +16,17 @@ async def _at_10(scene: Scene, **target: str) -> JSON:
     return await scene.given_a_rollout(steps=(10, 100), hold=SOAKING, target=names | target)
 
 
+async def test_six_flags_move_together_or_not_at_all(scene: Scene) -> None:
+    """One write has all of them: nobody ever reads two percentages."""
+    flags = [scene.name, *(f"flag-{number}" for number in range(2, 7))]
+    target = {"configMapName": scene.target, "flags": flags}
+    await scene.given_a_rollout(steps=(10, 25, 100), target=target)
+    async with scene.an_operator():
+        await scene.then_completed()
+    written = [event["requestObject"]["data"] for event in scene.writes("configmaps")]
+    assert [{data[flag] for flag in flags} for data in written] == [{"10"}, {"25"}, {"100"}]
+
+
 async def test_drift_is_restored_and_its_manager_named(scene: Scene) -> None:
     """The flag goes back to what was committed, and history says who had changed it."""
     await _at_10(scene)

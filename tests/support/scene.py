@@ -26,7 +26,7 @@ import httpx
 import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.adapters.settings import AdmissionMode, Settings
+from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.application.ports import Cluster
@@ -91,6 +91,7 @@ class Scene:
     namespace: str
     name: str = "checkout"
     providers: tuple[ProviderSettings, ...] = ()
+    policies: PolicySection = field(default_factory=PolicySection)
     audit_from: int = field(default=0)
 
     def __post_init__(self) -> None:
@@ -151,6 +152,7 @@ class Scene:
         settings = Settings(
             evaluation_interval=timedelta(seconds=interval),
             admission=admission,
+            policies=self.policies,
             providers=self.providers,
             record=record,
             listen="127.0.0.1:0",
