@@ -73,16 +73,16 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     (
         "NothingToRecord",
         (
-            "hold.baseline records the metrics of the plan, and it has none; add metrics, or remove "
-            "hold.baseline"
+            "hold.baseline records the metrics of the plan, and it has none; add metrics, or "
+            "remove hold.baseline"
         ),
         {"steps": steps_of(10, 100, first={"baseline": "6h"})},
     ),
     (
         "GroupIsRelative",
         (
-            "gate g is a group, which has no bound of its own; give relativeTo to the conditions in "
-            "its of"
+            "gate g is a group, which has no bound of its own; give relativeTo to the conditions "
+            "in its of"
         ),
         {
             "metrics": [a_metric()],
