@@ -160,7 +160,7 @@ GIVING = (
     Attempt(
         "atlas hands over",
         ATLAS,
-        merge("Checkpoint", "handoff", report("GO", "atlas")),
+        merge("Checkpoint", "handoff", report("GO", "atlas", requiredAction="watch the cache")),
         accepted(spec__decision="GO"),
     ),
     Attempt(
@@ -311,7 +311,7 @@ WITHOUT_THE_RIGHT = (
     Attempt(
         "hudson, the receiver, decides the handoff himself",
         HUDSON,
-        merge("Checkpoint", "handoff", report("GO", "hudson")),
+        merge("Checkpoint", "handoff", report("GO", "hudson", requiredAction="watch the cache")),
         refused(POLICY, "hudson"),
     ),
     Attempt(

@@ -10,18 +10,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from surefoot.adapters.settings import AdmissionMode
-from surefoot.plugin.app import app
 from surefoot.testbed.bed import TestBed
 from tests.support.policies import in_force
 from tests.support.scene import Scene
@@ -58,30 +54,14 @@ class Done:
 
 @dataclass
 class Shell:
-    """Where people type: a process of its own, which has loaded everything once."""
+    """Where people type."""
 
     scene: Scene
-    process: ProcessPoolExecutor
 
     async def __call__(self, user: str, *words: str) -> Done:
         """Run `kubectl surefoot` as somebody, in the scene's namespace."""
-        kubeconfig = str(self.scene.bed.kubeconfig(user))
-        there = (*words, "-n", self.scene.namespace)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.process, type_in, kubeconfig, there)
-
-
-def type_in(kubeconfig: str, words: tuple[str, ...]) -> Done:
-    """Run the command in this process."""
-    done = CliRunner().invoke(app, list(words), env={"KUBECONFIG": kubeconfig})
-    return Done(done.exit_code, done.stdout, done.stderr)
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[ProcessPoolExecutor]:
-    """The process in which people type."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        yield pool
+        kubeconfig = self.scene.bed.kubeconfig(user)
+        return await typed(kubeconfig, *words, "-n", self.scene.namespace)
 
 
 async def typed(kubeconfig: Path, *words: str) -> Done:
@@ -100,7 +80,7 @@ async def typed(kubeconfig: Path, *words: str) -> Done:
 
 
 @pytest.fixture
-def shell(guarded_scene: Scene, process: ProcessPoolExecutor) -> Shell:
+def shell(guarded_scene: Scene) -> Shell:
     """People with the roles that are shipped."""
     for user, role in ROLES.items():
         binding = {
@@ -114,7 +94,7 @@ def shell(guarded_scene: Scene, process: ProcessPoolExecutor) -> Shell:
         }
         path = f"{BINDINGS}/namespaces/{guarded_scene.namespace}/rolebindings"
         guarded_scene.client.post(path, json=binding).raise_for_status()
-    return Shell(guarded_scene, process)
+    return Shell(guarded_scene)
 
 
 async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
