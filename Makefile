@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format crds policies lock coverage mutation bench clean
+.PHONY: help setup demo demo-incident test check format crds policies lock coverage mutation bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -24,6 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 	@$(BIN)/surefoot demo $(if $(KEEP),--keep)
+
+demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the proper way; both audited
+	@$(BIN)/surefoot demo incident
 
 test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
 	@$(MAKE) --no-print-directory check

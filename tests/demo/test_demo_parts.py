@@ -13,9 +13,10 @@ from surefoot.demo.cast import Ask, Person
 from surefoot.demo.exporter import REQUESTS, Service
 from surefoot.demo.interruption import Interrupted, Interruption
 from surefoot.demo.news import Mood, News, news
+from surefoot.demo.production import CHECKOUT
 from surefoot.demo.record import patchers_in
 from surefoot.demo.scene import Moment, Scene, Tracks
-from surefoot.demo.stage import OBJECTS, Interruptible
+from surefoot.demo.stage import Interruptible
 from surefoot.demo.timeline import Limits, Timeline
 from surefoot.testbed.progress import Silent
 
@@ -27,7 +28,7 @@ COMMAND = (
 
 def a_rollout(**status: object) -> Rollout:
     """The plan of the demo, with a status."""
-    plan = yaml.safe_load((OBJECTS / "rollout.yaml").read_text())
+    plan = yaml.safe_load(CHECKOUT.plan.read_text())
     return Rollout.model_validate({**plan, "status": status})
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from surefoot.demo import performance
 from surefoot.demo.interruption import Interruption
+from surefoot.demo.production import CHECKOUT
 from surefoot.demo.stage import Stage, stage
 from surefoot.demo.story import Story
 from surefoot.testbed.bed import TestBed
@@ -139,7 +140,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A stage on which no story is played."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with stage(Silent(), Interruption()) as set_up:
+    with stage(Silent(), Interruption(), CHECKOUT) as set_up:
         yield set_up
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.demo.scene import DemoError
+from surefoot.demo.patience import DemoError
+from surefoot.demo.production import CHECKOUT
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import User
 
-AUTHOR = "thon"
+AUTHOR = CHECKOUT.author
 """Writes the plan, releases, and raises ``attempt``."""
 
 LEAD = "cora"

@@ -31,6 +31,18 @@ def demo(
 
 
 @app.command()
+def incident(
+    reports: Annotated[
+        Path, typer.Option("--reports", metavar="DIR", help="Where the reports are written.")
+    ] = Path("build/incident"),
+) -> None:
+    """Replay the incident: as it was, then with gates, then the proper way; audit both."""
+    from surefoot.demo.incident.performance import perform
+
+    raise typer.Exit(perform(reports))
+
+
+@app.command()
 def stop(
     directory: Annotated[
         Path, typer.Option("--dir", help="Where the demo lies that was kept: it said so.")

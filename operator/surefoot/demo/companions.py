@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from surefoot.demo.production import Production
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.health import complaint
@@ -17,7 +18,7 @@ from surefoot.testbed.ports import free_ports
 from surefoot.testbed.process import Component
 
 OPERATOR = "operator"
-SERVICE = "checkout"
+SERVICE = "service"
 GUARDIAN = "demo-guardian"
 OPERATOR_NAMESPACE = "surefoot-system"
 OPERATOR_ACCOUNT = "surefoot"
@@ -56,15 +57,15 @@ def _configuration(bed: TestBed, port: int) -> dict[str, object]:
     }
 
 
-def service(bed: TestBed) -> Component:
+def service(bed: TestBed, played: Production) -> Component:
     """The service whose flag is rolled out; Prometheus scrapes it from now on."""
     layout = Layout(bed.directory)
     port = free_ports(1)[0]
-    account = bed.kubeconfig_for_service_account("shop", "checkout")
-    bed.prometheus.set_targets({SERVICE: [f"127.0.0.1:{port}"]})
+    account = bed.kubeconfig_for_service_account(played.namespace, played.service)
+    bed.prometheus.set_targets({played.service: [f"127.0.0.1:{port}"]})
     return Component(
         SERVICE,
-        [sys.executable, "-m", "surefoot.demo.exporter", str(account), str(port)],
+        [sys.executable, "-m", played.module, str(account), str(port)],
         log=layout.log_of(SERVICE),
         record=layout.process_of(SERVICE),
         not_ready_because=lambda: complaint(f"http://127.0.0.1:{port}/metrics"),

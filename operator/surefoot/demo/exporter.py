@@ -77,10 +77,12 @@ class Service:
             ERRORS.labels(path).inc(share.errors)
 
 
-def keep_reading(kubeconfig: Path, name: str, read: Callable[[Object | None], None]) -> None:
+def keep_reading(
+    kubeconfig: Path, config_maps: str, name: str, read: Callable[[Object | None], None]
+) -> None:
     """Hand over every state of a ConfigMap, for ever; what can not be read changes nothing."""
     with client_with_token(kubeconfig) as client:
-        for config_map in follow(client, CONFIG_MAPS, name):
+        for config_map in follow(client, config_maps, name):
             try:
                 read(config_map)
             except ValueError as error:
@@ -91,7 +93,8 @@ def run(kubeconfig: Path, port: int) -> None:
     """Serve until ended."""
     service = Service()
     for name, read in ((FLAGS, service.read_flags), (RELEASE, service.read_release)):
-        threading.Thread(target=keep_reading, args=(kubeconfig, name, read), daemon=True).start()
+        reading = (kubeconfig, CONFIG_MAPS, name, read)
+        threading.Thread(target=keep_reading, args=reading, daemon=True).start()
     start_http_server(port, addr="127.0.0.1")
     dice = random.Random()
     began, given = time.monotonic(), 0

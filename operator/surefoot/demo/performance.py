@@ -12,8 +12,10 @@ from surefoot.demo import afterwards
 from surefoot.demo.companions import stop_companions
 from surefoot.demo.interruption import Interrupted, Interruption
 from surefoot.demo.live import LiveScreen
+from surefoot.demo.patience import DemoError
+from surefoot.demo.production import CHECKOUT
 from surefoot.demo.record import patchers_in, print_history
-from surefoot.demo.scene import DemoError, Lookout
+from surefoot.demo.scene import Lookout
 from surefoot.demo.screen import PlainLines, Screen
 from surefoot.demo.stage import Stage, stage
 from surefoot.demo.story import Story
@@ -50,7 +52,7 @@ class Performance:
     def give(self, *, keep: bool) -> int:
         """Do it. Raises TestbedError where the stage can not be set up, or Interrupted."""
         began = time.monotonic()
-        with self._tell() as tell, stage(tell, self._interruption) as place:
+        with self._tell() as tell, stage(tell, self._interruption, CHECKOUT) as place:
             set_up = time.monotonic() - began
             if not self.play(place):
                 return STUCK

@@ -15,6 +15,7 @@ from typing import TypeVar
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.demo.exporter import CONFIG_MAPS, FLAG, FLAGS, RELEASE
 from surefoot.demo.interruption import Interruption
+from surefoot.demo.patience import LOOK_EVERY, Patience
 from surefoot.demo.watching import Object, follow
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
@@ -26,12 +27,7 @@ ROLLOUTS = "/apis/surefoot.dev/v1alpha1/namespaces/shop/rollouts"
 ROLLOUT = "checkout"
 SERVICE_READS = "checkout_flag_percent"
 PROMETHEUS_EVERY = 0.2
-LOOK_EVERY = 0.1
 """Seconds."""
-
-
-class DemoError(Exception):
-    """The demo can not go on. The message says what it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,7 @@ class Lookout:
         self.scene = Scene()
         self.tracks = Tracks()
         self._bed = bed
-        self._operator = operator
-        self._interruption = interruption
+        self._patience = Patience(operator, interruption)
         self._on_change = on_change
         self._changed = threading.Condition()
         self._began = time.monotonic()
@@ -171,26 +166,17 @@ class Lookout:
     # Waiting
 
     def wait_for(self, what: str, seen: Callable[[Scene], T | None], *, within: float = 60.0) -> T:
-        """Wait until ``seen`` finds it in a scene, and give it back.
+        """Wait until ``seen`` finds it in a scene, and give it back. See `Patience`."""
 
-        ``what`` completes "waited for". Raises DemoError when it does not come in time, or when
-        the operator ends; Interrupted when somebody asks for it.
-        """
-        deadline = time.monotonic() + within
-        while True:
-            with self._changed:
-                found = seen(self.scene)
-                if found is None:
-                    self._changed.wait(LOOK_EVERY)
-                    found = seen(self.scene)
-            if found is not None:
-                return found
-            self._interruption.check()
-            if not self._operator.is_running:
-                raise DemoError(f"the operator ended while the demo waited for {what}")
-            if time.monotonic() > deadline:
-                raise DemoError(f"waited {within:g} s for {what}, and it did not come")
+        def look() -> T | None:
+            return seen(self.scene)
+
+        return self._patience.wait_for(what, look, within=within, pause=self._until_it_changes)
+
+    def _until_it_changes(self) -> None:
+        with self._changed:
+            self._changed.wait(LOOK_EVERY)
 
     def let_pass(self, seconds: float) -> None:
         """Give the audience time. Raises Interrupted when somebody asks for it."""
-        self._interruption.sleep(seconds)
+        self._patience.let_pass(seconds)

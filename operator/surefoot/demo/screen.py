@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Protocol, TextIO
 
 from surefoot.demo.news import News, news
@@ -32,15 +33,29 @@ class Screen(Protocol):
         """Leave standing what is there."""
 
 
-class PlainLines:
-    """A line for everything that changes, with the time since the beginning before it."""
+class Elapsing(Protocol):
+    """Something that began."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    @property
+    def elapsed(self) -> float:
+        """Seconds since then."""
+
+
+class PlainLines:
+    """A line for everything that changes, with the time since the beginning before it.
+
+    ``stamp`` writes that time; minutes and seconds, if not given.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, stamp: Callable[[float], str] | None = None
+    ) -> None:
         self._stream = stream or sys.stdout
-        self._lookout: Lookout | None = None
+        self._stamp = stamp or clock
+        self._lookout: Elapsing | None = None
         self._alone = threading.Lock()
 
-    def begin(self, lookout: Lookout) -> None:
+    def begin(self, lookout: Elapsing) -> None:
         """The clock starts."""
         self._lookout = lookout
 
@@ -68,7 +83,7 @@ class PlainLines:
         seconds = self._lookout.elapsed if self._lookout else 0.0
         with self._alone:
             try:
-                print(f"{clock(seconds):>5} {text}", file=self._stream, flush=True)
+                print(f"{self._stamp(seconds):>5} {text}", file=self._stream, flush=True)
             except BrokenPipeError:
                 _nobody_listens(self._stream)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from surefoot.api.v1alpha1.meta import REQUESTED_BY_ANNOTATION
 from surefoot.demo import companions
-from surefoot.demo.cast import AUTHOR
 from surefoot.demo.interruption import Interruption
+from surefoot.demo.production import Production
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.process import Component
@@ -18,7 +18,6 @@ from surefoot.testbed.progress import Progress
 PROJECT = Path(__file__).parents[3]
 CRDS = PROJECT / "crds"
 MANIFESTS = PROJECT / "manifests" / "default"
-OBJECTS = Path(__file__).parent / "objects"
 POLL_EVERY = 0.3
 """Seconds."""
 
@@ -65,7 +64,7 @@ class Stage:
 
 
 @contextmanager
-def stage(tell: Progress, interruption: Interruption) -> Iterator[Stage]:
+def stage(tell: Progress, interruption: Interruption, played: Production) -> Iterator[Stage]:
     """Set the stage up for the block; afterwards nothing of it is left, if not left standing.
 
     Raises TestbedError with the last words of what did not start, or Interrupted.
@@ -77,12 +76,12 @@ def stage(tell: Progress, interruption: Interruption) -> Iterator[Stage]:
             bed = TestBed.start(progress=progress)
             clearing.callback(bed.stop)
         with progress.step("kubectl apply", "CRDs, manifests/default and people are installed"):
-            _install(bed, progress)
+            _install(bed, progress, played)
         with progress.step("admission policies", "the admission policies are in force"):
-            _wait_for_the_policies(bed, progress)
+            _wait_for_the_policies(bed, progress, played)
         clearing.callback(companions.stop_companions, bed.directory)
         with progress.step("surefoot run", "the operator and the service to roll out are ready"):
-            operator, service = _start_companions(bed, progress)
+            operator, service = _start_companions(bed, progress, played)
         yield Stage(bed, operator, service, clearing)
 
 
@@ -95,7 +94,7 @@ def _need_the_project() -> None:
             )
 
 
-def _install(bed: TestBed, progress: Progress) -> None:
+def _install(bed: TestBed, progress: Progress, played: Production) -> None:
     namespace = f"--namespace={companions.OPERATOR_NAMESPACE}"
     for arguments in (
         ("apply", "--server-side", "-f", str(CRDS)),
@@ -103,30 +102,32 @@ def _install(bed: TestBed, progress: Progress) -> None:
         # No node would ever run its Pod: the operator runs as a process beside the test bed,
         # with the service account of the Deployment and no other right.
         ("scale", "deployment", companions.OPERATOR_ACCOUNT, "--replicas=0", namespace),
-        ("apply", "--server-side", "-f", str(OBJECTS / "people.yaml")),
+        ("apply", "--server-side", "-f", str(played.people)),
     ):
         progress.update(f"kubectl {' '.join(arguments)}")
         bed.kubectl(*arguments)
 
 
-def _wait_for_the_policies(bed: TestBed, progress: Progress) -> None:
+def _wait_for_the_policies(bed: TestBed, progress: Progress, played: Production) -> None:
     """Until an author's plan would be stamped: policies act a moment after they were applied."""
-    plan = ("-f", str(OBJECTS / "rollout.yaml"))
+    plan = ("-f", str(played.plan))
     while True:
         tried = bed.kubectl(
             *("apply", "--server-side", "--dry-run=server", *plan),
             *("-o", "jsonpath={.metadata.annotations}"),
-            user=AUTHOR,
+            user=played.author,
             check=False,
         )
-        if f'"{REQUESTED_BY_ANNOTATION}":"{AUTHOR}"' in tried.stdout:
+        if f'"{REQUESTED_BY_ANNOTATION}":"{played.author}"' in tried.stdout:
             return
         progress.update("waiting for the admission policies to act")
         time.sleep(POLL_EVERY)
 
 
-def _start_companions(bed: TestBed, progress: Progress) -> tuple[Component, Component]:
-    operator, service = companions.operator(bed), companions.service(bed)
+def _start_companions(
+    bed: TestBed, progress: Progress, played: Production
+) -> tuple[Component, Component]:
+    operator, service = companions.operator(bed), companions.service(bed, played)
     operator.launch()
     service.launch()
     companions.guardian(bed.directory).launch()

@@ -11,9 +11,11 @@ from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.demo.cast import AUTHOR, LEAD, PEOPLE_DECIDE, Ask, Person, asked_person, asks
 from surefoot.demo.news import Mood, News, as_percent
-from surefoot.demo.scene import DemoError, Lookout, Scene
+from surefoot.demo.patience import DemoError
+from surefoot.demo.production import CHECKOUT
+from surefoot.demo.scene import Lookout, Scene
 from surefoot.demo.screen import Screen
-from surefoot.demo.stage import OBJECTS, PROJECT
+from surefoot.demo.stage import PROJECT
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import ADMIN
 
@@ -21,7 +23,7 @@ TIME_TO_READ = 4.0
 GLANCE = 1.5
 """Seconds for the audience."""
 
-PLAN = OBJECTS / "rollout.yaml"
+PLAN = CHECKOUT.plan
 SHOWN_PLAN = PLAN.relative_to(PROJECT)
 SET_THE_FLAG = (
     "kubectl patch configmap checkout-flags -n shop --type=merge "
