@@ -7,9 +7,6 @@ from typing import Any
 
 from surefoot.api.v1alpha1.rollout import Rollout
 
-FLAGS = ("hybrid-rag", "memory-sync", "redis-cache", "graph-memory", "visual-memory")
-FLAGS += ("ground-truth",)
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -27,7 +24,7 @@ def attempts(rollout: Rollout) -> Iterator[Attempt]:
     where = f"-n {namespace}"
     yield Attempt(
         "set the six flags to 25, as it did",
-        _patch("configmap", flags, where, {"data": dict.fromkeys(FLAGS, "25")}),
+        _patch("configmap", flags, where, {"data": dict.fromkeys(rollout.spec.target.flags, "25")}),
     )
     yield Attempt(
         "delete the ConfigMap, to create it anew at 25", f"kubectl delete configmap {flags} {where}"

@@ -154,8 +154,7 @@ class Story:
             (
                 "hudson",
                 "security",
-                "--reason 're-validated for 25 %' --security-status 'no new findings' "
-                "--risk-assessment 'no high risk is open'",
+                "--reason 're-validated' --security-status 'no new findings' --risk-assessment none",
             ),
             ("thon", "implementation", "--reason 'P0 and P1 fixes are complete'"),
             ("cora", "lead", "--reason 'all five agree'"),
