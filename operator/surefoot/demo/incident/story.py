@@ -6,6 +6,7 @@ act waits for what it wants to show, and fails when that does not come.
 
 from pathlib import Path
 
+from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import TransitionType
 from surefoot.demo.incident.attempts import attempts
@@ -71,7 +72,7 @@ class Story:
                 Mood.BAD,
             )
         )
-        self._type("admin", f"kubectl surefoot pause {AS_IT_WAS} {IN} --yes")
+        self._type("admin", f"kubectl surefoot pause {AS_IT_WAS} {IN}")
         self._patience.let_pass(TIME_TO_READ)
 
     # With gates
@@ -120,7 +121,7 @@ class Story:
         self._acknowledges("atlas", "cache", "the hit rate is above 50 %")
         self._acknowledges("forge", "accuracy", "6 of 6, precision above 70 %")
         self._screen.narrate("The way back is rehearsed before anybody goes forward.")
-        self._type("admin", f"kubectl surefoot rehearse {GATED} {IN} --yes")
+        self._type("admin", f"kubectl surefoot rehearse {GATED} {IN}")
         self._see.wait_until("the rehearsal to pass", GATED, _rehearsed)
 
     def _hour_48(self) -> None:
@@ -154,14 +155,14 @@ class Story:
             (
                 "hudson",
                 "security",
-                "--reason 're-validated' --security-status 'no new findings' --risk-assessment none",
+                "--reason re-validated --security-status 'no new findings' --risk-assessment low",
             ),
             ("thon", "implementation", "--reason 'P0 and P1 fixes are complete'"),
             ("cora", "lead", "--reason 'all five agree'"),
         ):
             self._type(who, f"kubectl surefoot approve {GATED} --role {role} {said} {IN} --yes")
         self._see.wait_for_percent(GATED, "memory-flags", 25)
-        self._type("admin", f"kubectl surefoot pause {GATED} {IN} --yes")
+        self._type("admin", f"kubectl surefoot pause {GATED} {IN}")
 
     # People
 
@@ -199,7 +200,7 @@ def _advance(rollout: Rollout) -> str | None:
     """How much healthy time the advance had."""
     for entry in rollout.status.history:
         if entry.type is TransitionType.ADVANCE and entry.evidence.soak is not None:
-            return entry.evidence.soak.healthy.removesuffix("s")
+            return str(parse_elapsed(entry.evidence.soak.healthy).total_seconds())[:3]
     return None
 
 
