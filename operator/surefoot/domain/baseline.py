@@ -9,6 +9,7 @@ asked: of another query under the same name it says nothing.
 import hashlib
 import math
 import statistics
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -112,9 +113,8 @@ def judge_baseline(situation: Situation) -> BaselineJudgement:
     found = [_collect(situation, metric, since) for metric in wanted]
     short = [each for each in found if each.present < hold.baseline]
     if short:
-        missing = [Missing("TooFewSamples", _too_few(each, hold.baseline)) for each in short]
         return BaselineJudgement(
-            verdict=blocks(Aspect.BASELINE_RECORDED, *missing),
+            verdict=blocks(Aspect.BASELINE_RECORDED, *_too_few(short, hold.baseline)),
             baselines=status.baselines,
             left=max(hold.baseline - each.present for each in short),
             counted_to=max(each.counted_to for each in short),
@@ -166,13 +166,19 @@ def _trouble(measurement: Measurement) -> str:
     return measurement.message or measurement.outcome.value
 
 
-def _too_few(found: _Collected, required: timedelta) -> str:
-    present = format_elapsed(found.present // timedelta(seconds=1) * timedelta(seconds=1))
-    why = f"; now: {found.trouble}" if found.trouble else ""
-    return (
-        f"baseline of {found.metric.name}: {present} of {in_words(required)} had samples "
-        f"({len(found.samples)} of {found.expected} points{why})"
-    )
+def _too_few(short: Iterable[_Collected], required: timedelta) -> Iterator[Missing]:
+    """What is missing; metrics that lack the same are named together."""
+    lacking: dict[str, list[str]] = {}
+    for found in short:
+        present = format_elapsed(found.present // timedelta(seconds=1) * timedelta(seconds=1))
+        why = f"; now: {found.trouble}" if found.trouble else ""
+        said = (
+            f"{present} of {in_words(required)} had samples "
+            f"({len(found.samples)} of {found.expected} points{why})"
+        )
+        lacking.setdefault(said, []).append(found.metric.name)
+    for said, names in lacking.items():
+        yield Missing("TooFewSamples", f"baseline of {', '.join(names)}: {said}")
 
 
 def _entry(found: _Collected, percent: int, now: datetime) -> Baseline:

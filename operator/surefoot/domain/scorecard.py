@@ -137,8 +137,9 @@ def judge_scorecard(
 
 
 def _too_low(card: Scorecard, readiness: Readiness) -> Missing:
-    lacking = "; ".join(
-        f"{item.name} {item.points} of {item.out_of} ({item.message})"
+    """What lacks points; why each does is said in `status.readiness`."""
+    lacking = ", ".join(
+        f"{item.name} {item.points} of {item.out_of}"
         for item in readiness.items
         if item.points < item.out_of
     )

@@ -117,6 +117,16 @@ def test_advance_has_the_baselines_of_the_step_it_left_as_evidence() -> None:
     assert "medians at 10 %: cost 0.02 (120 samples)" in advance.message
 
 
+def test_metrics_that_lack_the_same_are_named_together() -> None:
+    """A line for each of eleven metrics says no more than one for all."""
+    world = running(steady(3), metrics=[a_metric("cost"), a_metric("hits")])
+    world.metrics["hits"] = steady(0.9)
+    world.run(minutes(10))
+    assert said(world, "BaselineRecorded") == (
+        "baseline of cost, hits: 10m0s of 1h had samples (20 of 20 points)"
+    )
+
+
 def test_value_that_is_no_number_is_no_sample() -> None:
     """NaN and the infinities are answers that say nothing."""
     world = running(steady(float("inf")))

@@ -175,10 +175,7 @@ def test_scorecard_as_a_gate_holds_until_enough_points_are_there() -> None:
     world.run(minutes(1))
     assert (world.percent, world.status.phase) == (10, "Holding")
     assert world.blockers() == [("ScorecardPassed", "NoGo")]
-    assert world.status.waiting_on == (
-        "readiness 40 of 100, at least 70 needed: cost 0 of 60 (gate cost: 0.2, must be at most "
-        "0.1)"
-    )
+    assert world.status.waiting_on == ("readiness 40 of 100, at least 70 needed: cost 0 of 60")
     values["cost"] = 0.05
     world.run(minutes(1))
     assert world.percent == 100
