@@ -64,7 +64,7 @@ def hardened(static_folder: Path) -> Iterator[TestBed]:
     flags = [f"--admission-control-config-file={file}"]
     with TestBed.start(prometheus=False, api_server_flags=flags) as bed:
         prepare(bed)
-        for name in ("credential-id", "pod-bound-operator"):
+        for name in ("credential-id", "pod-bound-operator", "required-gates"):
             bed.kubectl("apply", "--server-side", "-k", str(HARDENING / name))
         yield bed
 
@@ -224,6 +224,94 @@ def test_operators_account_writes_from_its_pod_only(
     written = accepted["flag"].json()
     assert patched(pretender, {**written, "kind": "ConfigMap"}, {}).status_code == 403
     assert pretender.delete(path_of({**written, "kind": "ConfigMap"})).status_code == 403
+
+
+# A plan asks for gates
+
+GATED: JSON = {
+    "steps": [{"percent": 0}, {"percent": 10}, {"percent": 100}],
+    "hold": {
+        "soak": "24h",
+        "checkpoints": [{"name": "report", "reporter": {"users": ["atlas"]}}],
+    },
+    "approvals": {"roles": [{"name": "lead", "users": ["cora"]}]},
+    "metrics": [{"name": "errors", "query": "vector(0)"}],
+    "triggers": [{"name": "errors", "above": 1}],
+}
+
+
+@pytest.fixture
+def strict_space(admin: httpx.Client, space: str) -> str:
+    """A namespace in which plans must ask for gates, once that is so."""
+    labels = {"metadata": {"labels": {"surefoot.dev/gates": "required"}}}
+    answer = admin.request(
+        "PATCH", f"/api/v1/namespaces/{space}", json=labels, headers=MERGE
+    ).raise_for_status()
+    assert answer.json()["metadata"]["labels"]["surefoot.dev/gates"] == "required"
+    wait_until(
+        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SOON, "the policy to act"
+    )
+    return space
+
+
+def _tried(client: httpx.Client, space: str, rollout: JSON) -> httpx.Response:
+    return client.post(collection("Rollout", space), params={"dryRun": "All"}, json=rollout)
+
+
+def test_plan_with_every_gate_is_taken(admin: httpx.Client, strict_space: str) -> None:
+    """At 0 % nothing can be observed, and after 100 % nothing follows."""
+    answer = _tried(admin, strict_space, a_rollout("checkout", **GATED))
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"approvals": {}}, "must ask for approvals"),
+        ({"steps": [{"percent": 10, "hold": {"approvals": {}}}, {"percent": 100}]}, "must ask for"),
+        ({"approvals": {**GATED["approvals"], "separationOfDuties": "Off"}}, "separationOfDuties"),
+        ({"hold": {**GATED["hold"], "soak": "0s"}}, "must have a soak"),
+        ({"hold": {"checkpoints": GATED["hold"]["checkpoints"]}}, "must have a soak"),
+        ({"steps": [{"percent": 10, "hold": {"soak": "0h0m"}}, {"percent": 100}]}, "have a soak"),
+        ({"hold": {"soak": "24h"}}, "must have a checkpoint"),
+        (
+            {"steps": [{"percent": 10, "hold": {"checkpoints": []}}, {"percent": 100}]},
+            "must have a checkpoint",
+        ),
+        ({"triggers": []}, "must have a trigger that rolls back"),
+        ({"triggers": [{**GATED["triggers"][0], "action": "Hold"}]}, "must have a trigger"),
+    ],
+)
+def test_plan_without_a_gate_is_refused(
+    admin: httpx.Client, strict_space: str, change: JSON, words: str
+) -> None:
+    """The refusal says which."""
+    answer = _tried(admin, strict_space, a_rollout("checkout", **{**GATED, **change}))
+    assert _is_refused_by("required-gates.hardening.surefoot.dev", answer), answer.text
+    assert words in answer.text
+
+
+def test_gates_can_not_be_taken_out_and_people_can_still_steer(
+    admin: httpx.Client, strict_space: str
+) -> None:
+    """To pause or to go back changes no plan."""
+    rollout = made(admin, strict_space, a_rollout("checkout", **GATED))
+    answer = patched(admin, rollout, {"spec": {"approvals": None}})
+    assert _is_refused_by("required-gates.hardening.surefoot.dev", answer), answer.text
+    steering = {"spec": {"paused": True, "rollback": {"to": 0, "reason": "a test"}, "attempt": 1}}
+    answer = patched(admin, rollout, steering)
+    assert answer.is_success, answer.text
+
+
+def test_plan_from_before_can_still_be_paused(admin: httpx.Client, space: str) -> None:
+    """The label may come to a namespace in which there are rollouts already."""
+    rollout = made(admin, space, a_rollout("checkout"))
+    labels = {"metadata": {"labels": {"surefoot.dev/gates": "required"}}}
+    admin.request("PATCH", f"/api/v1/namespaces/{space}", json=labels, headers=MERGE)
+    wait_until(
+        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SOON, "the policy to act"
+    )
+    assert patched(admin, rollout, {"spec": {"paused": True}}).is_success
 
 
 # What guards is guarded

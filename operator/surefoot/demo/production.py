@@ -20,6 +20,8 @@ class Production:
     author: str
     service: str
     module: str
+    hardening: tuple[str, ...] = ()
+    """Folders of `manifests/hardening` that are installed as well."""
 
     @property
     def people(self) -> Path:

@@ -18,6 +18,7 @@ from surefoot.testbed.progress import Progress
 PROJECT = Path(__file__).parents[3]
 CRDS = PROJECT / "crds"
 MANIFESTS = PROJECT / "manifests" / "default"
+HARDENING = PROJECT / "manifests" / "hardening"
 POLL_EVERY = 0.3
 """Seconds."""
 
@@ -99,6 +100,7 @@ def _install(bed: TestBed, progress: Progress, played: Production) -> None:
     for arguments in (
         ("apply", "--server-side", "-f", str(CRDS)),
         ("apply", "--server-side", "-k", str(MANIFESTS)),
+        *(("apply", "--server-side", "-k", str(HARDENING / name)) for name in played.hardening),
         # No node would ever run its Pod: the operator runs as a process beside the test bed,
         # with the service account of the Deployment and no other right.
         ("scale", "deployment", companions.OPERATOR_ACCOUNT, "--replicas=0", namespace),

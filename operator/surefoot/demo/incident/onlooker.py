@@ -111,6 +111,11 @@ class Onlooker:
         self._screen.happened(News(f"refused: {reason}", Mood.BAD))
         return reason
 
+    def why_not(self, who: str, command: str, by: str) -> str | None:
+        """Why a command is refused by this policy; None where it is not, or for another reason."""
+        done = _ended(self._arguments(command), self._kubeconfig(who), None)
+        return done.stderr if done.returncode != 0 and by in done.stderr else None
+
     def quietly(self, who: str, command: str) -> str:
         """The output of a command that the audience need not see."""
         done = _ended(self._arguments(command), self._kubeconfig(who), None)

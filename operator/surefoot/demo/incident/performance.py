@@ -24,6 +24,7 @@ INCIDENT = Production(
     author="admin",
     service="memory",
     module="surefoot.demo.incident.service",
+    hardening=("required-gates",),
 )
 
 

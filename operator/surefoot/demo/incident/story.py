@@ -81,6 +81,7 @@ class Story:
         self._screen.narrate(
             "WITH GATES. The same rollout with what the audit asks for; the same automation."
         )
+        self._require_gates()
         self._apply("memory.yaml")
         self._see.wait_for_percent(GATED, "memory-flags", 10)
         self._patience.let_pass(HOUR_OF_THE_INCIDENT)
@@ -93,6 +94,18 @@ class Story:
         if percents != {10}:
             raise DemoError(f"the flags say {percents}, and 10 was expected")
         self._screen.happened(News("all six flags of memory-flags still say 10 %", Mood.GOOD))
+
+    def _require_gates(self) -> None:
+        """From now on; policies act a moment after they were told."""
+        label = f"kubectl label namespace {NAMESPACE} surefoot.dev/gates=required"
+        self._type("admin", label)
+        plan = OBJECTS / "as-it-was.yaml"
+        probe = f"kubectl create --dry-run=server -f {plan} {IN}"
+        self._patience.wait_for(
+            "plans without gates to be refused",
+            lambda: self._see.why_not("admin", probe, "required-gates"),
+            within=30.0,
+        )
 
     def _everything_that_blocks(self) -> None:
         self._screen.narrate("Why does it not move? Anybody may ask, at any moment:")
