@@ -58,6 +58,9 @@ ATTEMPT_BY_ANNOTATION = f"{GROUP}/attempt-by"
 ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
 """On a Rollout: the person behind a GitOps tool. Free, so never verified; it only takes rights."""
 HALT_CONFIGMAP = "surefoot-halt"
+ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
+"""In the operator's namespace: whose keys detached signatures may be made with."""
+ALLOWED_SIGNERS_KEY = "allowed_signers"
 
 ROUND_SUFFIX = r"-r[0-9]+$"
 
