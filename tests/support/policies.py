@@ -37,11 +37,7 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[TestBed]:
     with capture.global_and_fixture_disabled(), on_stderr() as progress:
         bed = TestBed.start(prometheus=False, progress=progress)
     with bed:
-        bed.kubectl("apply", "--server-side", "-f", str(CRDS))
-        with bed.client() as api:
-            wait_until(lambda: all_kinds_are_served(api), SOON, "surefoot.dev to be served")
-        bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-        in_force(bed)
+        prepare(bed)
         yield bed
 
 
@@ -68,6 +64,15 @@ def guarded_scene(
     """A namespace with nothing in it, on the bed with policies."""
     with guarded.client() as client:
         yield Scene(guarded, client, guarded_service_account, guarded_namespace)
+
+
+def prepare(bed: TestBed, *, mutation: bool = True) -> None:
+    """Apply CRDs, manifests and policies to a bed of one's own; return when the policies act."""
+    bed.kubectl("apply", "--server-side", "-f", str(CRDS))
+    with bed.client() as admin:
+        wait_until(lambda: all_kinds_are_served(admin), SOON, "surefoot.dev to be served")
+    bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    in_force(bed, mutation=mutation)
 
 
 def in_force(bed: TestBed, *, mutation: bool = True) -> None:
