@@ -118,6 +118,11 @@ def refuses_a_request(api: httpx.Client) -> bool:
 
 def judges_a_rollout(api: httpx.Client) -> bool:
     """Whether a Rollout is taken or refused; soon after its CRD, policies do not know the kind."""
+    return answer_to_a_rollout(api).status_code != 503
+
+
+def answer_to_a_rollout(api: httpx.Client) -> httpx.Response:
+    """What the API server says to a Rollout without stamps; it is not stored."""
     probe = {
         "apiVersion": "surefoot.dev/v1alpha1",
         "kind": "Rollout",
@@ -128,7 +133,7 @@ def judges_a_rollout(api: httpx.Client) -> bool:
         },
     }
     path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
-    return api.post(path, json=probe).status_code != 503
+    return api.post(path, json=probe)
 
 
 def shipped_as(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
