@@ -13,12 +13,10 @@ the policies puts them back (`in_force`).
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from surefoot.policies import PolicySettings, shipped
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.progress import on_stderr
 from tests.support.crds import CRDS, all_kinds_are_served
@@ -134,15 +132,6 @@ def answer_to_a_rollout(api: httpx.Client) -> httpx.Response:
     }
     path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
     return api.post(path, json=probe)
-
-
-def shipped_as(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
-    """One of the manifests that are shipped."""
-    return next(
-        manifest
-        for manifest in shipped(PolicySettings())
-        if manifest["kind"] == kind and manifest["metadata"]["name"] == name
-    )
 
 
 def _is_denied_by(policy: str, answer: httpx.Response) -> bool:

@@ -66,8 +66,6 @@ ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
 """In the operator's namespace: whose keys detached signatures may be made with."""
 ALLOWED_SIGNERS_KEY = "allowed_signers"
 
-ROUND_SUFFIX = r"-r[0-9]+$"
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
