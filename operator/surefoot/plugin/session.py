@@ -80,10 +80,7 @@ class Session:
 
     async def whoami(self) -> Person:
         """Who the API server says that this is."""
-        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        review = await self._http.write("ask who you are", "POST", path, body)
-        user = review["status"]["userInfo"]
+        user = await self._http.who_am_i("ask who you are")
         return Person(str(user["username"]), frozenset(user.get("groups") or ()))
 
     async def table(self, name: str | None) -> tuple[list[JSON], list[JSON]]:

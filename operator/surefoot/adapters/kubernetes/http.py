@@ -112,6 +112,14 @@ class Http:
             timeout=WRITE_TIMEOUT,
         )
 
+    async def who_am_i(self, what: str) -> JSON:
+        """Whom the API server takes this for: `username`, `groups` and more of its user info."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        review = await self.write(what, "POST", path, body)
+        user: JSON = review["status"]["userInfo"]
+        return user
+
     async def _request(
         self,
         what: str,
