@@ -136,6 +136,12 @@ def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) ->
         ("somebody decided NO-GO", found.has_no_go),
         ("the plan is not valid", not found.holds(Aspect.PLAN_VALID)),
         ("admission is not enforced", found.verdict(Aspect.ADMISSION_ENFORCED).holds is False),
+        # Known, and it may last for days: what was found before it must not be acted on after it.
+        ("a freeze is in force", not found.holds(Aspect.WITHIN_SCHEDULE)),
+        (
+            "a Rollout that it depends on is not where it must be",
+            not found.holds(Aspect.DEPENDENCIES_MET),
+        ),
         ("the plan has changed", _plan_has_changed(found, pending)),
         ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
     ):
