@@ -258,6 +258,22 @@ def test_upstream_that_went_back_abandons_a_recorded_advance(
     assert world.status.history[-1].transition_id != first.transition_id
 
 
+def test_freeze_abandons_a_recorded_start_too() -> None:
+    """There is no ConfigMap to mark yet; it starts once the freeze is over."""
+    world = World(a_rollout(schedule={"freeze": [WEEKEND]}))
+    world.settle_until_crash(after=1)
+    world.skip(hours(2))
+    (action,) = world.decide().actions
+    assert isinstance(action, Abandon)
+    assert not action.marks_config_map
+    world.settle()
+    assert (world.percent, world.status.pending) == (None, None)
+    world.skip(hours(80))
+    world.settle()
+    assert world.percent == 100
+    assert world.status.history[0].at == world.now
+
+
 def test_rollback_does_not_wait_for_a_freeze_to_end() -> None:
     """It takes the place of the recorded advance, as without one."""
     world = crashed("after intent", schedule={"freeze": [WEEKEND]}, triggers=[a_trigger()])
