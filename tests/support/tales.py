@@ -70,6 +70,7 @@ class Shape:
     opens: str = "Step"
     max_age: str = "7d"
     enforced: bool = False
+    rehearses: bool = False
 
     def spec(self, variant: int = 0) -> dict[str, Any]:
         """The plan, or a change of it: another approver, trigger, soak; or one that is invalid."""
@@ -92,6 +93,8 @@ class Shape:
             spec["triggers"] = [a_trigger(above=bound, action=self.action, **{"for": self.for_})]
             if self.gated:
                 spec["gates"] = [a_gate()]
+        if self.rehearses:
+            spec["rehearsal"] = {"maxAge": "4m", "mode": "Automatic"}
         if variant == 4:
             spec["gates"] = [a_gate("nothing")]
         return spec
@@ -112,6 +115,7 @@ shapes = st.builds(
     opens=st.sampled_from(["Step", "AfterHold"]),
     max_age=st.sampled_from(["7d", "4m"]),
     enforced=st.booleans(),
+    rehearses=st.booleans(),
 )
 
 _people = st.sampled_from([*PEOPLE, "rex", PLANNER, "eve"])
@@ -131,6 +135,7 @@ ops = st.one_of(
     st.tuples(st.just("halt"), st.booleans()),
     st.tuples(st.just("ceiling"), st.sampled_from([None, None, 0, 10, 30, 100])),
     st.just(("attempt",)),
+    st.tuples(st.just("rehearsals"), st.sampled_from(["Passed", "Failed"])),
     st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
     st.tuples(st.just("tamper"), st.sampled_from(["0", "50", "99", "x", None])),
@@ -237,6 +242,9 @@ class Tale:
         if self.shape.enforced:
             self.look()
             self.world.enforce(admission)
+
+    def _rehearsals(self, come_to: str) -> None:
+        self.world.rehearsals_come_to = come_to
 
     def _ceiling(self, to: int | None) -> None:
         self.world.edit(rollback=None if to is None else {"to": to, "reason": "told"})
@@ -377,6 +385,7 @@ class Tale:
         self.metric.say(world.now, 0.0)
         self._halt(False)
         self._admission(Admission.ENFORCED)
+        self._rehearsals("Passed")
         self._plan(0)
         world.edit(paused=None, rollback=None)
         self.look()

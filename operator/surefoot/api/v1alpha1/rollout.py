@@ -483,7 +483,7 @@ class Rehearsal(ApiModel):
     mode: RehearsalMode = RehearsalMode.MANUAL
     """Manual: raise `run` to rehearse. Automatic: the operator also rehearses by itself, at every
     step and before the last one is too old."""
-    run: Whole | None = None
+    run: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
     """A person's: raise it above `status.rehearsal.run` to rehearse. Only rises; not for Git."""
 
     rules = (
