@@ -168,11 +168,11 @@ class Rehearser:
             log.exception("rehearsal broke", rollout=str(key), error=repr(error))
             outcome, message = FAILED, f"it broke: {error!r}"
         if outcome == FAILED:
-            took = timedelta(seconds=clock.elapsed() - began)
+            took = clock.elapsed() - began
         came_to = RehearsalStatus(
             run=wish.rehearsal.run,
             at=clock.now(),
-            took=format_elapsed(took),
+            took=format_elapsed(timedelta(milliseconds=round(took * 1000))),
             outcome=outcome,
             message=message,
             from_=wish.rehearsal.from_,
@@ -182,7 +182,7 @@ class Rehearser:
         )
         log.info("rehearsed", rollout=str(key), run=came_to.run, outcome=outcome, message=message)
         self._outcomes[key] = (wish.rollout.metadata.uid, came_to)
-        self._telemetry.rehearsed(outcome, took.total_seconds())
+        self._telemetry.rehearsed(outcome, took)
 
 
 class _Rehearsal:
@@ -208,13 +208,13 @@ class _Rehearsal:
             rules=Rules(evaluation_interval=BUDGET, status_refresh=BUDGET),
         )
 
-    async def play(self) -> timedelta:
-        """Put the shadow up, roll it back, and remove it. How long the rollback took."""
+    async def play(self) -> float:
+        """Put the shadow up, roll it back, and remove it. How many seconds the rollback took."""
         try:
             await self._persevere(self._put_up)
             began = self._clock.elapsed()
             await self._persevere(self._roll_back)
-            took = timedelta(seconds=self._clock.elapsed() - began)
+            took = self._clock.elapsed() - began
             await self._persevere(self._check)
             await self._persevere(self._stage.strike)
         except (Exception, asyncio.CancelledError):
