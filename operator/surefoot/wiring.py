@@ -39,6 +39,7 @@ from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.ports import Cluster, EventSource, Kind, ObjectKey, Policies, Standing
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler
+from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.store import Store
 from surefoot.application.sweep import Sweeper, Watchman
 from surefoot.domain.decide import decide
@@ -121,6 +122,11 @@ class Operator:
             checked=lambda found: self.telemetry.admission_checked(found.admission),
             changed=self._admission_changed,
         )
+        self.rehearser = Rehearser(
+            Parts(self.cluster, clock, start.seams.decide, start.seams.committed),
+            self.telemetry,
+            self.wake,
+        )
         self.gatherer = Gatherer(
             self.cluster,
             self.store,
@@ -129,6 +135,7 @@ class Operator:
             self.feed,
             admission=self.admission,
             signatures=self.signatures,
+            rehearsed=self.rehearser.outcome,
             operator_namespace=home,
             rules=_rules(settings),
         )
@@ -137,7 +144,12 @@ class Operator:
             gatherer=self.gatherer,
             decide=start.seams.decide,
             executor=Executor(
-                self.cluster, self.store, clock, self.telemetry, start.seams.committed
+                self.cluster,
+                self.store,
+                clock,
+                self.telemetry,
+                start.seams.committed,
+                rehearse=self.rehearser.begin,
             ),
             store=self.store,
             clock=clock,
@@ -182,6 +194,7 @@ class Operator:
 
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
+        self.rehearser.forget(key)
         self.queue.forget(key)
 
     # Running
@@ -206,6 +219,7 @@ class Operator:
             self._kept_up(self._poll_allowed_signers),
             self._kept_up(self.feed.run),
             self._kept_up(self.announcer.run),
+            self._kept_up(self.rehearser.run),
             self._kept_up(self.record.run),
             self._kept_up(self._reload),
         ) as failed:
@@ -296,6 +310,7 @@ class Operator:
             await self._swept.wait()
             self._swept.clear()
             await self.keeper.see_to_all()
+            await self.rehearser.sweep()
 
     async def _poll_halts(self) -> None:
         """Halts are read afresh before every intent; this is for telling people about them."""

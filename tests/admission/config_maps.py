@@ -92,6 +92,7 @@ CHANGES: tuple[tuple[str, Request], ...] = (
         replace("ConfigMap", NAME, {"metadata.labels": REMOVED}),
     ),
     ("relabels it", merge("ConfigMap", NAME, labelled("false"))),
+    ("makes it a copy for a rehearsal", merge("ConfigMap", NAME, labelled("rehearsal"))),
     ("adds another label", merge("ConfigMap", NAME, {"metadata": {"labels": {"team": "one"}}})),
     (
         "annotates it with another transition",
@@ -143,6 +144,8 @@ LABELLING: tuple[tuple[str, Request], ...] = (
         apply("ConfigMap", "new", {"metadata": {"labels": MANAGED}, "data": {}}),
     ),
     ("labels one that was free", merge("ConfigMap", "free", labelled("true"))),
+    ("creates a copy for a rehearsal", flags("new", {LABEL: "rehearsal"})),
+    ("makes one that was free a copy", merge("ConfigMap", "free", labelled("rehearsal"))),
 )
 
 PROBES: tuple[tuple[str, Request], ...] = (
@@ -237,6 +240,12 @@ LEGITIMATE = (
     ),
     Attempt("the operator creates one", OPERATOR, flags("new", MANAGED), accepted()),
     Attempt("the operator deletes one", OPERATOR, delete("ConfigMap", NAME), accepted()),
+    Attempt(
+        "the operator creates a copy for a rehearsal",
+        OPERATOR,
+        flags("new", {LABEL: "rehearsal"}),
+        accepted(),
+    ),
     Attempt(
         "admin --as the operator moves the flag, which looks like the operator",
         OPERATOR_BY_ADMIN,

@@ -120,6 +120,12 @@ TRANSITIONS = (
         by=Rehearsal,
     ),
     allowed("Rollout", "rehearsed", {"spec.rehearsal": {"run": 2}}, {"spec.rehearsal.run": 3}),
+    allowed(
+        "Rollout",
+        "rehearsal run removed",
+        {"spec.rehearsal": {"run": 2}},
+        {"spec.rehearsal.run": REMOVED},
+    ),
     allowed("Rollout", "rehearsal run set", {"spec.rehearsal": {}}, {"spec.rehearsal.run": 1}),
     *(
         forbidden(

@@ -247,6 +247,20 @@ async def test_step_is_reported_with_tests_and_a_file(
     assert spec["tests"] == [{"name": "unit", "passed": 6, "total": 6}]
 
 
+async def test_rollback_is_rehearsed_and_waited_for(guarded_scene: Scene, shell: Shell) -> None:
+    """By somebody who may plan; the flag stays where it is."""
+    scene = guarded_scene
+    asks = {"maxAge": "7d"}
+    await scene.given_a_rollout(steps=(10, 50, 100), hold={"soak": "1h"}, rehearsal=asks)
+    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await scene.then_at(10)
+        done = await shell("cora", "rehearse", "checkout", "--wait")
+        assert done.code == 0, done.err
+        assert "checkout: run 1 Passed, " in done.out
+        await scene.then_condition("RehearsalFresh", "True")
+    assert scene.percents_written() == [10]
+
+
 async def test_plan_is_paused_rolled_back_and_tried_again(
     guarded_scene: Scene, shell: Shell
 ) -> None:

@@ -19,6 +19,7 @@ from surefoot.domain import (
     dependencies,
     meetings,
     no_go,
+    rehearsal,
     requests,
     review,
     rollback,
@@ -169,6 +170,21 @@ def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
 def pause_ignored(patch: pytest.MonkeyPatch) -> None:
     """Pause and halt hold nothing."""
     patch.setattr(review, "_not_paused", lambda *_: passes(Aspect.NOT_PAUSED, "Running"))
+
+
+def failed_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
+    """A rehearsal counts whatever it came to."""
+    patch.setattr(rehearsal, "PASSED", "Failed")
+
+
+def old_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
+    """A rehearsal counts for ever."""
+    patch.setattr(rehearsal, "_max_age", lambda _: timedelta(days=1))
+
+
+def any_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
+    """A rehearsal counts for every plan and attempt."""
+    patch.setattr(rehearsal, "_is_of_this_plan", lambda *_: True)
 
 
 def ceiling_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -404,6 +420,24 @@ SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
         "S7",
         Shape(),
         [("sign", 0, "ann", "NO-GO"), ("tick", 1), ("sign", 0, "bob", "GO"), ("tick", 1)],
+    ),
+    (
+        failed_rehearsal_counts,
+        "Rehearsal",
+        Shape(roles=0, soak="2m30s", rehearses=True),
+        [("rehearsals", "Failed"), ("attempt",), ("tick", 6)],
+    ),
+    (
+        old_rehearsal_counts,
+        "Rehearsal",
+        Shape(roles=0, soak="6m", rehearses=True),
+        [("skip", 300), ("rehearsals", "Failed"), ("tick", 6), ("tick", 6)],
+    ),
+    (
+        any_rehearsal_counts,
+        "Rehearsal",
+        Shape(roles=0, soak="2m30s", rehearses=True),
+        [("plan", 3), ("tick", 6)],
     ),
     (meeting_needs_nobody, "S7", Shape(roles=2), [("conflict", False), ("tick", 1)]),
     (

@@ -24,6 +24,7 @@ from surefoot.application.ports import (
 )
 from surefoot.domain.config_map import Rendering
 from surefoot.domain.plan import Announcement
+from surefoot.domain.shadow import SHADOW
 from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict
 from tests.support.world import START
@@ -103,6 +104,9 @@ class FakeTelemetry:
 
     def drift_corrected(self) -> None:
         self.said.append(("drift",))
+
+    def rehearsed(self, outcome: str, seconds: float) -> None:
+        self.said.append(("rehearsed", outcome))
 
     def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
         self.said.append(("provider", provider, outcome))
@@ -214,10 +218,18 @@ class FakeCluster:
             return tuple(
                 ObjectHead(key, each.uid, each.resource_version)
                 for key, each in self.config_maps.items()
-                if MANAGED_LABEL in each.labels
+                if each.labels.get(MANAGED_LABEL) == "true"
             )
         return tuple(
             _head(key, each) for (other, key), each in self.requests.items() if other is kind
+        )
+
+    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+        await self._call("list shadows")
+        return tuple(
+            HeldConfigMap(each, key)
+            for key, each in self.config_maps.items()
+            if each.labels.get(MANAGED_LABEL) == SHADOW
         )
 
     async def halts(self) -> tuple[Halt, ...]:

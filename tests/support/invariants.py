@@ -160,6 +160,7 @@ class Judge:
             self._soak_was_long_enough(intent)
             self._reports_are_go(intent)
             self._quorum_has_signed(intent)
+            _rehearsal_is_fresh(intent)
             _evidence_is_healthy(intent)
             self._comparisons_are_of_this_attempt(intent)
 
@@ -446,6 +447,20 @@ def _hold(spec: RolloutSpec, percent: int | None, what: str) -> Any:
 def _policy(spec: RolloutSpec, percent: int | None) -> ApprovalsPolicy | None:
     named: ApprovalsPolicy | None = _hold(spec, percent, "approvals")
     return named or spec.approvals
+
+
+def _rehearsal_is_fresh(intent: Intent) -> None:
+    """Where the plan asks for one: it passed, for this plan and attempt, not too long ago."""
+    plan, last = intent.rollout.spec.rehearsal, intent.rollout.status.rehearsal
+    if plan is None:
+        return
+    demand(last is not None, "Rehearsal", "none was run")
+    assert last is not None
+    demand(last.outcome == "Passed", "Rehearsal", f"run {last.run} {last.outcome}")
+    expected = (intent.pending.plan_hash, intent.pending.attempt)
+    demand((last.plan_hash, last.attempt) == expected, "Rehearsal", "it was of another plan")
+    age = intent.at - last.at
+    demand(age < parse_duration(plan.max_age), "Rehearsal", f"run {last.run} was {age} old")
 
 
 def _evidence_is_healthy(intent: Intent) -> None:

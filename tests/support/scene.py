@@ -28,8 +28,9 @@ import pytest
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.adapters.sinks.settings import RecordSection
-from surefoot.api.v1alpha1.meta import API_VERSION
+from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
+from surefoot.domain.shadow import SHADOW
 from surefoot.handlers.kopf_source import KopfSource
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Seams, Start, assembled
@@ -276,7 +277,9 @@ class Scene:
         return [
             int(event["requestObject"]["data"][self.name])
             for event in self.writes("configmaps")
-            if event["verb"] in {"create", "update"} and event["responseStatus"]["code"] < 300
+            if event["verb"] in {"create", "update"}
+            and event["responseStatus"]["code"] < 300
+            and event["requestObject"]["metadata"]["name"] == self.target
         ]
 
     # The API, as an administrator
@@ -347,7 +350,7 @@ class Write:
     """A write that the operator is about to do, in the words of the protocol."""
 
     step: str
-    """intent, apply, commit, abandon (the mark), or other."""
+    """intent, apply, commit, abandon (the mark), rehearse (of a copy), or other."""
     to: int | None
     """The percentage it is about."""
 
@@ -421,5 +424,6 @@ def _in_words(name: str, arguments: tuple[Any, ...]) -> Write:
     if name in {"create_config_map", "render_config_map"}:
         rendering = arguments[1]
         flag = next(key for key in rendering.data if f"{key}.json" in rendering.data)
-        return Write("apply", int(rendering.data[flag]))
+        is_played = rendering.labels[MANAGED_LABEL] == SHADOW
+        return Write("rehearse" if is_played else "apply", int(rendering.data[flag]))
     return Write("abandon" if name == "mark_config_map" else "other", None)

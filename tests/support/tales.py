@@ -91,6 +91,7 @@ class Shape:
     opens: str = "Step"
     max_age: str = "7d"
     enforced: bool = False
+    rehearses: bool = False
     freeze: str | None = None
     depends: bool = False
     relative: bool = False
@@ -126,6 +127,12 @@ class Shape:
             spec |= {name: [*spec.get(name, []), part] for name, part in parts.items()}
         if variant == 4:
             spec["gates"] = [a_gate("nothing")]
+        return spec | self._beside_the_hold()
+
+    def _beside_the_hold(self) -> dict[str, Any]:
+        spec: dict[str, Any] = {}
+        if self.rehearses:
+            spec["rehearsal"] = {"maxAge": "4m", "mode": "Automatic"}
         if self.freeze:
             spec["schedule"] = SCHEDULES[self.freeze]
         if self.depends:
@@ -148,6 +155,7 @@ shapes = st.builds(
     opens=st.sampled_from(["Step", "AfterHold"]),
     max_age=st.sampled_from(["7d", "4m"]),
     enforced=st.booleans(),
+    rehearses=st.booleans(),
     freeze=st.sampled_from([None, None, "dated", "weekly"]),
     depends=st.booleans(),
     relative=st.booleans(),
@@ -170,6 +178,7 @@ ops = st.one_of(
     st.tuples(st.just("halt"), st.booleans()),
     st.tuples(st.just("ceiling"), st.sampled_from([None, None, 0, 10, 30, 100])),
     st.just(("attempt",)),
+    st.tuples(st.just("rehearsals"), st.sampled_from(["Passed", "Failed"])),
     st.tuples(st.just("upstream"), st.sampled_from([None, 10, 60, 100, 100]), st.booleans()),
     st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
@@ -297,6 +306,9 @@ class Tale:
         if self.shape.enforced:
             self.look()
             self.world.enforce(admission)
+
+    def _rehearsals(self, come_to: str) -> None:
+        self.world.rehearsals_come_to = come_to
 
     def _ceiling(self, to: int | None) -> None:
         self.world.edit(rollback=None if to is None else {"to": to, "reason": "told"})
@@ -438,6 +450,7 @@ class Tale:
         self.metric.say(world.now, 0.0)
         self._halt(False)
         self._admission(Admission.ENFORCED)
+        self._rehearsals("Passed")
         self._upstream(100, False)
         self._plan(0)
         world.edit(paused=None, rollback=None)

@@ -20,7 +20,12 @@ from surefoot.api.v1alpha1.meta import (
     ObjectMeta,
 )
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, RoleStatus, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import (
+    PendingTransition,
+    RehearsalStatus,
+    RoleStatus,
+    RolloutStatus,
+)
 from surefoot.domain.baseline import metric_of
 from surefoot.domain.config_map import (
     Rendering,
@@ -42,6 +47,7 @@ from surefoot.domain.plan import (
     OpenRequest,
     Plan,
     RecordRequest,
+    Rehearse,
     Restore,
     WriteStatus,
 )
@@ -178,6 +184,9 @@ class World:
     admission_fault: str = ""
     seen_undecided: set[str] = field(default_factory=set)
     signatures: dict[str, SignatureFact] = field(default_factory=dict)
+    rehearsed: RehearsalStatus | None = None
+    rehearsals_come_to: str | None = "Passed"
+    rehearsals: list[Rehearse] = field(default_factory=list)
     version: int = 1
     announcements: list[Announcement] = field(default_factory=list)
     percents: list[tuple[datetime, int]] = field(default_factory=list)
@@ -228,6 +237,7 @@ class World:
             halt=self.halt,
             upstreams=dict(self.upstreams),
             shared_namespaces=self.shared_namespaces,
+            rehearsed=self.rehearsed,
             admission=self.admission,
             admission_fault=self.admission_fault,
             evaluation_interval=self.interval,
@@ -307,11 +317,15 @@ class World:
         for _ in range(limit):
             plan = self.decide()
             self.plans.append(plan)
-            if not plan.actions:
+            if all(self._is_under_way(action) for action in plan.actions):
                 return plan
             self.perform(plan, self.rollout)
             self.announcements += plan.announcements
         raise AssertionError(f"does not settle: {[p.summary for p in self.plans[-5:]]}")
+
+    def _is_under_way(self, action: Action) -> bool:
+        """Whether it is a rehearsal, and none is to end in this world."""
+        return isinstance(action, Rehearse) and self.rehearsals_come_to is None
 
     def settle_until_crash(self, *, before: int | None = None, after: int | None = None) -> None:
         """Reconcile until the operator dies around a write of a transition, counted from 1."""
@@ -509,6 +523,8 @@ class World:
                 self._open(names, spec)
             case RecordRequest():
                 self._record_request(action)
+            case Rehearse():
+                self._rehearse(action)
         return self.rollout
 
     def _finish(self, pending: PendingTransition, judged: Rollout) -> None:
@@ -591,6 +607,23 @@ class World:
         if not self.percents or self.percents[-1][1] != self.percent:
             assert self.percent is not None
             self.percents.append((self.now, self.percent))
+
+    def _rehearse(self, action: Rehearse) -> None:
+        """It takes no time, and comes to what the test says; None: it goes on for ever."""
+        if self.rehearsals_come_to is None:
+            return
+        self.rehearsals.append(action)
+        self.rehearsed = RehearsalStatus(
+            run=action.run,
+            at=self.now,
+            took="0.1s",
+            outcome=self.rehearsals_come_to,
+            message="rehearsed in a test",
+            from_=action.from_,
+            to=action.to,
+            plan_hash=action.plan_hash,
+            attempt=action.attempt,
+        )
 
     def _record_request(self, action: RecordRequest) -> None:
         store: Any = self.approvals if action.kind == "Approval" else self.checkpoints

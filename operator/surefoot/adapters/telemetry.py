@@ -68,6 +68,16 @@ class PrometheusTelemetry:
         self._drift = Counter(
             "surefoot_drift_corrections", "ConfigMaps restored", registry=registry
         )
+        self._rehearsals = Counter(
+            "surefoot_rehearsal_runs", "Rollback rehearsals", ("outcome",), registry=registry
+        )
+        self._rehearsal_seconds = Histogram(
+            "surefoot_rehearsal_seconds",
+            "Duration of a rehearsed rollback, or until it had failed",
+            ("outcome",),
+            registry=registry,
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 120),
+        )
         self._asked = Counter(
             "surefoot_provider_requests",
             "Answers of metrics providers",
@@ -189,6 +199,11 @@ class PrometheusTelemetry:
     def drift_corrected(self) -> None:
         """A ConfigMap was restored."""
         self._drift.inc()
+
+    def rehearsed(self, outcome: str, seconds: float) -> None:
+        """A rollback rehearsal ended: Passed or Failed."""
+        self._rehearsals.labels(outcome).inc()
+        self._rehearsal_seconds.labels(outcome).observe(seconds)
 
     def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
         """A provider answered, or did not."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 import structlog
 
@@ -19,15 +19,14 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
 from surefoot.application.ports import (
     Clock,
-    Cluster,
     ConfigMapRead,
+    FlagCluster,
     HeldConfigMap,
     Kind,
     Marks,
     ObjectHead,
     ObjectKey,
     Request,
-    Telemetry,
     TransitionRecord,
 )
 from surefoot.application.store import Store
@@ -48,6 +47,7 @@ from surefoot.domain.plan import (
     Intend,
     OpenRequest,
     RecordRequest,
+    Rehearse,
     Restore,
     WriteStatus,
 )
@@ -94,22 +94,38 @@ class _Applied:
     rollout: Rollout
 
 
+class Counts(Protocol):
+    """What is counted of what became of the flag."""
+
+    def transition(self, record: TransitionRecord) -> None:
+        """A transition was committed."""
+
+    def drift_corrected(self) -> None:
+        """A ConfigMap was restored."""
+
+
 class Executor:
-    """Carries out plans for Rollouts that were just judged."""
+    """Carries out plans for Rollouts that were just judged.
+
+    ``rehearse`` begins a rehearsal, and waits for none.
+    """
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: FlagCluster,
         store: Store,
         clock: Clock,
-        telemetry: Telemetry,
+        telemetry: Counts,
         committed: Committer,
+        *,
+        rehearse: Callable[[Rollout, Rehearse], None] = lambda _rollout, _rehearsal: None,
     ) -> None:
         self._cluster = cluster
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
         self._committed = committed
+        self._rehearse = rehearse
 
     async def execute(
         self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
@@ -142,6 +158,8 @@ class Executor:
                     outcome = await self._restore(rollout, action)
                 case OpenRequest() | RecordRequest():
                     await self._on_request(rollout, action)
+                case Rehearse():
+                    self._rehearse(rollout, action)
                 case _:
                     assert_never(action)
         return outcome

@@ -1,7 +1,7 @@
 """Gathering the facts about one Rollout: from the caches, or afresh where it may move."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -10,11 +10,12 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import MANAGED_LABEL
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import (
     Clock,
-    Cluster,
     ConfigMapRead,
+    FlagCluster,
     HeldConfigMap,
     Kind,
     ObjectKey,
@@ -83,7 +84,7 @@ class Gatherer:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: FlagCluster,
         store: Store,
         clock: Clock,
         providers: MetricsProviders,
@@ -91,6 +92,7 @@ class Gatherer:
         *,
         admission: AdmissionView,
         signatures: Signatures | None = None,
+        rehearsed: Callable[[Rollout], RehearsalStatus | None] = lambda _rollout: None,
         operator_namespace: str,
         rules: Rules,
     ) -> None:
@@ -102,6 +104,7 @@ class Gatherer:
         self._answers = answers
         self._admission = admission
         self._signatures = signatures
+        self._rehearsed = rehearsed
         self._operator_namespace = operator_namespace
 
     async def gather(
@@ -239,6 +242,7 @@ class Gatherer:
             halt=halt,
             upstreams=self._store.upstreams(rollout, self.rules.shared_namespaces),
             shared_namespaces=self.rules.shared_namespaces,
+            rehearsed=self._rehearsed(rollout),
             admission=standing.admission,
             admission_fault=standing.fault,
             evaluation_interval=self.rules.evaluation_interval,

@@ -74,8 +74,8 @@ class Marks:
     annotations: dict[str, str | None]
 
 
-class Cluster(Protocol):
-    """The Kubernetes API, as far as the operator uses it.
+class FlagCluster(Protocol):
+    """The Kubernetes API, as far as a Rollout is judged by it and its flag is moved in it.
 
     Every write carries the resourceVersion of what was read, except creation. Everything raises
     an `ApiError`: `Conflict` where somebody else was first, `Unavailable` where it is not known
@@ -97,23 +97,8 @@ class Cluster(Protocol):
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
 
-    async def observe(self, kind: Kind, key: ObjectKey) -> Observable | None:
-        """A fresh read of anything that is watched; None if it does not exist."""
-
-    async def heads(self, kind: Kind) -> tuple[ObjectHead, ...]:
-        """A complete list of what is watched of this kind, metadata only."""
-
-    async def halts(self) -> tuple[Halt, ...]:
-        """Every halt in the namespaces that are watched, and in the operator's."""
-
     async def halt(self, namespace: str) -> Halt | None:
         """A fresh read of what halts this namespace: its own halt, or the operator's."""
-
-    async def namespace_is_terminating(self, namespace: str) -> bool:
-        """Whether the namespace is being deleted, or is gone."""
-
-    async def kinds_are_established(self) -> bool:
-        """Whether the API server serves all three kinds."""
 
     async def write_rollout_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
         """Replace the status of exactly the version that was judged."""
@@ -145,6 +130,28 @@ class Cluster(Protocol):
         self, kind: Kind, head: ObjectHead, status: CheckpointStatus | ApprovalStatus
     ) -> Request:
         """Replace the status of exactly the version that was judged."""
+
+
+class Cluster(FlagCluster, Protocol):
+    """The Kubernetes API, as far as the operator uses it."""
+
+    async def observe(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        """A fresh read of anything that is watched; None if it does not exist."""
+
+    async def heads(self, kind: Kind) -> tuple[ObjectHead, ...]:
+        """A complete list of what is watched of this kind, metadata only."""
+
+    async def halts(self) -> tuple[Halt, ...]:
+        """Every halt in the namespaces that are watched, and in the operator's."""
+
+    async def namespace_is_terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted, or is gone."""
+
+    async def kinds_are_established(self) -> bool:
+        """Whether the API server serves all three kinds."""
+
+    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+        """A complete list of what rehearsals have written and not removed."""
 
     async def post_event(self, subject: "Subject", announcement: Announcement) -> None:
         """Post a Kubernetes event about an object."""
@@ -229,6 +236,9 @@ class Telemetry(Protocol):
 
     def drift_corrected(self) -> None:
         """A ConfigMap was restored."""
+
+    def rehearsed(self, outcome: str, seconds: float) -> None:
+        """A rollback rehearsal ended: Passed or Failed."""
 
     def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
         """A provider answered, or did not."""

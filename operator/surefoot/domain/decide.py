@@ -11,12 +11,13 @@ from surefoot.api.v1alpha1.rollout_status import (
     DriftAccount,
     Evidence,
     PendingTransition,
+    RehearsalStatus,
     RolloutStatus,
     Transition,
     TransitionType,
     TriggerState,
 )
-from surefoot.domain import checkpoints, schedule
+from surefoot.domain import checkpoints, rehearsal, schedule
 from surefoot.domain.approvals import until_expiry
 from surefoot.domain.baseline import metric_of
 from surefoot.domain.compliance import answers
@@ -426,7 +427,9 @@ def _wait(found: Review) -> Plan:
     meeting = (found.approvals.meeting,) if found.approvals.meeting is not None else ()
     kept = records(situation, (*found.checkpoints.views, *meeting), found.approvals.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
-    plan = _plan(found, status, (*writes, *kept, *opens), f"waits: {status.waiting_on}")
+    rehearses = (found.rehearsal,) if found.rehearsal is not None else ()
+    actions = (*writes, *kept, *opens, *rehearses)
+    plan = _plan(found, status, actions, f"waits: {status.waiting_on}")
     return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
 
 
@@ -466,6 +469,7 @@ def _look_again_in(found: Review) -> timedelta:
     snapshot, now = situation.snapshot, situation.now
     halt = snapshot.halt
     freezes_or_thaws = schedule.next_change(situation)
+    ages = rehearsal.next_moment(situation)
     ahead = [
         snapshot.status_refresh,
         snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
@@ -475,6 +479,7 @@ def _look_again_in(found: Review) -> timedelta:
         until_expiry(found.approvals, now),
         halt.until - now if halt is not None and halt.until is not None else None,
         freezes_or_thaws - now if freezes_or_thaws is not None else None,
+        ages - now if ages is not None else None,
         DRIFT_PACE if found.status.drift else None,
     ]
     positive = [length for length in ahead if length is not None and length > ZERO]
@@ -520,6 +525,7 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
             said.append(Announcement(reason or "InvalidPlan", verdict.message, warning=True))
     said += _news_of_admission(found, reasons.get(Aspect.ADMISSION_ENFORCED.value))
+    said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
     was_late = {b.command for b in before.blocked_by if b.reason == "CheckpointLate"}
     said += [
         Announcement("Late", blocker.message, warning=True)
@@ -537,6 +543,16 @@ def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement,
     if found.situation.verified:
         return (Announcement("AdmissionEnforced", verdict.message),)
     return (Announcement("AdmissionNotEnforced", verdict.message, warning=True),)
+
+
+def _news_of_rehearsals(
+    before: RehearsalStatus | None, now: RehearsalStatus | None
+) -> tuple[Announcement, ...]:
+    if now is None or now == before:
+        return ()
+    failed = now.outcome != rehearsal.PASSED
+    words = f"rehearsal run {now.run}, {now.took}: {now.message}"
+    return (Announcement(f"Rehearsal{now.outcome}", words, warning=failed),)
 
 
 def _said(pending: PendingTransition) -> str:

@@ -81,6 +81,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "history"): tuple(entry.transition_id for entry in status.history),
         ("status", "drift"): status.drift,
         ("status", "baselines"): status.baselines,
+        ("status", "rehearsal"): status.rehearsal,
         ("status", "soak"): status.soak.required if status.soak else None,
         ("status", "requestedBy"): status.requested_by,
         ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),

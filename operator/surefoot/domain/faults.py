@@ -15,6 +15,7 @@ from surefoot.api.v1alpha1.rollout import (
 )
 from surefoot.domain.config_map import adoption, belongs_to, is_offered
 from surefoot.domain.dependencies import dependency_faults
+from surefoot.domain.rehearsal import rehearsal_faults
 from surefoot.domain.schedule import schedule_faults
 from surefoot.domain.scorecard import scorecard_faults
 from surefoot.domain.snapshot import Snapshot
@@ -41,6 +42,7 @@ def plan_faults(snapshot: Snapshot) -> tuple[Missing, ...]:
         *schedule_faults(spec.schedule),
         *dependency_faults(snapshot.rollout, snapshot.upstreams, snapshot.shared_namespaces),
         *scorecard_faults(spec),
+        *rehearsal_faults(spec),
         *(fault for trigger in spec.triggers for fault in trigger_faults(snapshot, trigger)),
     )
 
@@ -106,7 +108,6 @@ def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
     asked = {
         f"target.format {spec.target.format.value}": spec.target.format
         is not FlagFormat.PERCENTAGE,
-        "rehearsal": spec.rehearsal is not None,
         "delivery": spec.delivery is not None,
         "cohorts": bool(spec.cohorts),
     }

@@ -35,7 +35,12 @@ _HOLDING = (
     Aspect.NOT_ROLLED_BACK,
     Aspect.WITHIN_EXPANSION_LIMIT,
 )
-_BESIDE_THE_HOLD = (Aspect.WITHIN_SCHEDULE, Aspect.DEPENDENCIES_MET, Aspect.SCORECARD_PASSED)
+_BESIDE_THE_HOLD = (
+    Aspect.REHEARSAL_FRESH,
+    Aspect.WITHIN_SCHEDULE,
+    Aspect.DEPENDENCIES_MET,
+    Aspect.SCORECARD_PASSED,
+)
 """What may be in the way while the hold goes on: said with it, and a phase only once it is over."""
 _OF_THE_HOLD = frozenset(
     {

@@ -6,6 +6,7 @@
     Abandon   make sure that a recorded advance can never be applied, then write the status
     Restore   write the ConfigMap as committed, over somebody's change
     WriteStatus, RecordRequest, OpenRequest   a single write each
+    Rehearse  start a rollback rehearsal, which nothing waits for
 
 At most one of Intend, Apply, Commit, Abandon and Restore is in a plan: they move the flag.
 """
@@ -100,7 +101,32 @@ class RecordRequest:
     status: CheckpointStatus | ApprovalStatus
 
 
-Action = WriteStatus | Intend | Apply | Commit | Abandon | Restore | OpenRequest | RecordRequest
+@dataclass(frozen=True, slots=True)
+class Rehearse:
+    """Begin a rollback rehearsal, unless one of this Rollout is under way.
+
+    It goes from one percentage to another on a copy of the flag, for this plan and attempt. What
+    it comes to is a fact of a later snapshot.
+    """
+
+    run: int
+    from_: int
+    to: int
+    plan_hash: str
+    attempt: int
+
+
+Action = (
+    WriteStatus
+    | Intend
+    | Apply
+    | Commit
+    | Abandon
+    | Restore
+    | OpenRequest
+    | RecordRequest
+    | Rehearse
+)
 MOVES = (Intend, Apply, Commit, Abandon, Restore)
 
 

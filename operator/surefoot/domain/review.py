@@ -22,7 +22,9 @@ from surefoot.domain.coverage import judge_coverage
 from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
 from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
 from surefoot.domain.gates import GatesJudgement, judge_gates
+from surefoot.domain.plan import Rehearse
 from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
+from surefoot.domain.rehearsal import judge_rehearsal, recorded
 from surefoot.domain.schedule import judge_schedule
 from surefoot.domain.scorecard import Evidences, judge_scorecard, score
 from surefoot.domain.situation import Situation, situation_of
@@ -40,10 +42,7 @@ from surefoot.domain.verdicts import (
     passes,
 )
 
-_NOT_ASKED_FOR = (
-    Aspect.REHEARSAL_FRESH,
-    Aspect.DELIVERY_OBSERVED,
-)
+_NOT_ASKED_FOR = (Aspect.DELIVERY_OBSERVED,)
 """Aspects whose features come later: a plan that asks for one of them is not valid."""
 
 _OF_THE_HOLD = (
@@ -61,7 +60,8 @@ class Review:
     """Everything that is so now.
 
     ``status`` has what changed since the last one was written: plan, attempt, soak account, the
-    moment up to which decisions are void. ``verdicts`` has one entry for every aspect.
+    moment up to which decisions are void. ``rehearsal`` is the one to be run now. ``verdicts`` has
+    one entry for every aspect.
     """
 
     situation: Situation
@@ -75,6 +75,7 @@ class Review:
     approvals: ApprovalsJudgement
     windows: tuple[WindowEvidence, ...]
     drift: Difference | None
+    rehearsal: Rehearse | None
     verdicts: tuple[Verdict, ...]
     readiness: Readiness | None
 
@@ -134,6 +135,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     later_bound = now + snapshot.clock_uncertainty
     status = _with_plan(rollout, rollout.status, now, later_bound, valid=not faults)
     status = _with_attempt(status, rollout, now, later_bound)
+    status = recorded(status, snapshot.rehearsed)
     situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     triggers = (
         ()
@@ -159,11 +161,13 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         meeting=checkpoints.meeting,
     )
     drift = _drift(situation)
+    plan_valid, not_paused = _plan_valid(faults), _not_paused(snapshot, now)
+    rehearsal = judge_rehearsal(situation, obstacle=_obstacle(plan_valid, not_paused))
     verdicts = (
-        _plan_valid(faults),
+        plan_valid,
         _target_in_sync(situation, drift),
         _admission(snapshot.admission, snapshot.admission_fault),
-        _not_paused(snapshot, now),
+        not_paused,
         _not_rolled_back(situation),
         _triggers_quiet(situation, triggers),
         _soak_complete(situation, soak, triggers),
@@ -172,6 +176,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         gates.verdict,
         coverage,
         approvals.verdict,
+        rehearsal.verdict,
         judge_expansion(rollout.spec),
         judge_schedule(situation),
         judge_dependencies(rollout, snapshot.upstreams, snapshot.shared_namespaces),
@@ -191,6 +196,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         approvals=approvals,
         windows=(*counted, *gates.windows),
         drift=drift,
+        rehearsal=rehearsal.due,
         verdicts=_in_order(_settled(situation, (*verdicts, assessed))),
         readiness=readiness,
     )
@@ -379,6 +385,11 @@ def _plan_valid(faults: tuple[Missing, ...]) -> Verdict:
     if faults:
         return blocks(Aspect.PLAN_VALID, *faults)
     return passes(Aspect.PLAN_VALID, "Valid", "the plan is valid")
+
+
+def _obstacle(*verdicts: Verdict) -> str | None:
+    """What the first of these that does not hold says."""
+    return next((verdict.message for verdict in verdicts if not verdict.holds), None)
 
 
 def _target_in_sync(situation: Situation, drift: Difference | None) -> Verdict:

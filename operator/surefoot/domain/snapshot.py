@@ -9,6 +9,7 @@ from types import MappingProxyType
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Measurement, QueryFacts
 from surefoot.domain.signing import SignatureFact
@@ -85,6 +86,7 @@ class Snapshot:
     ``admission_fault`` says what is wrong with the policies, where they are not enforced.
     ``upstreams`` are the Rollouts that this one waits for, and those that they wait for in turn, as
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
+    ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
@@ -101,6 +103,7 @@ class Snapshot:
     halt: Halt | None = None
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     shared_namespaces: frozenset[str] = frozenset()
+    rehearsed: RehearsalStatus | None = None
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     evaluation_interval: timedelta = timedelta(seconds=30)

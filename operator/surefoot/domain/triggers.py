@@ -136,12 +136,7 @@ class TriggerVerdict:
 
     def target(self, spec: RolloutSpec, percent: int) -> int:
         """Where a rollback goes from ``percent``; always lower, unless it is 0 already."""
-        named = self.trigger.spec.to
-        if named == "Zero":
-            return 0
-        if isinstance(named, int) and named < percent:
-            return named
-        return previous_percent(spec, percent)
+        return target_of(self.trigger.spec, spec, percent)
 
     def as_status(self, earlier: TriggerStatus | None, now: datetime) -> TriggerStatus:
         """The entry on the status; ``since`` moves only with the state."""
@@ -153,6 +148,15 @@ class TriggerVerdict:
             value=self.value,
             message=self.message,
         )
+
+
+def target_of(trigger: Trigger, spec: RolloutSpec, percent: int) -> int:
+    """Where a trigger that rolls back goes from ``percent``; lower, unless it is 0 already."""
+    if trigger.to == "Zero":
+        return 0
+    if isinstance(trigger.to, int) and trigger.to < percent:
+        return trigger.to
+    return previous_percent(spec, percent)
 
 
 def judge_triggers(

@@ -1,6 +1,7 @@
-"""pause, resume, rollback, retry: the fields of a plan that are people's."""
+"""pause, resume, rollback, retry, rehearse: the fields of a plan that are people's."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,16 @@ from surefoot.adapters.kubernetes.http import JSON
 from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.cli.exits import NO
+from surefoot.domain.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.session import Declined, Session, meant, tell_each
+
+BETWEEN_LOOKS = 0.5
+LOOKS = int(BUDGET.total_seconds() / BETWEEN_LOOKS) + 20
+"""So often, and then somewhat more than a rehearsal may take is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,14 @@ class Again:
 
     lift: bool
     anew: bool
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rehearsal that is wished. ``waits``: until it has been run."""
+
+    waits: bool
     force: bool
 
 
@@ -136,6 +151,40 @@ async def retry(session: Session, name: str, wish: Again) -> int:
     return 0
 
 
+async def rehearse(session: Session, name: str, wish: Trial) -> int:
+    """Raise the run of the rehearsal."""
+    raw = await session.rollout(name)
+    rollout = rollout_from(raw)
+    plan, last = rollout.spec.rehearsal, rollout.status.rehearsal
+    if plan is None:
+        raise Declined(
+            f"the plan of {name} asks for no rehearsals, and to ask for them changes it: add "
+            "`rehearsal: {maxAge: 7d}` to its spec"
+        )
+    done, asked = 0 if last is None else last.run, plan.run or 0
+    run = asked if asked > done else done + 1
+    if asked == run:
+        output.say(f"{name}: rehearsal run {run} is asked for already")
+    else:
+        fields = ("rehearsal.run",)
+        await _set(session, raw, {"rehearsal": {"run": run}}, force=wish.force, fields=fields)
+        output.say(f"{name}: rehearsal run {run} is asked for; the flag itself stays as it is")
+    return await _until_rehearsed(session, name, run) if wish.waits else 0
+
+
+async def _until_rehearsed(session: Session, name: str, run: int) -> int:
+    """Wait for what a rehearsal comes to, and tell it: 0 if it passed. `Declined` if it is late."""
+    for _ in range(LOOKS):
+        rollout = rollout_from(await session.rollout(name))
+        found = rollout.status.rehearsal
+        if found is not None and found.run >= run:
+            output.say(f"{name}: run {found.run} {found.outcome}, {found.took}: {found.message}")
+            return 0 if found.outcome == PASSED else NO
+        await asyncio.sleep(BETWEEN_LOOKS)
+    why = rollout.status.waiting_on or rollout.status.phase or "the operator has not answered"
+    raise Declined(f"{name}: rehearsal run {run} was not run yet: {why}")
+
+
 async def _set(
     session: Session,
     raw: JSON,
@@ -143,10 +192,14 @@ async def _set(
     *,
     force: bool,
     stamps: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
 ) -> None:
-    """Write people's fields, and who does it. `Declined` where a tool would set them back."""
+    """Write people's fields, and who does it. `Declined` where a tool would set them back.
+
+    ``fields`` names them where only a part of what is written is theirs.
+    """
     if not force:
-        _are_peoples(raw, spec)
+        _are_peoples(raw, fields or tuple(spec))
     me = await session.whoami()
     # Written out and not left to the policies, which fill it in only where there are such.
     annotations = dict.fromkeys((CHANGED_BY_ANNOTATION, *stamps), me.username)
@@ -154,7 +207,7 @@ async def _set(
     await session.change("rollouts", raw, change)
 
 
-def _are_peoples(raw: JSON, fields: Mapping[str, Any]) -> None:
+def _are_peoples(raw: JSON, fields: Iterable[str]) -> None:
     for field in fields:
         tool = tool_that_owns(raw, field)
         if tool is not None:

@@ -55,6 +55,19 @@ def test_live_values_have_the_names_of_the_contract() -> None:
     assert not any('condition="Ready"' in line for line in lines(telemetry))
 
 
+def test_rehearsals_are_counted_by_what_they_came_to() -> None:
+    """And how long each took."""
+    telemetry = PrometheusTelemetry()
+    telemetry.rehearsed("Passed", 0.2)
+    telemetry.rehearsed("Failed", 120.0)
+    assert lines(telemetry) >= {
+        'surefoot_rehearsal_runs_total{outcome="Passed"} 1.0',
+        'surefoot_rehearsal_runs_total{outcome="Failed"} 1.0',
+        'surefoot_rehearsal_seconds_sum{outcome="Passed"} 0.2',
+        'surefoot_rehearsal_seconds_sum{outcome="Failed"} 120.0',
+    }
+
+
 def test_sinks_of_the_record_are_counted() -> None:
     """What they took, what failed, what was lost, and what waits for how long."""
     telemetry = PrometheusTelemetry()

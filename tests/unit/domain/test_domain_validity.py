@@ -40,7 +40,6 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
         "target.format FeatureFlag",
         {"target": {"configMapName": "x", "flags": ["f"], "format": "FeatureFlag"}},
     ),
-    ("rehearsal", {"rehearsal": {}}),
     ("delivery", {"delivery": {"metric": "errors", "within": "5m"}}),
     ("cohorts", {"cohorts": [{"name": "c", "match": {"attribute": "a", "in": ["x"]}, "from": 50}]}),
 ]
@@ -201,7 +200,9 @@ def test_query_that_does_not_parse_is_said_with_the_parsers_words() -> None:
 
 def test_every_fault_is_an_entry_of_its_own() -> None:
     """So that nobody mends them one apply at a time."""
-    world = judged(gates=[a_gate()], rehearsal={}, triggers=[a_trigger("t", metric="x", to=33)])
+    delivery = {"metric": "errors", "within": "5m"}
+    triggers = [a_trigger("t", metric="x", to=33)]
+    world = judged(gates=[a_gate()], delivery=delivery, triggers=triggers)
     assert [reason for _, reason in world.blockers()] == [
         "NotSupported",
         "UnknownMetric",

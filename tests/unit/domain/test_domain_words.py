@@ -243,7 +243,8 @@ def test_blocked_by_names_every_missing_thing() -> None:
 
 def test_blocked_by_before_start_names_what_start_needs() -> None:
     """Not what could not be mended yet."""
-    world = full(paused=True, rollback={"to": 0}, rehearsal={})
+    delivery = {"metric": "errors", "within": "5m"}
+    world = full(paused=True, rollback={"to": 0}, delivery=delivery)
     world.settle()
     assert world.blockers() == [
         ("PlanValid", "NotSupported"),

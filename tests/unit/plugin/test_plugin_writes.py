@@ -20,7 +20,10 @@ GO = {"decision": "GO", "reason": "fine", "decidedBy": {"username": "hudson"}}
 
 @dataclass
 class FakeHttp:
-    """Answers as an API server that holds these. ``conflicts``: writes that come too late."""
+    """Answers as an API server that holds these. ``conflicts``: writes that come too late.
+
+    ``answers``: what the Rollout is after each look at it.
+    """
 
     rollout: JSON = field(default_factory=raw_rollout)
     others: list[JSON] = field(default_factory=list)
@@ -29,6 +32,7 @@ class FakeHttp:
     conflicts: list[JSON] = field(default_factory=list)
     written: list[tuple[str, JSON]] = field(default_factory=list)
     installed: bool = True
+    answers: list[JSON] = field(default_factory=list)
 
     async def pages(
         self, what: str, path: str, params: Mapping[str, str] | None = None
@@ -38,6 +42,7 @@ class FakeHttp:
             raise NotFound("list: 404: the server could not find the requested resource")
         plural = path.rpartition("/")[2]
         rollouts = [self.rollout, *self.others]
+        self.rollout = self.answers.pop(0) if self.answers else self.rollout
         there = rollouts if plural == "rollouts" else getattr(self, plural)
         name = (params or {}).get("fieldSelector", "").partition("metadata.name=")[2]
         yield {"items": [each for each in there if name in ("", each["metadata"]["name"])]}
@@ -217,6 +222,82 @@ def test_attempt_is_one_more_and_names_who_asked(server: FakeHttp) -> None:
         "surefoot.dev/changed-by": "hudson",
         "surefoot.dev/attempt-by": "hudson",
     }
+
+
+def a_rehearsed(run: int, outcome: str = "Passed") -> JSON:
+    """A status with what a rehearsal came to."""
+    at, said = "2026-03-01T09:00:00.000000Z", "checkout-flags went down"
+    return {
+        "rehearsal": {"run": run, "at": at, "took": "0.2s", "outcome": outcome, "message": said}
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "run"),
+    [({}, {}, 1), (a_rehearsed(4), {}, 5), (a_rehearsed(4), {"run": 2}, 5)],
+)
+def test_rehearsal_is_one_more_than_the_last(
+    server: FakeHttp, status: JSON, asked: JSON, run: int
+) -> None:
+    """Whoever ran that: a person, or the operator by itself."""
+    server.rollout = raw_rollout(status, rehearsal={"maxAge": "7d", **asked})
+    assert typed("rehearse", "checkout")[0] == 0
+    ((_, change),) = server.written
+    assert change["spec"] == {"rehearsal": {"run": run}}
+    assert change["metadata"]["annotations"] == {"surefoot.dev/changed-by": "hudson"}
+
+
+def test_rehearsal_that_is_asked_for_is_not_asked_for_again(server: FakeHttp) -> None:
+    """It has not been run yet."""
+    server.rollout = raw_rollout(a_rehearsed(1), rehearsal={"run": 2})
+    code, said = typed("rehearse", "checkout")
+    assert (code, server.written) == (0, [])
+    assert "rehearsal run 2 is asked for already" in said
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("Passed", 0), ("Failed", 1)])
+def test_waiting_for_a_rehearsal_ends_as_that_does(
+    server: FakeHttp, outcome: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what was found; the operator's answer comes while it looks."""
+    monkeypatch.setattr("surefoot.plugin.steering.BETWEEN_LOOKS", 0)
+    server.rollout = raw_rollout(rehearsal={"run": 1})
+    server.answers = [raw_rollout(), raw_rollout(a_rehearsed(1, outcome))]
+    ended, said = typed("rehearse", "checkout", "--wait")
+    assert ended == code
+    assert f"run 1 {outcome}, 0.2s: checkout-flags went down" in said
+
+
+def test_waiting_for_a_rehearsal_that_is_not_run_ends(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1, with what the rollout waits for."""
+    monkeypatch.setattr("surefoot.plugin.steering.BETWEEN_LOOKS", 0)
+    server.rollout = raw_rollout({"waitingOn": "halted in shop: incident 7"}, rehearsal={"run": 1})
+    code, said = typed("rehearse", "checkout", "--wait")
+    assert code == 1
+    assert "rehearsal run 1 was not run yet: halted in shop: incident 7" in said
+
+
+def test_plan_that_asks_for_no_rehearsals_is_not_changed(server: FakeHttp) -> None:
+    """To ask for them would void every signature."""
+    code, said = typed("rehearse", "checkout")
+    assert (code, server.written) == (1, [])
+    assert "asks for no rehearsals" in said
+
+
+def test_plan_of_a_tool_may_be_rehearsed(server: FakeHttp) -> None:
+    """It sets how old a rehearsal may be, and not which one it is; if it does, it is named."""
+    server.rollout = raw_rollout(rehearsal={"maxAge": "7d"})
+    owned: JSON = {"f:rehearsal": {"f:maxAge": {}}}
+    manager = {"manager": "argocd-controller", "fieldsV1": {"f:spec": owned}}
+    server.rollout["metadata"]["managedFields"] = [manager]
+    assert typed("rehearse", "checkout")[0] == 0
+    owned["f:rehearsal"]["f:run"] = {}
+    code, said = typed("rehearse", "checkout")
+    assert (code, len(server.written)) == (1, 1)
+    assert "spec.rehearsal.run of checkout is set by argocd-controller" in said
+    assert typed("rehearse", "checkout", "--force")[0] == 0
 
 
 def test_rollback_goes_to_the_previous_step_where_nothing_is_said(server: FakeHttp) -> None:

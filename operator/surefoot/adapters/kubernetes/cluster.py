@@ -43,6 +43,7 @@ from surefoot.application.ports import (
 )
 from surefoot.domain.config_map import Rendering
 from surefoot.domain.plan import Announcement
+from surefoot.domain.shadow import SHADOW
 from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict, NotFound, Refused
 
@@ -59,6 +60,7 @@ API_PATHS = {
     Kind.CONFIG_MAP: "/api/v1",
 }
 MANAGED_SELECTOR = f"{MANAGED_LABEL}=true"
+SHADOW_SELECTOR = f"{MANAGED_LABEL}={SHADOW}"
 ROLLOUT_LABEL = f"{GROUP}/rollout"
 EVENT_NOTE = 1024
 """The API server takes no longer notes."""
@@ -122,6 +124,16 @@ class KubernetesCluster:
             what = f"list {PLURALS[kind]}"
             async for page in self._http.pages(what, path, params, metadata_only=True):
                 found += [head_of(item) for item in (page.get("items") or ())]
+        return tuple(found)
+
+    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+        """A complete list of what rehearsals have written and not removed."""
+        params = {"labelSelector": SHADOW_SELECTOR}
+        found: list[HeldConfigMap] = []
+        for path in self._watched_paths(Kind.CONFIG_MAP):
+            async for page in self._http.pages("list shadows of rehearsals", path, params):
+                items = page.get("items") or ()
+                found += [HeldConfigMap(config_map_from(item), item) for item in items]
         return tuple(found)
 
     async def halts(self) -> tuple[Halt, ...]:

@@ -479,11 +479,12 @@ class Rehearsal(ApiModel):
     """A rollback rehearsal that must have passed before each expansion."""
 
     max_age: Duration = "7d"
-    """How old the last one may be."""
+    """How old the last one may be; more than 0s."""
     mode: RehearsalMode = RehearsalMode.MANUAL
-    """Manual: raise `run` to rehearse. Automatic: the operator keeps it fresh."""
-    run: Whole | None = None
-    """A person's: raise it to rehearse. Only rises; not for Git."""
+    """Manual: raise `run` to rehearse. Automatic: the operator also rehearses by itself, at every
+    step and before the last one is too old."""
+    run: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
+    """A person's: raise it above `status.rehearsal.run` to rehearse. Only rises; not for Git."""
 
     rules = (
         Rule(

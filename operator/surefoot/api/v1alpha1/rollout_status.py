@@ -355,15 +355,23 @@ class RehearsalStatus(ApiModel):
     """The last rollback rehearsal."""
 
     run: Whole
-    """Which run it was."""
+    """Which run it was; each has a higher number than the one before."""
     at: Instant
     """When it ended."""
     took: Elapsed
-    """How long it took."""
+    """How long the rollback took, from the decision until the copy of the flag was down."""
     outcome: Annotated[str, Field(pattern="^(Passed|Failed)$")]
     """Passed or Failed."""
     message: Message = ""
     """What was found."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage that was rolled back from, on a copy of the flag."""
+    to: Percent | None = None
+    """The percentage that was rolled back to."""
+    plan_hash: Word = ""
+    """The plan it counts for."""
+    attempt: Whole = 0
+    """The attempt it counts for."""
 
 
 class Requester(ApiModel):

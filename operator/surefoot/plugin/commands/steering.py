@@ -1,4 +1,4 @@
-"""pause, resume, rollback, retry."""
+"""pause, resume, rollback, retry, rehearse."""
 
 from typing import Annotated
 
@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(resume)
     app.command()(rollback)
     app.command()(retry)
+    app.command()(rehearse)
 
 
 def pause(
@@ -106,3 +107,21 @@ def retry(
     where = Where(namespace, context=context)
     wish = steering.Again(lift=lift, anew=anew, force=force)
     session.run(where, lambda now: steering.retry(now, name, wish))
+
+
+def rehearse(
+    name: RolloutName,
+    *,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until it was run; exit 1 where it failed.")
+    ] = False,
+    force: Force = False,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Roll a copy of the flag back, the way a rollback goes. The flag itself stays as it is."""
+    from surefoot.plugin import session, steering
+
+    where = Where(namespace, context=context)
+    wish = steering.Trial(waits=wait, force=force)
+    session.run(where, lambda now: steering.rehearse(now, name, wish))

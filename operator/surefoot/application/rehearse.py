@@ -1,0 +1,317 @@
+"""Rollback rehearsals: the way of a real rollback, gone on a copy of the flag.
+
+The same gathering, the same decision and the same execution as for a rollback, before a `Stage`:
+there the Rollout's status is kept in memory, and its ConfigMap is the shadow (`domain.shadow`),
+which is really written, past everything that may refuse it. No metrics provider is plugged in.
+
+They run beside the queue of work, a few at a time, so that no rollback ever waits for one. What one
+came to is handed to the next pass over the Rollout, which writes it into the status with everything
+else that follows from it. One that was cut off is on no status, and so it is run again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+import structlog
+
+from surefoot.api.v1alpha1.durations import format_elapsed, in_words
+from surefoot.api.v1alpha1.meta import ROLLOUT_UID_ANNOTATION
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
+from surefoot.application.execute import Committer, Executor
+from surefoot.application.gather import Facts, Gatherer, Rules
+from surefoot.application.ports import (
+    Clock,
+    Cluster,
+    HeldConfigMap,
+    ObjectKey,
+    Standing,
+    Telemetry,
+    TransitionRecord,
+)
+from surefoot.application.reconcile import Decide
+from surefoot.application.stage import Stage
+from surefoot.application.store import Store
+from surefoot.domain.config_map import carries, rendering_of
+from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.plan import Rehearse, Restore
+from surefoot.domain.rehearsal import BUDGET, FAILED, PASSED
+from surefoot.domain.shadow import shadow_of
+from surefoot.domain.snapshot import Admission
+from surefoot.errors import ApiError, Conflict, NotFound, SurefootError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""Rehearsals side by side: few, so that most connections to the API server are left for work."""
+TIDY_WITHIN = 5.0
+BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds until what somebody was in the way of is tried again; the last for good."""
+
+
+class RolloutGone(SurefootError):
+    """The Rollout is gone, or about to go: there is nothing to rehearse."""
+
+
+class RehearsalFailed(SurefootError):
+    """The rollback did not do what it has to. The message says what was found."""
+
+
+class _Wish(NamedTuple):
+    rollout: Rollout
+    rehearsal: Rehearse
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a rehearsal is made with, as the operator itself is."""
+
+    cluster: Cluster
+    clock: Clock
+    decide: Decide
+    committed: Committer
+
+
+class Rehearser:
+    """Runs rehearsals in the background, and keeps what they came to."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        telemetry: Telemetry,
+        wake: Callable[[ObjectKey], None],
+        budget: timedelta = BUDGET,
+    ) -> None:
+        self._parts = parts
+        self._telemetry = telemetry
+        self._wake = wake
+        self._budget = budget
+        self._wishes: asyncio.Queue[_Wish] = asyncio.Queue()
+        self._in_hand: set[str] = set()
+        self._outcomes: dict[ObjectKey, tuple[str, RehearsalStatus]] = {}
+
+    def begin(self, rollout: Rollout, rehearsal: Rehearse) -> None:
+        """Run it soon, unless one of this Rollout waits or is under way, or this one was run."""
+        uid, came_to = rollout.metadata.uid, self.outcome(rollout)
+        if uid in self._in_hand or (came_to is not None and came_to.run >= rehearsal.run):
+            return
+        self._in_hand.add(uid)
+        self._wishes.put_nowait(_Wish(rollout, rehearsal))
+
+    def outcome(self, rollout: Rollout) -> RehearsalStatus | None:
+        """What the last rehearsal of this Rollout came to, if this operator ran one."""
+        uid, found = self._outcomes.get(_key(rollout), ("", None))
+        return found if uid == rollout.metadata.uid else None
+
+    def forget(self, key: ObjectKey) -> None:
+        """The Rollout is gone."""
+        self._outcomes.pop(key, None)
+
+    async def run(self) -> None:
+        """Run what was begun, until cancelled."""
+        workers = [asyncio.create_task(self._serve()) for _ in range(AT_ONCE)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+
+    async def sweep(self) -> None:
+        """Remove what rehearsals left behind that were cut off."""
+        try:
+            found = await self._parts.cluster.shadows()
+        except ApiError as error:
+            log.debug("shadows not listed", error=str(error))
+            return
+        for held in found:
+            if held.found.annotations.get(ROLLOUT_UID_ANNOTATION) not in self._in_hand:
+                await self._remove(held)
+
+    async def _remove(self, held: HeldConfigMap) -> None:
+        try:
+            await self._parts.cluster.delete_config_map(held)
+        except ApiError as error:
+            log.debug("shadow left for now", config_map=held.found.name, error=str(error))
+        else:
+            log.info("removed what a rehearsal had left", config_map=held.found.name)
+
+    async def _serve(self) -> None:
+        while True:
+            wish = await self._wishes.get()
+            try:
+                await self._see_to(wish)
+            except RolloutGone as error:
+                log.info("rehearsal given up", reason=str(error))
+            finally:
+                self._in_hand.discard(wish.rollout.metadata.uid)
+            self._wake(_key(wish.rollout))
+
+    async def _see_to(self, wish: _Wish) -> None:
+        key, clock = _key(wish.rollout), self._parts.clock
+        began = clock.elapsed()
+        rehearsal = _Rehearsal(self._parts, wish)
+        try:
+            async with asyncio.timeout(self._budget.total_seconds()):
+                took = await rehearsal.play()
+            outcome, message = PASSED, rehearsal.told()
+        except TimeoutError:
+            outcome, message = FAILED, f"over its {in_words(self._budget)}{rehearsal.in_the_way()}"
+        except RolloutGone:
+            raise
+        except SurefootError as error:
+            outcome, message = FAILED, str(error)
+        except Exception as error:  # a defect must neither end the operator nor pass
+            log.exception("rehearsal broke", rollout=str(key), error=repr(error))
+            outcome, message = FAILED, f"it broke: {error!r}"
+        if outcome == FAILED:
+            took = clock.elapsed() - began
+        came_to = RehearsalStatus(
+            run=wish.rehearsal.run,
+            at=clock.now(),
+            took=format_elapsed(timedelta(milliseconds=round(took * 1000))),
+            outcome=outcome,
+            message=message,
+            from_=wish.rehearsal.from_,
+            to=wish.rehearsal.to,
+            plan_hash=wish.rehearsal.plan_hash,
+            attempt=wish.rehearsal.attempt,
+        )
+        log.info("rehearsed", rollout=str(key), run=came_to.run, outcome=outcome, message=message)
+        self._outcomes[key] = (wish.rollout.metadata.uid, came_to)
+        self._telemetry.rehearsed(outcome, took)
+
+
+class _Rehearsal:
+    """One rollback of the shadow."""
+
+    def __init__(self, parts: Parts, wish: _Wish) -> None:
+        self._clock = parts.clock
+        self._decide = parts.decide
+        self._wish = wish.rehearsal
+        self._trouble = ""
+        shadow = shadow_of(wish.rollout, wish.rehearsal, parts.clock.now())
+        self._stage = Stage(parts.cluster, shadow, wish.rollout.spec.target.config_map_name)
+        store, nothing = Store(), _Unplugged()
+        self._executor = Executor(self._stage, store, parts.clock, nothing, parts.committed)
+        self._gatherer = Gatherer(
+            self._stage,
+            store,
+            parts.clock,
+            nothing,
+            nothing,
+            admission=nothing,
+            operator_namespace="",
+            rules=Rules(evaluation_interval=BUDGET, status_refresh=BUDGET),
+        )
+
+    async def play(self) -> float:
+        """Put the shadow up, roll it back, and remove it. How many seconds the rollback took."""
+        try:
+            await self._persevere(self._put_up)
+            began = self._clock.elapsed()
+            await self._persevere(self._roll_back)
+            took = self._clock.elapsed() - began
+            await self._persevere(self._check)
+            await self._persevere(self._stage.strike)
+        except (Exception, asyncio.CancelledError):
+            await self._tidy()
+            raise
+        return took
+
+    def told(self) -> str:
+        """What a rehearsal that passed has shown."""
+        return (
+            f"ConfigMap {self._stage.place.name}, a copy of the flag, went from {self._wish.from_} "
+            f"to {self._wish.to} % without any metrics provider"
+        )
+
+    def in_the_way(self) -> str:
+        """What kept it from going on, as far as known."""
+        return f"; last in the way: {self._trouble}" if self._trouble else ""
+
+    async def _put_up(self) -> None:
+        await self._executor.execute(self._stage.shadow, (Restore(None),))
+
+    async def _roll_back(self) -> None:
+        while self._stage.shadow.status.percent != self._wish.to:
+            facts = await self._gatherer.gather(self._stage.key, fresh=True)
+            if not isinstance(facts, Facts):
+                raise RolloutGone(f"Rollout {self._stage.key} is gone")
+            snapshot = facts.snapshot
+            plan = self._decide(snapshot, self._clock.now())
+            if not plan.is_urgent:
+                raise RehearsalFailed(f"it was not decided to roll back: {plan.summary}")
+            executed = await self._executor.execute(snapshot.rollout, plan.actions, facts.read)
+            if executed.stopped is not None:
+                raise RolloutGone(f"Rollout {self._stage.key}: {executed.stopped.value}")
+
+    async def _check(self) -> None:
+        """Whether the shadow, read afresh, is what a rollback has to leave."""
+        committed = self._stage.shadow.status.committed
+        held = await self._stage.config_map(self._stage.place)
+        expected = None if committed is None else rendering_of(self._stage.shadow, committed)
+        if held is None or expected is None or not carries(held.found, expected):
+            raise RehearsalFailed(
+                f"ConfigMap {self._stage.place} does not hold what the rollback wrote: somebody "
+                "changed it meanwhile"
+            )
+
+    async def _persevere(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; where somebody else was first, or nobody answered, again, as a rollback would."""
+        pauses = iter(BACKOFF)
+        while True:
+            try:
+                await work()
+                return
+            except (Conflict, NotFound, Unavailable) as error:
+                self._trouble = str(error)
+            await self._clock.sleep(next(pauses, BACKOFF[-1]))
+
+    async def _tidy(self) -> None:
+        """Remove the shadow as far as that is possible; the sweep sees to the rest."""
+        with contextlib.suppress(ApiError, TimeoutError):
+            async with asyncio.timeout(TIDY_WITHIN):
+                await self._stage.strike()
+
+
+class _Unplugged:
+    """What a rollback is decided without: no provider, no answers, no check of the policies.
+
+    Nor is what happens on a stage counted as if it had happened to the flag.
+    """
+
+    standing = Standing(Admission.UNKNOWN)
+
+    async def refresh(self) -> Standing:
+        """Nobody is asked."""
+        return self.standing
+
+    def names(self, _namespace: str) -> frozenset[str]:
+        """No provider."""
+        return frozenset()
+
+    def inspect(self, _promql: str) -> QueryFacts:
+        """Nothing is known of any query."""
+        return QueryFacts()
+
+    async def measure(self, query: RangeQuery) -> Measurement:
+        """Nobody is asked: a rehearsal is over without it."""
+        raise RehearsalFailed(f"the rollback asked a metrics provider: {query}")
+
+    def answers(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, Measurement]:
+        """Nobody has answered."""
+        return {}
+
+    def transition(self, record: TransitionRecord) -> None:
+        """Not counted."""
+
+    def drift_corrected(self) -> None:
+        """Not counted."""
+
+
+def _key(rollout: Rollout) -> ObjectKey:
+    return ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
