@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.approval import (
     Approval,
     ApprovalRequest,
@@ -11,7 +12,7 @@ from surefoot.api.v1alpha1.approval import (
     Signing,
     lacking_sections,
 )
-from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Rollout
 from surefoot.domain.requests import (
     FINAL,
@@ -116,6 +117,16 @@ def current_checkpoint(
     return max(asked, key=lambda checkpoint: checkpoint.spec.request.round, default=None)
 
 
+def acknowledgements_named(approvals: Iterable[JSON], name: str) -> list[JSON]:
+    """The acknowledgements of the Checkpoint of this name; or the one of this name itself."""
+    return [
+        approval
+        for approval in approvals
+        if (acknowledged := approval["spec"]["request"].get("acknowledges")) is not None
+        and name in (approval["metadata"]["name"], acknowledged["name"])
+    ]
+
+
 def why_role_is_not_asked(rollout: Rollout, role: str) -> str:
     """Why there is nothing to sign as this role."""
     name = rollout.metadata.name
@@ -166,12 +177,19 @@ def command_for(request: Request) -> str:
     """The whole command that answers a request, but for what only the person knows."""
     if isinstance(request, Checkpoint):
         asked = request.spec.request
+        is_handoff = asked.type is CheckpointType.HANDOFF
         return (
             f"kubectl surefoot checkpoint {asked.rollout.name} {asked.name} "
             f"-n {request.metadata.namespace} --go --summary {LEFT_OPEN}"
+            f"{f' --required-action {LEFT_OPEN}' if is_handoff else ''}"
         )
-    if is_acknowledgement(request) or needs_a_signature(request):
+    if needs_a_signature(request):
         return decide_command(request)
+    if is_acknowledgement(request):
+        return (
+            f"kubectl surefoot acknowledge {request.metadata.name} "
+            f"-n {request.metadata.namespace} --reason {LEFT_OPEN}"
+        )
     parts = ["reason", *(part.value for part in request.spec.request.required_sections)]
     said = " ".join(f"{OPTIONS[part]} {LEFT_OPEN}" for part in parts)
     where = f"{request.spec.request.rollout.name} -n {request.metadata.namespace}"
@@ -183,12 +201,17 @@ def about(request: Request) -> str:
     asked = request.spec.request
     if not isinstance(asked, ApprovalRequest):
         return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
+    if asked.acknowledges is not None:
+        return (
+            f"{asked.rollout.name}: acknowledgement of {asked.acknowledges.name}, as {asked.role}"
+        )
     what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
     return f"{asked.rollout.name} {what}, as {asked.role}"
 
 
 def may_be_answered_by(request: Request) -> str:
-    """Who may answer, in words."""
+    """Who may answer, and who of them may not, in words."""
     asked = request.spec.request
     people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
-    return who(people.users, people.groups)
+    said = who(people.users, people.groups)
+    return f"{said}, but not {', '.join(asked.excluded_users)}" if asked.excluded_users else said

@@ -16,6 +16,7 @@ from surefoot.domain.requests import Request, who
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.requests import (
+    ACKNOWLEDGE,
     Said,
     all_said,
     asked_of,
@@ -97,8 +98,12 @@ def communications_of(dossier: Dossier) -> Communications:
         uid=metadata.uid,
         as_of=dossier.now,
         messages=tuple(_in_order(dossier, found)),
-        is_whole=dossier.is_whole,
+        is_whole=dossier.is_whole and (bool(dossier.history) or not _has_moved(dossier)),
     )
+
+
+def _has_moved(dossier: Dossier) -> bool:
+    return dossier.rollout.status.percent is not None
 
 
 _ORDER = tuple(Kind)
@@ -139,7 +144,7 @@ def _checkpoint_asked(checkpoint: Checkpoint) -> Message:
     if is_conflict:
         what = f"GO stands against NO-GO at {asked.percent} %: a meeting is needed"
     known = f": {asked.evidence}" if asked.evidence else ""
-    due = f" by {_moment(asked.due_at)}" if asked.due_at is not None else ""
+    due = f"; due {_moment(asked.due_at)}" if asked.due_at is not None else ""
     return _message(
         checkpoint,
         Kind.CONFLICT if is_conflict else Kind.REQUEST,
@@ -339,7 +344,7 @@ def _of_record(entry: Transition, decision: DecisionEvidence) -> Message:
     """A decision that was used and whose object is gone."""
     said = f": {decision.reason}" if decision.reason else ""
     return Message(
-        kind=Kind.ACKNOWLEDGEMENT if decision.purpose == "Acknowledge" else Kind.DECISION,
+        kind=Kind.ACKNOWLEDGEMENT if decision.purpose == ACKNOWLEDGE else Kind.DECISION,
         at=decision.decided_at,
         hour=None,
         from_=decision.by,

@@ -9,104 +9,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
+from surefoot.api.v1alpha1.approval import Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
-from surefoot.api.v1alpha1.rollout import CheckpointPlan, Role
-from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Phase, RoleStatus
-from surefoot.domain.requests import Request, is_recorded, who
-from surefoot.domain.steps import HoldPolicy, hold_of, index_of
+from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.requests import Request
+from surefoot.reports.checkpoints import CheckpointReport, checkpoints_of, reports_of
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
-from surefoot.reports.requests import (
-    all_said,
-    asked_of,
-    is_acknowledgement,
-    is_as_counted,
-    part_of,
-    requested_by,
-)
-from surefoot.reports.steps import Stage, Step, goal, step_of, undone_by
+from surefoot.reports.requests import all_said, is_as_counted, part_of, requested_by
+from surefoot.reports.signatures import Signature, approvals_of, roles_of, signatures_of
+from surefoot.reports.steps import Stage, Step, evidence_of, goal, hold_before, step_of, undone_by
 
-CONDITIONS = "Conditions"
-"""The purpose by which evidence tells a report that conditions are met."""
-ACKNOWLEDGE = "Acknowledge"
 NO_GO = "NoGo"
 _OVER = frozenset({RequestState.VOID, RequestState.EXPIRED})
-
-
-class Signature(Part):
-    """What one role was asked, and what was answered. ``None`` is unknown.
-
-    ``decision`` is empty while nobody has decided, and then all that follows from it too. ``key``
-    is empty where there is no detached signature, and the sections where they say nothing.
-    """
-
-    role: str
-    type: str | None
-    approval: str | None
-    asked_of: str | None
-    state: str | None
-    decision: str = ""
-    by: str = ""
-    verified: bool | None = None
-    key: str | None = ""
-    decided_at: datetime | None = None
-    expires_at: datetime | None = None
-    counts: bool | None
-    """Whether it counts; for a step that was taken, whether it was counted."""
-    why: str
-    """Until when it counts, or why it does not."""
-    rationale: str | None = ""
-    metrics_summary: str | None = ""
-    security_status: str | None = ""
-    risk_assessment: str | None = ""
-
-
-class Acknowledgement(Part):
-    """What a party of a handoff or meeting says of its outcome."""
-
-    party: str
-    approval: str
-    asked_of: str | None
-    state: str | None
-    decision: str = ""
-    by: str = ""
-    verified: bool | None = None
-    decided_at: datetime | None = None
-    reason: str | None = ""
-
-
-class Test(Part):
-    """A test result of a report."""
-
-    name: str
-    passed: int
-    total: int
-
-
-class CheckpointReport(Part):
-    """A checkpoint of the step being left. ``decision`` is empty while nobody has decided."""
-
-    name: str
-    type: str | None
-    checkpoint: str | None
-    asked_of: str | None
-    due_at: datetime | None = None
-    late: bool | None = None
-    state: str | None
-    decision: str = ""
-    by: str = ""
-    verified: bool | None = None
-    decided_at: datetime | None = None
-    counts: bool | None
-    why: str
-    summary: str | None = ""
-    report: str | None = ""
-    required_action: str | None = ""
-    known_before: str | None = ""
-    """What was known when it was asked for; for a meeting on a conflict, what each party said."""
-    tests: tuple[Test, ...] | None = ()
-    acknowledgements: tuple[Acknowledgement, ...] = ()
 
 
 class AskedFor(Part):
@@ -218,6 +133,8 @@ class Document(Report):
     """The conditions that held when it was taken, with their reasons."""
     missing: tuple[StillMissing, ...]
     earlier: tuple[Earlier, ...]
+    is_recorded: bool
+    """Whether the record says what the step was taken on; always so before it is taken."""
     notes: tuple[str, ...]
     """What could not be known, and why."""
 
@@ -231,14 +148,9 @@ def document_of(dossier: Dossier, to: int | None) -> Document:
     status = dossier.rollout.status
     entry = step.entry
     taken = step.stage is Stage.TAKEN
-    approvals = _approvals(dossier, step)
-    checkpoints = _checkpoints(dossier, step)
-    signatures = (*_signatures(dossier, step, approvals), *_of_the_record(step, approvals))
-    reports = (
-        *(_report(dossier, step, each) for each in checkpoints),
-        *_reports_of_the_record(step, checkpoints),
-        *_not_yet_asked(dossier, step, checkpoints),
-    )
+    approvals = approvals_of(dossier, step)
+    checkpoints = checkpoints_of(dossier, step)
+    signatures = signatures_of(dossier, step, approvals)
     missing = () if taken else _missing(dossier, step)
     verdict, said = _verdict(dossier, step, signatures, missing)
     soak = entry.evidence.soak if entry is not None else None
@@ -262,7 +174,7 @@ def document_of(dossier: Dossier, to: int | None) -> Document:
         requested_by=requested_by(dossier),
         as_of=dossier.now,
         signatures=signatures,
-        checkpoints=reports,
+        checkpoints=reports_of(dossier, step, checkpoints),
         conditions=_conditions(step, (*approvals, *checkpoints)),
         dissent=_dissent(dossier, (*approvals, *checkpoints)),
         soak_required=soak.required if soak is not None else None,
@@ -273,6 +185,7 @@ def document_of(dossier: Dossier, to: int | None) -> Document:
         held=entry.evidence.conditions if entry is not None else (),
         missing=missing,
         earlier=tuple(_earlier(dossier, step)),
+        is_recorded=step.stage is not Stage.TAKEN or _says_on_what(step),
         notes=tuple(_notes(dossier, step)),
     )
 
@@ -294,453 +207,6 @@ def _attempt(dossier: Dossier, step: Step) -> int | None:
     return dossier.rollout.status.attempt or 0
 
 
-# Which requests are about the step
-
-
-def _counted(step: Step) -> dict[str, DecisionEvidence]:
-    """What the transition used, by UID."""
-    decisions = step.entry.evidence.decisions if step.entry is not None else ()
-    return {each.uid: each for each in decisions}
-
-
-def _is_counted(step: Step, request: Request) -> bool:
-    if step.entry is None:
-        return request.status.state is RequestState.USED
-    is_named = request.status.counted_for == step.entry.transition_id
-    return is_named or request.metadata.uid in _counted(step)
-
-
-def _approvals(dossier: Dossier, step: Step) -> tuple[Approval, ...]:
-    """The Approvals by which roles were asked about this step, in whatever round."""
-    named = {each.approval for each in dossier.rollout.status.approvals}
-    found = [
-        approval
-        for approval in dossier.approvals
-        if not is_acknowledgement(approval)
-        and _leads_there(step, approval)
-        and (
-            _belongs(dossier, step, approval)
-            or (step.stage is Stage.ASKED and approval.metadata.name in named)
-        )
-    ]
-    return tuple(sorted(found, key=lambda each: (part_of(each), each.spec.request.round)))
-
-
-def _leads_there(step: Step, approval: Approval) -> bool:
-    asked = approval.spec.request
-    return asked.to == step.asked_to and (asked.from_ == 100) == (step.to is None)
-
-
-def _checkpoints(dossier: Dossier, step: Step) -> tuple[Checkpoint, ...]:
-    """The Checkpoints of the percentage being left, in whatever round."""
-    found = [
-        checkpoint
-        for checkpoint in dossier.checkpoints
-        if checkpoint.spec.request.conditions_of is None
-        and checkpoint.spec.request.percent == step.from_
-        and _belongs(dossier, step, checkpoint)
-    ]
-    return tuple(sorted(found, key=_when_asked))
-
-
-def _when_asked(checkpoint: Checkpoint) -> tuple[str, str, int]:
-    asked, created = checkpoint.spec.request, checkpoint.metadata.creation_timestamp
-    return (created.isoformat() if created else "", asked.name, asked.round)
-
-
-def _belongs(dossier: Dossier, step: Step, request: Request) -> bool:
-    """Whether it was asked in the attempt that the document is about."""
-    asked = request.spec.request
-    if step.stage is not Stage.TAKEN:
-        return asked.attempt == (dossier.rollout.status.attempt or 0)
-    if step.entry is None:
-        return _is_counted(step, request)
-    of_it = (asked.plan_hash, asked.attempt) == (step.entry.plan_hash, step.entry.attempt)
-    return _is_counted(step, request) or (of_it and request.status.state is not RequestState.USED)
-
-
-# Signatures
-
-
-def _signatures(
-    dossier: Dossier, step: Step, approvals: tuple[Approval, ...]
-) -> Iterable[Signature]:
-    """A row for each request, and for each role of a step ahead that nobody was asked as yet."""
-    evidence = _counted(step)
-    judged = {}
-    if step.stage is Stage.ASKED:
-        judged = {each.role: each for each in dossier.rollout.status.approvals}
-    found: list[Signature] = []
-    for approval in approvals:
-        now = judged.get(part_of(approval))
-        if approval.metadata.uid in evidence:
-            found.append(_as_counted(step, approval, evidence[approval.metadata.uid]))
-        elif now is not None and now.approval == approval.metadata.name:
-            found += _as_judged(approval, judged.pop(part_of(approval)))
-        else:
-            found.append(_as_it_says(step, approval))
-    if step.stage is not Stage.TAKEN:
-        known = {part_of(each) for each in approvals}
-        found += [_role_not_asked(role) for role in judged.values() if role.role not in known]
-        planned = [role for role in _roles(dossier, step) if role.name not in known | {*judged}]
-        found += [_planned(role) for role in planned]
-    return sorted(found, key=lambda each: each.role)
-
-
-def _hold(dossier: Dossier, step: Step) -> HoldPolicy:
-    spec = dossier.rollout.spec
-    return hold_of(spec, index_of(spec, step.from_) if step.from_ is not None else None)
-
-
-def _roles(dossier: Dossier, step: Step) -> tuple[Role, ...]:
-    policy = _hold(dossier, step).approvals
-    return policy.roles if policy is not None else ()
-
-
-def _words(approval: Approval) -> dict[str, str]:
-    spec = approval.spec
-    return {
-        "rationale": spec.reason or "",
-        "metrics_summary": spec.metrics_summary or "",
-        "security_status": spec.security_status or "",
-        "risk_assessment": spec.risk_assessment or "",
-    }
-
-
-_UNKNOWN_WORDS = {"metrics_summary": None, "security_status": None, "risk_assessment": None}
-
-
-def _asked(approval: Approval) -> dict[str, str]:
-    return {
-        "role": part_of(approval),
-        "type": approval.spec.request.type.value,
-        "approval": approval.metadata.name,
-        "asked_of": asked_of(approval),
-    }
-
-
-def _as_counted(step: Step, approval: Approval, evidence: DecisionEvidence) -> Signature:
-    """A signature that the transition used, with the words that go with it where they are left."""
-    is_same = is_as_counted(approval, evidence)
-    words: dict[str, str | None] = {**_UNKNOWN_WORDS, "rationale": None}
-    if is_same:
-        words |= _words(approval)
-    words["rationale"] = words["rationale"] or evidence.reason or None
-    unsigned = is_same and approval.spec.signature is None
-    return Signature(
-        **_asked(approval),
-        **_of_evidence(step, evidence, is_unsigned=unsigned),
-        expires_at=approval.status.expires_at if is_same else None,
-        **words,
-    )
-
-
-def _of_evidence(step: Step, evidence: DecisionEvidence, *, is_unsigned: bool) -> dict[str, object]:
-    entry = step.entry
-    is_whole = entry is not None and not entry.evidence.shortened
-    key: str | None = "" if is_unsigned or is_whole else None
-    return {
-        "state": RequestState.USED.value,
-        "decision": evidence.decision,
-        "by": evidence.by,
-        "verified": evidence.verified,
-        "key": evidence.signature.key if evidence.signature is not None else key,
-        "decided_at": evidence.decided_at,
-        "counts": True,
-        "why": _counted_for(step),
-    }
-
-
-def _counted_for(step: Step) -> str:
-    return f"counted for {step.entry.transition_id}" if step.entry is not None else "counted"
-
-
-def _of_the_record(step: Step, approvals: tuple[Approval, ...]) -> list[Signature]:
-    """What the transition used and no object is left of."""
-    left = {approval.metadata.uid for approval in approvals}
-    return [
-        Signature(
-            role=each.role,
-            type=None,
-            approval=each.name,
-            asked_of=None,
-            **_of_evidence(step, each, is_unsigned=False),
-            rationale=each.reason or None,
-            **_UNKNOWN_WORDS,
-        )
-        for each in _counted(step).values()
-        if each.kind == "Approval" and each.purpose is None and each.uid not in left
-    ]
-
-
-def _as_it_says(step: Step, approval: Approval) -> Signature:
-    """A signature by its own object alone."""
-    spec, status = approval.spec, approval.status
-    if spec.decision is None or spec.decided_by is None:
-        return Signature(
-            **_asked(approval), state=status.state.value, counts=False, why=_why_not(approval)
-        )
-    counted = _is_counted(step, approval)
-    is_same = not counted or status.used_generation in (None, approval.metadata.generation)
-    if not is_same:
-        unknown = {**_UNKNOWN_WORDS, "rationale": None}
-        return Signature(
-            **_asked(approval), state=status.state.value, counts=True, why="counted", **unknown
-        )
-    last = status.decisions[-1] if is_recorded(approval) else None
-    return Signature(
-        **_asked(approval),
-        state=status.state.value,
-        decision=spec.decision.value,
-        by=spec.decided_by.username,
-        verified=last.verified if last is not None else None,
-        key="" if spec.signature is None else None,
-        decided_at=last.seen_at if last is not None else None,
-        expires_at=status.expires_at,
-        counts=counted or (None if status.state is RequestState.GO else False),
-        why=_counted_for(step) if counted else _why_not(approval),
-        **_words(approval),
-    )
-
-
-def _why_not(approval: Approval) -> str:
-    status = approval.status
-    if status.void_reason:
-        return status.void_reason
-    if status.state is RequestState.EXPIRED:
-        return "it has expired"
-    if status.state is RequestState.USED:
-        return f"it was used by {status.counted_for}"
-    return "nobody has signed" if approval.spec.decision is None else ""
-
-
-def _as_judged(approval: Approval, now: RoleStatus) -> list[Signature]:
-    """The signature that is current, as the operator judges it."""
-    signer = approval.spec.decided_by
-    is_same = (now.by or None) == (signer.username if signer is not None else None)
-    if not is_same:
-        # A NO-GO that stands beside what another has said on the same request since.
-        own = [_role_not_asked(now, approval)]
-        return own if signer is None else [_as_it_says_of_another(approval), *own]
-    return [
-        Signature(
-            **_asked(approval),
-            state=now.state.value,
-            decision=approval.spec.decision.value if approval.spec.decision is not None else "",
-            by=now.by or "",
-            verified=now.verified,
-            key=now.key or ("" if approval.spec.signature is None else None),
-            decided_at=now.decided_at,
-            expires_at=now.expires_at,
-            counts=_counts(now),
-            why=now.message,
-            **(_words(approval) if signer is not None else {}),
-        )
-    ]
-
-
-def _as_it_says_of_another(approval: Approval) -> Signature:
-    step = Step(None, None, Stage.ASKED)
-    return _as_it_says(step, approval).model_copy(update={"counts": None})
-
-
-def _counts(now: RoleStatus) -> bool:
-    """The operator's message says what is in the way; without one, nothing is."""
-    return now.state is RequestState.GO and not now.message
-
-
-def _role_not_asked(now: RoleStatus, approval: Approval | None = None) -> Signature:
-    said = [] if approval is None else [each for each in all_said(approval) if each.by == now.by]
-    decision = {RequestState.GO: Decision.GO, RequestState.NO_GO: Decision.NO_GO}.get(now.state)
-    return Signature(
-        role=now.role,
-        type=approval.spec.request.type.value if approval is not None else None,
-        approval=now.approval,
-        asked_of=asked_of(approval) if approval is not None else None,
-        state=now.state.value,
-        decision=decision.value if decision is not None else "",
-        by=now.by or "",
-        verified=now.verified,
-        key=now.key or "",
-        decided_at=now.decided_at,
-        expires_at=now.expires_at,
-        counts=_counts(now),
-        why=now.message,
-        rationale=said[-1].reason if said else ("" if decision is None else None),
-    )
-
-
-def _planned(role: Role) -> Signature:
-    return Signature(
-        role=role.name,
-        type=role.type.value,
-        approval=None,
-        asked_of=who(role.users, role.groups),
-        state=RequestState.PENDING.value,
-        counts=False,
-        why="nobody is asked yet",
-    )
-
-
-# Checkpoints
-
-
-def _report(dossier: Dossier, step: Step, checkpoint: Checkpoint) -> CheckpointReport:
-    spec, status, asked = checkpoint.spec, checkpoint.status, checkpoint.spec.request
-    evidence = _counted(step).get(checkpoint.metadata.uid)
-    counted = _is_counted(step, checkpoint) if step.stage is Stage.TAKEN else None
-    given = [each for each in all_said(checkpoint) if each.stands]
-    is_same = evidence is None or is_as_counted(checkpoint, evidence)
-    about = CheckpointReport(
-        name=asked.name,
-        type=asked.type.value,
-        checkpoint=checkpoint.metadata.name,
-        asked_of=asked_of(checkpoint),
-        due_at=asked.due_at,
-        late=_is_late(dossier, checkpoint),
-        state=status.state.value,
-        counts=counted if counted is not None else _is_go(checkpoint),
-        why=_counted_for(step) if counted else status.void_reason or "",
-        known_before=asked.evidence or "",
-        acknowledgements=tuple(_acknowledgements(dossier, step, checkpoint)),
-    )
-    if evidence is not None:
-        about = about.model_copy(update=_decided_by(evidence))
-    elif given:
-        about = about.model_copy(
-            update={
-                "decision": given[-1].decision.value,
-                "by": given[-1].by,
-                "verified": given[-1].verified,
-                "decided_at": given[-1].at,
-            }
-        )
-    else:
-        return about
-    words: dict[str, object] = dict.fromkeys(("report", "required_action", "tests"))
-    words["summary"] = evidence.reason or None if evidence is not None else None
-    if is_same:
-        words = {
-            "summary": spec.summary or "",
-            "report": spec.report or "",
-            "required_action": spec.required_action or "",
-            "tests": tuple(Test(name=t.name, passed=t.passed, total=t.total) for t in spec.tests),
-        }
-    return about.model_copy(update=words)
-
-
-def _is_go(checkpoint: Checkpoint) -> bool | None:
-    """Whether it says GO now; None where that hangs on more than the object shows."""
-    if checkpoint.status.state is not RequestState.GO:
-        return False
-    return None
-
-
-def _is_late(dossier: Dossier, checkpoint: Checkpoint) -> bool:
-    due, status = checkpoint.spec.request.due_at, checkpoint.status
-    is_open = status.state is RequestState.PENDING and due is not None and due < dossier.now
-    return status.late or is_open
-
-
-def _decided_by(evidence: DecisionEvidence) -> dict[str, object]:
-    return {
-        "decision": evidence.decision,
-        "by": evidence.by,
-        "verified": evidence.verified,
-        "decided_at": evidence.decided_at,
-    }
-
-
-def _acknowledgements(
-    dossier: Dossier, step: Step, checkpoint: Checkpoint
-) -> Iterable[Acknowledgement]:
-    left = set()
-    for approval in dossier.approvals:
-        asked = approval.spec.request
-        if asked.acknowledges is None or asked.acknowledges.uid != checkpoint.metadata.uid:
-            continue
-        left.add(approval.metadata.uid)
-        given = [each for each in all_said(approval) if each.stands]
-        yield Acknowledgement(
-            party=asked.role,
-            approval=approval.metadata.name,
-            asked_of=asked_of(approval),
-            state=approval.status.state.value,
-            decision=given[-1].decision.value if given else "",
-            by=given[-1].by if given else "",
-            verified=given[-1].verified if given else None,
-            decided_at=given[-1].at if given else None,
-            reason=given[-1].reason if given else "",
-        )
-    begin = f"{checkpoint.metadata.name}-ack-"
-    yield from _acknowledged_by_record(step, begin, left)
-
-
-def _acknowledged_by_record(step: Step, begin: str, left: set[str]) -> Iterable[Acknowledgement]:
-    """Those that no object is left of. Their names are made from the Checkpoint's."""
-    for each in _counted(step).values():
-        is_one = each.purpose == ACKNOWLEDGE and each.name.startswith(begin)
-        if is_one and each.uid not in left:
-            yield Acknowledgement(
-                party=each.role,
-                approval=each.name,
-                asked_of=None,
-                state=RequestState.USED.value,
-                **_decided_by(each),
-                reason=each.reason or None,
-            )
-
-
-def _reports_of_the_record(
-    step: Step, checkpoints: tuple[Checkpoint, ...]
-) -> Iterable[CheckpointReport]:
-    """What the transition used and no object is left of."""
-    left = {each.metadata.uid for each in checkpoints}
-    for each in _counted(step).values():
-        if each.kind != "Checkpoint" or each.purpose is not None or each.uid in left:
-            continue
-        yield CheckpointReport(
-            name=each.role,
-            type=None,
-            checkpoint=each.name,
-            asked_of=None,
-            state=RequestState.USED.value,
-            **_decided_by(each),
-            counts=True,
-            why=_counted_for(step),
-            summary=each.reason or None,
-            report=None,
-            required_action=None,
-            known_before=None,
-            tests=None,
-            acknowledgements=tuple(_acknowledged_by_record(step, f"{each.name}-ack-", set())),
-        )
-
-
-def _not_yet_asked(
-    dossier: Dossier, step: Step, checkpoints: tuple[Checkpoint, ...]
-) -> Iterable[CheckpointReport]:
-    """Checkpoints of the plan that are not opened yet."""
-    if step.stage is Stage.TAKEN:
-        return
-    known = {each.spec.request.name for each in checkpoints}
-    for plan in _hold(dossier, step).checkpoints:
-        if plan.name not in known:
-            yield _planned_report(plan)
-
-
-def _planned_report(plan: CheckpointPlan) -> CheckpointReport:
-    return CheckpointReport(
-        name=plan.name,
-        type=plan.type.value,
-        checkpoint=None,
-        asked_of=who(plan.reporter.users, plan.reporter.groups),
-        state=RequestState.PENDING.value,
-        counts=False,
-        why="it is not open yet",
-    )
-
-
 # What goes with them
 
 
@@ -754,7 +220,7 @@ def _conditions(step: Step, requests: Iterable[Request]) -> tuple[AskedFor, ...]
 
 
 def _asked_for(step: Step, request: Request) -> Iterable[AskedFor]:
-    evidence = _counted(step).get(request.metadata.uid)
+    evidence = evidence_of(step).get(request.metadata.uid)
     if evidence is not None and not is_as_counted(request, evidence):
         return
     known = {each.name: each for each in request.status.conditions}
@@ -919,12 +385,12 @@ def _counted_out(
     signatures: tuple[Signature, ...],
     missing: tuple[StillMissing, ...],
 ) -> str:
-    roles, policy = _roles(dossier, step), _hold(dossier, step).approvals
+    roles, policy = roles_of(dossier, step), hold_before(dossier, step).approvals
     if not roles:
         return "the step is not taken; nobody has to sign for it"
     agreed = len({each.role for each in signatures if each.counts} & {r.name for r in roles})
     needed = policy.quorum if policy is not None and policy.quorum is not None else len(roles)
-    said = f"{agreed} of {needed} signatures that are needed count"
+    said = f"{agreed} of {needed} needed signatures count"
     if needed != len(roles):
         said += f" ({len(roles)} roles may sign)"
     if agreed >= needed and missing:
@@ -956,6 +422,12 @@ def _earlier(dossier: Dossier, step: Step) -> Iterable[Earlier]:
             undone_by=undone.transition_id if undone is not None else None,
             undone_at=undone.at if undone is not None else None,
         )
+
+
+def _says_on_what(step: Step) -> bool:
+    """A shortened entry has its decisions, unless not even these had room."""
+    evidence = step.entry.evidence if step.entry is not None else None
+    return evidence is not None and (not evidence.shortened or bool(evidence.decisions))
 
 
 def _notes(dossier: Dossier, step: Step) -> Iterable[str]:

@@ -8,6 +8,9 @@ from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.requests import Request, is_recorded, people_asked, who
 from surefoot.reports.dossier import Dossier
 
+ACKNOWLEDGE = "Acknowledge"
+"""The purpose by which evidence tells an acknowledgement."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

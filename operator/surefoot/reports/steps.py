@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from surefoot.api.v1alpha1.rollout_status import Transition, TransitionType
-from surefoot.domain.steps import index_of, next_index, previous_percent
+from surefoot.api.v1alpha1.approval import RequestState
+from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
+from surefoot.domain.requests import Request
+from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index, previous_percent
 from surefoot.errors import ReportError
 from surefoot.reports.dossier import Dossier
 
@@ -74,6 +76,42 @@ def undone_by(dossier: Dossier, entry: Transition) -> Transition | None:
         ),
         None,
     )
+
+
+def evidence_of(step: Step) -> dict[str, DecisionEvidence]:
+    """What the transition used, by UID."""
+    decisions = step.entry.evidence.decisions if step.entry is not None else ()
+    return {each.uid: each for each in decisions}
+
+
+def is_counted(step: Step, request: Request) -> bool:
+    """Whether the transition used it; where that is not on record, whether one did."""
+    if step.entry is None:
+        return request.status.state is RequestState.USED
+    is_named = request.status.counted_for == step.entry.transition_id
+    return is_named or request.metadata.uid in evidence_of(step)
+
+
+def belongs(dossier: Dossier, step: Step, request: Request) -> bool:
+    """Whether it was asked in the attempt in which the step was taken, or is to be."""
+    asked = request.spec.request
+    if step.stage is not Stage.TAKEN:
+        return asked.attempt == (dossier.rollout.status.attempt or 0)
+    if step.entry is None:
+        return is_counted(step, request)
+    of_it = (asked.plan_hash, asked.attempt) == (step.entry.plan_hash, step.entry.attempt)
+    return is_counted(step, request) or (of_it and request.status.state is not RequestState.USED)
+
+
+def hold_before(dossier: Dossier, step: Step) -> HoldPolicy:
+    """What the plan asks for before the step may be taken."""
+    spec = dossier.rollout.spec
+    return hold_of(spec, index_of(spec, step.from_) if step.from_ is not None else None)
+
+
+def counted_for(step: Step) -> str:
+    """Which transition used something, in words."""
+    return f"counted for {step.entry.transition_id}" if step.entry is not None else "counted"
 
 
 def _leads_to(entry: Transition, to: int | None) -> bool:
