@@ -6,7 +6,9 @@ Nobody writes it: it is a view over the requests with all their decisions, and o
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
@@ -52,7 +54,7 @@ class Message(Part):
     at: datetime | None
     hour: int | None
     """Whole hours since the start."""
-    from_: str
+    from_: Annotated[str, Field(alias="from")]
     to: str
     message: str
     action_required: str

@@ -7,7 +7,9 @@ the history entry keeps is known.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
@@ -106,7 +108,7 @@ class Document(Report):
     namespace: str
     rollout: str
     uid: str
-    from_: int | None
+    from_: Annotated[int | None, Field(alias="from")]
     to: str
     stage: Stage
     verdict: str

@@ -1,5 +1,7 @@
 """Who may acknowledge what, and what a GO asks for, from the command line."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.plugin.test_plugin_writes import APPROVE, FakeHttp, server, typed
@@ -12,7 +14,7 @@ DECIDED = {"decision": "GO", "summary": "built", "decidedBy": {"username": "atla
 ACKNOWLEDGE = ("acknowledge", HANDOFF, "--reason=taken over")
 
 
-def raw_acknowledgement(role: str = "receiver", state: str = "Pending", **asked: object) -> JSON:
+def raw_acknowledgement(role: str = "receiver", state: str = "Pending", **asked: Any) -> JSON:
     """By which hudson is asked to take over."""
     reference = {"name": HANDOFF, "uid": f"uid-{HANDOFF}", "generation": 2}
     asked = {"groups": [], "users": ["hudson"], "acknowledges": reference} | asked
@@ -75,7 +77,7 @@ def test_acknowledgement_by_key_is_told_how(server: FakeHttp) -> None:
     assert f"surefoot sign {HANDOFF}-ack-receiver -n shop --decision GO" in said
 
 
-def handoff(**decided: object) -> JSON:
+def handoff(**decided: Any) -> JSON:
     """From atlas to hudson."""
     return raw_checkpoint(decided, type="Handoff", receiver={"users": ["hudson"]})
 
