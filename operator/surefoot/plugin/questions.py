@@ -38,8 +38,16 @@ def is_current(rollout: Rollout, request: Request) -> bool:
     asked, status = request.spec.request, rollout.status
     is_open = request.status.state not in FINAL
     is_of_plan = asked.plan_hash == status.plan_hash and asked.attempt == (status.attempt or 0)
-    is_here = is_acknowledgement(request) or _percent_left(request) == status.percent
+    is_here = _is_about_another(request) or _percent_left(request) == status.percent
     return asked.rollout.uid == rollout.metadata.uid and is_open and is_of_plan and is_here
+
+
+def _is_about_another(request: Request) -> bool:
+    """Whether it is about what somebody decided, and not about where the rollout stands."""
+    asked = request.spec.request
+    if isinstance(asked, ApprovalRequest):
+        return asked.purpose is Purpose.ACKNOWLEDGE
+    return asked.conditions_of is not None
 
 
 def _percent_left(request: Request) -> int:
@@ -108,11 +116,12 @@ def unused_go(
 def current_checkpoint(
     rollout: Rollout, checkpoints: Iterable[Checkpoint], name: str
 ) -> Checkpoint | None:
-    """The Checkpoint of this name that is asked now."""
+    """The Checkpoint of this name in the plan that is asked now, or the object of this name."""
     asked = [
         checkpoint
         for checkpoint in checkpoints
-        if checkpoint.spec.request.name == name and is_current(rollout, checkpoint)
+        if name in (_name_to_type(checkpoint), checkpoint.metadata.name)
+        and is_current(rollout, checkpoint)
     ]
     return max(asked, key=lambda checkpoint: checkpoint.spec.request.round, default=None)
 
@@ -125,6 +134,12 @@ def acknowledgements_named(approvals: Iterable[JSON], name: str) -> list[JSON]:
         if (acknowledged := approval["spec"]["request"].get("acknowledges")) is not None
         and name in (approval["metadata"]["name"], acknowledged["name"])
     ]
+
+
+def _name_to_type(checkpoint: Checkpoint) -> str:
+    """What tells it from others: several GOs may ask for conditions, each has its report."""
+    asked = checkpoint.spec.request
+    return asked.name if asked.conditions_of is None else checkpoint.metadata.name
 
 
 def why_role_is_not_asked(rollout: Rollout, role: str) -> str:
@@ -179,7 +194,7 @@ def command_for(request: Request) -> str:
         asked = request.spec.request
         is_handoff = asked.type is CheckpointType.HANDOFF
         return (
-            f"kubectl surefoot checkpoint {asked.rollout.name} {asked.name} "
+            f"kubectl surefoot checkpoint {asked.rollout.name} {_name_to_type(request)} "
             f"-n {request.metadata.namespace} --go --summary {LEFT_OPEN}"
             f"{f' --required-action {LEFT_OPEN}' if is_handoff else ''}"
         )
@@ -200,6 +215,8 @@ def about(request: Request) -> str:
     """What is asked, in words."""
     asked = request.spec.request
     if not isinstance(asked, ApprovalRequest):
+        if asked.conditions_of is not None:
+            return f"{asked.rollout.name}: what the GO {asked.conditions_of.name} asks for is met"
         return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
     if asked.acknowledges is not None:
         return (

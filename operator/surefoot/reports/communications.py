@@ -114,6 +114,8 @@ _ORDER = tuple(Kind)
 def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
     """By time; of one moment, what was asked comes before what was answered."""
     start = next((e.at for e in dossier.history if e.type is TransitionType.START), None)
+    # When an object was made is known to the second only.
+    start = start.replace(microsecond=0) if start is not None else None
     known = [each for each in found if each.at is not None]
     known.sort(key=lambda each: (each.at, _ORDER.index(each.kind), each.about))
     for each in known:

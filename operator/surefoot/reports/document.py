@@ -20,7 +20,16 @@ from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.requests import all_said, is_as_counted, part_of, requested_by
 from surefoot.reports.signatures import Signature, approvals_of, roles_of, signatures_of
-from surefoot.reports.steps import Stage, Step, evidence_of, goal, hold_before, step_of, undone_by
+from surefoot.reports.steps import (
+    UPWARDS,
+    Stage,
+    Step,
+    evidence_of,
+    goal,
+    hold_before,
+    step_of,
+    undone_by,
+)
 
 NO_GO = "NoGo"
 _OVER = frozenset({RequestState.VOID, RequestState.EXPIRED})
@@ -347,6 +356,10 @@ def _verdict(
 ) -> tuple[str, str]:
     if step.stage is Stage.TAKEN:
         return "GO", _taken(dossier, step)
+    pending = dossier.rollout.status.pending
+    if pending is not None and pending.type in UPWARDS and pending.to == step.to:
+        at = _moment(pending.recorded_at)
+        return "GO", f"decided at {at}; transition {pending.transition_id} is being written"
     against = _against(dossier, step)
     if against:
         return "NO-GO", "; ".join(against)

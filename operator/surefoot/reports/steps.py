@@ -10,7 +10,8 @@ from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index, pre
 from surefoot.errors import ReportError
 from surefoot.reports.dossier import Dossier
 
-_UPWARDS = frozenset({TransitionType.START, TransitionType.ADVANCE, TransitionType.COMPLETE})
+UPWARDS = frozenset({TransitionType.START, TransitionType.ADVANCE, TransitionType.COMPLETE})
+"""What takes a step."""
 
 
 class Stage(StrEnum):
@@ -115,7 +116,7 @@ def counted_for(step: Step) -> str:
 
 
 def _leads_to(entry: Transition, to: int | None) -> bool:
-    if entry.type not in _UPWARDS:
+    if entry.type not in UPWARDS:
         return False
     return (entry.type is TransitionType.COMPLETE) == (to is None) and to in (None, entry.to)
 

@@ -139,6 +139,26 @@ def test_condition_that_is_none_is_a_wrong_use(server: FakeHttp, words: tuple[st
     assert server.written == []
 
 
+def test_conditions_of_several_gos_are_told_apart(server: FakeHttp) -> None:
+    """Each by its own report, also once the step was taken."""
+    server.approvals = []
+    server.checkpoints = []
+    for number, role in enumerate(("lead", "security")):
+        reference = {"name": f"checkout-25-{role}", "uid": f"uid-{role}", "generation": 1}
+        asked = {"name": "conditions", "conditionsOf": reference, "percent": number}
+        report = raw_checkpoint(reporter={"users": ["hudson"]}, **asked)
+        report["metadata"] |= {"name": f"checkout-25-{role}-conditions", "uid": role}
+        server.checkpoints.append(report)
+    _, said = typed("inbox")
+    for role in ("lead", "security"):
+        assert f"checkout: what the GO checkout-25-{role} asks for is met" in said
+        assert f"surefoot checkpoint checkout checkout-25-{role}-conditions -n shop --go" in said
+    words = ("checkpoint", "checkout", "checkout-25-lead-conditions", "--go", "--summary=done")
+    assert typed(*words)[0] == 0
+    ((path, _),) = server.written
+    assert path.endswith("/checkout-25-lead-conditions")
+
+
 REPORT = ("checkpoint", "checkout", "hour-48", "--summary=built")
 
 

@@ -202,6 +202,18 @@ def test_signatures_alone_do_not_take_the_step() -> None:
     assert made.decided.endswith("and the step is not taken: something else is missing")
 
 
+def test_step_that_is_being_taken_is_decided() -> None:
+    """The flag is not written yet."""
+    intent = {"transitionId": "soon", "type": "Advance", "from": 10, "to": 25, "reason": "x"}
+    pending = intent | {"recordedAt": NOW.isoformat()}
+    made = document_of(dossier(signed(), status={"pending": pending}), 25)
+    assert (made.verdict, made.decided) == (
+        "GO",
+        "decided at 2026-03-01 10:00:00 UTC; transition soon is being written",
+    )
+    assert document_of(dossier(status={"pending": pending}), 100).verdict == "NOT DECIDED"
+
+
 def test_no_go_that_stands_is_the_decision() -> None:
     """In the words that the status has, once."""
     message = "security is NO-GO by hudson: a leak; it holds until its signer decides again"
@@ -407,7 +419,7 @@ def test_step_that_the_history_no_longer_has_is_unknown() -> None:
 
 def test_step_that_was_passed_by_was_never_taken() -> None:
     """As a whole record shows."""
-    start = advance(**{"type": "Start", "from": None, "to": 25})
+    start = advance() | {"type": "Start", "from": None}
     with pytest.raises(ReportError, match="never took a step to 10 %"):
         document_of(taken(entry=start), 10)
 

@@ -167,7 +167,9 @@ def checkpoint(
     name: RolloutName,
     checkpoint: Annotated[
         str,
-        typer.Argument(metavar="CHECKPOINT", callback=a_name, help="Its name in the plan."),
+        typer.Argument(
+            metavar="CHECKPOINT", callback=an_object, help="Its name in the plan, or the object's."
+        ),
     ],
     *,
     go: Annotated[
