@@ -145,7 +145,7 @@ def test_conditions_of_several_gos_are_told_apart(server: FakeHttp) -> None:
     server.checkpoints = []
     for number, role in enumerate(("lead", "security")):
         reference = {"name": f"checkout-25-{role}", "uid": f"uid-{role}", "generation": 1}
-        asked = {"name": "conditions", "conditionsOf": reference, "percent": number}
+        asked: JSON = {"name": "conditions", "conditionsOf": reference, "percent": number}
         report = raw_checkpoint(reporter={"users": ["hudson"]}, **asked)
         report["metadata"] |= {"name": f"checkout-25-{role}-conditions", "uid": role}
         server.checkpoints.append(report)
