@@ -1,5 +1,6 @@
 """approve, reject, withdraw, checkpoint, acknowledge."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -92,8 +93,10 @@ def approve(
     context: Context = None,
 ) -> None:
     """Sign GO for the step that a Rollout asks about."""
-    said = _said(reason, risk_assessment, metrics_summary, security_status)
-    said |= _asked_for(condition, blocking_condition)
+    said = {
+        **texts(reason, risk_assessment, metrics_summary, security_status),
+        **_asked_for(condition, blocking_condition),
+    }
     _decide("GO", name, selector, role, said, where=Where(namespace, context=context), yes=yes)
 
 
@@ -111,7 +114,7 @@ def reject(
     context: Context = None,
 ) -> None:
     """Sign NO-GO for the step that a Rollout asks about: it holds until you decide again."""
-    said = _said(reason, risk_assessment, metrics_summary, security_status)
+    said = texts(reason, risk_assessment, metrics_summary, security_status)
     _decide("NO-GO", name, selector, role, said, where=Where(namespace, context=context), yes=yes)
 
 
@@ -127,13 +130,14 @@ def withdraw(
 ) -> None:
     """Turn your own GO that nothing has used yet into a NO-GO."""
     where = Where(namespace, context=context)
-    said: dict[str, object] = {"reason": reason}
+    said = {"reason": reason}
     _decide("NO-GO", name, selector, role, said, where=where, yes=yes, withdraws=True)
 
 
-def _said(
+def texts(
     reason: str, risk: str | None, metrics: str | None, security: str | None
-) -> dict[str, object]:
+) -> dict[str, str]:
+    """What a person says with a decision, by the fields of `spec`; what they left out is absent."""
     parts = {
         "reason": reason,
         "riskAssessment": risk,
@@ -148,7 +152,7 @@ def _decide(
     name: str | None,
     selector: str | None,
     role: str,
-    said: dict[str, object],
+    said: Mapping[str, object],
     *,
     where: Where,
     yes: bool,
