@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
+from surefoot.api.v1alpha1.approval import Approval, Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout import Role
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, RoleStatus
 from surefoot.domain.requests import is_recorded, who
@@ -11,7 +11,6 @@ from surefoot.reports.rendering import Part
 from surefoot.reports.requests import (
     all_said,
     asked_of,
-    is_acknowledgement,
     is_as_counted,
     part_of,
 )
@@ -60,7 +59,7 @@ def approvals_of(dossier: Dossier, step: Step) -> tuple[Approval, ...]:
     found = [
         approval
         for approval in dossier.approvals
-        if not is_acknowledgement(approval)
+        if approval.spec.request.purpose is Purpose.ADVANCE
         and _leads_there(step, approval)
         and (
             belongs(dossier, step, approval)
@@ -98,10 +97,11 @@ def _of_requests(dossier: Dossier, step: Step, approvals: tuple[Approval, ...]) 
         else:
             found.append(_as_it_says(step, approval))
     if step.stage is not Stage.TAKEN:
-        known = {part_of(each) for each in approvals}
-        found += [_role_not_asked(role) for role in judged.values() if role.role not in known]
-        planned = [role for role in roles_of(dossier, step) if role.name not in known | {*judged}]
-        found += [_planned(role) for role in planned]
+        # Perhaps a NO-GO that was given on the way to another percentage, and stands here too.
+        by_name = {each.metadata.name: each for each in dossier.approvals}
+        found += [_by_judgement(each, by_name.get(each.approval or "")) for each in judged.values()]
+        said = {each.role for each in found}
+        found += [_planned(role) for role in roles_of(dossier, step) if role.name not in said]
     return found
 
 
@@ -229,9 +229,9 @@ def _as_judged(approval: Approval, now: RoleStatus) -> list[Signature]:
     signer = approval.spec.decided_by
     is_same = (now.by or None) == (signer.username if signer is not None else None)
     if not is_same:
-        # A NO-GO that stands beside what another has said on the same request since.
-        own = [_role_not_asked(now, approval)]
-        return own if signer is None else [_as_it_says_of_another(approval), *own]
+        new = _not_judged(approval)
+        # A NO-GO may stand beside what another has said on the same request since.
+        return [new] if now.by is None else [new, _by_judgement(now, approval)]
     return [
         Signature(
             **_asked(approval),
@@ -249,9 +249,11 @@ def _as_judged(approval: Approval, now: RoleStatus) -> list[Signature]:
     ]
 
 
-def _as_it_says_of_another(approval: Approval) -> Signature:
-    step = Step(None, None, Stage.ASKED)
-    return _as_it_says(step, approval).model_copy(update={"counts": None})
+def _not_judged(approval: Approval) -> Signature:
+    """What a request says, where the operator says something else of the role."""
+    said = _as_it_says(Step(None, None, Stage.ASKED), approval)
+    why = said.why or "the operator has not judged it"
+    return said.model_copy(update={"counts": None, "why": why})
 
 
 def _counts(now: RoleStatus) -> bool:
@@ -259,7 +261,8 @@ def _counts(now: RoleStatus) -> bool:
     return now.state is RequestState.GO and not now.message
 
 
-def _role_not_asked(now: RoleStatus, approval: Approval | None = None) -> Signature:
+def _by_judgement(now: RoleStatus, approval: Approval | None) -> Signature:
+    """A role as the operator judges it, with the words that it goes by where they are left."""
     said = [] if approval is None else [each for each in all_said(approval) if each.by == now.by]
     decision = {RequestState.GO: Decision.GO, RequestState.NO_GO: Decision.NO_GO}.get(now.state)
     return Signature(

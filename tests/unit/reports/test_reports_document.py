@@ -181,6 +181,7 @@ def test_go_that_does_not_count_is_not_counted() -> None:
     (given,) = made.signatures
     assert (given.counts, given.state) == (False, "Void")
     assert "a trigger fired" in given.why
+    assert "### security: GO by hudson (does not count)\n\n> low" in markdown(made)
 
 
 def test_quorum_is_told_from_all() -> None:
@@ -244,6 +245,30 @@ def test_no_go_beside_a_go_of_another_on_the_same_request_is_not_lost() -> None:
         ("thon", "GO", "fine by me"),
         ("hudson", "NO-GO", "a leak"),
     }
+
+
+def test_no_go_to_another_percentage_that_stands_here_too_is_told() -> None:
+    """Beside the request that is open."""
+    other = signed(to=100, spec={"decision": "NO-GO", "reason": "a leak"})
+    other["metadata"] |= {"name": "checkout-100-security", "uid": "other"}
+    other["status"]["decisions"] = [said("hudson", "NO-GO", "a leak")]
+    standing = judged("NoGo", "security is NO-GO by hudson", approval="checkout-100-security")
+    made = document_of(dossier(raw_approval(), other, status={"approvals": [standing]}), 25)
+    assert (made.verdict, made.decided) == ("NO-GO", "security is NO-GO by hudson")
+    assert [(each.decision, each.rationale) for each in made.signatures] == [
+        ("", ""),
+        ("NO-GO", "a leak"),
+    ]
+
+
+def test_go_that_the_operator_has_not_judged_yet_does_not_count_as_yet() -> None:
+    """Nor is it said not to."""
+    new = judged("Pending", "security must be signed by group security", by=None)
+    made = document_of(dossier(signed(), status={"approvals": [new]}), 25)
+    assert [(each.by, each.counts, each.why) for each in made.signatures] == [
+        ("hudson", None, "the operator has not judged it")
+    ]
+    assert made.decided == "0 of 1 needed signatures count"
 
 
 def test_every_round_stands_in_the_document() -> None:
