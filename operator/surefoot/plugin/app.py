@@ -2,9 +2,17 @@
 
 import typer
 
-from surefoot.plugin.commands import checking, deciding, halting, looking, recording, steering
+from surefoot.plugin.commands import (
+    checking,
+    deciding,
+    halting,
+    looking,
+    recording,
+    reporting,
+    steering,
+)
 
-GROUPS = (looking, checking, deciding, steering, halting, recording)
+GROUPS = (looking, checking, deciding, steering, halting, recording, reporting)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",

@@ -7,6 +7,7 @@ from typing import Any
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
 from surefoot.api.v1alpha1.approval import Approval, Decision
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, lacks_required_action
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
@@ -18,6 +19,7 @@ OF_AN_EARLIER_DECISION = (
     "metricsSummary",
     "securityStatus",
     "report",
+    "requiredAction",
     "tests",
     "dissent",
 )
@@ -59,7 +61,7 @@ async def decide(session: Session, name: str | None, selector: str | None, answe
             raise
         except SurefootError as error:
             faults.append(error)
-    return await _write(session, prepared, answer, me, faults)
+    return await write(session, prepared, answer, me, faults)
 
 
 async def report(session: Session, name: str, answer: Answer) -> int:
@@ -72,8 +74,20 @@ async def report(session: Session, name: str, answer: Answer) -> int:
     found = questions.current_checkpoint(rollout, asked, answer.subject)
     if found is None:
         raise Declined(questions.why_checkpoint_is_not_asked(rollout, answer.subject))
+    lacks_action = answer.decision is Decision.GO and "requiredAction" not in answer.said
+    if lacks_action and lacks_required_action(_without_decision(found)):
+        raise Declined(
+            f"{answer.subject} is a handoff: its GO must also say what the receiver has to do: "
+            f"--required-action {questions.LEFT_OPEN}"
+        )
     prepared = Prepared("checkpoints", known[found.metadata.name], found)
-    return await _write(session, [prepared], answer, me, [])
+    return await write(session, [prepared], answer, me, [])
+
+
+def _without_decision(found: Checkpoint) -> CheckpointSpec:
+    """What is left of a Checkpoint's words when it is decided: those of a draft only."""
+    is_draft = found.spec.decision is None
+    return found.spec if is_draft else found.spec.model_copy(update={"required_action": None})
 
 
 async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> Prepared:
@@ -115,13 +129,14 @@ def _can_be_go(rollout: Rollout, approval: Approval, answer: Answer, me: Person)
         )
 
 
-async def _write(
+async def write(
     session: Session,
     prepared: list[Prepared],
     answer: Answer,
     me: Person,
     faults: list[SurefootError],
 ) -> int:
+    """Ask whether it is meant, write each, and tell. Answers with the exit code for all."""
     about = "\n".join(f"  {questions.about(each.request)}" for each in prepared)
     question = f"{answer.decision.value} by {me.username} for\n{about}\nIs that meant?"
     if prepared and not meant(question, asks=answer.asks):

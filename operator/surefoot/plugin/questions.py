@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.approval import (
     Approval,
     ApprovalRequest,
@@ -11,7 +12,7 @@ from surefoot.api.v1alpha1.approval import (
     Signing,
     lacking_sections,
 )
-from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Rollout
 from surefoot.domain.requests import (
     FINAL,
@@ -19,6 +20,7 @@ from surefoot.domain.requests import (
     decide_command,
     is_excluded,
     is_persons_name,
+    who,
 )
 
 LEFT_OPEN = '"…"'
@@ -36,8 +38,16 @@ def is_current(rollout: Rollout, request: Request) -> bool:
     asked, status = request.spec.request, rollout.status
     is_open = request.status.state not in FINAL
     is_of_plan = asked.plan_hash == status.plan_hash and asked.attempt == (status.attempt or 0)
-    is_here = is_acknowledgement(request) or _percent_left(request) == status.percent
+    is_here = _is_about_another(request) or _percent_left(request) == status.percent
     return asked.rollout.uid == rollout.metadata.uid and is_open and is_of_plan and is_here
+
+
+def _is_about_another(request: Request) -> bool:
+    """Whether it is about what somebody decided, and not about where the rollout stands."""
+    asked = request.spec.request
+    if isinstance(asked, ApprovalRequest):
+        return asked.purpose is Purpose.ACKNOWLEDGE
+    return asked.conditions_of is not None
 
 
 def _percent_left(request: Request) -> int:
@@ -106,13 +116,30 @@ def unused_go(
 def current_checkpoint(
     rollout: Rollout, checkpoints: Iterable[Checkpoint], name: str
 ) -> Checkpoint | None:
-    """The Checkpoint of this name that is asked now."""
+    """The Checkpoint of this name in the plan that is asked now, or the object of this name."""
     asked = [
         checkpoint
         for checkpoint in checkpoints
-        if checkpoint.spec.request.name == name and is_current(rollout, checkpoint)
+        if name in (_name_to_type(checkpoint), checkpoint.metadata.name)
+        and is_current(rollout, checkpoint)
     ]
     return max(asked, key=lambda checkpoint: checkpoint.spec.request.round, default=None)
+
+
+def acknowledgements_named(approvals: Iterable[JSON], name: str) -> list[JSON]:
+    """The acknowledgements of the Checkpoint of this name; or the one of this name itself."""
+    return [
+        approval
+        for approval in approvals
+        if (acknowledged := approval["spec"]["request"].get("acknowledges")) is not None
+        and name in (approval["metadata"]["name"], acknowledged["name"])
+    ]
+
+
+def _name_to_type(checkpoint: Checkpoint) -> str:
+    """What tells it from others: several GOs may ask for conditions, each has its report."""
+    asked = checkpoint.spec.request
+    return asked.name if asked.conditions_of is None else checkpoint.metadata.name
 
 
 def why_role_is_not_asked(rollout: Rollout, role: str) -> str:
@@ -165,12 +192,19 @@ def command_for(request: Request) -> str:
     """The whole command that answers a request, but for what only the person knows."""
     if isinstance(request, Checkpoint):
         asked = request.spec.request
+        is_handoff = asked.type is CheckpointType.HANDOFF
         return (
-            f"kubectl surefoot checkpoint {asked.rollout.name} {asked.name} "
+            f"kubectl surefoot checkpoint {asked.rollout.name} {_name_to_type(request)} "
             f"-n {request.metadata.namespace} --go --summary {LEFT_OPEN}"
+            f"{f' --required-action {LEFT_OPEN}' if is_handoff else ''}"
         )
-    if is_acknowledgement(request) or needs_a_signature(request):
+    if needs_a_signature(request):
         return decide_command(request)
+    if is_acknowledgement(request):
+        return (
+            f"kubectl surefoot acknowledge {request.metadata.name} "
+            f"-n {request.metadata.namespace} --reason {LEFT_OPEN}"
+        )
     parts = ["reason", *(part.value for part in request.spec.request.required_sections)]
     said = " ".join(f"{OPTIONS[part]} {LEFT_OPEN}" for part in parts)
     where = f"{request.spec.request.rollout.name} -n {request.metadata.namespace}"
@@ -181,6 +215,20 @@ def about(request: Request) -> str:
     """What is asked, in words."""
     asked = request.spec.request
     if not isinstance(asked, ApprovalRequest):
+        if asked.conditions_of is not None:
+            return f"{asked.rollout.name}: what the GO {asked.conditions_of.name} asks for is met"
         return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
+    if asked.acknowledges is not None:
+        return (
+            f"{asked.rollout.name}: acknowledgement of {asked.acknowledges.name}, as {asked.role}"
+        )
     what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
     return f"{asked.rollout.name} {what}, as {asked.role}"
+
+
+def may_be_answered_by(request: Request) -> str:
+    """Who may answer, and who of them may not, in words."""
+    asked = request.spec.request
+    people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
+    said = who(people.users, people.groups)
+    return f"{said}, but not {', '.join(asked.excluded_users)}" if asked.excluded_users else said

@@ -125,4 +125,5 @@ def _environment(**options: Any) -> Environment:
 # Markdown has its own escapes, by `printed`; HTML gets Jinja's.
 _ENVIRONMENT = _environment(finalize=printed, autoescape=False)
 _PAGES = _environment(autoescape=True)
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+# Images would be loaded from elsewhere, by whoever opens the page.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")

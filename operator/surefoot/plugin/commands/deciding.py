@@ -1,11 +1,13 @@
-"""approve, reject, withdraw, checkpoint."""
+"""approve, reject, withdraw, checkpoint, acknowledge."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from surefoot.plugin.commands.options import (
+    NAME,
     Context,
     MaybeRolloutName,
     Namespace,
@@ -21,6 +23,7 @@ from surefoot.plugin.commands.options import (
 
 LONGEST_REPORT = 32 * 1024
 """Characters that the API server takes."""
+LONGEST_OBJECT_NAME = 253
 
 Role = Annotated[
     str, typer.Option("--role", metavar="ROLE", callback=a_name, help="As whom, in the plan.")
@@ -42,6 +45,27 @@ SecurityStatus = Annotated[
     str | None,
     typer.Option(metavar="TEXT", callback=a_text, help="Security concerns, or that none are left."),
 ]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition", metavar='"NAME: TEXT"', help="What the GO asks for; may be repeated."
+    ),
+]
+BlockingConditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--blocking-condition",
+        metavar='"NAME: TEXT"',
+        help="The same; and before it is met, the GO does not count.",
+    ),
+]
+
+
+def an_object(value: str) -> str:
+    """The name of a Checkpoint or Approval, which is made from several names."""
+    if len(value) <= LONGEST_OBJECT_NAME and NAME.fullmatch(value):
+        return value
+    raise typer.BadParameter(f"{value!r} is not the name of an object")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +74,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(reject)
     app.command()(withdraw)
     app.command()(checkpoint)
+    app.command()(acknowledge)
 
 
 def approve(
@@ -60,13 +85,18 @@ def approve(
     risk_assessment: RiskAssessment = None,
     metrics_summary: MetricsSummary = None,
     security_status: SecurityStatus = None,
+    condition: Conditions = None,
+    blocking_condition: BlockingConditions = None,
     selector: Selector = None,
     yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
     """Sign GO for the step that a Rollout asks about."""
-    said = texts(reason, risk_assessment, metrics_summary, security_status)
+    said = {
+        **texts(reason, risk_assessment, metrics_summary, security_status),
+        **_asked_for(condition, blocking_condition),
+    }
     _decide("GO", name, selector, role, said, where=Where(namespace, context=context), yes=yes)
 
 
@@ -122,7 +152,7 @@ def _decide(
     name: str | None,
     selector: str | None,
     role: str,
-    said: dict[str, str],
+    said: Mapping[str, object],
     *,
     where: Where,
     yes: bool,
@@ -141,7 +171,9 @@ def checkpoint(
     name: RolloutName,
     checkpoint: Annotated[
         str,
-        typer.Argument(metavar="CHECKPOINT", callback=a_name, help="Its name in the plan."),
+        typer.Argument(
+            metavar="CHECKPOINT", callback=an_object, help="Its name in the plan, or the object's."
+        ),
     ],
     *,
     go: Annotated[
@@ -160,6 +192,20 @@ def checkpoint(
         list[str] | None,
         typer.Option(metavar="NAME=PASSED/TOTAL", help="A test's result; may be repeated."),
     ] = None,
+    required_action: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", callback=a_text, help="What the receiver of a handoff must do next."
+        ),
+    ] = None,
+    dissent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BY=STATEMENT", help="Who did not agree in a meeting; may be repeated."
+        ),
+    ] = None,
+    condition: Conditions = None,
+    blocking_condition: BlockingConditions = None,
     yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
@@ -172,6 +218,14 @@ def checkpoint(
         said["report"] = _read(report)
     if test:
         said["tests"] = [_test(each) for each in test]
+    if required_action is not None:
+        said["requiredAction"] = required_action
+    if dissent:
+        said["dissent"] = [_dissent(each) for each in dissent]
+    asked_for = _asked_for(condition, blocking_condition)
+    if asked_for and not go:
+        raise typer.BadParameter("conditions are what a GO asks for: a NO-GO has none")
+    said |= asked_for
     from surefoot.api.v1alpha1.approval import Decision
     from surefoot.plugin import deciding, session
 
@@ -179,6 +233,65 @@ def checkpoint(
     answer = deciding.Answer(decision, checkpoint, said, asks=not yes)
     where = Where(namespace, context=context)
     session.run(where, lambda now: deciding.report(now, name, answer))
+
+
+def acknowledge(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="OBJECT",
+            callback=an_object,
+            help="The Checkpoint that was decided, or the Approval that acknowledges it.",
+        ),
+    ],
+    *,
+    reason: Reason,
+    no_go: Annotated[
+        bool, typer.Option("--no-go", help="Refuse it: the step holds until you acknowledge.")
+    ] = False,
+    yes: Yes = False,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Confirm the outcome of a handoff or a meeting, as whoever must."""
+    from surefoot.api.v1alpha1.approval import Decision
+    from surefoot.plugin import acknowledging, deciding, session
+
+    decision = Decision.NO_GO if no_go else Decision.GO
+    answer = deciding.Answer(decision, name, {"reason": reason}, asks=not yes)
+    where = Where(namespace, context=context)
+    session.run(where, lambda now: acknowledging.acknowledge(now, answer))
+
+
+def _asked_for(plain: list[str] | None, blocking: list[str] | None) -> dict[str, object]:
+    """The conditions of a GO; nothing where it asks for nothing."""
+    found = [
+        *(_condition("--condition", each, blocks=False) for each in plain or ()),
+        *(_condition("--blocking-condition", each, blocks=True) for each in blocking or ()),
+    ]
+    names = [each["name"] for each in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise typer.BadParameter(f"the condition {twice} is there twice")
+    return {"conditions": found} if found else {}
+
+
+def _condition(option: str, text: str, *, blocks: bool) -> dict[str, object]:
+    name, colon, said = (part.strip() for part in text.partition(":"))
+    if not (colon and said and name and a_name(name)):
+        raise typer.BadParameter(
+            f"{option}: {text!r} is not NAME: TEXT, such as 'watch: watch the queue for a day'"
+        )
+    return {"name": name, "text": said, "blocking": blocks}
+
+
+def _dissent(text: str) -> dict[str, object]:
+    by, _, statement = (part.strip() for part in text.partition("="))
+    if not (by and statement):
+        raise typer.BadParameter(
+            f"--dissent: {text!r} is not BY=STATEMENT, such as hudson='it is not proved'"
+        )
+    return {"by": by, "statement": statement}
 
 
 def _read(report: Path) -> str:
