@@ -31,7 +31,6 @@ def judged(**spec: Any) -> World:
 
 
 NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
-    ("target.format Flagd", {"target": {"configMapName": "x", "flags": ["f"], "format": "Flagd"}}),
     (
         "target.format GoFeatureFlag",
         {"target": {"configMapName": "x", "flags": ["f"], "format": "GoFeatureFlag"}},
@@ -42,7 +41,6 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
     ),
     ("rehearsal", {"rehearsal": {}}),
     ("delivery", {"delivery": {"metric": "errors", "within": "5m"}}),
-    ("cohorts", {"cohorts": [{"name": "c", "match": {"attribute": "a", "in": ["x"]}, "from": 50}]}),
 ]
 
 
