@@ -8,7 +8,6 @@ from typing import Any
 
 from surefoot.api.v1alpha1.approval import ApprovalSpec
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointTest, People
-from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.meta import ApiModel
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
@@ -490,7 +489,7 @@ LATER = (
         "Rollout",
         "cohort by what flagd itself adds",
         "attributes that begin with $flagd are the same for everybody",
-        Match,
+        Cohort,
         spec__cohorts=[
             {"name": "a", "match": {"attribute": "$flagd.flagKey", "in": ["x"]}, "from": 50}
         ],

@@ -8,6 +8,7 @@ import pytest
 from surefoot.domain.config_map import adoption
 from surefoot.domain.flagd import FLAGD_KEY, flagd_document
 from surefoot.domain.snapshot import ConfigMap
+from tests.contract.manifests import example
 from tests.support.flagd import evaluator, is_in
 from tests.support.world import (
     START,
@@ -547,3 +548,19 @@ def test_at_100_percent_every_cohort_of_a_valid_plan_is_in() -> None:
     world.run_until(100, hours(10))
     assert (stands(world), excluded(world, "payments")) == ((True, "CameIn"), set())
     assert world.now >= START + hours(9)
+
+
+def test_example_is_a_valid_plan() -> None:
+    """Three cohorts are off at the start, each for a reason of its own; two shares are reported."""
+    spec = example("cohorts")["spec"]
+    world = World(a_rollout(**spec), metrics={"data-share": steady(0.4)})
+    world.settle()
+    assert world.percent == 10
+    assert {cohort.name: cohort.reason for cohort in world.status.cohorts} == {
+        "data": "CameIn",
+        "financial": "BelowFrom",
+        "external-api": "BelowFrom",
+        "database-writers": "BelowFrom",
+    }
+    assert world.status.balance is not None
+    assert world.status.balance.unknown == ("financial",)

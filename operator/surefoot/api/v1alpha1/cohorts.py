@@ -4,10 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from surefoot.api.v1alpha1.meta import SET_LIST, ApiModel, Rule
-
-OF_THE_EVALUATOR = "$flagd"
-"""What flagd adds to every context by itself: the same for everybody, so it tells nobody apart."""
+from surefoot.api.v1alpha1.meta import SET_LIST, ApiModel
 
 
 class Match(ApiModel):
@@ -26,13 +23,3 @@ class Match(ApiModel):
         tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=64), *SET_LIST
     ] = ()
     """Its values that are not meant."""
-
-    rules = (
-        Rule(
-            cel=f"!self.attribute.startsWith('{OF_THE_EVALUATOR}')",
-            message="attributes that begin with $flagd are the same for everybody: name one of "
-            "your own",
-            holds=lambda match: not match.attribute.startswith(OF_THE_EVALUATOR),
-            field=".attribute",
-        ),
-    )

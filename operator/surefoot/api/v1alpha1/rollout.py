@@ -8,7 +8,7 @@ from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import RoleType, Section, Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
-from surefoot.api.v1alpha1.cohorts import OF_THE_EVALUATOR, Match
+from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
@@ -133,6 +133,8 @@ class RiskStatus(StrEnum):
 
 FLAG_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
 """What a ConfigMap takes for a key: neither "." nor anything that begins with ".."."""
+OF_THE_EVALUATOR = "$flagd"
+"""What flagd adds to every context by itself: the same for everybody, so it tells nobody apart."""
 RESERVED_KEYS = ("flags.flagd", "flags.flagd.json", "flags.goff.yaml")
 _FLAG_ITEM = Annotated[str, Field(min_length=1, max_length=128, pattern=FLAG_KEY)]
 
@@ -561,6 +563,13 @@ class Cohort(ApiModel):
             cel="!has(self.untilCheckpoint) || !has(self.untilGate)",
             message="at most one of untilCheckpoint and untilGate must be given",
             holds=lambda cohort: cohort.until_checkpoint is None or cohort.until_gate is None,
+        ),
+        Rule(
+            cel=f"!self.match.attribute.startsWith('{OF_THE_EVALUATOR}')",
+            message="attributes that begin with $flagd are the same for everybody: name one of "
+            "your own",
+            holds=lambda cohort: not cohort.match.attribute.startswith(OF_THE_EVALUATOR),
+            field=".match.attribute",
         ),
     )
 
