@@ -194,7 +194,7 @@ def cohort_statuses(situation: Situation, status: RolloutStatus) -> tuple[Cohort
             name=cohort.name,
             included=False,
             reason="Removed",
-            message="off, and no longer in the plan: comes in with the next step",
+            message="no longer in the plan: comes in with the next step",
         )
         for cohort in _committed(status)
         if cohort.name not in names and not cohort.included
@@ -237,8 +237,8 @@ def _standing(
         return True, "CameIn", is_so
     reason = _reason(before, status.percent)
     if reason == "AwaitsNextStep":
-        return False, reason, "off until the next step"
-    return False, reason, f"off, comes in {_condition(cohort)}"
+        return False, reason, "comes in with the next step"
+    return False, reason, f"comes in {_condition(cohort)}"
 
 
 def _condition(cohort: Cohort) -> str:

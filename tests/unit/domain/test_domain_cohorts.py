@@ -337,7 +337,7 @@ def test_status_names_the_risk_and_what_is_waited_for() -> None:
     world.run_until(50, hours(3))
     (on,) = world.status.cohorts
     assert (before.reason, before.message) == ("NotStarted", "comes in from 50 %")
-    assert (off.included, off.from_, off.message) == (False, 50, "off, comes in from 50 %")
+    assert (off.included, off.from_, off.message) == (False, 50, "comes in from 50 %")
     assert (on.included, on.message) == (True, "takes part since 50 %")
     for cohort in (before, off, on):
         assert cohort.risk is not None
@@ -351,8 +351,8 @@ def test_what_is_waited_for_is_named() -> None:
     other = gated(START + hours(9))
     other.settle()
     assert [cohort.message for cohort in (*world.status.cohorts, *other.status.cohorts)] == [
-        "off, comes in from 10 %, once checkpoint cache-warm is GO",
-        "off, comes in from 10 %, with a step at which gate warm holds",
+        "comes in from 10 %, once checkpoint cache-warm is GO",
+        "comes in from 10 %, with a step at which gate warm holds",
     ]
 
 

@@ -202,7 +202,7 @@ COHORTS: dict[str, Any] = {
             "included": False,
             "from": 50,
             "reason": "BelowFrom",
-            "message": "off, comes in from 50 %",
+            "message": "comes in from 50 %",
             "risk": {"level": "High", "reason": "real money"},
             "shareUnknown": "financial-share: not measured yet",
         },
@@ -237,7 +237,7 @@ def test_explanation_has_a_line_for_each_cohort() -> None:
     assert lines[lines.index("Cohorts:") :] == [
         "Cohorts:",
         (
-            "  financial is out: off, comes in from 50 %; high risk: real money; "
+            "  financial is out: comes in from 50 %; high risk: real money; "
             "share unknown (financial-share: not measured yet)"
         ),
         "  data is in: takes part since 10 %; share 0.31",
