@@ -34,10 +34,10 @@ def a_cohort(name: str = "payments", from_: int = 50, **changes: Any) -> dict[st
     return {"name": name, "match": match, "from": from_} | changes
 
 
-def a_world(*cohorts: dict[str, Any], metrics: Any = None, **spec: Any) -> World:
+def a_world(*cohorts: dict[str, Any], **spec: Any) -> World:
     """A rollout with cohorts, an hour at each step."""
     plan: dict[str, Any] = {"target": TARGET, "hold": {"soak": "1h"}, "cohorts": list(cohorts)}
-    return World(a_rollout(**plan | spec), metrics=metrics or {})
+    return World(a_rollout(**plan | spec))
 
 
 def excluded(world: World, *names: str) -> set[str]:
@@ -134,6 +134,22 @@ def test_gate_without_data_lets_nobody_in() -> None:
     world.metrics["warm"] = steady(None)
     world.run_until(50, hours(3))
     assert (stands(world), excluded(world, "payments")) == ((False, "AwaitsGate"), {"payments"})
+
+
+def test_gate_that_has_nothing_to_compare_with_yet_lets_nobody_in() -> None:
+    """At the step that records the first baseline it is not required, which is not measured."""
+    world = a_world(
+        a_cohort(from_=10, untilGate="cost"),
+        metrics=[a_metric("cost")],
+        gates=[a_gate("cost", atMost="200%", relativeTo="Baseline")],
+        hold={"soak": "1h"},
+        steps=steps_of(10, 25, 50, 100, first={"baseline": "30m"}),
+    )
+    world.metrics["cost"] = steady(1.0)
+    world.run_until(25, hours(2))
+    assert (stands(world), excluded(world, "payments")) == ((False, "AwaitsGate"), {"payments"})
+    world.run_until(50, hours(2))
+    assert (stands(world), excluded(world, "payments")) == ((True, "CameIn"), set())
 
 
 def test_gate_that_holds_does_not_let_in_below_the_percentage() -> None:
@@ -360,9 +376,9 @@ def balanced(**shares: float | None) -> World:
     """Cohorts of these shares of the work."""
     world = a_world(
         *(a_cohort(name, 10, metric=name) for name in shares),
-        metrics={name: steady(share) for name, share in shares.items()},
+        metrics=[a_metric(name) for name in shares],
     )
-    world.edit(metrics=[a_metric(name) for name in shares])
+    world.metrics |= {name: steady(share) for name, share in shares.items()}
     world.run(minutes(1))
     return world
 
