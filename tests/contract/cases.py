@@ -12,6 +12,7 @@ from surefoot.api.v1alpha1.meta import ApiModel
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     CheckpointPlan,
+    Cohort,
     Gate,
     GateCondition,
     Role,
@@ -442,6 +443,13 @@ TRIGGERS = (
     refuses("Rollout", "two triggers of one name", '"errors"', spec__triggers=trigger(above=1) * 2),
 )
 
+_UNTIL: dict[str, dict[str, Any]] = {
+    "percentage alone": {},
+    "checkpoint": {"untilCheckpoint": "hour-48"},
+    "gate": {"untilGate": "errors", "risk": {"level": "High", "reason": "real money"}},
+    "percentage, measured": {"metric": "payments-share"},
+}
+
 LATER = (
     takes(
         "Rollout", "two rollouts awaited", spec__dependsOn=[{"rollout": "a.b", "atLeast": 1}] * 2
@@ -451,6 +459,61 @@ LATER = (
         "two cohorts of one name",
         '"twin"',
         spec__cohorts=[{"name": "twin", "match": {"attribute": "a"}, "from": 50}] * 2,
+    ),
+    *(
+        takes(
+            "Rollout",
+            f"cohort until a {what}",
+            spec__cohorts=[
+                {"name": "a", "match": {"attribute": "a", "in": ["x"]}, "from": 0, **until}
+            ],
+        )
+        for what, until in _UNTIL.items()
+    ),
+    refuses(
+        "Rollout",
+        "cohort until a checkpoint and a gate",
+        "at most one of untilCheckpoint and untilGate",
+        Cohort,
+        spec__cohorts=[
+            {
+                "name": "a",
+                "match": {"attribute": "a", "in": ["x"]},
+                "from": 50,
+                "untilCheckpoint": "hour-48",
+                "untilGate": "errors",
+            }
+        ],
+    ),
+    refuses(
+        "Rollout",
+        "cohort by what flagd itself adds",
+        "attributes that begin with $flagd are the same for everybody",
+        Cohort,
+        spec__cohorts=[
+            {"name": "a", "match": {"attribute": "$flagd.flagKey", "in": ["x"]}, "from": 50}
+        ],
+    ),
+    refuses(
+        "Rollout",
+        "risk without a reason",
+        "reason",
+        spec__cohorts=[
+            {
+                "name": "a",
+                "match": {"attribute": "a", "in": ["x"]},
+                "from": 50,
+                "risk": {"level": "High", "reason": ""},
+            }
+        ],
+    ),
+    takes("Rollout", "bucketed by account", spec__target__bucketingKey="accountId"),
+    refuses(
+        "Rollout",
+        "bucketed by what is the same for everybody",
+        "name a bucketingKey of your own",
+        Target,
+        spec__target__bucketingKey="$flagd.timestamp",
     ),
     refuses(
         "Rollout",

@@ -179,7 +179,16 @@ COMPLETE: Mapping[str, Manifest] = {
                     "name": "payments",
                     "match": {"attribute": "workload", "in": ["payments"], "notIn": ["test"]},
                     "from": 50,
-                }
+                    "untilCheckpoint": "hour-48",
+                    "risk": {"level": "High", "reason": "real money"},
+                    "metric": "payments-share",
+                },
+                {
+                    "name": "search",
+                    "match": {"attribute": "workload", "in": ["search"]},
+                    "from": 25,
+                    "untilGate": "some",
+                },
             ],
             "spec.schedule": {
                 "timeZone": "Europe/Berlin",

@@ -20,8 +20,10 @@ from surefoot.api.v1alpha1.meta import (
     ROLLOUT_UID_ANNOTATION,
     TRANSITION_ID_ANNOTATION,
 )
-from surefoot.api.v1alpha1.rollout import OnDelete, Rollout
-from surefoot.api.v1alpha1.rollout_status import Committed, PendingTransition
+from surefoot.api.v1alpha1.rollout import FlagFormat, OnDelete, Rollout
+from surefoot.api.v1alpha1.rollout_status import Committed, CommittedCohort, PendingTransition
+from surefoot.domain.cohorts import at_start
+from surefoot.domain.flagd import FLAGD_KEY, buckets_alike, flagd_document
 from surefoot.domain.snapshot import ConfigMap
 
 MANAGED_LABELS = MappingProxyType({MANAGED_BY_LABEL: "surefoot", MANAGED_LABEL: "true"})
@@ -49,7 +51,8 @@ def rendering_of(rollout: Rollout, transition: PendingTransition | Committed) ->
     else:
         percent, step = rollout.status.percent, rollout.status.step
     return Rendering(
-        data=_flag_data(rollout, percent, step, transition.transition_id, transition.recorded_at),
+        data=_flag_data(rollout, percent, step, transition.transition_id, transition.recorded_at)
+        | _documents(rollout, percent, transition.cohorts),
         labels=MANAGED_LABELS,
         annotations={
             ROLLOUT_ANNOTATION: rollout.metadata.name,
@@ -76,6 +79,17 @@ def _flag_data(
         data[flag] = str(percent)
         data[f"{flag}.json"] = text
     return data
+
+
+def _documents(
+    rollout: Rollout, percent: int, cohorts: tuple[CommittedCohort, ...]
+) -> dict[str, str]:
+    """What the format adds for all flags at once, by key."""
+    target = rollout.spec.target
+    if target.format is not FlagFormat.FLAGD:
+        return {}
+    excluded = tuple(cohort.match for cohort in cohorts if not cohort.included)
+    return {FLAGD_KEY: flagd_document(target.flags, percent, target.bucketing_key, excluded)}
 
 
 def written_at(config_map: ConfigMap, rollout: Rollout) -> datetime | None:
@@ -189,10 +203,10 @@ def _mark_differences(
     )
 
 
-def _quoted(text: str | None) -> str:
+def _quoted(text: str | None, length: int = 60) -> str:
     if text is None:
         return "absent"
-    return f'"{text if len(text) <= 60 else text[:59] + "…"}"'
+    return f'"{text if len(text) <= length else text[: length - 1] + "…"}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +221,8 @@ class Adoption:
 def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
     """Whether the Rollout can take this ConfigMap over without moving anybody."""
     flags = rollout.spec.target.flags
-    own_keys = {*flags, *(f"{flag}.json" for flag in flags)}
+    of_the_format = _documents(rollout, 0, ())
+    own_keys = {*flags, *(f"{flag}.json" for flag in flags), *of_the_format}
     foreign = sorted(set(config_map.data) - own_keys)
     if foreign or config_map.has_binary_data:
         keys = ", ".join(foreign) or "binaryData"
@@ -246,6 +261,16 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             f"({', '.join(map(str, percents))}); add a step with percent {percent} to adopt it "
             "without moving anybody",
         )
+    for key, expected in _documents(rollout, percent, at_start(rollout.spec, percent)).items():
+        found_document = config_map.data.get(key)
+        if found_document is not None and not buckets_alike(found_document, expected):
+            return Adoption(
+                None,
+                "AdoptedDocumentDiffers",
+                f"ConfigMap {config_map.name} has a document {key} that may let in others than "
+                f"{percent} % of {rollout.spec.target.bucketing_key} by this plan; remove it, or "
+                f"make it say {_quoted(expected, 1024)}",
+            )
     return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent} %")
 
 

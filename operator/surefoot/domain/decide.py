@@ -20,6 +20,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain import checkpoints, rehearsal, schedule
 from surefoot.domain.approvals import until_expiry
 from surefoot.domain.baseline import metric_of
+from surefoot.domain.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
 from surefoot.domain.compliance import answers
 from surefoot.domain.conditions import left_open
 from surefoot.domain.config_map import (
@@ -177,6 +178,7 @@ def _late_start(found: Review) -> PendingTransition | None:
         return None
     percent = int(text)
     index = index_of(rollout.spec, percent)
+    cohorts = at_start(rollout.spec, percent)
     return PendingTransition(
         transition_id=written,
         type=TransitionType.START,
@@ -188,7 +190,8 @@ def _late_start(found: Review) -> PendingTransition | None:
         attempt=situation.attempt,
         recorded_at=written_at(config_map, rollout) or situation.now,
         by=("surefoot",),
-        evidence=Evidence(decided_at=situation.now),
+        cohorts=cohorts,
+        evidence=Evidence(decided_at=situation.now, cohorts=evidence_of(cohorts, percent)),
     )
 
 
@@ -198,6 +201,7 @@ def _late_start(found: Review) -> PendingTransition | None:
 def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
     situation = found.situation
     spec = situation.rollout.spec
+    cohorts = at_rollback(situation.status, wanted.to)
     return PendingTransition(
         transition_id=transition_id(situation.rollout, TransitionType.ROLLBACK, wanted.to),
         type=TransitionType.ROLLBACK,
@@ -210,7 +214,10 @@ def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
         attempt=max(spec.attempt or 0, situation.attempt),
         recorded_at=situation.now,
         by=wanted.by,
-        evidence=found.evidence().model_copy(update={"decisions": ()}),
+        cohorts=cohorts,
+        evidence=found.evidence().model_copy(
+            update={"decisions": (), "cohorts": evidence_of(cohorts, wanted.to)}
+        ),
     )
 
 
@@ -228,6 +235,8 @@ def _take_the_step(found: Review) -> Plan:
     if not situation.has_started or situation.is_below_first:
         return _intend(found, _start_pending(found))
     to = situation.rollout.spec.steps[situation.next_index].percent
+    cohorts = at_step(situation, found.checkpoints.views, to)
+    evidence = _evidence_of_the_hold(found)
     return _intend(
         found,
         PendingTransition(
@@ -242,7 +251,13 @@ def _take_the_step(found: Review) -> Plan:
             attempt=situation.attempt,
             recorded_at=situation.now,
             by=_signers(found),
-            evidence=_evidence_of_the_hold(found),
+            cohorts=cohorts,
+            evidence=evidence.model_copy(
+                update={
+                    "cohorts": evidence_of(cohorts, to),
+                    "windows": (*evidence.windows, *windows_of(situation))[:80],
+                }
+            ),
         ),
     )
 
@@ -259,6 +274,7 @@ def _start_pending(found: Review) -> PendingTransition:
         if adopted is not None:
             percent, reason = adopted, "Adopted"
             message = f"ConfigMap {config_map.name} was adopted at {percent} %; nobody was moved"
+    cohorts = at_start(rollout.spec, percent)
     return PendingTransition(
         transition_id=transition_id(rollout, TransitionType.START, percent),
         type=TransitionType.START,
@@ -271,7 +287,10 @@ def _start_pending(found: Review) -> PendingTransition:
         attempt=situation.attempt,
         recorded_at=situation.now,
         by=("surefoot",),
-        evidence=found.evidence().model_copy(update={"decisions": ()}),
+        cohorts=cohorts,
+        evidence=found.evidence().model_copy(
+            update={"decisions": (), "cohorts": evidence_of(cohorts, percent)}
+        ),
     )
 
 

@@ -43,7 +43,7 @@ def write_due_in(
 
 def _may_flap(key: _Key) -> bool:
     kind, name = key
-    return kind in {"trigger", "outcome", "readiness", "compliance"} or (
+    return kind in {"trigger", "outcome", "readiness", "compliance", "share"} or (
         kind in {"condition", "blocker"} and name.partition("/")[0] in _FROM_METRICS
     )
 
@@ -84,6 +84,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "rehearsal"): status.rehearsal,
         ("status", "soak"): status.soak.required if status.soak else None,
         ("status", "requestedBy"): status.requested_by,
+        ("status", "cohorts"): tuple((c.name, c.included, c.message) for c in status.cohorts),
         ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
     }
     facts |= {
@@ -92,6 +93,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         for c in status.conditions
     }
     facts |= {("trigger", t.name): t.state for t in status.triggers}
+    facts |= {("share", c.name): c.share is None for c in status.cohorts}
     facts |= {("outcome", m.name): m.outcome for m in status.metrics}
     if status.readiness is not None:
         facts |= {("readiness", item.name): item.points for item in status.readiness.items}

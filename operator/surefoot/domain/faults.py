@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.rollout import (
     RolloutSpec,
     Trigger,
 )
+from surefoot.domain.cohorts import cohort_faults
 from surefoot.domain.config_map import adoption, belongs_to, is_offered
 from surefoot.domain.dependencies import dependency_faults
 from surefoot.domain.rehearsal import rehearsal_faults
@@ -23,6 +24,7 @@ from surefoot.domain.steps import ZERO, allowed_percents, hold_of
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, passes
 
 DEFAULT_EXPANSION_FACTOR = 3
+_BUILT = (FlagFormat.PERCENTAGE, FlagFormat.FLAGD)
 _ROUNDING = 1e-9
 """A factor such as 1.1 is not exact in binary; percentages are whole numbers."""
 
@@ -38,11 +40,18 @@ def plan_faults(snapshot: Snapshot) -> tuple[Missing, ...]:
         *_gate_faults(spec),
         *_baseline_faults(spec),
         *(_unknown_metric(spec, "coverage", spec.coverage.metric) if spec.coverage else ()),
+        *(
+            fault
+            for cohort in spec.cohorts
+            if cohort.metric is not None
+            for fault in _unknown_metric(spec, f"cohort {cohort.name}", cohort.metric)
+        ),
         *_checkpoint_faults(spec),
         *schedule_faults(spec.schedule),
         *dependency_faults(snapshot.rollout, snapshot.upstreams, snapshot.shared_namespaces),
         *scorecard_faults(spec),
         *rehearsal_faults(spec),
+        *cohort_faults(spec),
         *(fault for trigger in spec.triggers for fault in trigger_faults(snapshot, trigger)),
     )
 
@@ -106,10 +115,8 @@ def _stronger_claim(snapshot: Snapshot) -> str | None:
 def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
     """Parts of the contract that this version does not have yet: refused, never ignored."""
     asked = {
-        f"target.format {spec.target.format.value}": spec.target.format
-        is not FlagFormat.PERCENTAGE,
+        f"target.format {spec.target.format.value}": spec.target.format not in _BUILT,
         "delivery": spec.delivery is not None,
-        "cohorts": bool(spec.cohorts),
     }
     for what, is_asked in asked.items():
         if is_asked:

@@ -115,7 +115,9 @@ def _fors(rollout: Rollout, metric: str) -> tuple[timedelta, ...]:
         users += gate.of if gate.of is not None else (gate,)
     lengths = tuple(parse_duration(user.for_) for user in users if _metric_of(user) == metric)
     coverage = rollout.spec.coverage
-    is_looked_at = coverage is not None and coverage.metric == metric
+    is_looked_at = (coverage is not None and coverage.metric == metric) or any(
+        cohort.metric == metric for cohort in rollout.spec.cohorts
+    )
     return lengths or ((ZERO,) if is_looked_at or _records_baselines(rollout.spec) else ())
 
 

@@ -18,6 +18,7 @@ from surefoot.api.v1alpha1.meta import (
     ROLLOUT_UID_ANNOTATION,
 )
 from surefoot.api.v1alpha1.rollout import OnDelete
+from surefoot.domain.flagd import FLAGD_KEY, flagd_document
 from surefoot.domain.snapshot import ConfigMap
 
 
@@ -113,4 +114,6 @@ def _all_off(config_map: ConfigMap, now: datetime) -> dict[str, str]:
     for flag in flags:
         off[flag] = "0"
         off[f"{flag}.json"] = json.dumps(document, separators=(",", ":"))
+    if FLAGD_KEY in off:
+        off[FLAGD_KEY] = flagd_document(sorted(flags), 0, "")
     return off

@@ -64,6 +64,7 @@ def committed(rollout: Rollout, pending: PendingTransition, now: datetime) -> Ro
                 transition_id=pending.transition_id,
                 type=pending.type,
                 recorded_at=pending.recorded_at,
+                cohorts=pending.cohorts,
             ),
             "void_before": now if rolled_back else rollout.status.void_before,
             "triggers": (),
@@ -197,7 +198,7 @@ def _small_enough(item: Transition) -> Transition:
         {"decisions": keyed, **measured, "changed_fields": (), "conditions": ()},
         {"decisions": briefest, **measured, "changed_fields": evidence.changed_fields[:16]},
         {"decisions": briefest[:16], **measured, "changed_fields": ()},
-        {"decisions": (), **measured, "changed_fields": (), "conditions": ()},
+        {"decisions": (), **measured, "changed_fields": (), "conditions": (), "cohorts": None},
     ):
         shortened = evidence.model_copy(update={**smaller, "shortened": True})
         item = whole.model_copy(update={"evidence": shortened})

@@ -6,7 +6,13 @@ from typing import Any
 
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import Blocker, RoleStatus, SoakStatus
+from surefoot.api.v1alpha1.rollout_status import (
+    Balance,
+    Blocker,
+    RoleStatus,
+    RolloutStatus,
+    SoakStatus,
+)
 
 JSON = dict[str, Any]
 FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
@@ -73,6 +79,8 @@ def explanation(rollout: Rollout, now: datetime) -> JSON:
         "roles": [role.to_wire() for role in status.approvals],
         "triggers": [trigger.to_wire() for trigger in status.triggers],
         "metrics": [metric.to_wire() for metric in status.metrics],
+        "cohorts": [cohort.to_wire() for cohort in status.cohorts],
+        "balance": None if status.balance is None else status.balance.to_wire(),
     }
 
 
@@ -94,6 +102,7 @@ def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
         yield f"  asked by    {by.username}{behalf}{'' if by.verified else ' (not verified)'}"
     yield from _missing(rollout)
     yield from _roles(status.approvals)
+    yield from _cohorts(status)
     restless = [trigger for trigger in status.triggers if trigger.state.value != "Quiet"]
     if restless:
         yield "Triggers that are not quiet:"
@@ -155,3 +164,30 @@ def _roles(roles: tuple[RoleStatus, ...]) -> Iterator[str]:
         until = f" until {_moment(role.expires_at)}" if role.expires_at else ""
         message = f": {role.message}" if role.message else ""
         yield f"  {role.role} {role.state.value}{by}{until}{message}"
+
+
+def _cohorts(status: RolloutStatus) -> Iterator[str]:
+    if status.cohorts:
+        yield "Cohorts:"
+    for cohort in status.cohorts:
+        said = [f"  {cohort.name} is {'in' if cohort.included else 'out'}: {cohort.message}"]
+        if cohort.risk is not None:
+            said.append(f"{cohort.risk.level.lower()} risk: {cohort.risk.reason}")
+        if cohort.share is not None:
+            said.append(f"share {cohort.share}")
+        if cohort.share_unknown is not None:
+            said.append(f"share unknown ({cohort.share_unknown})")
+        yield "; ".join(said)
+    balance = status.balance
+    if balance is not None:
+        yield f"  balance: {'; '.join(_said_of(balance))}"
+
+
+def _said_of(balance: Balance) -> Iterator[str]:
+    largest, smallest = balance.largest, balance.smallest
+    if largest is not None and smallest is not None:
+        times = f", {balance.ratio} times as much" if balance.ratio is not None else ""
+        yield f"largest {largest.name} with {largest.share}"
+        yield f"smallest {smallest.name} with {smallest.share}{times}"
+    if balance.unknown:
+        yield f"unknown of {', '.join(balance.unknown)}"

@@ -31,7 +31,6 @@ def judged(**spec: Any) -> World:
 
 
 NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
-    ("target.format Flagd", {"target": {"configMapName": "x", "flags": ["f"], "format": "Flagd"}}),
     (
         "target.format GoFeatureFlag",
         {"target": {"configMapName": "x", "flags": ["f"], "format": "GoFeatureFlag"}},
@@ -41,7 +40,6 @@ NOT_BUILT: list[tuple[str, dict[str, Any]]] = [
         {"target": {"configMapName": "x", "flags": ["f"], "format": "FeatureFlag"}},
     ),
     ("delivery", {"delivery": {"metric": "errors", "within": "5m"}}),
-    ("cohorts", {"cohorts": [{"name": "c", "match": {"attribute": "a", "in": ["x"]}, "from": 50}]}),
 ]
 
 

@@ -1,6 +1,7 @@
 """What is printed, and what options mean."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -192,3 +193,73 @@ def test_halt_is_in_force_as_for_the_operator(until: str | None, halts: bool) ->
     data = {"reason": "incident 7", "by": "cora"} | ({"until": until} if until else {})
     assert is_in_force({"data": data}, NOW) is halts
     assert "halted by cora" in said_of({"data": data})
+
+
+COHORTS: dict[str, Any] = {
+    "cohorts": [
+        {
+            "name": "financial",
+            "included": False,
+            "from": 50,
+            "reason": "BelowFrom",
+            "message": "comes in from 50 %",
+            "risk": {"level": "High", "reason": "real money"},
+            "shareUnknown": "financial-share: not measured yet",
+        },
+        {
+            "name": "data",
+            "included": True,
+            "from": 10,
+            "reason": "CameIn",
+            "message": "takes part since 10 %",
+            "share": "0.31",
+        },
+        {
+            "name": "legal",
+            "included": True,
+            "reason": "CameIn",
+            "message": "takes part since 10 %",
+            "share": "0.155",
+        },
+    ],
+    "balance": {
+        "largest": {"name": "data", "share": "0.31"},
+        "smallest": {"name": "legal", "share": "0.155"},
+        "ratio": "2",
+        "unknown": ["financial"],
+    },
+}
+
+
+def test_explanation_has_a_line_for_each_cohort() -> None:
+    """Who is in, who is not, why, at what risk, and how the work is spread."""
+    lines = list(explanation.in_lines(rollout(COHORTS), NOW))
+    assert lines[lines.index("Cohorts:") :] == [
+        "Cohorts:",
+        (
+            "  financial is out: comes in from 50 %; high risk: real money; "
+            "share unknown (financial-share: not measured yet)"
+        ),
+        "  data is in: takes part since 10 %; share 0.31",
+        "  legal is in: takes part since 10 %; share 0.155",
+        (
+            "  balance: largest data with 0.31; smallest legal with 0.155, 2 times as much; "
+            "unknown of financial"
+        ),
+    ]
+    said = explanation.explanation(rollout(COHORTS), NOW)
+    assert (said["cohorts"][0]["risk"], said["balance"]["ratio"]) == (
+        {"level": "High", "reason": "real money"},
+        "2",
+    )
+
+
+def test_explanation_of_cohorts_without_shares_has_no_balance() -> None:
+    """Nobody asked how the work is spread; or nothing is known of it yet."""
+    only = {"cohorts": COHORTS["cohorts"][:1]}
+    lines = list(explanation.in_lines(rollout(only), NOW))
+    assert not any("balance" in line for line in lines)
+    unknown = only | {"balance": {"unknown": ["financial"]}}
+    assert list(explanation.in_lines(rollout(unknown), NOW))[-1] == (
+        "  balance: unknown of financial"
+    )

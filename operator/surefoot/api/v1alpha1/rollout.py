@@ -8,6 +8,7 @@ from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import RoleType, Section, Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
+from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
@@ -132,6 +133,8 @@ class RiskStatus(StrEnum):
 
 FLAG_KEY = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
 """What a ConfigMap takes for a key: neither "." nor anything that begins with ".."."""
+OF_THE_EVALUATOR = "$flagd"
+"""What flagd adds to every context by itself: the same for everybody, so it tells nobody apart."""
 RESERVED_KEYS = ("flags.flagd", "flags.flagd.json", "flags.goff.yaml")
 _FLAG_ITEM = Annotated[str, Field(min_length=1, max_length=128, pattern=FLAG_KEY)]
 
@@ -165,7 +168,8 @@ class Target(ApiModel):
     format: FlagFormat = FlagFormat.PERCENTAGE
     """How consumers read them: Percentage, Flagd, GoFeatureFlag or FeatureFlag."""
     bucketing_key: Annotated[str, Field(min_length=1, max_length=128)] = "targetingKey"
-    """The attribute that decides who is in, for formats that bucket."""
+    """The attribute that decides who is in, for formats that bucket. Who has no such attribute is
+    off at every percentage."""
     on_delete: OnDelete = OnDelete.KEEP
     """What becomes of the ConfigMap when the Rollout is gone: Keep, Zero or Delete."""
 
@@ -189,6 +193,13 @@ class Target(ApiModel):
             message="flags.flagd, flags.flagd.json and flags.goff.yaml are reserved keys",
             holds=lambda target: not set(target.flags) & set(RESERVED_KEYS),
             field=".flags",
+        ),
+        Rule(
+            cel=f"!self.bucketingKey.startsWith('{OF_THE_EVALUATOR}')",
+            message="attributes that begin with $flagd are the same for everybody: name a "
+            "bucketingKey of your own",
+            holds=lambda target: not target.bucketing_key.startswith(OF_THE_EVALUATOR),
+            field=".bucketingKey",
         ),
         Rule(
             cel="self.configMapName != 'surefoot-halt'",
@@ -514,32 +525,54 @@ class Delivery(ApiModel):
     """How long they may take."""
 
 
-class Match(ApiModel):
-    """Who is meant, by an attribute."""
+class CohortRisk(ApiModel):
+    """Why a cohort comes in late."""
 
-    attribute: Annotated[str, Field(min_length=1, max_length=128)]
-    """The attribute of the evaluation context."""
-    in_: Annotated[
-        tuple[Annotated[str, Field(max_length=256)], ...],
-        Field(alias="in", max_length=64),
-        *SET_LIST,
-    ] = ()
-    """Its values that are meant."""
-    not_in: Annotated[
-        tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=64), *SET_LIST
-    ] = ()
-    """Its values that are not meant."""
+    level: Level
+    """How much is at risk: Low, Medium or High."""
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+    """What could go wrong, or what must be shown first."""
 
 
 class Cohort(ApiModel):
-    """A named group that is off below a percentage."""
+    """A named group that is off until the flag has come far enough. For formats with attributes.
+
+    It comes in with a step, and goes out with a rollback to below that step. Who belongs to several
+    is off while one of them is.
+    """
 
     name: Name
     """What it is called."""
     match: Match
     """Who belongs to it. Who has no such attribute counts as excluded."""
     from_: Annotated[Percent, Field(alias="from")]
-    """The percentage from which it takes part."""
+    """The percentage from which it takes part: 0 or a step's."""
+    until_checkpoint: Name | None = None
+    """It is off, also at that percentage, until this checkpoint of the plan is GO; it comes in with
+    the next step."""
+    until_gate: Name | None = None
+    """It is off, also at that percentage, until this gate of the plan holds at the moment when a
+    step is taken; it comes in with that step."""
+    risk: CohortRisk | None = None
+    """Why it comes in late; said wherever the cohort is."""
+    metric: Name | None = None
+    """The metric that says which share of the work is this cohort's, as a fraction. Reported in
+    `status.cohorts` and `status.balance`; it holds nothing."""
+
+    rules = (
+        Rule(
+            cel="!has(self.untilCheckpoint) || !has(self.untilGate)",
+            message="at most one of untilCheckpoint and untilGate must be given",
+            holds=lambda cohort: cohort.until_checkpoint is None or cohort.until_gate is None,
+        ),
+        Rule(
+            cel=f"!self.match.attribute.startsWith('{OF_THE_EVALUATOR}')",
+            message="attributes that begin with $flagd are the same for everybody: name one of "
+            "your own",
+            holds=lambda cohort: not cohort.match.attribute.startswith(OF_THE_EVALUATOR),
+            field=".match.attribute",
+        ),
+    )
 
 
 class Freeze(ApiModel):
@@ -683,7 +716,8 @@ class RolloutSpec(ApiModel):
     delivery: Delivery | None = None
     """Soak begins when consumers report the new percentage."""
     cohorts: Annotated[tuple[Cohort, ...], Field(max_length=32), *map_list("name")] = ()
-    """Groups that are off below a percentage."""
+    """Groups that are off until a percentage, a checkpoint or a gate. A change of them takes effect
+    with the next step, not before."""
     schedule: Schedule | None = None
     """When steps may be taken."""
     depends_on: Annotated[tuple[Dependency, ...], Field(max_length=16), ATOMIC] = ()

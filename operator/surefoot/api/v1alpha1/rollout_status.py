@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import RequestState
+from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     ApiModel,
@@ -226,6 +227,17 @@ class UpstreamEvidence(ApiModel):
     """The percentage that it was committed to."""
 
 
+class CohortEvidence(ApiModel):
+    """A cohort as a transition left it."""
+
+    name: Word
+    """The cohort."""
+    included: bool
+    """Whether it takes part from then on."""
+    reason: Word
+    """Why, in one word."""
+
+
 class Evidence(ApiModel):
     """Every input that a decision used, so that anybody can take it again."""
 
@@ -247,6 +259,8 @@ class Evidence(ApiModel):
     """The checkpoints and approvals that were counted."""
     upstreams: Annotated[tuple[UpstreamEvidence, ...], Field(max_length=16), ATOMIC] | None = None
     """The Rollouts that `dependsOn` names, where it names any."""
+    cohorts: Annotated[tuple[CohortEvidence, ...], Field(max_length=32), ATOMIC] | None = None
+    """Which cohorts were included and which were not, where the plan has any."""
     conditions: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
     """The conditions that were True, with their reasons, as `Type=Reason`."""
     compliance: Annotated[tuple[Word, ...], Field(max_length=6), ATOMIC] = ()
@@ -298,6 +312,33 @@ class Transition(ApiModel):
     """sha256 over this entry, `prevHash` included."""
 
 
+class CommittedCohort(ApiModel):
+    """A cohort as a transition writes it: what rollback and drift correction write again."""
+
+    name: Name
+    """The cohort."""
+    match: Match
+    """Who belongs to it."""
+    from_: Annotated[Percent, Field(alias="from")]
+    """The percentage from which it may come in."""
+    until_checkpoint: Name | None = None
+    """The checkpoint that it waits, or waited, for."""
+    until_gate: Name | None = None
+    """The gate that it waits, or waited, for."""
+    go_at: Percent | None = None
+    """The percentage that was taken when the checkpoint was GO; absent while it is not."""
+    included_at: Percent | None = None
+    """The percentage with which it came in; absent while it is off. Below it, it is off again."""
+
+    @property
+    def included(self) -> bool:
+        """Whether it takes part."""
+        return self.included_at is not None
+
+
+COMMITTED_COHORTS = Annotated[tuple[CommittedCohort, ...], Field(max_length=32), ATOMIC]
+
+
 class PendingTransition(ApiModel):
     """A transition that was decided and is not yet committed: the intent."""
 
@@ -323,6 +364,8 @@ class PendingTransition(ApiModel):
     """When it was decided."""
     by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
     """Who decided."""
+    cohorts: COMMITTED_COHORTS = ()
+    """Which cohorts will be in, and which not."""
     evidence: Evidence = Evidence()
     """Every input that the decision used."""
 
@@ -336,6 +379,8 @@ class Committed(ApiModel):
     """Start, Advance or Rollback."""
     recorded_at: Instant
     """When it was decided; the ConfigMap says this as `since`."""
+    cohorts: COMMITTED_COHORTS = ()
+    """Which cohorts are in, and which not."""
 
 
 class DriftAccount(ApiModel):
@@ -349,6 +394,58 @@ class DriftAccount(ApiModel):
     """When the last of them was."""
     manager: Word = ""
     """The field manager that had changed the ConfigMap last."""
+
+
+class CohortRiskStatus(ApiModel):
+    """Why a cohort comes in late."""
+
+    level: Word
+    """How much is at risk."""
+    reason: Word
+    """What could go wrong."""
+
+
+class CohortStatus(ApiModel):
+    """Whether a cohort takes part, and why."""
+
+    name: Name
+    """The cohort."""
+    included: bool
+    """Whether it takes part now."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage from which the plan lets it in; absent where the plan no longer has it."""
+    reason: Word
+    """CameIn, BelowFrom, AwaitsCheckpoint, AwaitsGate, AwaitsNextStep, NotStarted or Removed."""
+    message: Message = ""
+    """Why, for people."""
+    risk: CohortRiskStatus | None = None
+    """Why it comes in late, where the plan says so."""
+    share: Word | None = None
+    """Which share of the work is its own, as a fraction; absent where it is not known."""
+    share_unknown: Message | None = None
+    """Why the share is not known, where it is asked for."""
+
+
+class CohortShare(ApiModel):
+    """A cohort's share of the work."""
+
+    name: Name
+    """The cohort."""
+    share: Word
+    """Its share, as a fraction."""
+
+
+class Balance(ApiModel):
+    """How the work is spread over the cohorts whose shares are known."""
+
+    largest: CohortShare | None = None
+    """The cohort with the largest share; absent where no share is known."""
+    smallest: CohortShare | None = None
+    """The cohort with the smallest share."""
+    ratio: Word | None = None
+    """How many times the smallest share the largest is; absent where the smallest is 0."""
+    unknown: Annotated[tuple[Name, ...], Field(max_length=32), ATOMIC] = ()
+    """Cohorts that name a metric, and whose share is not known now."""
 
 
 class RehearsalStatus(ApiModel):
@@ -536,6 +633,10 @@ class RolloutStatus(ApiModel):
     """The last answer for every metric."""
     triggers: Annotated[tuple[TriggerStatus, ...], Field(max_length=32), *map_list("name")] = ()
     """What every trigger says."""
+    cohorts: Annotated[tuple[CohortStatus, ...], Field(max_length=64), *map_list("name")] = ()
+    """Which cohorts take part, which do not, and why."""
+    balance: Balance | None = None
+    """How the work is spread over the cohorts, where they name metrics."""
     void_before: Instant | None = None
     """Decisions seen before this moment do not count: a Rollback or Hold trigger fired then."""
     rolled_back: bool = False
