@@ -9,6 +9,7 @@
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
     ├── SinkError               a sink did not take lines of the record
     ├── RecordError             an exported record can not be used
+    ├── AuditError              the standards or the log of an audit can not be used
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -61,6 +62,10 @@ class SinkError(SurefootError):
 
 class RecordError(SurefootError):
     """An exported record was tampered with, or is not the one that is needed."""
+
+
+class AuditError(SurefootError):
+    """The standards that an audit compares with, or the log that it reads, can not be used."""
 
 
 class TestbedError(SurefootError):
