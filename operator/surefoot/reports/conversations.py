@@ -70,9 +70,13 @@ def handoffs_of(dossier: Dossier) -> tuple[Handoff, ...]:
     found = [
         _handoff(dossier, each)
         for each in dossier.checkpoints
-        if each.spec.request.type is CheckpointType.HANDOFF
+        if each.spec.request.type is CheckpointType.HANDOFF and not _was_asked_again(each)
     ]
     return tuple(sorted(found, key=lambda each: (each.attempt, each.percent, each.checkpoint)))
+
+
+def _was_asked_again(checkpoint: Checkpoint) -> bool:
+    return checkpoint.status.state is RequestState.VOID and checkpoint.spec.decision is None
 
 
 def _handoff(dossier: Dossier, checkpoint: Checkpoint) -> Handoff:
@@ -165,7 +169,11 @@ def _conflict(dossier: Dossier, attempt: int, percent: int) -> Conflict:
     spec = meeting.spec if meeting else None
     is_held = meeting is not None and meeting.spec.decision is Decision.GO
     is_acknowledged = meeting is not None and meeting.status.acknowledged
-    resolved, how = _resolution(tuple(opinions), is_resolved=is_held and is_acknowledged)
+    since = sorted(
+        (said for tries, at, said in _opinions(dossier) if tries >= attempt and at == percent),
+        key=lambda each: each.at,
+    )
+    resolved, how = _resolution(tuple(since), is_resolved=is_held and is_acknowledged)
     return Conflict(
         percent=percent,
         attempt=attempt,
@@ -196,8 +204,9 @@ def _meeting(dossier: Dossier, attempt: int, percent: int) -> Checkpoint | None:
 
 
 def _resolution(opinions: tuple[Opinion, ...], *, is_resolved: bool) -> tuple[bool, str]:
-    last = {each.of: each.decision for each in opinions}
-    standing = sorted(of for of, decision in last.items() if decision == Decision.NO_GO.value)
+    """What became of the NO-GOs: one holds, also in later attempts, until its signer says GO."""
+    last = {(each.of, each.by): each.decision for each in opinions}
+    standing = sorted({of for (of, _), said in last.items() if said == Decision.NO_GO.value})
     if is_resolved:
         return True, "the meeting decided GO, and every party acknowledged it"
     if not any(each.decision == Decision.NO_GO.value for each in opinions):

@@ -104,9 +104,9 @@ def went_well(facts: Facts) -> Iterator[str]:
         yield "nothing had to be rolled back"
     if facts.taken and not facts.entries(TransitionType.DRIFT_CORRECTED) and facts.dossier.is_whole:
         yield "nobody changed the flag past the operator"
-    acknowledged = sum(each.acknowledged for each in facts.handoffs)
+    acknowledged = sum(each.acknowledged for each in facts.handoffs_due)
     if acknowledged:
-        yield f"{acknowledged} of {len(facts.handoffs)} handoffs were acknowledged"
+        yield f"{acknowledged} of {len(facts.handoffs_due)} handoffs were acknowledged"
     resolved = sum(each.resolved for each in facts.conflicts)
     if resolved:
         yield f"{resolved} of {len(facts.conflicts)} conflicts were resolved"

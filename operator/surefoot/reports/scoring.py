@@ -189,11 +189,11 @@ def _not_touched(facts: Facts) -> _Earned:
 
 
 def _handed_over(facts: Facts) -> _Earned:
-    return _share((each.acknowledged for each in facts.handoffs), "handoffs")
+    return _share((each.acknowledged for each in facts.handoffs_due), "handoffs")
 
 
 def _in_time(facts: Facts) -> _Earned:
-    due = [each for each in facts.dossier.checkpoints if each.spec.request.conditions_of is None]
+    due = facts.checkpoints_due
     decided = (each.spec.decision is not None and not each.status.late for each in due)
     return _share(decided, "checkpoints")
 

@@ -140,9 +140,8 @@ def _nobody_verified(facts: Facts) -> Iterator[_Said]:
 
 
 def _unresolved(facts: Facts) -> Iterator[_Said]:
-    left = {each.from_ for each in facts.taken}
     for each in facts.conflicts:
-        if not each.resolved and each.percent in left:
+        if not each.resolved and (each.attempt, each.percent) in facts.left:
             yield f"{each.percent} % was left although {each.how}", "hold the meeting"
 
 
@@ -158,7 +157,7 @@ def _undone(facts: Facts) -> Iterator[_Said]:
 
 
 def _no_handoffs(facts: Facts) -> Iterator[_Said]:
-    if facts.taken and not facts.handoffs:
+    if facts.taken and not facts.handoffs_due:
         yield "no handoff is on the record", "ask for one: a checkpoint of type Handoff"
 
 

@@ -1,4 +1,4 @@
-"""Rollouts as they were conducted: the incident, and the proper path, by the decision core itself."""
+"""Rollouts as they were conducted: the incident and the proper path, by the decision core."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -51,7 +51,7 @@ def dossier(world: World) -> Dossier:
 
 @cache
 def the_incident() -> Dossier:
-    """From 10 to 25 % after 1.7 hours, of which alone the plan makes a condition; 18 minutes ago."""
+    """From 10 to 25 % after 1.7 hours, which is all that the plan asks; 18 minutes ago."""
     steps = steps_of(10, 25, 50, 100, first={"soak": "1h42m"})
     world = World(a_rollout(steps=steps, hold={"soak": "48h"}))
     world.run(hours(2))

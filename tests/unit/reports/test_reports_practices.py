@@ -37,7 +37,7 @@ def judged(found: Dossier, practice: Practice, standards: Standards = STANDARDS)
 
 
 def test_the_incident_kept_to_the_expansion_rate_alone() -> None:
-    """1 of 6, 17 %, as in the background document."""
+    """1 of 6, 17 %, as its audit found."""
     (expansion,) = taken(the_incident())
     found = practices_of(expansion, STANDARDS)
     assert (found.expansion, found.complied, found.out_of, found.percent) == ("10 → 25 %", 1, 6, 17)

@@ -8,7 +8,7 @@ from surefoot.errors import AuditError
 from surefoot.reports.standards import Standards, Weights, read_standards
 
 
-def test_defaults_are_those_of_the_background_document() -> None:
+def test_defaults_are_those_that_the_incident_was_measured_by() -> None:
     """24 hours, 6 hours, three times, and weights of 20, 15, 20, 10, 15, 20."""
     found = read_standards("", "standards.yaml")
     assert found == Standards()
