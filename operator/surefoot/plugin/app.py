@@ -2,9 +2,17 @@
 
 import typer
 
-from surefoot.plugin.commands import auditing, deciding, halting, looking, recording, steering
+from surefoot.plugin.commands import (
+    auditing,
+    checking,
+    deciding,
+    halting,
+    looking,
+    recording,
+    steering,
+)
 
-GROUPS = (looking, deciding, steering, halting, recording, auditing)
+GROUPS = (looking, checking, deciding, steering, halting, recording, auditing)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",
