@@ -28,6 +28,15 @@ class Blocking(Part):
     command: str | None
 
 
+class Check(Part):
+    """An answer of the compliance check of the step ahead."""
+
+    name: str
+    outcome: str
+    blocking: bool
+    message: str
+
+
 class ReadinessRow(Part):
     """An item of the scorecard."""
 
@@ -76,6 +85,7 @@ class Audit(Report):
     compliance: Compliance
     taken: tuple[ExpansionPractices, ...]
     ahead: ExpansionPractices | None
+    checks: tuple[Check, ...]
     blocked_by: tuple[Blocking, ...]
     strengths: tuple[str, ...]
     severity: SeverityList
@@ -111,6 +121,7 @@ def audit_of(dossier: Dossier, standards: Standards, log: AuditLog | None = None
         compliance=_compliance(facts),
         taken=facts.taken_practices,
         ahead=facts.ahead_practices,
+        checks=_checks(dossier),
         blocked_by=tuple(
             Blocking(
                 condition=each.condition,
@@ -149,6 +160,19 @@ def _compliance(facts: Facts) -> Compliance:
         complied=complied,
         out_of=out_of,
         percent=round(100 * complied / out_of) if out_of else None,
+    )
+
+
+def _checks(dossier: Dossier) -> tuple[Check, ...]:
+    found = dossier.rollout.status.compliance
+    return tuple(
+        Check(
+            name=each.name,
+            outcome=each.outcome.value,
+            blocking=each.blocking,
+            message=each.message,
+        )
+        for each in (found.checks if found is not None else ())
     )
 
 

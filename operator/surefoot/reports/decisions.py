@@ -58,6 +58,8 @@ class StepTaken(Part):
     """Whether signatures were verified: Enforced or Unenforced."""
     soak_required: str | None
     soak_healthy: str | None
+    compliance: tuple[str, ...]
+    """What the compliance check said, as `Name=Outcome`; empty where it was not recorded."""
     decisions: tuple[Decision, ...]
     windows: tuple[Window, ...]
     shortened: bool
@@ -95,6 +97,7 @@ def _step(entry: Transition) -> StepTaken:
         admission=evidence.admission or None,
         soak_required=soak.required if soak else None,
         soak_healthy=soak.healthy if soak else None,
+        compliance=evidence.compliance,
         decisions=tuple(_decision(each) for each in evidence.decisions),
         windows=tuple(
             Window(

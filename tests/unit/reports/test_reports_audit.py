@@ -192,6 +192,8 @@ def test_who_decided_on_what_evidence_is_told_step_by_step() -> None:
         ("trigger errors", "Value"),
         ("gate errors", "Value"),
     ]
+    assert "AllSignatures=Passed" in step.compliance
+    assert {each.name for each in made.checks} >= {"CheckpointReport", "SoakTime"}
     assert made.matrix.steps == ("10 → 25 %", "next (ahead)")
     cells = {row.role: row.cells for row in made.matrix.rows}
     assert cells["security"] == ("GO by hudson", "Pending")
