@@ -56,7 +56,7 @@ class ReadinessScore(Part):
     items: tuple[ReadinessRow, ...]
 
 
-class Compliance(Part):
+class Kept(Part):
     """All practices of all expansions that were taken."""
 
     complied: int
@@ -82,7 +82,7 @@ class Audit(Report):
     record_is_whole: bool
     standards: Standards
     score: Score
-    compliance: Compliance
+    compliance: Kept
     taken: tuple[ExpansionPractices, ...]
     ahead: ExpansionPractices | None
     checks: tuple[Check, ...]
@@ -153,10 +153,10 @@ def _requester(dossier: Dossier) -> str | None:
     return f"{asked.username}, {'verified' if asked.verified else 'not verified'}"
 
 
-def _compliance(facts: Facts) -> Compliance:
+def _compliance(facts: Facts) -> Kept:
     complied = sum(each.complied for each in facts.taken_practices)
     out_of = sum(each.out_of for each in facts.taken_practices)
-    return Compliance(
+    return Kept(
         complied=complied,
         out_of=out_of,
         percent=round(100 * complied / out_of) if out_of else None,

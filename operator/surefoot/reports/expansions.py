@@ -27,6 +27,9 @@ from surefoot.reports.dossier import Dossier
 NOTHING_ASKED = frozenset({"NotRequired", "NothingAhead", "Completed"})
 """Reasons of a condition that is True because nothing was asked, which shows nothing."""
 
+CONFLICT = "conflict"
+"""What a meeting is called that a NO-GO opened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -59,7 +62,9 @@ class Expansion:
     decisions_are_whole: bool
     """Whether all decisions that were counted are here."""
     checkpoints: tuple[str, ...]
-    """The checkpoints that were GO, by their names in the plan."""
+    """The checkpoints that were GO, by their names in the plan; but for a conflict's meeting."""
+    resolved_a_conflict: bool
+    """Whether a meeting that a NO-GO had opened was GO."""
     signatures: tuple[Signature, ...]
     baselines: tuple[Baseline, ...]
     baselines_are_whole: bool
@@ -134,6 +139,7 @@ def _taken(dossier: Dossier, entry: Transition, arrived: datetime | None) -> Exp
     evidence, from_ = entry.evidence, entry.from_ or 0
     since = evidence.since or arrived
     decisions, is_whole = evidence.decisions, not evidence.shortened
+    reported = [each.role for each in decisions if _is_go(each) and each.kind == "Checkpoint"]
     is_known = bool(entry.plan_hash) and entry.plan_hash == dossier.rollout.status.plan_hash
     return Expansion(
         from_=from_,
@@ -146,7 +152,8 @@ def _taken(dossier: Dossier, entry: Transition, arrived: datetime | None) -> Exp
         held=_reasons(evidence.conditions),
         held_is_whole=is_whole and bool(evidence.conditions),
         decisions_are_whole=is_whole,
-        checkpoints=tuple(d.role for d in decisions if _is_go(d) and d.kind == "Checkpoint"),
+        checkpoints=tuple(each for each in reported if each != CONFLICT),
+        resolved_a_conflict=CONFLICT in reported,
         signatures=tuple(_signature(d) for d in decisions if _is_go(d) and d.kind == "Approval"),
         baselines=tuple(each for each in evidence.baselines if each.percent == from_),
         baselines_are_whole=is_whole,
@@ -182,7 +189,8 @@ def ahead(dossier: Dossier) -> Expansion | None:
         held=held,
         held_is_whole=bool(status.conditions),
         decisions_are_whole=True,
-        checkpoints=tuple(sorted(checkpoints)),
+        checkpoints=tuple(sorted(checkpoints - {CONFLICT})),
+        resolved_a_conflict=CONFLICT in checkpoints,
         signatures=tuple(
             Signature(each.role, each.by or "", bool(each.verified) or each.key is not None)
             for each in status.approvals

@@ -16,8 +16,6 @@ from surefoot.reports.rendering import Part, Report
 from surefoot.reports.standards import CONSERVATIVE, Standards
 
 ZERO = timedelta(0)
-CONFLICT = "conflict"
-"""What a meeting is called that a NO-GO opened."""
 ON_TIME = timedelta(minutes=1)
 """What differs by less is on time."""
 
@@ -277,7 +275,8 @@ def _meeting(expansion: Expansion) -> Stage:
     planned = expansion.meetings_asked
     hold = expansion.hold
     named = {each.name for each in (hold.checkpoints if hold is not None else ()) if _meets(each)}
-    actual = sum(each in named | {CONFLICT} for each in expansion.checkpoints)
+    held = sum(each in named for each in expansion.checkpoints)
+    actual = held + expansion.resolved_a_conflict
     is_known = expansion.decisions_are_whole and planned is not None
     return Stage(
         stage="Decision meetings",

@@ -129,6 +129,30 @@ def the_proper_path() -> Dossier:
     return rehearsed(dossier(properly()))
 
 
+@cache
+def a_conflict() -> Dossier:
+    """GO against NO-GO, a meeting with a dissent, and everybody's acknowledgement."""
+    roles = [a_role("security", "hudson"), a_role("lead", "forge")]
+    policy = {"roles": roles, "meeting": {"users": ["cora"]}}
+    world = World(a_rollout(steps=steps_of(10, 25, 100), approvals=policy, hold={"soak": "0s"}))
+    world.settle()
+    world.sign("memory-sync-25-security", "hudson", decision="NO-GO", reason="a leak")
+    world.settle()
+    world.now += minutes(1)
+    world.sign("memory-sync-25-lead", "forge", reason="all green")
+    world.settle()
+    world.now += minutes(1)
+    dissent = [{"by": "hudson", "statement": "we have not proved it"}]
+    meeting = "memory-sync-10-conflict"
+    world.sign(meeting, "cora", reason="go on", report="It is elsewhere.", dissent=dissent)
+    world.settle()
+    for role, user in (("security", "hudson"), ("lead", "forge")):
+        world.sign(f"{meeting}-ack-{role}", user)
+        world.settle()
+    assert world.percent == 25
+    return dossier(world)
+
+
 def with_status(found: Dossier, **changes: Any) -> Dossier:
     """The same, with another status."""
     status = found.rollout.status.model_copy(update=changes)

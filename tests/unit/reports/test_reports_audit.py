@@ -16,11 +16,10 @@ from surefoot.reports.rendering import Report, html, markdown
 from surefoot.reports.retrospective import retrospective_of
 from surefoot.reports.standards import Standards
 from surefoot.reports.timeline import timeline_of
-from tests.support.world import World, a_role, a_rollout, minutes, steps_of
 from tests.unit.plugin.things import NOW, rollout
 from tests.unit.reports.conducted import (
+    a_conflict,
     advance,
-    dossier,
     the_incident,
     the_proper_path,
     with_evidence,
@@ -52,29 +51,6 @@ def a_log(said: str) -> AuditLog:
     return AuditLog(
         source="audit.log", covers_from=NOW, covers_to=NOW, unreadable_lines=0, refusals=(refusal,)
     )
-
-
-def a_conflict() -> Dossier:
-    """GO against NO-GO, a meeting with a dissent, and everybody's acknowledgement."""
-    roles = [a_role("security", "hudson"), a_role("lead", "forge")]
-    policy = {"roles": roles, "meeting": {"users": ["cora"]}}
-    world = World(a_rollout(steps=steps_of(10, 25, 100), approvals=policy, hold={"soak": "0s"}))
-    world.settle()
-    world.sign("memory-sync-25-security", "hudson", decision="NO-GO", reason="a leak")
-    world.settle()
-    world.now += minutes(1)
-    world.sign("memory-sync-25-lead", "forge", reason="all green")
-    world.settle()
-    world.now += minutes(1)
-    dissent = [{"by": "hudson", "statement": "we have not proved it"}]
-    meeting = "memory-sync-10-conflict"
-    world.sign(meeting, "cora", reason="go on", report="It is elsewhere.", dissent=dissent)
-    world.settle()
-    for role, user in (("security", "hudson"), ("lead", "forge")):
-        world.sign(f"{meeting}-ack-{role}", user)
-        world.settle()
-    assert world.percent == 25
-    return dossier(world)
 
 
 REPORTS: dict[str, Report] = {

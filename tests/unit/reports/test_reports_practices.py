@@ -16,6 +16,7 @@ from tests.support.world import START, World, a_rollout, hours, steps_of
 from tests.unit.reports.conducted import (
     AT_10,
     ROLES,
+    a_conflict,
     advance,
     dossier,
     properly,
@@ -220,6 +221,11 @@ def test_a_checkpoint_that_is_go_is_not_all_of_them() -> None:
     assert expansion is not None
     found = practices_of(expansion, STANDARDS).of(Practice.CHECKPOINT)
     assert (found.compliance, found.found) == (FAILS, "not all are GO; GO: one")
+
+
+def test_a_meeting_on_a_conflict_is_no_report_on_the_step() -> None:
+    """The plan asked for none."""
+    assert judged(a_conflict(), Practice.CHECKPOINT) is FAILS
 
 
 def _two_reports() -> list[dict[str, Any]]:

@@ -7,7 +7,13 @@ import pytest
 from surefoot.reports.standards import Standards
 from surefoot.reports.timeline import CriticalPath, Stage, signed, timeline_of
 from tests.support.world import START, World, a_rollout, hours, steps_of
-from tests.unit.reports.conducted import dossier, the_incident, the_proper_path, with_status
+from tests.unit.reports.conducted import (
+    a_conflict,
+    dossier,
+    the_incident,
+    the_proper_path,
+    with_status,
+)
 
 STANDARDS = Standards()
 
@@ -51,6 +57,14 @@ def test_the_proper_path_names_who_decided_last() -> None:
         "-1 %",
     ]
     assert path.decided_last == "implementation by thon, 0s before the step"
+
+
+def test_a_meeting_that_a_conflict_opened_was_held_and_not_planned() -> None:
+    """It is no checkpoint of the plan."""
+    (path,) = timeline_of(a_conflict(), STANDARDS).schedule.paths
+    meetings, checkpoints = stage(path, "Decision"), stage(path, "Checkpoints")
+    assert (meetings.plan, meetings.actual) == ("0", "1")
+    assert (checkpoints.plan, checkpoints.actual) == ("0", "0")
 
 
 def test_events_are_in_the_order_of_time_with_their_variance() -> None:
