@@ -1,11 +1,8 @@
 """The score: computed from the record by stated rules, within its bounds, never up by hiding."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Transition, TransitionType
@@ -20,7 +17,6 @@ from tests.unit.reports.conducted import (
     the_incident,
     the_proper_path,
     with_evidence,
-    with_status,
 )
 
 
@@ -134,64 +130,6 @@ def test_a_record_that_is_not_whole_shows_less() -> None:
         if each.rule.startswith("nobody")
     ]
     assert (untouched.points, untouched.found) == (0.0, "unknown: the record is not whole")
-
-
-EVIDENCE = ("decisions", "baselines", "soak", "conditions", "windows", "admission", "since")
-PATHS = (the_proper_path, the_incident)
-
-
-@st.composite
-def less(draw: st.DrawFn) -> tuple[Dossier, Dossier]:
-    """A dossier with some of its evidence, and the same with some of that left out."""
-    found = draw(st.sampled_from(PATHS))()
-    for _ in range(draw(st.integers(0, 3))):
-        found = draw(without(found))
-    return found, draw(without(found))
-
-
-def without(found: Dossier) -> st.SearchStrategy[Dossier]:
-    """The dossier with a piece of evidence left out."""
-    evidence = advance(found).evidence
-    pieces = [
-        st.just(with_status(found, rehearsal=None)),
-        st.just(replace(found, checkpoints=())),
-        st.just(with_evidence(found, shortened=True)),
-        st.just(replace(found, history=found.history[1:]) if len(found.history) > 1 else found),
-        *(
-            st.just(with_evidence(found, **{name: type(evidence).model_fields[name].default}))
-            for name in EVIDENCE
-        ),
-    ]
-    for name in ("decisions", "baselines", "conditions", "windows"):
-        kept = getattr(evidence, name)
-        if kept:
-            pieces += [
-                st.just(with_evidence(found, **{name: kept[:index] + kept[index + 1 :]}))
-                for index in range(len(kept))
-            ]
-    return st.one_of(pieces)
-
-
-@given(less())
-def test_hiding_evidence_never_raises_the_score(pair: tuple[Dossier, Dossier]) -> None:
-    """Whatever of it speaks for the step, in whatever order; and it is never out of bounds."""
-    more, fewer = score(pair[0]).total, score(pair[1]).total
-    for total in (more, fewer):
-        assert total is None or 0 <= total <= 10
-    assert more is not None
-    assert fewer is None or fewer <= more
-
-
-@given(st.lists(st.integers(0, 100), min_size=5, max_size=5, unique=True).map(sorted))
-def test_any_weights_that_add_up_keep_the_score_within_its_bounds(cuts: list[int]) -> None:
-    """And the rows add up."""
-    edges = [0, *cuts, 100]
-    names = ("execution", "coordination", "decision", "workload", "monitoring", "risk")
-    parts = [high - low for low, high in pairwise(edges)]
-    weights = Weights.model_validate(dict(zip(names, parts, strict=True)))
-    made = score(the_incident(), Standards(weights=weights))
-    assert made.total is not None
-    assert 0 <= made.total <= 10
 
 
 def test_late_and_open_checkpoints_are_not_in_time() -> None:
