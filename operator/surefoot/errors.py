@@ -10,6 +10,7 @@
     ├── SinkError               a sink did not take lines of the record
     ├── RecordError             an exported record can not be used
     ├── ReportError             there is nothing of the kind to report on
+    ├── AuditError              the standards or the log of an audit can not be used
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -66,6 +67,10 @@ class RecordError(SurefootError):
 
 class ReportError(SurefootError):
     """A report was asked for on something that neither the plan nor the record has."""
+
+
+class AuditError(SurefootError):
+    """The standards that an audit compares with, or the log that it reads, can not be used."""
 
 
 class TestbedError(SurefootError):

@@ -3,6 +3,7 @@
 import typer
 
 from surefoot.plugin.commands import (
+    auditing,
     checking,
     deciding,
     halting,
@@ -12,7 +13,7 @@ from surefoot.plugin.commands import (
     steering,
 )
 
-GROUPS = (looking, checking, deciding, steering, halting, recording, reporting)
+GROUPS = (looking, checking, deciding, steering, halting, recording, reporting, auditing)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",

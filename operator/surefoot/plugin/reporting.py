@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -13,14 +14,16 @@ from surefoot.plugin.session import Session
 from surefoot.reports.dossier import Dossier, dossier_of, with_record
 from surefoot.reports.rendering import Report, html, markdown
 
+R = TypeVar("R", bound=Report)
+
 
 async def report(
     session: Session,
     name: str,
-    build: Callable[[Dossier], Report],
+    build: Callable[[Dossier], R],
     format_: ReportFormat,
     record: Path | None = None,
-) -> Report:
+) -> R:
     """Build the report of a Rollout and print it. Raises `RecordError` for a record at fault."""
     found = await dossier(session, name)
     made = build(found if record is None else _with_file(found, record))

@@ -1,0 +1,111 @@
+"""audit, timeline, retrospective."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surefoot.plugin.commands.options import (
+    Context,
+    Namespace,
+    RecordFile,
+    ReportFormat,
+    ReportOutput,
+    RolloutName,
+    Where,
+)
+
+# ruff: noqa: PLC0415 - see the package
+
+StandardsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--standards",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="YAML: what to compare with, where it is not to be the defaults of docs/audit.md.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(audit)
+    app.command()(timeline)
+    app.command()(retrospective)
+
+
+def audit(
+    name: RolloutName,
+    *,
+    record: RecordFile = None,
+    standards: StandardsFile = None,
+    audit_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--audit-log",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The API server's own audit log (JSON lines): what it refused, of whom.",
+        ),
+    ] = None,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            "--at-least", metavar="SCORE", min=0, max=10, help="Exit 1 where the score is less."
+        ),
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: ReportOutput = ReportFormat.MARKDOWN,
+) -> None:
+    """How a rollout was conducted: practices, decisions, timeline, refused attempts, score."""
+    from surefoot.plugin import auditing, session
+
+    compared = auditing.standards_from(standards)
+    session.run(
+        Where(namespace, everywhere=False, context=context),
+        lambda now: auditing.audit(
+            now, name, output, standards=compared, record=record, log=audit_log, at_least=at_least
+        ),
+    )
+
+
+def timeline(
+    name: RolloutName,
+    *,
+    record: RecordFile = None,
+    standards: StandardsFile = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: ReportOutput = ReportFormat.MARKDOWN,
+) -> None:
+    """What was planned, what happened and when, and when the next step may be taken."""
+    from surefoot.plugin import auditing, session
+
+    compared = auditing.standards_from(standards)
+    session.run(
+        Where(namespace, everywhere=False, context=context),
+        lambda now: auditing.timeline(now, name, output, standards=compared, record=record),
+    )
+
+
+def retrospective(
+    name: RolloutName,
+    *,
+    record: RecordFile = None,
+    standards: StandardsFile = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: ReportOutput = ReportFormat.MARKDOWN,
+) -> None:
+    """A draft of a retrospective: what the record shows, and what it can not know, as questions."""
+    from surefoot.plugin import auditing, session
+
+    compared = auditing.standards_from(standards)
+    session.run(
+        Where(namespace, everywhere=False, context=context),
+        lambda now: auditing.retrospective(now, name, output, standards=compared, record=record),
+    )
