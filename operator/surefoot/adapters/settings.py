@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from watchfiles import awatch
 
+from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
@@ -142,6 +143,8 @@ class Settings(BaseModel):
     """The metrics providers that Rollouts may name."""
     record: RecordSection = RecordSection()
     """Where every history entry goes, so that the record outlives the cluster."""
+    notifications: NotificationSection = NotificationSection()
+    """Who hears of what: routes to Slack, mail, webhooks and others, and escalation."""
     dependencies: DependencySection = DependencySection()
     """Which Rollouts may be waited for from elsewhere."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16

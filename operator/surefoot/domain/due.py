@@ -95,5 +95,8 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     if status.readiness is not None:
         facts |= {("readiness", item.name): item.points for item in status.readiness.items}
     facts |= {("approval", role.role): role for role in status.approvals}
-    facts |= {("blocker", f"{b.condition}/{b.reason}/{b.command}"): True for b in status.blocked_by}
+    facts |= {
+        ("blocker", f"{b.condition}/{b.reason}/{b.command}"): (True, b.escalated_to)
+        for b in status.blocked_by
+    }
     return facts

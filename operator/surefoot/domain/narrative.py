@@ -16,6 +16,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerStatus,
 )
 from surefoot.domain.checkpoints import opens_at
+from surefoot.domain.escalation import escalated
 from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
@@ -65,7 +66,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "conditions": _conditions(review, status, phase),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": blockers(review),
+            "blocked_by": escalated(situation, blockers(review)),
             "approvals": _approvals(review),
             "readiness": review.readiness,
         }
