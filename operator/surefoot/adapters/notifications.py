@@ -59,6 +59,10 @@ class AppriseTarget:
             raise NotificationError(f"no answer within {patience:g} s") from None
         except NoPlaceError:
             raise NotificationError("an earlier notification still hangs") from None
+        except NotificationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises may quote the URL
+            raise NotificationError(f"it could not be sent ({type(error).__name__})") from None
 
 
 def routes(section: NotificationSection) -> tuple[Route, ...]:
@@ -99,18 +103,14 @@ def _loaded() -> None:
 
 def _send(url_file: Path, notification: Notification) -> None:
     service = _service(url_file)
-    try:
-        result = service.notify(
-            title=notification.title,
-            body=notification.text,
-            body_format="text",
-            notify_type=_TYPES[notification.severity],
-        )
-        said = " ".join(entry.message for entry in result.logs())
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises may quote the URL
-        raise NotificationError(f"it could not be sent ({type(error).__name__})") from None
+    result = service.notify(
+        title=notification.title,
+        body=notification.text,
+        body_format="text",
+        notify_type=_TYPES[notification.severity],
+    )
     if not result:
-        raise NotificationError(_why(said))
+        raise NotificationError(_why(" ".join(entry.message for entry in result.logs())))
 
 
 def _why(said: str) -> str:

@@ -231,6 +231,7 @@ async def test_what_was_lost_while_nobody_ran_is_a_gap() -> None:
         pass
     assert world.sink.ids == ["a", "gap", *numbered(10, 30)]
     assert world.counts.gaps == 1
+    assert world.announcer.said == [("memory-sync", "RecordGap")]
     found = verify(world.sink.lines)
     assert found.faults == ()
     assert len(found.gaps) == 1
