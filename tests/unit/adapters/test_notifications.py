@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -196,6 +197,14 @@ def test_a_usable_route_has_nothing_wrong_with_it(tmp_path: Path) -> None:
     slack = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#rollouts"
     assert check(a_route(tmp_path, slack)) is None
     assert check(a_route(tmp_path, "json://127.0.0.1:9/x")) is None
+
+
+def test_urls_of_the_manual_are_usable(tmp_path: Path) -> None:
+    """Each line of its table."""
+    manual = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    urls = re.findall(r"^\| [^|]+ \| `([a-z]+://[^`]+)` \|$", manual, re.MULTILINE)
+    assert len(urls) == 5
+    assert [url for url in urls if check(a_route(tmp_path, url)) is not None] == []
 
 
 def test_settings_name_routes() -> None:
