@@ -9,6 +9,7 @@
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
     ├── SinkError               a sink did not take lines of the record
     ├── NotificationError       a route did not take a notification
+    ├── RecordError             an exported record can not be used
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -61,6 +62,10 @@ class SinkError(SurefootError):
 
 class NotificationError(SurefootError):
     """A route did not take a notification. The message never quotes the route's URL."""
+
+
+class RecordError(SurefootError):
+    """An exported record was tampered with, or is not the one that is needed."""
 
 
 class TestbedError(SurefootError):

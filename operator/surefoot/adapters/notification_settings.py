@@ -1,33 +1,22 @@
 """The section ``notifications:`` of the configuration file: who hears of what, and how."""
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from surefoot.adapters.provider_settings import DnsLabel, Timeout
+from surefoot.adapters.sections import Section
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
 from surefoot.api.v1alpha1.rollout_status import Severity
-
-_SECTION = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    alias_generator=to_camel,
-    populate_by_name=True,
-    use_attribute_docstrings=True,
-    hide_input_in_errors=True,
-)
+from surefoot.domain.notifications import REASONS
 
 
 def _read_length(value: Any) -> Any:
@@ -38,7 +27,7 @@ def _read_length(value: Any) -> Any:
     return parse_duration(value)
 
 
-def _not_negative(length: timedelta) -> timedelta:
+def _at_most_a_month(length: timedelta) -> timedelta:
     if length > timedelta(days=30):
         raise ValueError("must be at most 30d")
     return length
@@ -53,16 +42,22 @@ def _at_least_a_minute(length: timedelta) -> timedelta:
 Length = Annotated[
     timedelta,
     BeforeValidator(_read_length),
-    AfterValidator(_not_negative),
+    AfterValidator(_at_most_a_month),
     PlainSerializer(format_elapsed, when_used="json"),
 ]
-Reason = Annotated[str, Field(min_length=1, max_length=63, pattern=re.compile(r"^[A-Z][A-Za-z]*$"))]
 
 
-class RouteSettings(BaseModel):
+def _known(reason: str) -> str:
+    if reason not in REASONS:
+        raise ValueError(f"is not one of {', '.join(sorted(REASONS))}")
+    return reason
+
+
+Reason = Annotated[str, AfterValidator(_known)]
+
+
+class RouteSettings(Section):
     """One route: somebody to tell, and of what."""
-
-    model_config = _SECTION
 
     name: DnsLabel
     """What the metrics and `surefoot notify-test` call it."""
@@ -81,10 +76,8 @@ class RouteSettings(BaseModel):
     """The same news of the same Rollout is told once in so long; `0s`: as often as it comes up."""
 
 
-class NotificationSection(BaseModel):
+class NotificationSection(Section):
     """Who hears of what. Without routes, nobody; the events on the Rollouts are there always."""
-
-    model_config = _SECTION
 
     routes: Annotated[tuple[RouteSettings, ...], Field(max_length=32)] = ()
     """Each gets what it asks for, independently of the others."""

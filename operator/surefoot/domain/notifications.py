@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from surefoot.api.v1alpha1.rollout_status import Severity
+from surefoot.api.v1alpha1.rollout_status import Severity, TransitionType
 from surefoot.domain.plan import Announcement
 
 _CRITICAL = frozenset({"Rollback", "TriggerFiring", "AdmissionNotEnforced"})
+REASONS = frozenset(kind.value for kind in TransitionType) | {
+    "AdmissionEnforced", "AdmissionNotEnforced", "Asked", "Conflict", "Escalated", "Halted",
+    "InvalidPlan", "Late", "NoGo", "RecordGap", "Refused", "TriggerFiring", "Unreadable",
+}  # fmt: skip
+"""Everything that anybody is notified of."""
 
 
 @dataclass(frozen=True, slots=True)

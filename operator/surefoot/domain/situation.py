@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
     ATTEMPT_BY_ANNOTATION,
+    AUTHOR_SEPARATOR,
     AUTHORS_ANNOTATION,
     ON_BEHALF_OF_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
@@ -15,8 +16,6 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.snapshot import Admission, Snapshot
 from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index
-
-AUTHOR_SEPARATOR = ","
 
 
 @dataclass(frozen=True, slots=True)

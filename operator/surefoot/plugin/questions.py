@@ -19,7 +19,6 @@ from surefoot.domain.requests import (
     decide_command,
     is_excluded,
     is_persons_name,
-    who,
 )
 
 LEFT_OPEN = '"…"'
@@ -185,10 +184,3 @@ def about(request: Request) -> str:
         return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
     what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
     return f"{asked.rollout.name} {what}, as {asked.role}"
-
-
-def may_be_answered_by(request: Request) -> str:
-    """Who may answer, in words."""
-    asked = request.spec.request
-    people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
-    return who(people.users, people.groups)

@@ -244,7 +244,7 @@ def test_settings_name_routes() -> None:
         ({"routes": [{"name": "a", "urlFile": "/x", "severities": ["Loud"]}]}, "'Info', 'Warning'"),
         ({"routes": [{"name": "a", "urlFile": "/x", "timeout": "0s"}]}, "more than 0s"),
         ({"routes": [{"name": "a", "urlFile": "/x", "timeout": "2m"}]}, "at most 1m"),
-        ({"routes": [{"name": "a", "urlFile": "/x", "reasons": ["so what"]}]}, "pattern"),
+        ({"routes": [{"name": "a", "urlFile": "/x", "reasons": ["Rolback"]}]}, "Rollback"),
         ({"routes": [{"name": "a", "urlFile": "/x", "repeatAfter": 60}]}, "60 is not a duration"),
         ({"routes": [{"name": "a", "urlFile": "/x"}] * 2}, 'the route "a" is there twice'),
         ({"escalateAfter": "1s"}, "at least 1m"),

@@ -1,12 +1,15 @@
 """Who is asked is told of, and told of again while silent: once each, more urgently each time."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import surefoot.domain
 from surefoot.api.v1alpha1.rollout_status import Severity
-from surefoot.domain.notifications import notification, severity_of
+from surefoot.domain.notifications import REASONS, notification, severity_of
 from surefoot.domain.plan import Announcement
 from surefoot.domain.snapshot import Admission
 from tests.support.world import (
@@ -193,6 +196,19 @@ def test_a_trigger_that_fires_again_is_the_same_news() -> None:
 def test_severity_follows_from_the_announcement(announcement: Announcement, expected: str) -> None:
     """In one place."""
     assert severity_of(announcement).value == expected
+
+
+def test_every_reason_that_is_announced_can_be_asked_for() -> None:
+    """By a route. Only what is said of the routes themselves can not."""
+    package = Path(surefoot.domain.__file__).parents[1]
+    texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    said = {
+        reason
+        for text in texts
+        for reason in re.findall(r'(?:Announcement\(|reason(?:: [^=\n]+)? = )\s*"([A-Z]\w+)"', text)
+    }
+    assert {"Late", "TriggerFiring", "RecordGap", "Released"} <= said
+    assert said - REASONS <= {"AwaitingApproval"}
 
 
 def test_notification_has_who_why_and_what_to_type() -> None:
