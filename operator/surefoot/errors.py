@@ -8,6 +8,7 @@
     │   ├── Refused             400, 403, 422: asking again changes nothing
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
     ├── SinkError               a sink did not take lines of the record
+    ├── NotificationError       a route did not take a notification
     ├── RecordError             an exported record can not be used
     ├── ReportError             there is nothing of the kind to report on
     ├── AuditError              the standards or the log of an audit can not be used
@@ -59,6 +60,10 @@ class Unavailable(ApiError):
 
 class SinkError(SurefootError):
     """A sink of the record did not take what it was given; it is given it again."""
+
+
+class NotificationError(SurefootError):
+    """A route did not take a notification. The message never quotes the route's URL."""
 
 
 class RecordError(SurefootError):

@@ -19,6 +19,7 @@ from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
+from surefoot.adapters.notifications import routes
 from surefoot.adapters.probes import Heart, Probes
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
@@ -29,13 +30,14 @@ from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.admission import EVERY as ADMISSION_EVERY
 from surefoot.application.admission import AdmissionWatch
-from surefoot.application.announce import BackgroundAnnouncer
+from surefoot.application.announce import BackgroundAnnouncer, Everybody
 from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back, must_roll_back
 from surefoot.application.metrics_feed import MetricsFeed, Questions
+from surefoot.application.notify import Notifier
 from surefoot.application.ports import Cluster, EventSource, Kind, ObjectKey, Policies, Standing
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler
@@ -60,6 +62,8 @@ ALLOWED_SIGNERS_EVERY = 10.0
 SICK_AFTER = 180.0
 """Seconds without an attempt to sweep, or between two beats of the heart, that mean sickness."""
 STOP_WITHIN = 10.0
+NOTIFY_WITHIN = 3.0
+"""Seconds in which notifications that wait are sent at the end; then they are dropped."""
 RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -104,7 +108,11 @@ class Operator:
         self.cluster = start.seams.cluster(cluster)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
-        self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry)
+        self.announcer = BackgroundAnnouncer(self.cluster)
+        self.notifier = Notifier(clock, self.telemetry, self.announcer)
+        self.notifier.exchange(routes(settings.notifications))
+        announcer = Everybody(self.announcer, self.notifier)
+        self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.record.exchange(sinks(settings.record))
         self.store = Store(self.wake, self.record.saw)
         self.providers = Providers(settings, clock)
@@ -139,7 +147,6 @@ class Operator:
             operator_namespace=home,
             rules=_rules(settings),
         )
-        self.announcer = BackgroundAnnouncer(self.cluster)
         self.reconciler = Reconciler(
             gatherer=self.gatherer,
             decide=start.seams.decide,
@@ -153,11 +160,11 @@ class Operator:
             ),
             store=self.store,
             clock=clock,
-            announcer=self.announcer,
+            announcer=announcer,
             telemetry=self.telemetry,
             forget=self._forget,
         )
-        self.keeper = OrphanKeeper(self.cluster, self.store, clock, self.announcer)
+        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
         self.sweeper = Sweeper(
             self.cluster, self.store, clock, self.telemetry, start.source.restart
         )
@@ -220,6 +227,7 @@ class Operator:
             self._kept_up(self.feed.run),
             self._kept_up(self.announcer.run),
             self._kept_up(self.rehearser.run),
+            self._kept_up(self.notifier.run),
             self._kept_up(self.record.run),
             self._kept_up(self._reload),
         ) as failed:
@@ -250,6 +258,10 @@ class Operator:
     async def _finish(self, workers: Workers) -> None:
         log.info("stopping", in_work=[str(key) for key in self.queue.in_work])
         await workers.stop(STOP_WITHIN)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NOTIFY_WITHIN):
+                await self.notifier.drain()
+        self.notifier.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await self.announcer.drain()
@@ -351,6 +363,8 @@ class Operator:
                 self.providers.exchange(found)
             if found.record != present.record:
                 self.record.exchange(sinks(found.record), self.store.rollouts())
+            if found.notifications != present.notifications:
+                self.notifier.exchange(routes(found.notifications))
             self.feed.interval = found.evaluation_interval
             self.gatherer.rules = _rules(found)
             if (found.admission, found.policies) != (present.admission, present.policies):
@@ -423,6 +437,7 @@ def _rules(settings: Settings) -> Rules:
         evaluation_interval=settings.evaluation_interval,
         status_refresh=settings.status_refresh,
         shared_namespaces=frozenset(settings.dependencies.namespaces),
+        escalate_after=settings.notifications.escalate_after,
     )
 
 

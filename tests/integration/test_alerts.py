@@ -16,6 +16,8 @@ pytestmark = pytest.mark.apiserver
 MANIFEST = Path(__file__).parents[2] / "manifests" / "monitoring" / "prometheus-rule.yaml"
 SERIES = 'surefoot_admission_enforced{instance="operator:8080"}'
 UNVERIFIED, ABSENT = "SurefootAdmissionNotEnforced", "SurefootAbsent"
+UNSENT, DROPPED = "SurefootNotificationsFail", "SurefootNotificationsDropped"
+GAP = "SurefootRecordGap"
 
 
 @pytest.fixture
@@ -75,13 +77,19 @@ def test_alerts_fire_when_somebody_must_come(
     rules: Path, values: str | None, after: str, expected: list[str]
 ) -> None:
     """Not in a blink, and no longer than it lasts. A series that ends is stale after 5 minutes."""
+    series = [{"series": SERIES, "values": values}] if values else []
+    judge(rules, series, after, expected)
+
+
+def judge(rules: Path, series: list[dict[str, str]], after: str, expected: list[str]) -> None:
+    """Ask Prometheus which alerts fire after so long."""
     case = {
         "rule_files": [str(rules)],
         "evaluation_interval": "15s",
         "tests": [
             {
                 "interval": "15s",
-                "input_series": [{"series": SERIES, "values": values}] if values else [],
+                "input_series": series,
                 "promql_expr_test": [
                     {
                         "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
@@ -97,3 +105,61 @@ def test_alerts_fire_when_somebody_must_come(
     path = rules.with_name("case.yaml")
     path.write_text(yaml.safe_dump(case))
     promtool("test", "rules", str(path))
+
+
+WELL = {"series": SERIES, "values": "1x400"}
+
+
+@pytest.mark.parametrize(
+    ("failed", "sent", "after", "expected"),
+    [
+        ("0x400", "0x400", "30m", []),
+        ("0x8 1x400", "0x12 1x400", "8m", []),
+        ("0x8 1x8 2x400", "0x400", "6m", []),
+        ("0+1x400", "0x400", "6m", [UNSENT]),
+        ("0+1x400", "0x30 1x400", "9m", []),
+        ("0x8 1x400", "0x400", "20m", []),
+    ],
+)
+def test_alert_where_a_route_takes_nothing(
+    rules: Path, failed: str, sent: str, after: str, expected: list[str]
+) -> None:
+    """Not for one attempt that failed, and not as long as something gets through."""
+    at = 'instance="operator:8080",route="lead"'
+    series = [
+        WELL,
+        {"series": f"surefoot_notifications_failed_total{{{at}}}", "values": failed},
+        {"series": f"surefoot_notifications_sent_total{{{at}}}", "values": sent},
+    ]
+    judge(rules, series, after, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "after", "expected"),
+    [("0x400", "10m", []), ("0x8 1x400", "5m", [DROPPED]), ("0x8 1x400", "20m", [])],
+)
+def test_alert_where_a_notification_was_given_up(
+    rules: Path, values: str, after: str, expected: list[str]
+) -> None:
+    """For a quarter of an hour."""
+    name = 'surefoot_notifications_dropped_total{instance="operator:8080",route="lead"}'
+    judge(rules, [WELL, {"series": name, "values": values}], after, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "after", "expected"),
+    [
+        ("0x400", "90m", []),
+        ("0x8 1x400", "30m", [GAP]),
+        ("0x8 1x400", "90m", []),
+        ("_x8 1x400", "30m", [GAP]),
+        ("_x8 1x400", "90m", []),
+        ("3x300 _x4 1x400", "80m", [GAP]),
+    ],
+)
+def test_alert_where_the_record_has_a_gap(
+    rules: Path, values: str, after: str, expected: list[str]
+) -> None:
+    """For an hour; also where the gap is there from the first scrape on, as after a restart."""
+    name = 'surefoot_record_gaps_total{instance="operator:8080",sink="archive"}'
+    judge(rules, [WELL, {"series": name, "values": values}], after, expected)

@@ -25,6 +25,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.adapters.sinks.settings import RecordSection
@@ -40,6 +41,7 @@ JSON = dict[str, Any]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
 NO_SINKS = RecordSection()
+NO_ROUTES = NotificationSection()
 SURELY = 20.0
 """Seconds in which everything here happens, also on a busy machine."""
 
@@ -147,6 +149,7 @@ class Scene:
         admission: AdmissionMode = AdmissionMode.UNENFORCED,
         admission_every: float = 1.0,
         record: RecordSection = NO_SINKS,
+        notifications: NotificationSection = NO_ROUTES,
         wait: bool = True,
     ) -> AsyncIterator[Acting]:
         """Run an operator for the time of the block; then stop it gracefully."""
@@ -156,6 +159,7 @@ class Scene:
             policies=self.policies,
             providers=self.providers,
             record=record,
+            notifications=notifications,
             listen="127.0.0.1:0",
             operator_namespace="surefoot-system",
             workers=4,

@@ -182,6 +182,7 @@ class World:
     shared_namespaces: frozenset[str] = frozenset()
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
+    escalate_after: timedelta | None = None
     seen_undecided: set[str] = field(default_factory=set)
     signatures: dict[str, SignatureFact] = field(default_factory=dict)
     rehearsed: RehearsalStatus | None = None
@@ -241,6 +242,7 @@ class World:
             admission=self.admission,
             admission_fault=self.admission_fault,
             evaluation_interval=self.interval,
+            escalate_after=self.escalate_after,
             clock_uncertainty=self.uncertainty,
         )
 

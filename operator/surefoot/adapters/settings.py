@@ -18,6 +18,7 @@ from pydantic import (
 )
 from watchfiles import awatch
 
+from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
 from surefoot.adapters.sections import Section
 from surefoot.adapters.sinks.settings import RecordSection
@@ -124,6 +125,8 @@ class Settings(Section):
     """The metrics providers that Rollouts may name."""
     record: RecordSection = RecordSection()
     """Where every history entry goes, so that the record outlives the cluster."""
+    notifications: NotificationSection = NotificationSection()
+    """Who hears of what: routes to Slack, mail, webhooks and others, and escalation."""
     dependencies: DependencySection = DependencySection()
     """Which Rollouts may be waited for from elsewhere."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16

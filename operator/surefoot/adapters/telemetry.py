@@ -124,6 +124,30 @@ class PrometheusTelemetry:
             ("sink",),
             registry=registry,
         )
+        self._notified = Counter(
+            "surefoot_notifications_sent",
+            "Notifications that a route took",
+            ("route",),
+            registry=registry,
+        )
+        self._notify_failures = Counter(
+            "surefoot_notifications_failed",
+            "Attempts to notify that failed",
+            ("route",),
+            registry=registry,
+        )
+        self._notify_drops = Counter(
+            "surefoot_notifications_dropped",
+            "Notifications that were never sent",
+            ("route",),
+            registry=registry,
+        )
+        self._notify_waiting = Gauge(
+            "surefoot_notifications_waiting",
+            "Notifications that wait for a route",
+            ("route",),
+            registry=registry,
+        )
         self._series: dict[ObjectKey, dict[Gauge, set[tuple[str, ...]]]] = {}
 
     def exposition(self) -> bytes:
@@ -232,5 +256,28 @@ class PrometheusTelemetry:
 
     def export_waiting(self, sink: str, count: int, lag: float) -> None:
         """So many entries wait, the oldest for so many seconds."""
+        self._export_gaps.labels(sink)  # there from the beginning, so that the first gap is a rise
         self._export_waiting.labels(sink).set(count)
         self._export_lag.labels(sink).set(lag)
+
+    def notifications_waiting(self, route: str, count: int) -> None:
+        """So many notifications wait. From then on the route's other series are there as well."""
+        self._notify_waiting.labels(route).set(count)
+        for counter in (self._notified, self._notify_failures, self._notify_drops):
+            counter.labels(route)
+
+    def notified(self, route: str) -> None:
+        """A route took a notification."""
+        self._notified.labels(route).inc()
+
+    def notification_failed(self, route: str) -> None:
+        """An attempt to notify failed."""
+        self._notify_failures.labels(route).inc()
+
+    def notification_dropped(self, route: str) -> None:
+        """A notification was given up and never sent."""
+        self._notify_drops.labels(route).inc()
+
+    def forgot_route(self, route: str) -> None:
+        """A route is no longer configured."""
+        self._notify_waiting.remove(route)

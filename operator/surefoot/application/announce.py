@@ -6,13 +6,25 @@ from collections.abc import Collection
 
 import structlog
 
-from surefoot.application.ports import Cluster, Subject
+from surefoot.application.ports import Announcer, Cluster, Subject
 from surefoot.domain.plan import Announcement
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)
 
 LONGEST_QUEUE = 1000
+
+
+class Everybody:
+    """The `Announcer` port, for several at once."""
+
+    def __init__(self, *announcers: Announcer) -> None:
+        self._announcers = announcers
+
+    def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
+        """Hand them to each."""
+        for each in self._announcers:
+            each.announce(subject, announcements)
 
 
 class BackgroundAnnouncer:

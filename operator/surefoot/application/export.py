@@ -18,7 +18,9 @@ import structlog
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Transition
-from surefoot.application.ports import Clock
+from surefoot.application.backoff import Backoff
+from surefoot.application.ports import Announcer, Clock, Kind, ObjectKey, Subject
+from surefoot.domain.plan import Announcement
 from surefoot.domain.record import Line, Mark, Origin, following, lines, mark_of, origin_of
 from surefoot.domain.transitions import KEPT_ENTRIES
 from surefoot.errors import ApiError, SinkError
@@ -31,8 +33,6 @@ MOST_BEYOND = 2000
 """Entries kept for all Rollouts beyond those that they have in their own status."""
 BATCH_LINES = 100
 BATCH_BYTES = 512 * 1024
-BACKOFF_FIRST = 0.5
-BACKOFF_LONGEST = 30.0
 SAVE_RETRY = 5.0
 
 
@@ -89,19 +89,23 @@ class _Kept:
 
 
 class _Batch(NamedTuple):
-    """Lines for one delivery, and how far they bring each Rollout."""
+    """Lines for one delivery, how far they bring each Rollout, and whose entries were lost."""
 
     lines: tuple[Line, ...]
     marks: dict[str, Mark]
+    lost: tuple[Origin, ...]
 
 
 class Record:
     """Hands histories to sinks. See the module."""
 
-    def __init__(self, cursors: Cursors, clock: Clock, telemetry: RecordTelemetry) -> None:
+    def __init__(
+        self, cursors: Cursors, clock: Clock, telemetry: RecordTelemetry, announcer: Announcer
+    ) -> None:
         self._cursors = cursors
         self._clock = clock
         self._telemetry = telemetry
+        self._announcer = announcer
         self._kept: dict[str, _Kept] = {}
         self._deliveries: tuple[_Delivery, ...] = ()
         self._retired: list[_Delivery] = []
@@ -111,7 +115,15 @@ class Record:
         """Use these sinks from now on. ``rollouts`` are those that are known already."""
         self._retired += self._deliveries
         self._deliveries = tuple(
-            _Delivery(sink, self._kept, self._cursors, self._clock, self._telemetry, self._settle)
+            _Delivery(
+                sink,
+                self._kept,
+                self._cursors,
+                self._clock,
+                self._telemetry,
+                self._announcer,
+                self._settle,
+            )
             for sink in sinks
         )
         if not self._deliveries:
@@ -202,13 +214,17 @@ class _Delivery:
     _cursors: Cursors
     _clock: Clock
     _telemetry: RecordTelemetry
+    _announcer: Announcer
     _settle: Callable[[str], None]
     _marks: dict[str, Mark] | None = None
     """How far the sink has each Rollout; None until it is known."""
     _todo: dict[str, None] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _is_saved: bool = True
-    _failures: int = 0
+    _backoff: Backoff = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._backoff = Backoff(self._clock)
 
     def has_news(self, uid: str) -> None:
         """A Rollout has entries that may not have been delivered."""
@@ -257,12 +273,13 @@ class _Delivery:
                 return await self._cursors.load(self.sink.name)
             except ApiError as error:
                 self._complain("what the sink has can not be read", error)
-            await self._back_off()
+            await self._backoff.pause()
 
     def _next(self, marks: Mapping[str, Mark]) -> _Batch | None:
         """As much as fits, at least one line; a Rollout that has nothing waiting is done."""
         taken: list[Line] = []
         reached: dict[str, Mark] = {}
+        lost: list[Origin] = []
         size = 0
         for uid in list(self._todo):
             kept = self._kept.get(uid)
@@ -276,11 +293,12 @@ class _Delivery:
                 is_full = len(taken) >= BATCH_LINES or size > BATCH_BYTES
                 # A gap is told together with the entry after it.
                 if is_full and taken and not taken[-1].is_gap_line:
-                    return _Batch(tuple(taken), reached)
+                    return _Batch(tuple(taken), reached, tuple(lost))
                 taken.append(line)
+                lost += [kept.origin] if line.is_gap else []
                 if not line.is_gap_line:
                     reached[uid] = line.mark
-        return _Batch(tuple(taken), reached) if taken else None
+        return _Batch(tuple(taken), reached, tuple(lost)) if taken else None
 
     async def _deliver(self, batch: _Batch, marks: dict[str, Mark]) -> None:
         try:
@@ -292,9 +310,10 @@ class _Delivery:
         except SinkError as error:
             await self._failed(str(error))
             return
-        if self._failures:
-            log.info("the sink takes lines again", sink=self.sink.name, failed=self._failures)
-        self._failures = 0
+        if self._backoff.failures:
+            failed = self._backoff.failures
+            log.info("the sink takes lines again", sink=self.sink.name, failed=failed)
+        self._backoff.reset()
         marks.update(batch.marks)
         self._is_saved = False
         self._count(batch)
@@ -304,16 +323,20 @@ class _Delivery:
 
     def _count(self, batch: _Batch) -> None:
         entries = sum(not line.is_gap_line for line in batch.lines)
-        gaps = sum(line.is_gap for line in batch.lines)
         self._telemetry.exported(self.sink.name, entries)
-        if gaps:
+        if batch.lost:
+            gaps = len(batch.lost)
             self._telemetry.export_gaps(self.sink.name, gaps)
             log.error("entries were lost before the sink took them", sink=self.sink.name, gaps=gaps)
+        for origin in batch.lost:
+            said = f"entries of the history were lost before sink {self.sink.name} took them"
+            subject = Subject(Kind.ROLLOUT, ObjectKey(origin.namespace, origin.name), origin.uid)
+            self._announcer.announce(subject, (Announcement("RecordGap", said, warning=True),))
 
     async def _failed(self, fault: str) -> None:
         self._telemetry.export_failed(self.sink.name)
         self._complain("the sink does not take the record", fault)
-        await self._back_off()
+        await self._backoff.pause()
 
     async def _save(self, marks: Mapping[str, Mark]) -> None:
         try:
@@ -330,14 +353,9 @@ class _Delivery:
 
     def _complain(self, what: str, fault: object) -> None:
         """Once in words, and then with each doubling of the failures."""
-        count = self._failures + 1
-        if count & (count - 1) == 0:
-            log.warning(what, sink=self.sink.name, fault=str(fault), failures=count)
-
-    async def _back_off(self) -> None:
-        pause = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2.0 ** min(self._failures, 16))
-        self._failures += 1
-        await self._clock.sleep(pause)
+        if self._backoff.is_worth_telling():
+            failures = self._backoff.failures + 1
+            log.warning(what, sink=self.sink.name, fault=str(fault), failures=failures)
 
     def _say_what_waits(self) -> None:
         count, oldest = 0, None

@@ -59,6 +59,8 @@ class Rules:
     status_refresh: timedelta
     shared_namespaces: frozenset[str] = frozenset()
     """Namespaces whose Rollouts those of others may depend on."""
+    escalate_after: timedelta | None = None
+    """How long somebody who was asked may be silent until somebody else hears of it."""
 
 
 class Answers(Protocol):
@@ -247,6 +249,7 @@ class Gatherer:
             admission_fault=standing.fault,
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
+            escalate_after=self.rules.escalate_after,
             clock_uncertainty=self._clock.uncertainty(),
         )
 

@@ -6,6 +6,7 @@ from importlib.metadata import version as installed_version
 import typer
 
 from surefoot.cli.exits import USAGE, fail
+from surefoot.cli.notify import send_a_test
 from surefoot.cli.policies import print_policies
 from surefoot.cli.run import run_operator
 from surefoot.cli.sign import sign_decision
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command("run")(run_operator)
 app.command("sign")(sign_decision)
 app.command("policies")(print_policies)
+app.command("notify-test")(send_a_test)
 
 
 @app.command()

@@ -43,7 +43,7 @@ def run_operator(
     ),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
-    from surefoot.adapters import prometheus
+    from surefoot.adapters import notifications, prometheus
 
     try:
         found = settings.load(config)
@@ -51,7 +51,8 @@ def run_operator(
         fail(NO, str(error))
     faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
     if check_config:
-        _report(config, faults)
+        routes = (notifications.check(each) for each in found.notifications.routes)
+        _report(config, (*faults, *filter(None, routes)))
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:

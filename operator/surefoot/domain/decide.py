@@ -17,7 +17,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
     TriggerState,
 )
-from surefoot.domain import checkpoints, rehearsal, schedule
+from surefoot.domain import checkpoints, escalation, rehearsal, schedule
 from surefoot.domain.approvals import until_expiry
 from surefoot.domain.baseline import metric_of
 from surefoot.domain.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
@@ -34,6 +34,7 @@ from surefoot.domain.config_map import (
     written_at,
 )
 from surefoot.domain.due import write_due_in
+from surefoot.domain.escalation import news_for_people
 from surefoot.domain.faults import metric_fault
 from surefoot.domain.narrative import describe
 from surefoot.domain.plan import (
@@ -55,7 +56,7 @@ from surefoot.domain.rollback import Rollback, rollback_wanted
 from surefoot.domain.snapshot import Admission, Snapshot
 from surefoot.domain.steps import ZERO, index_of
 from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
-from surefoot.domain.verdicts import NEEDED_TO_START, Aspect
+from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, Verdict
 
 AT_ONCE = ZERO
 DRIFT_STORM = 5
@@ -495,6 +496,7 @@ def _look_again_in(found: Review) -> timedelta:
         found.soak.left if found.soak and found.soak.running and found.soak.left else None,
         _warm_up_left(found),
         checkpoints.next_moment(situation) if situation.asks_people else None,
+        escalation.next_moment(situation) if situation.asks_people else None,
         until_expiry(found.approvals, now),
         halt.until - now if halt is not None and halt.until is not None else None,
         freezes_or_thaws - now if freezes_or_thaws is not None else None,
@@ -533,7 +535,7 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
     said = [announcement(item) for item in status.history if item.transition_id not in known]
     fired = {t.name for t in before.triggers if t.state is TriggerState.FIRING}
     said += [
-        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True)
+        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True, about=v.name)
         for v in found.firing
         if v.name not in fired
     ]
@@ -542,15 +544,17 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
         verdict = found.verdict(aspect)
         is_new = reasons.get(aspect.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
-            said.append(Announcement(reason or "InvalidPlan", verdict.message, warning=True))
+            said.append(
+                Announcement(
+                    reason or "InvalidPlan",
+                    verdict.message,
+                    warning=True,
+                    command=_first_command(verdict),
+                )
+            )
     said += _news_of_admission(found, reasons.get(Aspect.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    was_late = {b.command for b in before.blocked_by if b.reason == "CheckpointLate"}
-    said += [
-        Announcement("Late", blocker.message, warning=True)
-        for blocker in status.blocked_by
-        if blocker.reason == "CheckpointLate" and blocker.command not in was_late
-    ]
+    said += news_for_people(found.situation, before.blocked_by, status.blocked_by)
     return tuple(said)
 
 
@@ -561,7 +565,19 @@ def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement,
         return ()
     if found.situation.verified:
         return (Announcement("AdmissionEnforced", verdict.message),)
-    return (Announcement("AdmissionNotEnforced", verdict.message, warning=True),)
+    return (
+        Announcement(
+            "AdmissionNotEnforced",
+            verdict.message,
+            warning=True,
+            command=_first_command(verdict),
+            about="admission",
+        ),
+    )
+
+
+def _first_command(verdict: Verdict) -> str | None:
+    return next((item.command for item in verdict.missing if item.command), None)
 
 
 def _news_of_rehearsals(

@@ -101,5 +101,8 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         facts |= {("compliance", check.name): check.outcome for check in status.compliance.checks}
         facts[("compliance", "furtherBlockers")] = status.compliance.further_blockers
     facts |= {("approval", role.role): role for role in status.approvals}
-    facts |= {("blocker", f"{b.condition}/{b.reason}/{b.command}"): True for b in status.blocked_by}
+    facts |= {
+        ("blocker", f"{b.condition}/{b.reason}/{b.command}"): (True, b.escalated_to)
+        for b in status.blocked_by
+    }
     return facts

@@ -18,6 +18,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain.checkpoints import opens_at
 from surefoot.domain.cohorts import balance, cohort_statuses
 from surefoot.domain.compliance import assess
+from surefoot.domain.escalation import escalated
 from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
@@ -72,7 +73,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "conditions": _conditions(review, status, phase),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": blockers(review),
+            "blocked_by": escalated(situation, blockers(review)),
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "compliance": None if status.completed_at is not None else assess(review),

@@ -16,16 +16,24 @@ from datetime import timedelta
 
 from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus, Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A Kubernetes event on the Rollout. ``warning`` decides its type."""
+    """A Kubernetes event on the Rollout, and a notification. ``warning`` decides the event's type.
+
+    ``command`` is what a person can type about it. ``about`` tells the same news from other news of
+    this reason, where the message does not, because it has numbers that change. ``severity`` is
+    how urgent it is, where that does not follow from the reason.
+    """
 
     reason: str
     message: str
     warning: bool = False
+    command: str | None = None
+    about: str | None = None
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

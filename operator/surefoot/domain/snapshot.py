@@ -87,6 +87,7 @@ class Snapshot:
     ``upstreams`` are the Rollouts that this one waits for, and those that they wait for in turn, as
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
+    ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
@@ -108,4 +109,5 @@ class Snapshot:
     admission_fault: str = ""
     evaluation_interval: timedelta = timedelta(seconds=30)
     status_refresh: timedelta = timedelta(minutes=10)
+    escalate_after: timedelta | None = None
     clock_uncertainty: timedelta = timedelta(0)

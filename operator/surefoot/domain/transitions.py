@@ -220,4 +220,4 @@ def announcement(item: Transition) -> Announcement:
     bad = item.type in {TransitionType.ROLLBACK, TransitionType.DRIFT_CORRECTED}
     moved = f"{item.from_ if item.from_ is not None else 0} % → {item.to} %"
     text = f"{moved}: {item.message}" if item.from_ != item.to else item.message
-    return Announcement(item.type.value, text, warning=bad)
+    return Announcement(item.type.value, text, warning=bad, about=item.transition_id)

@@ -84,6 +84,30 @@ def test_sinks_of_the_record_are_counted() -> None:
     }
 
 
+def test_routes_of_notifications_are_counted() -> None:
+    """All of a route's series are there from the beginning, so that the first of each is a rise."""
+    telemetry = PrometheusTelemetry()
+    telemetry.notifications_waiting("lead", 0)
+    at = '{route="lead"}'
+    assert lines(telemetry) >= {
+        f"surefoot_notifications_sent_total{at} 0.0",
+        f"surefoot_notifications_failed_total{at} 0.0",
+        f"surefoot_notifications_dropped_total{at} 0.0",
+    }
+    telemetry.notified("lead")
+    telemetry.notification_failed("lead")
+    telemetry.notification_dropped("lead")
+    telemetry.notifications_waiting("lead", 2)
+    assert lines(telemetry) >= {
+        f"surefoot_notifications_sent_total{at} 1.0",
+        f"surefoot_notifications_failed_total{at} 1.0",
+        f"surefoot_notifications_dropped_total{at} 1.0",
+        f"surefoot_notifications_waiting{at} 2.0",
+    }
+    telemetry.forgot_route("lead")
+    assert f"surefoot_notifications_waiting{at} 2.0" not in lines(telemetry)
+
+
 def test_series_of_what_is_gone_vanish() -> None:
     """A trigger that left the plan, and a Rollout that was deleted."""
     telemetry = PrometheusTelemetry()

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Transition, TransitionType
-from surefoot.application import export
+from surefoot.application import backoff, export
 from surefoot.application.export import Record
 from surefoot.domain.record import Mark, verify
 from surefoot.domain.transitions import with_entry
 from surefoot.errors import SinkError, Unavailable
-from tests.support.fakes import FakeClock, turns
+from tests.support.fakes import FakeAnnouncer, FakeClock, turns
 from tests.support.world import START, a_rollout
 
 
@@ -99,6 +99,7 @@ class World:
         self.cursors = FakeCursors()
         self.clock = FakeClock()
         self.counts = Counts()
+        self.announcer = FakeAnnouncer()
         self.rollouts: dict[str, Rollout] = {}
         self.record: Record | None = None
 
@@ -109,7 +110,7 @@ class World:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """A process, which begins with the Rollouts that there are and ends at once."""
-        self.record = Record(self.cursors, self.clock, self.counts)
+        self.record = Record(self.cursors, self.clock, self.counts, self.announcer)
         self.record.exchange(self.sinks, self.rollouts.values())
         task = asyncio.create_task(self.record.run())
         await turns()
@@ -190,7 +191,7 @@ async def test_a_sink_that_refuses_is_tried_again_with_pauses() -> None:
         assert world.counts.failures == world.sink.tried == 5
         assert world.counts.waiting == (2, 7.5)
         world.sink.fault = ""
-        await world.clock.advance(export.BACKOFF_LONGEST)
+        await world.clock.advance(backoff.LONGEST)
         assert world.sink.ids == ["a", "b"]
         assert world.counts.waiting == (0, 0.0)
 
@@ -215,7 +216,7 @@ async def test_entries_that_drop_out_of_the_history_are_delivered_later() -> Non
     async with world.running():
         await world.happens(*numbered(0, 40))
         world.sink.fault = ""
-        await world.clock.advance(export.BACKOFF_LONGEST)
+        await world.clock.advance(backoff.LONGEST)
     assert world.sink.ids == numbered(0, 40)
     assert world.counts.gaps == 0
 
@@ -230,6 +231,7 @@ async def test_what_was_lost_while_nobody_ran_is_a_gap() -> None:
         pass
     assert world.sink.ids == ["a", "gap", *numbered(10, 30)]
     assert world.counts.gaps == 1
+    assert world.announcer.said == [("memory-sync", "RecordGap")]
     found = verify(world.sink.lines)
     assert found.faults == ()
     assert len(found.gaps) == 1
@@ -243,7 +245,7 @@ async def test_memory_is_bounded_while_a_sink_is_dead() -> None:
         world.sink.fault = "down"
         await world.happens(*numbered(0, 300))
         world.sink.fault = ""
-        await world.clock.advance(export.BACKOFF_LONGEST)
+        await world.clock.advance(backoff.LONGEST)
     assert world.sink.ids == ["a", "gap", *numbered(300 - export.LONGEST_BACKLOG, 300)]
 
 
@@ -256,7 +258,7 @@ async def test_a_deleted_rollouts_entries_are_still_delivered() -> None:
         assert world.record is not None
         world.record.present({"uid-checkout"})
         world.sink.fault = ""
-        await world.clock.advance(export.BACKOFF_LONGEST)
+        await world.clock.advance(backoff.LONGEST)
         assert world.sink.ids == ["a", "x"]
         world.record.present({"uid-checkout"})
         await turns()

@@ -25,6 +25,11 @@ def exits(*arguments: str) -> tuple[int, str]:
             1,
             "/nowhere/token",
         ),
+        (
+            "notifications: {routes: [{name: lead, urlFile: /nowhere/url}]}",
+            1,
+            'route "lead": urlFile /nowhere/url: no such file or directory; mount the Secret',
+        ),
     ],
 )
 def test_configuration_is_checked(tmp_path: Path, text: str, code: int, said: str) -> None:

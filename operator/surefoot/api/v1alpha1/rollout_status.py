@@ -105,6 +105,17 @@ class TriggerStatus(ApiModel):
     """Why, with numbers."""
 
 
+class Severity(StrEnum):
+    """How urgent news is."""
+
+    INFO = "Info"
+    """Somebody may want to know, or is asked for something in time."""
+    WARNING = "Warning"
+    """Somebody should look into it."""
+    CRITICAL = "Critical"
+    """Somebody must look into it now."""
+
+
 class Blocker(ApiModel):
     """One thing that is missing, and how to get it."""
 
@@ -116,6 +127,8 @@ class Blocker(ApiModel):
     """Why, for people."""
     command: Message | None = None
     """What to type, where a person can help."""
+    escalated_to: Severity | None = None
+    """How urgent it has become, because whoever was asked is late: Warning, then Critical."""
 
 
 class WindowEvidence(ApiModel):

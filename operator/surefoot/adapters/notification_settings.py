@@ -1,0 +1,95 @@
+"""The section ``notifications:`` of the configuration file: who hears of what, and how."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from surefoot.adapters.provider_settings import DnsLabel, Timeout
+from surefoot.adapters.sections import Section
+from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
+from surefoot.api.v1alpha1.rollout_status import Severity
+from surefoot.domain.notifications import REASONS
+
+
+def _read_length(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration: write 1h")  # noqa: TRY004 - pydantic's rule
+    return parse_duration(value)
+
+
+def _at_most_a_month(length: timedelta) -> timedelta:
+    if length > timedelta(days=30):
+        raise ValueError("must be at most 30d")
+    return length
+
+
+def _at_least_a_minute(length: timedelta) -> timedelta:
+    if length < timedelta(minutes=1):
+        raise ValueError("must be at least 1m")
+    return length
+
+
+Length = Annotated[
+    timedelta,
+    BeforeValidator(_read_length),
+    AfterValidator(_at_most_a_month),
+    PlainSerializer(format_elapsed, when_used="json"),
+]
+
+
+def _known(reason: str) -> str:
+    if reason not in REASONS:
+        raise ValueError(f"is not one of {', '.join(sorted(REASONS))}")
+    return reason
+
+
+Reason = Annotated[str, AfterValidator(_known)]
+
+
+class RouteSettings(Section):
+    """One route: somebody to tell, and of what."""
+
+    name: DnsLabel
+    """What the metrics and `surefoot notify-test` call it."""
+    url_file: Path
+    """File with the URL of the target as apprise writes it, such as `slack://…`, from a mounted
+    Secret: it has tokens in it. Read for each notification."""
+    severities: Annotated[tuple[Severity, ...], Field(max_length=3)] = ()
+    """Info, Warning, Critical; empty means all."""
+    namespaces: Annotated[tuple[DnsLabel, ...], Field(max_length=1000)] = ()
+    """Only of Rollouts in these; empty means all."""
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=64)] = ()
+    """Only of these reasons, such as Rollback or Conflict; empty means all."""
+    timeout: Timeout = timedelta(seconds=10)
+    """How long one attempt may take, such as `10s`; at most `1m`."""
+    repeat_after: Length = timedelta(hours=1)
+    """The same news of the same Rollout is told once in so long; `0s`: as often as it comes up."""
+
+
+class NotificationSection(Section):
+    """Who hears of what. Without routes, nobody; the events on the Rollouts are there always."""
+
+    routes: Annotated[tuple[RouteSettings, ...], Field(max_length=32)] = ()
+    """Each gets what it asks for, independently of the others."""
+    escalate_after: Annotated[Length, AfterValidator(_at_least_a_minute)] | None = None
+    """A report or signature that nobody has given by its due time, or so long after it was asked
+    where it has none, becomes a Warning; after another so long it becomes Critical. Absent: what
+    is past its due time is a Warning and stays one."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        names = [route.name for route in self.routes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'the route "{name}" is there twice')
+        return self
