@@ -149,6 +149,9 @@ DEFINITIONS = (
             Column("From", ".spec.request.from", "The percentage being left.", "integer"),
             Column("To", ".spec.request.to", "The percentage asked for.", "integer"),
             Column("Role", ".spec.request.role", "The role that is asked."),
+            Column(
+                "Purpose", ".spec.request.purpose", "What it is for; DryRun counts for nothing."
+            ),
             STATE,
             Column("Expires", ".status.expiresAt", "Until when a GO counts."),
             AGE,

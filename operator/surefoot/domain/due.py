@@ -83,6 +83,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "baselines"): status.baselines,
         ("status", "soak"): status.soak.required if status.soak else None,
         ("status", "requestedBy"): status.requested_by,
+        ("status", "approvalDryRun"): status.approval_dry_run,
         ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
     }
     facts |= {

@@ -68,6 +68,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "blocked_by": blockers(review),
             "approvals": _approvals(review),
             "readiness": review.readiness,
+            "approval_dry_run": review.dry_run.status,
         }
     )
 
