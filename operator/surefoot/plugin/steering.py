@@ -1,4 +1,4 @@
-"""pause, resume, rollback, retry: the fields of a plan that are people's."""
+"""pause, resume, rollback, retry, dry-run: the fields of a plan that are people's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,6 +134,36 @@ async def retry(session: Session, name: str, wish: Again) -> int:
     await _set(session, raw, change, force=wish.force, stamps=(ATTEMPT_BY_ANNOTATION,))
     output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0} %")
     return 0
+
+
+async def dry_run(session: Session, name: str, to: int | None, *, force: bool) -> int:
+    """Raise the run of the dry run of the approval."""
+    raw = await session.rollout(name)
+    rollout = rollout_from(raw)
+    asked, latest = rollout.spec.approval_dry_run, rollout.status.approval_dry_run
+    run = max(asked.run if asked else 0, latest.run if latest else 0) + 1
+    _can_be_tried(rollout, to)
+    wish = {"run": run, "to": to}
+    await _set(session, raw, {"approvalDryRun": wish}, force=force)
+    output.say(
+        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to} %'}: "
+        "everybody who would have to sign is asked, and it counts for nothing; "
+        f"`explain {name}` shows how it goes"
+    )
+    return 0
+
+
+def _can_be_tried(rollout: Rollout, to: int | None) -> None:
+    """Say what the operator would say of it, before anything is written. Raises `Declined`."""
+    name, percent = rollout.metadata.name, rollout.status.percent or 0
+    # From the last step, completion is what can be tried.
+    first = min(percent + 1, 100)
+    ahead = [step.percent for step in rollout.spec.steps if step.percent >= first]
+    if to is not None and to not in ahead:
+        there = ", ".join(map(str, ahead))
+        raise Declined(
+            f"{name} is at {percent} % and has no step of {to} % ahead: there is {there}"
+        )
 
 
 async def _set(
