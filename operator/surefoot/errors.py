@@ -8,6 +8,7 @@
     │   ├── Refused             400, 403, 422: asking again changes nothing
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
     ├── SinkError               a sink did not take lines of the record
+    ├── RecordError             an exported record can not be used
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -56,6 +57,10 @@ class Unavailable(ApiError):
 
 class SinkError(SurefootError):
     """A sink of the record did not take what it was given; it is given it again."""
+
+
+class RecordError(SurefootError):
+    """An exported record was tampered with, or is not the one that is needed."""
 
 
 class TestbedError(SurefootError):

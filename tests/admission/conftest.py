@@ -12,19 +12,19 @@ import pytest
 from surefoot.testbed.bed import TestBed
 from tests.admission.cluster import Cluster, World, faults, new_world, start
 from tests.admission.table import TABLE
-from tests.support.testbed import _run_directory, _session_process, wait_until
+from tests.support.testbed import RUN_DIRECTORY, SESSION_PROCESS, wait_until
 
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster in which the policies are in force. It ends with the session, by its guardian."""
-    run = request.config.stash[_run_directory]
+    run = request.config.stash[RUN_DIRECTORY]
     directory = Path(f"{run}-admission")
     with filelock.FileLock(run / "admission.lock"):
         if TestBed.exists_in(directory):
             bed = TestBed.attach(directory)
         else:
-            bed = start(directory, request.config.stash[_session_process])
+            bed = start(directory, request.config.stash[SESSION_PROCESS])
         cluster = Cluster(bed)
         cluster.install()
     yield cluster

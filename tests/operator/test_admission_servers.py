@@ -17,6 +17,7 @@ from tests.support.policies import (
     OPERATOR,
     POLICIES,
     in_force,
+    prepare,
     refuses_a_flag,
     refuses_a_request,
 )
@@ -32,7 +33,6 @@ from tests.support.requests import (
     made,
     patched,
     path_of,
-    prepare,
 )
 from tests.support.testbed import wait_until
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import OPERATOR, POLICIES
+from tests.support.policies import OPERATOR, POLICIES, prepare
 from tests.support.requests import (
     MERGE,
     a_flag,
@@ -24,7 +24,6 @@ from tests.support.requests import (
     made,
     patched,
     path_of,
-    prepare,
 )
 from tests.support.testbed import wait_until
 

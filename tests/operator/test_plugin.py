@@ -19,7 +19,7 @@ import yaml
 
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import in_force
+from tests.support.policies import answer_to_a_rollout, in_force
 from tests.support.scene import Scene
 from tests.support.testbed import wait_until
 
@@ -375,20 +375,10 @@ async def test_halt_says_who_and_why_on_every_rollout_and_is_lifted(
 def nothing_is_filled_in(guarded: TestBed) -> Iterator[None]:
     """The policies of `manifests/without-mutation`, for one test."""
     kinds = "mutatingadmissionpolicybindings.admissionregistration.k8s.io"
-    rollout = {
-        "apiVersion": "surefoot.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": "probe"},
-        "spec": {
-            "target": {"configMapName": "probe-flags", "flags": ["probe"]},
-            "steps": [{"percent": 100}],
-        },
-    }
-    path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
     with guarded.client() as api:
 
         def is_told() -> bool:
-            return "there must be" in api.post(path, json=rollout).text
+            return "there must be" in answer_to_a_rollout(api).text
 
         guarded.kubectl("delete", kinds, "surefoot-decided-by", "surefoot-stamps")
         try:

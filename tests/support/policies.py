@@ -13,12 +13,10 @@ the policies puts them back (`in_force`).
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from surefoot.policies import PolicySettings, shipped
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.progress import on_stderr
 from tests.support.crds import CRDS, all_kinds_are_served
@@ -37,11 +35,7 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[TestBed]:
     with capture.global_and_fixture_disabled(), on_stderr() as progress:
         bed = TestBed.start(prometheus=False, progress=progress)
     with bed:
-        bed.kubectl("apply", "--server-side", "-f", str(CRDS))
-        with bed.client() as api:
-            wait_until(lambda: all_kinds_are_served(api), SOON, "surefoot.dev to be served")
-        bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-        in_force(bed)
+        prepare(bed)
         yield bed
 
 
@@ -68,6 +62,15 @@ def guarded_scene(
     """A namespace with nothing in it, on the bed with policies."""
     with guarded.client() as client:
         yield Scene(guarded, client, guarded_service_account, guarded_namespace)
+
+
+def prepare(bed: TestBed, *, mutation: bool = True) -> None:
+    """Apply CRDs, manifests and policies to a bed of one's own; return when the policies act."""
+    bed.kubectl("apply", "--server-side", "-f", str(CRDS))
+    with bed.client() as admin:
+        wait_until(lambda: all_kinds_are_served(admin), SOON, "surefoot.dev to be served")
+    bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    in_force(bed, mutation=mutation)
 
 
 def in_force(bed: TestBed, *, mutation: bool = True) -> None:
@@ -113,6 +116,11 @@ def refuses_a_request(api: httpx.Client) -> bool:
 
 def judges_a_rollout(api: httpx.Client) -> bool:
     """Whether a Rollout is taken or refused; soon after its CRD, policies do not know the kind."""
+    return answer_to_a_rollout(api).status_code != 503
+
+
+def answer_to_a_rollout(api: httpx.Client) -> httpx.Response:
+    """What the API server says to a Rollout without stamps; it is not stored."""
     probe = {
         "apiVersion": "surefoot.dev/v1alpha1",
         "kind": "Rollout",
@@ -123,16 +131,7 @@ def judges_a_rollout(api: httpx.Client) -> bool:
         },
     }
     path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
-    return api.post(path, json=probe).status_code != 503
-
-
-def shipped_as(name: str, kind: str = "ValidatingAdmissionPolicy") -> dict[str, Any]:
-    """One of the manifests that are shipped."""
-    return next(
-        manifest
-        for manifest in shipped(PolicySettings())
-        if manifest["kind"] == kind and manifest["metadata"]["name"] == name
-    )
+    return api.post(path, json=probe)
 
 
 def _is_denied_by(policy: str, answer: httpx.Response) -> bool:

@@ -10,23 +10,10 @@ import yaml
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import MINIMAL, changed
-from tests.support.crds import CRDS, all_kinds_are_served
-from tests.support.policies import SOON, in_force
-from tests.support.scene import MANIFESTS
-from tests.support.testbed import wait_until
 
 JSON = dict[str, Any]
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
-
-
-def prepare(bed: TestBed, *, mutation: bool = True) -> None:
-    """Apply CRDs, manifests and policies to a bed of one's own; return when the policies act."""
-    with bed.client() as admin:
-        bed.kubectl("apply", "--server-side", "-f", str(CRDS))
-        wait_until(lambda: all_kinds_are_served(admin), SOON, "surefoot.dev to be served")
-        bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-        in_force(bed, mutation=mutation)
 
 
 def bound(bed: TestBed, namespace: str, role: str, subject: str) -> None:

@@ -37,33 +37,35 @@ POLL_EVERY = 0.05
 NOT_YET = (AssertionError, SurefootError, httpx.HTTPError)
 """What a predicate may raise to say that it is too early."""
 
-_run_directory = pytest.StashKey[Path]()
-_session_process = pytest.StashKey[int]()
+RUN_DIRECTORY = pytest.StashKey[Path]()
+"""Where the run keeps what its workers share."""
+SESSION_PROCESS = pytest.StashKey[int]()
+"""The process that a bed ends with."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Agree on a directory for the run; nothing is started yet."""
     from_controller = getattr(config, "workerinput", None)
     if from_controller is None:
-        config.stash[_run_directory] = Path(tempfile.mkdtemp(prefix="surefoot-tests-"))
-        config.stash[_session_process] = os.getpid()
+        config.stash[RUN_DIRECTORY] = Path(tempfile.mkdtemp(prefix="surefoot-tests-"))
+        config.stash[SESSION_PROCESS] = os.getpid()
     else:
-        config.stash[_run_directory] = Path(from_controller["surefoot_run_directory"])
-        config.stash[_session_process] = from_controller["surefoot_session_process"]
+        config.stash[RUN_DIRECTORY] = Path(from_controller["surefoot_run_directory"])
+        config.stash[SESSION_PROCESS] = from_controller["surefoot_session_process"]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where the run's bed is, and whose."""
-    node.workerinput["surefoot_run_directory"] = str(node.config.stash[_run_directory])
-    node.workerinput["surefoot_session_process"] = node.config.stash[_session_process]
+    node.workerinput["surefoot_run_directory"] = str(node.config.stash[RUN_DIRECTORY])
+    node.workerinput["surefoot_session_process"] = node.config.stash[SESSION_PROCESS]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the bed if any test has started it; the workers are gone by now."""
-    if hasattr(config, "workerinput") or _run_directory not in config.stash:
+    if hasattr(config, "workerinput") or RUN_DIRECTORY not in config.stash:
         return
-    directory = config.stash[_run_directory]
+    directory = config.stash[RUN_DIRECTORY]
     if TestBed.exists_in(directory / "bed"):
         TestBed.attach(directory / "bed").stop()
     shutil.rmtree(directory, ignore_errors=True)
@@ -72,7 +74,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def testbed(request: pytest.FixtureRequest) -> TestBed:
     """The control plane and the Prometheus of this run."""
-    run = request.config.stash[_run_directory]
+    run = request.config.stash[RUN_DIRECTORY]
     failure = run / "failure"
     with filelock.FileLock(run / "starting.lock"):
         if TestBed.exists_in(run / "bed"):
@@ -86,7 +88,7 @@ def testbed(request: pytest.FixtureRequest) -> TestBed:
             with _seen_by_people(request.config), on_stderr() as progress:
                 return TestBed.start(
                     run / "bed",
-                    owner=request.config.stash[_session_process],
+                    owner=request.config.stash[SESSION_PROCESS],
                     remove_with_owner=True,
                     progress=progress,
                 )

@@ -12,16 +12,14 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
+from surefoot.adapters.sections import Section
 from surefoot.api.v1alpha1.durations import DURATION_PATTERN, format_elapsed, parse_duration
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
@@ -76,18 +74,7 @@ Address = Annotated[
 ]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
-
-
-class TlsSettings(_Settings):
+class TlsSettings(Section):
     """How to speak TLS to a provider. Files are read anew when they change."""
 
     ca_file: Path | None = None
@@ -110,7 +97,7 @@ class TlsSettings(_Settings):
         return self
 
 
-class ProviderSettings(_Settings):
+class ProviderSettings(Section):
     """One Prometheus, or anything that speaks its query API."""
 
     name: DnsLabel

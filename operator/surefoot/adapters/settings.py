@@ -10,18 +10,16 @@ import structlog
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from watchfiles import awatch
 
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
+from surefoot.adapters.sections import Section
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
 from surefoot.errors import ConfigurationError
@@ -67,23 +65,13 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-_SECTION = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    alias_generator=to_camel,
-    populate_by_name=True,
-    use_attribute_docstrings=True,
-    hide_input_in_errors=True,
-)
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=64)
 ]
 
 
-class Custodians(BaseModel):
+class Custodians(Section):
     """Who may write the allowed signers of detached signatures. Nobody may, if nobody is named."""
-
-    model_config = _SECTION
 
     users: Names = ()
     """User names."""
@@ -91,10 +79,8 @@ class Custodians(BaseModel):
     """Groups."""
 
 
-class PolicySection(BaseModel):
+class PolicySection(Section):
     """What the admission policies know of this cluster. They are generated from this as well."""
-
-    model_config = _SECTION
 
     operator: Annotated[str, Field(min_length=1, max_length=256)] = DEFAULT_OPERATOR
     """The user name that the API server knows the operator by."""
@@ -114,20 +100,16 @@ class PolicySection(BaseModel):
         )
 
 
-class DependencySection(BaseModel):
+class DependencySection(Section):
     """Which Rollouts may be waited for from elsewhere."""
-
-    model_config = _SECTION
 
     namespaces: Annotated[tuple[DnsLabel, ...], Field(max_length=1000)] = ()
     """Namespaces whose Rollouts those of any other namespace may name in `dependsOn`. Within a
     namespace they always may."""
 
 
-class Settings(BaseModel):
+class Settings(Section):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
-
-    model_config = _SECTION
 
     evaluation_interval: Length = timedelta(seconds=30)
     """How often metrics are asked for and Rollouts are looked at."""

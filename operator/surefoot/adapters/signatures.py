@@ -22,7 +22,7 @@ from surefoot.adapters.ssh_signatures import (
     read_public_key,
 )
 from surefoot.api.v1alpha1.approval import Approval
-from surefoot.application.ports import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
+from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
 from surefoot.domain.signing import NAMESPACE, SignatureFact, document
 from surefoot.errors import ApiError
 

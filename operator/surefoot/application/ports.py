@@ -21,10 +21,6 @@ from surefoot.domain.snapshot import Admission, ConfigMap, Halt
 Request = Checkpoint | Approval
 Observable = Rollout | Checkpoint | Approval | ConfigMap
 
-ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
-"""In the operator's namespace: whose keys detached signatures may be made with."""
-ALLOWED_SIGNERS_KEY = "allowed_signers"
-
 
 class ObjectKey(NamedTuple):
     """Where an object is: namespace and name. A Rollout's key names its work."""

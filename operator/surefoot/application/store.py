@@ -224,10 +224,6 @@ class Store:
         entry = self._entries[Kind.CONFIG_MAP].get(key)
         return entry.content if entry and isinstance(entry.content, ConfigMap) else None
 
-    def config_map_keys(self) -> tuple[ObjectKey, ...]:
-        """All managed ConfigMaps."""
-        return tuple(self._entries[Kind.CONFIG_MAP])
-
     def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
         """Those that name this Rollout, by name."""
         return tuple(r for r in self._requests_of(rollout) if isinstance(r, Checkpoint))

@@ -13,10 +13,12 @@ import yaml
 
 from surefoot.cli.exits import NO, UNREACHABLE, USAGE, fail
 from surefoot.errors import ApiError, ConfigurationError, NotFound, SurefootError, Unavailable
+from surefoot.plugin.commands.deciding import texts
+from surefoot.plugin.commands.options import Where
 
 if TYPE_CHECKING:
-    from surefoot.adapters.kubernetes.http import Http
     from surefoot.api.v1alpha1.approval import Approval
+    from surefoot.plugin.session import Session
 
 # The models and the client take long to load, and every command loads this module: they are
 # imported where they are used.
@@ -99,17 +101,11 @@ def sign_decision(
     ] = False,
 ) -> None:
     """Decide on an Approval, and sign the decision with your own SSH key."""
-    content = {
-        "decision": decision.value,
-        "reason": reason,
-        "riskAssessment": risk_assessment,
-        "metricsSummary": metrics_summary,
-        "securityStatus": security_status,
-    }
+    said = texts(reason, risk_assessment, metrics_summary, security_status)
     answer = Answer(
         namespace=namespace,
         name=approval,
-        content={name: text for name, text in content.items() if text is not None},
+        content={"decision": decision.value, **said},
         signer=signer,
         key=key.expanduser(),
         lasts=_length(expires),
@@ -117,12 +113,12 @@ def sign_decision(
     if not answer.key.exists():
         fail(USAGE, f"there is no key {answer.key}: name yours with --key")
     try:
-        said = asyncio.run(_sign(answer, context, print_only=print_only))
+        done = asyncio.run(_sign(answer, context, print_only=print_only))
     except (ConfigurationError, Unavailable) as error:
         fail(UNREACHABLE, str(error))
     except SurefootError as error:
         fail(NO, str(error))
-    typer.echo(said)
+    typer.echo(done)
 
 
 def _length(text: str) -> timedelta:
@@ -139,47 +135,28 @@ def _length(text: str) -> timedelta:
 
 async def _sign(answer: Answer, context: str | None, *, print_only: bool) -> str:
     """Sign, and write or print it. Answers with what to tell."""
-    from surefoot.adapters.clock import ServerClock
-    from surefoot.adapters.kubernetes.access import Access
-    from surefoot.adapters.kubernetes.http import Http
+    from surefoot.plugin.session import connected
 
-    clock = ServerClock()
-    http = Http(await Access.load(context=context), on_date=clock.observe)
-    try:
-        raw = await _read(http, answer)
-        signer = answer.signer or await _who_am_i(http)
-        decided = _signed(raw, answer, signer, clock.now() + answer.lasts)
+    async with connected(Where(answer.namespace, context=context)) as session:
+        raw = await _read(session, answer)
+        signer = answer.signer or (await session.whoami()).username
+        decided = _signed(raw, answer, signer, session.now() + answer.lasts)
         if print_only:
             return _manifest(decided).rstrip()
-        await _write(http, raw, decided)
-    finally:
-        await http.close()
+        await _write(session, raw, decided)
     return _summary(decided)
 
 
-async def _read(http: "Http", answer: Answer) -> JSON:
+async def _read(session: "Session", answer: Answer) -> JSON:
+    from surefoot.plugin.session import path_of
+
     what = f"get Approval {answer.namespace}/{answer.name}"
     try:
-        return await http.get(what, _path(answer.namespace, answer.name))
+        return await session.http.get(what, path_of("approvals", answer.namespace, answer.name))
     except (NotFound, Unavailable):
         raise
     except ApiError as error:  # not allowed to look, so the question is still open
         raise Unavailable(str(error), status=error.status) from error
-
-
-async def _who_am_i(http: "Http") -> str:
-    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    review = await http.write("ask who you are", "POST", path, body)
-    return str(review["status"]["userInfo"]["username"])
-
-
-def _path(namespace: str, name: str) -> str:
-    from urllib.parse import quote
-
-    from surefoot.api.v1alpha1.meta import API_VERSION
-
-    return f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/approvals/{quote(name)}"
 
 
 def _signed(raw: JSON, answer: Answer, signer: str, expires_at: datetime) -> "Approval":
@@ -257,7 +234,9 @@ def _manifest(approval: "Approval") -> str:
     return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
 
 
-async def _write(http: "Http", raw: JSON, approval: "Approval") -> None:
+async def _write(session: "Session", raw: JSON, approval: "Approval") -> None:
+    from surefoot.plugin.session import path_of
+
     metadata = approval.metadata
     # What is not written must go: the signature is over all that is there.
     change = {
@@ -265,7 +244,8 @@ async def _write(http: "Http", raw: JSON, approval: "Approval") -> None:
         "spec": dict.fromkeys(WRITTEN) | _half(approval),
     }
     what = f"decide on Approval {metadata.namespace}/{metadata.name}"
-    await http.merge(what, _path(metadata.namespace, metadata.name), change, manager=MANAGER)
+    path = path_of("approvals", metadata.namespace, metadata.name)
+    await session.http.merge(what, path, change, manager=MANAGER)
 
 
 def _summary(approval: "Approval") -> str:

@@ -1,28 +1,14 @@
 """`python -m surefoot.crdgen`: write crds/, or with `--check` see whether it is up to date."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from surefoot.crdgen.files import differences, write
+from surefoot.crdgen.files import FILES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 1 where `--check` finds a difference."""
-    parser = argparse.ArgumentParser(prog="python -m surefoot.crdgen", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, show what differs")
-    parser.add_argument("--directory", type=Path, default=Path("crds"), help="default: crds")
-    options = parser.parse_args(arguments)
-    if not options.check:
-        write(options.directory)
-        return 0
-    diff = "".join(differences(options.directory))
-    if not diff:
-        return 0
-    sys.stdout.write(diff)
-    sys.stderr.write(f"{options.directory} is not what the models say: run make crds\n")
-    return 1
+    return FILES.run("python -m surefoot.crdgen", __doc__, arguments)
 
 
 if __name__ == "__main__":

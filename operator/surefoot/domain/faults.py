@@ -217,15 +217,6 @@ def _gate_faults(spec: RolloutSpec) -> Iterable[Missing]:
                 )
 
 
-def _checkpoints(spec: RolloutSpec) -> tuple[tuple[int, CheckpointPlan], ...]:
-    """Every checkpoint of the plan with the percentage it is about, in the order of the steps."""
-    return tuple(
-        (step.percent, plan)
-        for index, step in enumerate(spec.steps)
-        for plan in hold_of(spec, index).checkpoints
-    )
-
-
 def _checkpoint_faults(spec: RolloutSpec) -> Iterable[Missing]:
     own = [
         (step.percent, plan)

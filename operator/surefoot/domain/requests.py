@@ -20,7 +20,7 @@ from surefoot.api.v1alpha1.approval import (
     Signing,
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
-from surefoot.api.v1alpha1.meta import GROUP, DecisionReference
+from surefoot.api.v1alpha1.meta import GROUP, SIGNER_PATTERN, DecisionReference
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.situation import Situation
 from surefoot.domain.snapshot import Admission
@@ -28,8 +28,7 @@ from surefoot.domain.snapshot import Admission
 Request = Approval | Checkpoint
 FINAL = frozenset({RequestState.VOID, RequestState.EXPIRED, RequestState.USED})
 KEPT_DECISIONS = 16
-_PLAIN_NAME = re.compile(r"[!-+\--~]+")
-"""Printable ASCII without spaces, and without commas, which separate the authors of a plan."""
+_PLAIN_NAME = re.compile(SIGNER_PATTERN)
 _NOT_PEOPLE = "system:"
 GIVEN_WITHOUT_ADMISSION = (
     "it was given while admission was not enforced, so that nobody knows who gave it"

@@ -8,6 +8,7 @@ from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
     ATTEMPT_BY_ANNOTATION,
+    AUTHOR_SEPARATOR,
     AUTHORS_ANNOTATION,
     ON_BEHALF_OF_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
@@ -16,8 +17,6 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.snapshot import Admission, Snapshot
 from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index
-
-AUTHOR_SEPARATOR = ","
 
 
 @dataclass(frozen=True, slots=True)

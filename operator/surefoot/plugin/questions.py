@@ -20,7 +20,6 @@ from surefoot.domain.requests import (
     is_dry_run,
     is_excluded,
     is_persons_name,
-    who,
 )
 
 LEFT_OPEN = '"…"'
@@ -223,10 +222,3 @@ def about(request: Request) -> str:
     what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
     dry = "dry run, counts for nothing: " if is_dry_run(request) else ""
     return f"{dry}{asked.rollout.name} {what}, as {asked.role}"
-
-
-def may_be_answered_by(request: Request) -> str:
-    """Who may answer, in words."""
-    asked = request.spec.request
-    people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
-    return who(people.users, people.groups)

@@ -60,13 +60,13 @@ class Session:
     """One command's connection to one API server.
 
     ``namespace`` is where it looks, unless ``everywhere``. ``now`` tells the API server's time,
-    once it has answered something.
+    once it has answered something. ``http`` is for what no method here is for.
     """
 
     def __init__(
         self, http: Http, now: Callable[[], datetime], namespace: str, *, everywhere: bool = False
     ) -> None:
-        self._http = http
+        self.http = http
         self.now = now
         self.namespace = namespace
         self.everywhere = everywhere
@@ -80,10 +80,7 @@ class Session:
 
     async def whoami(self) -> Person:
         """Who the API server says that this is."""
-        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        review = await self._http.write("ask who you are", "POST", path, body)
-        user = review["status"]["userInfo"]
+        user = await self.http.who_am_i("ask who you are")
         return Person(str(user["username"]), frozenset(user.get("groups") or ()))
 
     async def table(self, name: str | None) -> tuple[list[JSON], list[JSON]]:
@@ -92,7 +89,7 @@ class Session:
         rows: list[JSON] = []
         params = _named(name)
         try:
-            async for page in self._http.pages(
+            async for page in self.http.pages(
                 "list rollouts", self._collection("rollouts"), params, as_table=True
             ):
                 columns = page.get("columnDefinitions") or columns
@@ -122,7 +119,7 @@ class Session:
             return await self._list(plural, self._collection(plural), {})
         metadata = rollout["metadata"]
         params = {"fieldSelector": f"spec.request.rollout.name={metadata['name']}"}
-        return await self._list(plural, _path(plural, metadata["namespace"]), params)
+        return await self._list(plural, path_of(plural, metadata["namespace"]), params)
 
     async def halt(self) -> JSON | None:
         """The ConfigMap that halts this namespace, in force or not; None where there is none."""
@@ -134,7 +131,7 @@ class Session:
     async def _list(self, plural: str, path: str, params: dict[str, str]) -> list[JSON]:
         items: list[JSON] = []
         try:
-            async for page in self._http.pages(f"list {plural}", path, params):
+            async for page in self.http.pages(f"list {plural}", path, params):
                 items += page.get("items") or ()
         except NotFound as error:
             raise _not_installed(error) from error
@@ -144,10 +141,10 @@ class Session:
 
     async def _read(self, plural: str, namespace: str, name: str) -> JSON:
         what = f"get {plural}/{name} in {namespace}"
-        return await self._http.get(what, _path(plural, namespace, name))
+        return await self.http.get(what, path_of(plural, namespace, name))
 
     def _collection(self, plural: str) -> str:
-        return _path(plural, None if self.everywhere else self.namespace)
+        return path_of(plural, None if self.everywhere else self.namespace)
 
     def _no_rollout(self, name: str) -> Declined:
         return Declined(f"there is no Rollout {name} {self.where}; `get -A` shows all there are")
@@ -163,12 +160,12 @@ class Session:
         metadata = read["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         what = f"write {plural}/{name} in {namespace}"
-        path, content = _path(plural, namespace, name), _content(read)
+        path, content = path_of(plural, namespace, name), _content(read)
         for _ in range(WRITE_ATTEMPTS):
             version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             body = {**change, "metadata": {**change.get("metadata", {}), **version}}
             try:
-                return await self._http.merge(what, path, body, manager=FIELD_MANAGER)
+                return await self.http.merge(what, path, body, manager=FIELD_MANAGER)
             except Conflict:
                 fresh = await self._read(plural, namespace, name)
                 if fresh["metadata"]["uid"] != metadata["uid"] or _content(fresh) != content:
@@ -187,7 +184,7 @@ class Session:
             "data": data,
         }
         what = f"create configmaps/{HALT_CONFIGMAP} in {self.namespace}"
-        return await self._http.write(what, "POST", _path("configmaps", self.namespace), body)
+        return await self.http.write(what, "POST", path_of("configmaps", self.namespace), body)
 
 
 def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
@@ -265,7 +262,8 @@ def _named(name: str | None) -> dict[str, str]:
     return {"fieldSelector": f"metadata.name={name}"} if name else {}
 
 
-def _path(plural: str, namespace: str | None, name: str = "") -> str:
+def path_of(plural: str, namespace: str | None, name: str = "") -> str:
+    """Where the API server has objects of this kind, or the one of this name."""
     root = "/api/v1" if plural == "configmaps" else f"/apis/{API_VERSION}"
     within = f"/namespaces/{quote(namespace)}" if namespace else ""
     return f"{root}{within}/{plural}{f'/{quote(name)}' if name else ''}"

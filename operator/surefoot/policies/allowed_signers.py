@@ -1,10 +1,9 @@
 """The keys that detached signatures are checked against: written by their custodians only."""
 
+from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP
 from surefoot.policies import cel
 from surefoot.policies.rendering import Check, Policy, Resources
 from surefoot.policies.settings import PolicySettings
-
-CONFIG_MAP = "surefoot-allowed-signers"
 
 
 def policy(settings: PolicySettings) -> Policy:
@@ -34,7 +33,7 @@ def policy(settings: PolicySettings) -> Policy:
                 "allowed-signers",
                 (
                     "(request.operation == 'DELETE' ? oldObject : object)"
-                    f".metadata.?name.orValue('') == '{CONFIG_MAP}'"
+                    f".metadata.?name.orValue('') == '{ALLOWED_SIGNERS_CONFIGMAP}'"
                 ),
             ),
         ),

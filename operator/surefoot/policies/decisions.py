@@ -1,12 +1,9 @@
 """Who may decide on an Approval or Checkpoint, and in whose name."""
 
+from surefoot.api.v1alpha1.meta import SIGNER_PATTERN
 from surefoot.policies import cel
 from surefoot.policies.rendering import Check, Policy, Resources
 from surefoot.policies.settings import PolicySettings
-
-NAME = r"^[!-+\--~]+$"
-"""A name that can not be mistaken for another: printable ASCII without spaces, and without commas,
-which separate the authors of a plan."""
 
 _SUBJECT = "request.kind.kind.lowerAscii() + ' ' + variables.name"
 _MAY = "(variables.users + variables.groups.map(g, 'members of group ' + g)).join(', ') + ' may'"
@@ -96,7 +93,7 @@ def policy(settings: PolicySettings) -> Policy:
                 "nothing'",
             ),
             Check(
-                f"!variables.decides || variables.signer.matches(r'{NAME}')",
+                f"!variables.decides || variables.signer.matches(r'^{SIGNER_PATTERN}$')",
                 "a signer's name must be printable ASCII without spaces and commas, so that it can "
                 "not be mistaken for another",
                 "'the name \"' + variables.signer + '\" can not sign: it must be printable ASCII "

@@ -1,12 +1,10 @@
-"""The files of `manifests/policies`: what they should hold, and how that differs from the disk."""
+"""The files of `manifests/policies`: what they should hold."""
 
-import difflib
-from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import Any
 
 import yaml
 
+from surefoot.generated import Generator, PlainDumper
 from surefoot.policies.rendering import Manifest
 from surefoot.policies.settings import PolicySettings
 from surefoot.policies.shipping import shipped
@@ -19,12 +17,8 @@ FOLDED_FROM = 80
 _FOLDERS = {"Validating": "validating", "Mutating": "mutating"}
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(PlainDumper):
     """Long expressions as blocks, so that a person can read and compare them."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the same for all data
-        """PyYAML's hook: True for what may not become an anchor."""
-        return True
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -64,35 +58,6 @@ def generated_files() -> dict[PurePath, str]:
     return files
 
 
-def write(directory: Path) -> None:
-    """Make the directory hold the generated files, and no others."""
-    wanted = generated_files()
-    for stale in _present(directory).keys() - wanted.keys():
-        (directory / stale).unlink()
-    for path, text in wanted.items():
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_text(text, encoding="utf-8")
-
-
-def differences(directory: Path) -> Iterator[str]:
-    """The lines of a unified diff from what is there to what should be."""
-    present, wanted = _present(directory), generated_files()
-    for path in sorted(present.keys() | wanted.keys()):
-        yield from difflib.unified_diff(
-            present.get(path, "").splitlines(keepends=True),
-            wanted.get(path, "").splitlines(keepends=True),
-            fromfile=str(directory / path),
-            tofile=f"{directory / path} (generated)",
-        )
-
-
-def _present(directory: Path) -> dict[PurePath, str]:
-    return {
-        PurePath(path.relative_to(directory)): path.read_text(encoding="utf-8")
-        for path in directory.glob("**/*.yaml")
-    }
-
-
 def _kustomization(resources: list[str]) -> str:
     manifest = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -100,3 +65,12 @@ def _kustomization(resources: list[str]) -> str:
         "resources": resources,
     }
     return yaml.safe_dump(manifest, sort_keys=False)
+
+
+FILES = Generator(
+    generated_files,
+    patterns=("**/*.yaml",),
+    directory=Path("manifests/policies"),
+    source="policies",
+    target="policies",
+)

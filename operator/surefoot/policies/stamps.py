@@ -6,6 +6,7 @@ make no difference to a GitOps tool. What `planHash` leaves out is not the plan.
 
 from surefoot.api.v1alpha1.meta import (
     ATTEMPT_BY_ANNOTATION,
+    AUTHOR_SEPARATOR,
     AUTHORS_ANNOTATION,
     CHANGED_BY_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
@@ -58,9 +59,10 @@ STAMP_VARIABLES = (
             f"'{REQUESTED_BY_ANNOTATION}': variables.changesPlan ? variables.me : "
             f"variables.before[?'{REQUESTED_BY_ANNOTATION}'].orValue(''), "
             f"'{AUTHORS_ANNOTATION}': "
-            "!variables.changesPlan || variables.me in variables.authors.split(',') ? "
+            "!variables.changesPlan || variables.me in "
+            f"variables.authors.split('{AUTHOR_SEPARATOR}') ? "
             "variables.authors : variables.authors == '' ? variables.me : "
-            "variables.authors + ',' + variables.me, "
+            f"variables.authors + '{AUTHOR_SEPARATOR}' + variables.me, "
             f"'{CHANGED_BY_ANNOTATION}': variables.changesSpec ? variables.me : "
             f"variables.before[?'{CHANGED_BY_ANNOTATION}'].orValue(''), "
             f"'{ATTEMPT_BY_ANNOTATION}': variables.raisesAttempt ? variables.me : "
@@ -90,7 +92,7 @@ def policy(_settings: PolicySettings) -> Policy:
         ),
         checks=(
             Check(
-                "!variables.changesPlan || !variables.me.contains(',')",
+                f"!variables.changesPlan || !variables.me.contains('{AUTHOR_SEPARATOR}')",
                 "a user whose name has a comma can not write a plan: commas separate its authors",
             ),
             Check(

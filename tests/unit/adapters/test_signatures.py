@@ -610,4 +610,4 @@ async def test_names_with_a_key_are_known_once_the_allowed_signers_are_read() ->
     assert signatures.signers() == frozenset()
     signers.text = f"{line()}\n{line(HUDSON, 'hud*')}\n"
     await signatures.refresh()
-    assert signatures.signers() == {"cora"}
+    assert signatures.signers() == frozenset({"cora"})

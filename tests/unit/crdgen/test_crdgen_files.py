@@ -9,7 +9,7 @@ from pydantic import Field
 
 from surefoot.api.v1alpha1.meta import ApiModel, Rule
 from surefoot.crdgen.__main__ import main
-from surefoot.crdgen.files import generated_files, present_files
+from surefoot.crdgen.files import FILES, generated_files
 from surefoot.crdgen.schema import schema_tree
 from surefoot.crdgen.structural import structural_schema
 
@@ -114,7 +114,7 @@ def test_what_no_structural_schema_can_say_is_refused() -> None:
 
 def test_files_in_the_repository_are_what_the_models_say() -> None:
     """If this fails: run `make crds` and commit."""
-    assert present_files(ROOT / "crds") == generated_files()
+    assert FILES.present(ROOT / "crds") == generated_files()
 
 
 def test_generated_files_say_so() -> None:

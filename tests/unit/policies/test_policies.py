@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from surefoot.cli.main import app
 from surefoot.policies import PolicySettings, shipped
-from surefoot.policies.files import differences, write
+from surefoot.policies.files import FILES
 from surefoot.policies.settings import DEFAULT_OPERATOR
 
 ELSEWHERE = PolicySettings(
@@ -81,9 +81,9 @@ def test_both_variants_refuse_the_same() -> None:
 def test_files_are_written_as_generated(tmp_path: Path) -> None:
     """And a file that is no longer generated goes."""
     (tmp_path / "stale.yaml").write_text("kind: ConfigMap\n")
-    assert list(differences(tmp_path))
-    write(tmp_path)
-    assert not list(differences(tmp_path))
+    assert list(FILES.differences(tmp_path))
+    FILES.write(tmp_path)
+    assert not list(FILES.differences(tmp_path))
     assert not (tmp_path / "stale.yaml").exists()
 
 

@@ -20,6 +20,8 @@ from surefoot.adapters.kubernetes.objects import (
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.meta import (
+    ALLOWED_SIGNERS_CONFIGMAP,
+    ALLOWED_SIGNERS_KEY,
     API_VERSION,
     GROUP,
     HALT_CONFIGMAP,
@@ -29,8 +31,6 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
-    ALLOWED_SIGNERS_CONFIGMAP,
-    ALLOWED_SIGNERS_KEY,
     Clock,
     HeldConfigMap,
     Kind,

@@ -20,7 +20,6 @@ JSON = dict[str, Any]
 READ_TIMEOUT = 10.0
 LIST_TIMEOUT = 30.0
 WRITE_TIMEOUT = 10.0
-READ_ATTEMPTS = 3
 READ_BACKOFF = (0.1, 0.4)
 LONGEST_RETRY_AFTER = 5.0
 WORDS_OF_THE_SERVER = 300
@@ -112,6 +111,14 @@ class Http:
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
         )
+
+    async def who_am_i(self, what: str) -> JSON:
+        """Whom the API server takes this for: `username`, `groups` and more of its user info."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        review = await self.write(what, "POST", path, body)
+        user: JSON = review["status"]["userInfo"]
+        return user
 
     async def _request(
         self,

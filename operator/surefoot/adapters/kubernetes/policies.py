@@ -70,10 +70,8 @@ class KubernetesPolicies:
     async def _identity(self) -> Standing:
         """Policies that are made for another user would refuse every write of ours."""
         if self._user is None:
-            body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-            path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-            review = await self._http.write("ask who the operator is", "POST", path, body)
-            self._user = str(review["status"]["userInfo"]["username"])
+            user = await self._http.who_am_i("ask who the operator is")
+            self._user = str(user["username"])
         if self._user == self._settings.operator:
             return ALIVE
         return _missing(

@@ -5,19 +5,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
 from surefoot.adapters.provider_settings import Address, DnsLabel, Timeout
-
-_SECTION = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    alias_generator=to_camel,
-    populate_by_name=True,
-    use_attribute_docstrings=True,
-    hide_input_in_errors=True,
-)
+from surefoot.adapters.sections import Section
 
 
 class SinkType(StrEnum):
@@ -28,10 +19,8 @@ class SinkType(StrEnum):
     HTTP = "Http"
 
 
-class SinkSettings(BaseModel):
+class SinkSettings(Section):
     """One sink."""
-
-    model_config = _SECTION
 
     name: DnsLabel
     """What the metrics call it. What it has is remembered by name: a new name begins anew."""
@@ -59,10 +48,8 @@ class SinkSettings(BaseModel):
         return self
 
 
-class RecordSection(BaseModel):
+class RecordSection(Section):
     """Where every history entry goes. Without sinks the record is what the Rollouts hold."""
-
-    model_config = _SECTION
 
     sinks: Annotated[tuple[SinkSettings, ...], Field(max_length=8)] = ()
     """Each gets every entry, independently of the others."""

@@ -51,6 +51,10 @@ REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
 """On a Rollout: the author of the last change of its plan, stamped by admission."""
 AUTHORS_ANNOTATION = f"{GROUP}/authors"
 """On a Rollout: everybody who ever changed its plan, joined by commas; it only grows."""
+AUTHOR_SEPARATOR = ","
+SIGNER_PATTERN = r"[!-+\--~]+"
+"""All of a name that can not be mistaken for another: printable ASCII without spaces, and without
+commas, which separate the authors of a plan."""
 CHANGED_BY_ANNOTATION = f"{GROUP}/changed-by"
 """On a Rollout: who last changed anything of its spec."""
 ATTEMPT_BY_ANNOTATION = f"{GROUP}/attempt-by"
@@ -58,8 +62,9 @@ ATTEMPT_BY_ANNOTATION = f"{GROUP}/attempt-by"
 ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
 """On a Rollout: the person behind a GitOps tool. Free, so never verified; it only takes rights."""
 HALT_CONFIGMAP = "surefoot-halt"
-
-ROUND_SUFFIX = r"-r[0-9]+$"
+ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
+"""In the operator's namespace: whose keys detached signatures may be made with."""
+ALLOWED_SIGNERS_KEY = "allowed_signers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def approve(
     context: Context = None,
 ) -> None:
     """Sign GO for the step that a Rollout asks about."""
-    said = _said(reason, risk_assessment, metrics_summary, security_status)
+    said = texts(reason, risk_assessment, metrics_summary, security_status)
     where = Where(namespace, context=context)
     _decide("GO", name, selector, role, said, where=where, yes=yes, dry_run=dry_run)
 
@@ -91,7 +91,7 @@ def reject(
     context: Context = None,
 ) -> None:
     """Sign NO-GO for the step that a Rollout asks about: it holds until you decide again."""
-    said = _said(reason, risk_assessment, metrics_summary, security_status)
+    said = texts(reason, risk_assessment, metrics_summary, security_status)
     where = Where(namespace, context=context)
     _decide("NO-GO", name, selector, role, said, where=where, yes=yes, dry_run=dry_run)
 
@@ -112,9 +112,10 @@ def withdraw(
     _decide("NO-GO", name, selector, role, said, where=where, yes=yes, withdraws=True)
 
 
-def _said(
+def texts(
     reason: str, risk: str | None, metrics: str | None, security: str | None
 ) -> dict[str, str]:
+    """What a person says with a decision, by the fields of `spec`; what they left out is absent."""
     parts = {
         "reason": reason,
         "riskAssessment": risk,

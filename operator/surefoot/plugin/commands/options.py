@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,14 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class ReportFormat(StrEnum):
+    """How a report is printed."""
+
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,20 @@ Context = Annotated[
     str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig.")
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
+ReportOutput = Annotated[
+    ReportFormat,
+    typer.Option("--output", "-o", help="As what: html is one file that needs no other."),
+]
+RecordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="An exported record, for what the object's bounded history no longer has.",
+    ),
+]
 RolloutName = Annotated[
     str, typer.Argument(metavar="NAME", callback=a_name, help="The Rollout's name.")
 ]

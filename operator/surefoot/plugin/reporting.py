@@ -1,0 +1,54 @@
+"""Reports: what there is on a Rollout, gathered, put together and printed."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
+from surefoot.plugin import output
+from surefoot.plugin.commands.options import ReportFormat
+from surefoot.plugin.session import Session
+from surefoot.reports.dossier import Dossier, dossier_of, with_record
+from surefoot.reports.rendering import Report, html, markdown
+
+
+async def report(
+    session: Session,
+    name: str,
+    build: Callable[[Dossier], Report],
+    format_: ReportFormat,
+    record: Path | None = None,
+) -> Report:
+    """Build the report of a Rollout and print it. Raises `RecordError` for a record at fault."""
+    found = await dossier(session, name)
+    made = build(found if record is None else _with_file(found, record))
+    match format_:
+        case ReportFormat.MARKDOWN:
+            output.say(markdown(made).rstrip())
+        case ReportFormat.HTML:
+            typer.echo(html(made), nl=False)
+        case ReportFormat.JSON:
+            output.say_json(made.to_json())
+    return made
+
+
+async def dossier(session: Session, name: str) -> Dossier:
+    """All that the cluster has on a Rollout."""
+    raw = await session.rollout(name)
+    checkpoints, approvals = await asyncio.gather(
+        session.requests("checkpoints", raw), session.requests("approvals", raw)
+    )
+    return dossier_of(
+        rollout_from(raw),
+        map(checkpoint_from, checkpoints),
+        map(approval_from, approvals),
+        session.now(),
+    )
+
+
+def _with_file(found: Dossier, record: Path) -> Dossier:
+    # At line breaks only: what JSON does not escape may look like one to others.
+    texts = record.read_text(encoding="utf-8", errors="replace").split("\n")
+    return with_record(found, texts, str(record))
