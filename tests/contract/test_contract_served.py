@@ -82,6 +82,29 @@ def test_what_python_writes_as_status_is_stored_as_written(
     assert found["status"] == written
 
 
+CHECK = {"name": "SoakTime", "outcome": "Passed", "blocking": False}
+
+
+@pytest.mark.parametrize(
+    ("compliance", "says"),
+    [
+        ({"passed": True, "checks": [CHECK] * 6}, None),
+        ({"passed": True, "checks": [CHECK] * 7}, "status.compliance.checks"),
+        ({"passed": True, "checks": [CHECK | {"outcome": "Green"}]}, "checks[0].outcome"),
+        ({"checks": [CHECK]}, "status.compliance.passed"),
+    ],
+)
+def test_compliance_has_six_checks_of_three_outcomes(
+    api: httpx.Client, namespace: str, compliance: dict[str, Any], says: str | None
+) -> None:
+    """Who reads it can rely on that, whoever wrote it."""
+    apply(api, namespace, MINIMAL["Rollout"]).raise_for_status()
+    manifest = with_status(MINIMAL["Rollout"], compliance=compliance)
+    answer = apply(api, namespace, manifest, subresource="/status", dryRun="All")
+    assert (answer.status_code == 200) == (says is None), answer.text
+    assert says is None or says in answer.text
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_kubectl_applies_the_examples(
     testbed: TestBed, crds: None, namespace: str, path: Path

@@ -12,9 +12,11 @@ from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import (
     acknowledgements,
     approvals,
+    baseline,
     checkpoints,
     conditions,
     decide,
+    dependencies,
     dry_run,
     meetings,
     no_go,
@@ -22,6 +24,7 @@ from surefoot.domain import (
     requests,
     review,
     rollback,
+    schedule,
     situation,
     soak,
     stretches,
@@ -347,6 +350,85 @@ def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "_interference", lambda _: "no data")
 
 
+def freeze_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Steps are taken at any time."""
+    patch.setattr(review, "judge_schedule", lambda _: passes(Aspect.WITHIN_SCHEDULE, "Open"))
+
+
+def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
+    """The time zone of a schedule is taken for UTC."""
+    lay_out = schedule._laid_out_around.__wrapped__
+
+    def in_utc(found: Any, monday: Any) -> Any:
+        return lay_out(found.model_copy(update={"time_zone": "UTC"}), monday)
+
+    patch.setattr(schedule, "_laid_out_around", in_utc)
+
+
+def freeze_is_waited_out(patch: pytest.MonkeyPatch) -> None:
+    """A recorded advance goes on after a freeze, on what was found before it."""
+    stop = decide._stop
+
+    def patient(*args: Any) -> str | None:
+        reason = stop(*args)
+        return None if reason == "a freeze is in force" else reason
+
+    patch.setattr(decide, "_stop", patient)
+
+
+def upstream_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Nobody is waited for."""
+    verdict = passes(Aspect.DEPENDENCIES_MET, "DependenciesMet")
+    patch.setattr(review, "judge_dependencies", lambda *_: verdict)
+
+
+def upstreams_rollback_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Only the percentage of the other Rollout is looked at."""
+    lacking = dependencies._lacking
+
+    def forgiving(dependency: Any, name: Any, found: Any) -> Any:
+        return lacking(dependency, name, found and replace(found, rolled_back=False))
+
+    patch.setattr(dependencies, "_lacking", forgiving)
+
+
+def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
+    """What was recorded in an earlier attempt is compared with."""
+    raise_attempt = review._with_attempt
+
+    def keeping(status: Any, *args: Any) -> Any:
+        return raise_attempt(status, *args).model_copy(update={"baselines": status.baselines})
+
+    patch.setattr(review, "_with_attempt", keeping)
+
+
+def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
+    """A bound that is relative is taken as it stands."""
+    patch.setattr("surefoot.domain.gates.yardstick", lambda *_: baseline.ABSOLUTE)
+
+
+def _rollback_waits_for(patch: pytest.MonkeyPatch, aspect: Aspect) -> None:
+    wanted = rollback.rollback_wanted
+    patch.setattr(
+        decide, "rollback_wanted", lambda found: wanted(found) if found.holds(aspect) else None
+    )
+
+
+def rollback_waits_for_the_schedule(patch: pytest.MonkeyPatch) -> None:
+    """A rollback is put off until a freeze ends."""
+    _rollback_waits_for(patch, Aspect.WITHIN_SCHEDULE)
+
+
+def rollback_waits_for_an_upstream(patch: pytest.MonkeyPatch) -> None:
+    """A rollback is put off until another Rollout has come far enough."""
+    _rollback_waits_for(patch, Aspect.DEPENDENCIES_MET)
+
+
+def rollback_waits_for_a_baseline(patch: pytest.MonkeyPatch) -> None:
+    """A rollback is put off until there is a baseline."""
+    _rollback_waits_for(patch, Aspect.BASELINE_RECORDED)
+
+
 def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     view = approvals._view
     patch.setattr(approvals, "_view", lambda *args: replace(view(*args), **changes))
@@ -484,6 +566,54 @@ SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
     (step_is_skipped, "S3", Shape(percents=(5, 10, 20, 100), roles=0), [("tick", 6)]),
     (history_is_rewritten, "S9", Shape(roles=0), [("tick", 6)]),
     (chain_is_broken, "S9", Shape(roles=0), [("tick", 6)]),
+    (freeze_ignored, "S14", Shape(roles=0, soak="1m", freeze="dated"), []),
+    (freeze_by_the_wrong_clock, "S14", Shape(roles=0, soak="1m", freeze="weekly"), []),
+    (
+        freeze_is_waited_out,
+        "S14",
+        Shape(freeze="dated"),
+        [
+            ("all sign",),
+            ("crash", "after", 1),
+            ("look",),
+            ("provider", True),
+            ("tick", 6),
+            ("tick", 6),
+            ("tick", 6),
+        ],
+    ),
+    (upstream_ignored, "S15", Shape(roles=0, depends=True), [("tick", 1)]),
+    (
+        upstreams_rollback_ignored,
+        "S15",
+        Shape(roles=0, soak="1m", depends=True),
+        [("upstream", 100, False), ("tick", 1), ("upstream", 60, True), ("tick", 6)],
+    ),
+    (
+        baselines_outlive_the_attempt,
+        "S16",
+        Shape(roles=0, soak="1m", relative=True),
+        [("tick", 3), ("attempt",), ("tick", 6)],
+    ),
+    (relative_is_absolute, "S16", Shape(roles=0, soak="1m", relative=True), [("tick", 6)]),
+    (
+        rollback_waits_for_the_schedule,
+        "L2",
+        Shape(roles=0, soak="1m", freeze="dated"),
+        [("tick", 3), ("ceiling", 0), ("tick", 1)],
+    ),
+    (
+        rollback_waits_for_an_upstream,
+        "L2",
+        Shape(roles=0, soak="2m30s", depends=True),
+        [("upstream", 60, False), ("tick", 1), ("upstream", 60, True), ("ceiling", 0), ("tick", 1)],
+    ),
+    (
+        rollback_waits_for_a_baseline,
+        "L2",
+        Shape(roles=0, soak="1m", relative=True),
+        [("tick", 1), ("metric", 0.9), ("tick", 1)],
+    ),
 ]
 
 

@@ -2,6 +2,12 @@
 
 The order is that in which the API server accepted the writes. Nothing the operator thinks is
 trusted: not its conditions, not its account of the soak, not its view of who may sign.
+
+S1 to S13 are those of the write protocol. Three more are about what a plan may ask for besides:
+
+- S14 No Start, advance or completion is decided or applied within a freeze, nor across one.
+- S15 None is decided or applied while a Rollout that the plan depends on is not where it must be.
+- S16 None is decided by comparing with a baseline that was not recorded in this attempt.
 """
 
 import copy
@@ -9,15 +15,25 @@ import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision, Purpose
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
-from surefoot.api.v1alpha1.rollout import ApprovalRule, ApprovalsPolicy, Rollout, RolloutSpec
+from surefoot.api.v1alpha1.rollout import (
+    ApprovalRule,
+    ApprovalsPolicy,
+    Freeze,
+    Gate,
+    Rollout,
+    RolloutSpec,
+    Trigger,
+)
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, PendingTransition, Transition
+from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.snapshot import Admission, ConfigMap
 from surefoot.domain.transitions import entry_hash
 from tests.support.world import Write
@@ -70,6 +86,9 @@ class Judge:
     taken: set[tuple[str, int | None, int]] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     """Attempts in which a rollback was recorded."""
+    upstreams: dict[RolloutName, Upstream | None] = field(default_factory=dict)
+    baselines: set[tuple[int, int, str, float]] = field(default_factory=set)
+    """What was recorded: attempt, percentage, metric, median."""
     seen: int = 0
 
     def fork(self) -> "Judge":
@@ -98,6 +117,8 @@ class Judge:
                 self._config_map(write, config_map)
             case Admission() as admission:
                 self.admission = admission
+            case (RolloutName() as name, upstream):
+                self.upstreams[name] = upstream
             case _:
                 self.halted = write.what is not None
 
@@ -108,6 +129,10 @@ class Judge:
         if before is None or write.by != "operator":
             return
         _history_is_append_only(before.status.history, rollout.status.history)
+        self._note_baselines(before, rollout)
+        if rollout.status.completed_at is not None and before.status.completed_at is None:
+            _nothing_froze(rollout.spec, write.at, write.at)
+            self._upstreams_are_there(rollout)
         pending = rollout.status.pending
         if rollout.status.committed != before.status.committed:
             self.committed_at = write.at
@@ -129,11 +154,14 @@ class Judge:
             self.ended.add(pending.attempt)
         else:
             self._nobody_said_stop(intent)
+            _nothing_froze(rollout.spec, write.at, write.at)
+            self._upstreams_are_there(rollout)
         if pending.type == "Advance":
             self._soak_was_long_enough(intent)
             self._reports_are_go(intent)
             self._quorum_has_signed(intent)
             _evidence_is_healthy(intent)
+            self._comparisons_are_of_this_attempt(intent)
 
     def _nobody_said_stop(self, intent: Intent) -> None:
         spec, to = intent.rollout.spec, intent.pending.to
@@ -258,6 +286,48 @@ class Judge:
             if decision is Decision.NO_GO and self._is_resolved(signer, request, intent)
         } - signed
 
+    def _upstreams_are_there(self, rollout: Rollout) -> None:
+        for awaited in rollout.spec.depends_on:
+            name = RolloutName(awaited.namespace or rollout.metadata.namespace, awaited.rollout)
+            found = self.upstreams.get(name)
+            demand(found is not None, "S15", f"{name} does not exist")
+            assert found is not None
+            demand(not found.rolled_back, "S15", f"{name} was rolled back")
+            demand(not found.deleting, "S15", f"{name} is being deleted")
+            far = found.completed if awaited.at_least is None else found.percent is not None
+            demand(far, "S15", f"{name} has not come so far")
+            short = (found.percent or 0) < (awaited.at_least or 0)
+            demand(not short, "S15", f"{name} is at {found.percent} %")
+
+    def _note_baselines(self, before: Rollout, after: Rollout) -> None:
+        """What is new on the status was recorded now; what was there before is of before."""
+        self.baselines |= {
+            (after.status.attempt or 0, entry.percent, entry.metric, float(entry.median))
+            for entry in after.status.baselines
+            if entry not in before.status.baselines
+        }
+
+    def _comparisons_are_of_this_attempt(self, intent: Intent) -> None:
+        pending, spec = intent.pending, intent.rollout.spec
+        windows = {window.used_by: window for window in pending.evidence.windows}
+        gates: list[tuple[str, Gate | Trigger]] = [("gate", gate) for gate in _gates(intent)]
+        for kind, bound in (*gates, *(("trigger", each) for each in spec.triggers)):
+            if bound.relative_to is None or pending.from_ == 0:
+                continue
+            metric = bound.metric or bound.name
+            mine = {
+                percent: f"the median {median:.6g} at {percent} %"
+                for attempt, percent, of, median in self.baselines
+                if (attempt, of) == (pending.attempt, metric)
+            }
+            window = windows.get(f"{kind} {bound.name}")
+            if window is None:
+                first = set(mine) == {pending.from_}
+                demand(first, "S16", f"{kind} {bound.name} was not compared with {mine}")
+                continue
+            said = f"{kind} {bound.name} was compared with {window.compared_with}, not {mine}"
+            demand(window.compared_with in mine.values(), "S16", said)
+
     # Checkpoints and Approvals.
 
     def _request(self, write: Write, request: Request) -> None:
@@ -311,6 +381,8 @@ class Judge:
         demand(intent.pending.attempt not in self.ended, "S11", "advanced after a rollback")
         key = (intent.pending.plan_hash, intent.pending.step, intent.pending.attempt)
         demand(key not in self.taken, "S2", f"taken twice: {key}")
+        _nothing_froze(intent.rollout.spec, intent.at, write.at)
+        self._upstreams_are_there(intent.rollout)
         self.taken.add(key)
         percents = [step.percent for step in intent.rollout.spec.steps]
         allowed = {b for a, b in zip([0, *percents], percents, strict=False) if a == (last or 0)}
@@ -390,21 +462,57 @@ def _policy(spec: RolloutSpec, percent: int | None) -> ApprovalsPolicy | None:
 def _evidence_is_healthy(intent: Intent) -> None:
     if intent.pending.from_ == 0:
         return
-    asked = {gate.name for gate in intent.rollout.spec.gates}
-    names = _hold(intent.rollout.spec, intent.pending.from_, "gates")
-    asked = asked if names is None else asked & set(names)
     windows = {window.used_by: window for window in intent.pending.evidence.windows}
-    for name in asked:
+    for gate in _gates(intent):
+        name = gate.name
         window = windows.get(f"gate {name}")
+        if window is None and gate.relative_to is not None:
+            continue  # S16 says whether there was nothing to compare with
         demand(window is not None, "S10", f"gate {name} has no evidence")
         assert window is not None
         demand(window.outcome == "Value", "S10", f"gate {name} was {window.outcome}")
         demand(window.last not in {None, "nan", "inf", "-inf"}, "S10", f"gate {name} had no number")
     for trigger in intent.rollout.spec.triggers:
         window = windows.get(f"trigger {trigger.name}")
+        if window is None and trigger.relative_to is not None:
+            continue
         demand(window is not None, "S10", f"trigger {trigger.name} has no evidence")
         assert window is not None
         demand(window.outcome == "Value", "S10", f"trigger {trigger.name} was {window.outcome}")
+
+
+def _gates(intent: Intent) -> list[Gate]:
+    """The gates needed to leave the step."""
+    names = _hold(intent.rollout.spec, intent.pending.from_, "gates")
+    return [gate for gate in intent.rollout.spec.gates if names is None or gate.name in names]
+
+
+def _nothing_froze(spec: RolloutSpec, since: datetime, until: datetime) -> None:
+    """No freeze was in force at any half minute from the decision to what came of it."""
+    if spec.schedule is None:
+        return
+    zone, at = ZoneInfo(spec.schedule.time_zone), since
+    while at <= until:
+        local = at.astimezone(zone).replace(tzinfo=None)
+        for freeze in spec.schedule.freeze:
+            demand(not _lies_within(freeze, local), "S14", f"freeze {freeze.name} at {local}")
+        at += timedelta(seconds=30)
+
+
+def _lies_within(freeze: Freeze, local: datetime) -> bool:
+    """Whether the clock on the wall shows a time of the window. Not for days of changed clocks."""
+    if freeze.from_[0].isdigit():
+        start, end = (datetime.fromisoformat(text) for text in (freeze.from_, freeze.to))
+        return start <= local < end
+    week = timedelta(weeks=1)
+    at, first, last = map(_into_the_week, (f"{local:%a %H:%M}", freeze.from_, freeze.to))
+    return (at - first) % week < (last - first) % week
+
+
+def _into_the_week(text: str) -> timedelta:
+    day, hour, minute = text.replace(":", " ").split()
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun").index(day)
+    return timedelta(days=days, hours=int(hour), minutes=int(minute))
 
 
 def _history_is_append_only(before: tuple[Transition, ...], after: tuple[Transition, ...]) -> None:

@@ -10,16 +10,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.approval import Purpose
-from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.api.v1alpha1.rollout import TriggerAction
+from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
 from surefoot.domain import decide as decisions
+from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Outcome
 from surefoot.domain.snapshot import Admission, Snapshot
 from tests.support.dry_runs import change_nothing
-from tests.support.invariants import Judge
+from tests.support.invariants import Judge, demand
 from tests.support.world import (
     START,
     ConflictError,
     CrashError,
+    Metric,
     World,
     a_checkpoint,
     a_gate,
@@ -27,6 +30,7 @@ from tests.support.world import (
     a_role,
     a_rollout,
     a_trigger,
+    steady,
     steps_of,
 )
 
@@ -54,6 +58,23 @@ class Recording:
         return self.values[bisect_right(self.moments, at) - 1]
 
 
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "dated": {"freeze": [{"name": "deploy", "from": "2025-10-23 22:01", "to": "2025-10-23 22:06"}]},
+    "weekly": {
+        "timeZone": "Europe/Berlin",
+        "freeze": [{"name": "night", "from": "Fri 00:01", "to": "Fri 00:06"}],
+    },
+}
+"""Both are in force from the first to the sixth minute: the world begins at midnight in Berlin."""
+
+UPSTREAM = RolloutName("agents", "schema-v2")
+
+
+def standing_at(percent: int, *, rolled_back: bool = False) -> Upstream:
+    """The other Rollout at a percentage."""
+    return Upstream("uid-schema-v2", "1", percent, percent == 100, rolled_back, False, ())
+
+
 @dataclass(frozen=True)
 class Shape:
     """A plan to be played."""
@@ -71,6 +92,9 @@ class Shape:
     opens: str = "Step"
     max_age: str = "7d"
     enforced: bool = False
+    freeze: str | None = None
+    depends: bool = False
+    relative: bool = False
 
     def spec(self, variant: int = 0) -> dict[str, Any]:
         """The plan, or a change of it: another approver, trigger, soak; or one that is invalid."""
@@ -79,6 +103,8 @@ class Shape:
         hold: dict[str, Any] = {"soak": self.soak, "onBreach": self.on_breach}
         if variant == 3:
             hold["soak"] = "3m"
+        if self.relative:
+            hold["baseline"] = "1m"
         if self.reports:
             hold["checkpoints"] = [a_checkpoint("report", *PEOPLE, "rex")]
         spec: dict[str, Any] = {"steps": steps_of(*self.percents), "hold": hold}
@@ -93,8 +119,18 @@ class Shape:
             spec["triggers"] = [a_trigger(above=bound, action=self.action, **{"for": self.for_})]
             if self.gated:
                 spec["gates"] = [a_gate()]
+        if self.relative:
+            cost = {"relativeTo": "Baseline", "for": self.for_}
+            dear = a_trigger("cost", above="300%", action=self.action, **cost)
+            parts = {"metrics": a_metric("cost"), "triggers": dear}
+            parts["gates"] = a_gate("cost", atMost="200%", **cost)
+            spec |= {name: [*spec.get(name, []), part] for name, part in parts.items()}
         if variant == 4:
             spec["gates"] = [a_gate("nothing")]
+        if self.freeze:
+            spec["schedule"] = SCHEDULES[self.freeze]
+        if self.depends:
+            spec["dependsOn"] = [{"rollout": UPSTREAM.name, "atLeast": 50}]
         return spec
 
 
@@ -113,6 +149,9 @@ shapes = st.builds(
     opens=st.sampled_from(["Step", "AfterHold"]),
     max_age=st.sampled_from(["7d", "4m"]),
     enforced=st.booleans(),
+    freeze=st.sampled_from([None, None, "dated", "weekly"]),
+    depends=st.booleans(),
+    relative=st.booleans(),
 )
 
 _people = st.sampled_from([*PEOPLE, "rex", PLANNER, "eve"])
@@ -133,6 +172,7 @@ ops = st.one_of(
     st.tuples(st.just("ceiling"), st.sampled_from([None, None, 0, 10, 30, 100])),
     st.just(("attempt",)),
     st.tuples(st.just("dry run"), st.sampled_from([None, None, 10, 50, 100])),
+    st.tuples(st.just("upstream"), st.sampled_from([None, 10, 60, 100, 100]), st.booleans()),
     st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
     st.tuples(st.just("tamper"), st.sampled_from(["0", "50", "99", "x", None])),
@@ -149,7 +189,8 @@ class Tale:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.metric = Recording()
-        self.world = World(a_rollout(**shape.spec()), metrics={"errors": self.metric})
+        metrics: dict[str, Metric] = {"errors": self.metric, "cost": steady(1.0)}
+        self.world = World(a_rollout(**shape.spec()), metrics=metrics)
         self.world.annotate(requested_by=PLANNER)
         if shape.enforced:
             self.world.enforce(Admission.ENFORCED)
@@ -172,9 +213,21 @@ class Tale:
         """Reconcile until there is nothing more to do; the operator may die, and comes back."""
         for _ in range(limit):
             if not self._look_once():
+                self._is_down_where_it_must()
                 return
         summaries = [plan.summary for plan in self.world.plans[-4:]]
         raise AssertionError(f"L4: does not settle: {summaries}")
+
+    def _is_down_where_it_must(self) -> None:
+        """L2: once the operator has looked, nothing that calls for a rollback is left undone."""
+        status, spec = self.world.status, self.world.rollout.spec
+        if not status.percent:
+            return
+        is_above = spec.rollback is not None and status.percent > spec.rollback.to
+        demand(not is_above, "L2", f"it stays at {status.percent} %, above its ceiling")
+        down = {each.name for each in spec.triggers if each.action is TriggerAction.ROLLBACK}
+        firing = [each.name for each in status.triggers if each.state is TriggerState.FIRING]
+        demand(not down & set(firing), "L2", f"it stays at {status.percent} % while {firing} fire")
 
     def _look_once(self, snapshot: Snapshot | None = None) -> bool:
         world = self.world
@@ -235,6 +288,13 @@ class Tale:
         elif self.world.halt is not None:
             self.world.unstop()
 
+    def _upstream(self, percent: int | None, rolled_back: bool) -> None:
+        """The other Rollout moves, or goes away."""
+        if self.shape.depends:
+            gone = percent is None
+            found = None if gone else standing_at(percent or 0, rolled_back=rolled_back)
+            self.world.stand(UPSTREAM, found)
+
     def _admission(self, admission: Admission) -> None:
         """The policies go or come back; what was decided before, the operator has seen before."""
         if self.shape.enforced:
@@ -281,10 +341,11 @@ class Tale:
         """A leader that slept: what it decides on old facts must lose, or do no harm."""
         old = self.memory[-min(back, len(self.memory))]
         now = self.world.snapshot()
-        same = (old.approvals, old.checkpoints, old.halt) == (
+        same = (old.approvals, old.checkpoints, old.halt, old.upstreams) == (
             now.approvals,
             now.checkpoints,
             now.halt,
+            now.upstreams,
         )
         plan = decisions.decide(old, self.world.now)
         if same or not plan.moves_the_flag:  # moves are decided on fresh reads
@@ -394,6 +455,7 @@ class Tale:
         self.metric.say(world.now, 0.0)
         self._halt(False)
         self._admission(Admission.ENFORCED)
+        self._upstream(100, False)
         self._plan(0)
         world.edit(paused=None, rollback=None)
         self.look()

@@ -428,6 +428,13 @@ class World:
         self.admission = admission
         self._record("person", "Admission", admission)
 
+    def stand(self, name: RolloutName, upstream: Upstream | None) -> None:
+        """Where another Rollout stands from now on; None where there is none."""
+        self.upstreams.pop(name, None)
+        if upstream is not None:
+            self.upstreams[name] = upstream
+        self._record("person", "Upstream", (name, upstream))
+
     def stop(self, reason: str = "incident", until: datetime | None = None) -> None:
         """Halt everything in the namespace."""
         self.halt = Halt("agents", reason, until)

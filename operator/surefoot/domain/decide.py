@@ -19,6 +19,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain import checkpoints, schedule
 from surefoot.domain.approvals import until_expiry
 from surefoot.domain.baseline import metric_of
+from surefoot.domain.compliance import answers
 from surefoot.domain.conditions import left_open
 from surefoot.domain.config_map import (
     adoption,
@@ -135,6 +136,12 @@ def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) ->
         ("somebody decided NO-GO", found.has_no_go),
         ("the plan is not valid", not found.holds(Aspect.PLAN_VALID)),
         ("admission is not enforced", found.verdict(Aspect.ADMISSION_ENFORCED).holds is False),
+        # Known, and it may last for days: what was found before it must not be acted on after it.
+        ("a freeze is in force", not found.holds(Aspect.WITHIN_SCHEDULE)),
+        (
+            "a Rollout that it depends on is not where it must be",
+            not found.holds(Aspect.DEPENDENCIES_MET),
+        ),
         ("the plan has changed", _plan_has_changed(found, pending)),
         ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
     ):
@@ -210,11 +217,7 @@ def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
 
 
 def _all_hold(found: Review) -> bool:
-    situation = found.situation
-    if not situation.has_started or situation.is_below_first:
-        fires = any(v.state is TriggerState.FIRING for v in found.triggers)
-        return not fires and all(found.holds(aspect) for aspect in NEEDED_TO_START)
-    return not situation.is_complete and all(verdict.holds for verdict in found.verdicts)
+    return not found.situation.is_complete and not found.in_the_way
 
 
 def _take_the_step(found: Review) -> Plan:
@@ -238,7 +241,7 @@ def _take_the_step(found: Review) -> Plan:
             attempt=situation.attempt,
             recorded_at=situation.now,
             by=_signers(found),
-            evidence=found.evidence(),
+            evidence=_evidence_of_the_hold(found),
         ),
     )
 
@@ -269,6 +272,11 @@ def _start_pending(found: Review) -> PendingTransition:
         by=("surefoot",),
         evidence=found.evidence().model_copy(update={"decisions": ()}),
     )
+
+
+def _evidence_of_the_hold(found: Review) -> Evidence:
+    """What a step was left on, with the answers of the compliance check."""
+    return found.evidence().model_copy(update={"compliance": answers(found)})
 
 
 def _signers(found: Review) -> tuple[str, ...]:
@@ -309,7 +317,7 @@ def _complete(found: Review) -> Plan:
             reason="AllConditionsHold",
             message=_why_it_may(found),
             now=situation.now,
-            evidence=found.evidence(),
+            evidence=_evidence_of_the_hold(found),
             by=_signers(found),
         ),
     )

@@ -43,7 +43,7 @@ def write_due_in(
 
 def _may_flap(key: _Key) -> bool:
     kind, name = key
-    return kind in {"trigger", "outcome", "readiness"} or (
+    return kind in {"trigger", "outcome", "readiness", "compliance"} or (
         kind in {"condition", "blocker"} and name.partition("/")[0] in _FROM_METRICS
     )
 
@@ -95,6 +95,9 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     facts |= {("outcome", m.name): m.outcome for m in status.metrics}
     if status.readiness is not None:
         facts |= {("readiness", item.name): item.points for item in status.readiness.items}
+    if status.compliance is not None:
+        facts |= {("compliance", check.name): check.outcome for check in status.compliance.checks}
+        facts[("compliance", "furtherBlockers")] = status.compliance.further_blockers
     facts |= {("approval", role.role): role for role in status.approvals}
     facts |= {("blocker", f"{b.condition}/{b.reason}/{b.command}"): True for b in status.blocked_by}
     return facts

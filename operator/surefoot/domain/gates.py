@@ -3,7 +3,7 @@
 Only finite, single, fresh values count. A window with a hole in it has not held.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
@@ -30,8 +30,24 @@ class GateVerdict:
     evidence: tuple[WindowEvidence, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GatesJudgement:
+    """Whether the gates of a step hold, all together and one by one."""
+
+    verdict: Verdict
+    gates: tuple[GateVerdict, ...] = ()
+
+    @property
+    def windows(self) -> tuple[WindowEvidence, ...]:
+        """The windows that say so."""
+        return tuple(window for gate in self.gates for window in gate.evidence)
+
+
 _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
-_NOT_REQUIRED = "NotRequired"
+NOT_REQUIRED = "NotRequired"
+"""The reason of a gate that has nothing to compare with yet, and so asks for nothing."""
+NOBODY_IS_IN = "NobodyIsIn"
+"""The reason of a gate that holds without data, because the flag is at 0 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +92,38 @@ def judge_gates(
     hold: HoldPolicy,
     began: datetime | None,
     now: datetime,
-) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
-    """Whether every gate of this step holds, and the windows that say so."""
+) -> GatesJudgement:
+    """Whether every gate of this step holds."""
     gates = gates_of(snapshot.rollout.spec, hold)
     if not gates:
-        return not_required(Aspect.GATES_HEALTHY), ()
+        return GatesJudgement(not_required(Aspect.GATES_HEALTHY))
     look = _Look(snapshot, status, began, now, hold.gates is None)
-    verdicts = [_judge_gate(look, gate) for gate in gates]
-    evidence = tuple(window for verdict in verdicts for window in verdict.evidence)
+    verdicts = tuple(_judge_gate(look, gate) for gate in gates)
     if hold.warm_up and began is not None and now < began + hold.warm_up:
         left = in_words(began + hold.warm_up - now)
-        return blocks(Aspect.GATES_HEALTHY, Missing("WarmingUp", f"warms up for {left}")), evidence
+        warming_up = blocks(Aspect.GATES_HEALTHY, Missing("WarmingUp", f"warms up for {left}"))
+        return GatesJudgement(warming_up, tuple(_warming_up(gate, left) for gate in verdicts))
+    return GatesJudgement(_all_together(verdicts), verdicts)
+
+
+def _warming_up(judged: GateVerdict, left: str) -> GateVerdict:
+    """The gate before the warm-up is over: what it says does not count yet."""
+    message = f"{judged.name}: warms up for {left}"
+    return replace(judged, holds=False, reason="WarmingUp", message=message)
+
+
+def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
     failing = [verdict for verdict in verdicts if not verdict.holds]
     if not failing:
         said = "; ".join(verdict.message for verdict in verdicts)
-        none_counts = all(verdict.reason == _NOT_REQUIRED for verdict in verdicts)
-        reason = _NOT_REQUIRED if none_counts else "GatesHold"
-        return passes(Aspect.GATES_HEALTHY, reason, said), evidence
+        none_counts = all(verdict.reason == NOT_REQUIRED for verdict in verdicts)
+        reason = NOT_REQUIRED if none_counts else "GatesHold"
+        return passes(Aspect.GATES_HEALTHY, reason, said)
     # What is known to be wrong is said before what is not known.
     failing.sort(key=lambda verdict: verdict.holds is None)
     missing = [Missing(verdict.reason, f"gate {verdict.message}") for verdict in failing]
     unknown = all(verdict.holds is None for verdict in failing)
-    return blocks(Aspect.GATES_HEALTHY, *missing, unknown=unknown), evidence
+    return blocks(Aspect.GATES_HEALTHY, *missing, unknown=unknown)
 
 
 def judge_gate(situation: Situation, gate: Gate) -> GateVerdict:
@@ -136,7 +162,7 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
     if unit.unit is None:
         said = f"{gate.name}: {unit.said}"
         if not unit.is_required:
-            return GateVerdict(gate.name, True, _NOT_REQUIRED, said, ())
+            return GateVerdict(gate.name, True, NOT_REQUIRED, said, ())
         return GateVerdict(gate.name, False, Outcome.INVALID.value, said, ())
     measurement = look.snapshot.measurements.get(metric)
     is_stale = (
@@ -147,7 +173,7 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
         outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
         if look.nobody_is_in and not is_stale and outcome in _NOBODY:
             said = f"{gate.name}: nobody is in at 0 %"
-            return GateVerdict(gate.name, True, "NobodyIsIn", said, ())
+            return GateVerdict(gate.name, True, NOBODY_IS_IN, said, ())
         reason = Outcome.STALE.value if is_stale else outcome
         why = unanswered(measurement, is_stale, look.now)
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())

@@ -16,6 +16,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerStatus,
 )
 from surefoot.domain.checkpoints import opens_at
+from surefoot.domain.compliance import assess
 from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.requests import who
@@ -69,6 +70,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "approval_dry_run": review.dry_run.status,
+            "compliance": None if status.completed_at is not None else assess(review),
         }
     )
 

@@ -22,7 +22,7 @@ from surefoot.domain.coverage import judge_coverage
 from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
 from surefoot.domain.dry_run import DryRun, apart, judge_dry_run
 from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
-from surefoot.domain.gates import judge_gates
+from surefoot.domain.gates import GatesJudgement, judge_gates
 from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
 from surefoot.domain.schedule import judge_schedule
 from surefoot.domain.scorecard import Evidences, judge_scorecard, score
@@ -32,6 +32,7 @@ from surefoot.domain.soak import SoakAccount, close_account
 from surefoot.domain.transitions import entry, with_entry
 from surefoot.domain.triggers import TriggerVerdict, judge_triggers
 from surefoot.domain.verdicts import (
+    NEEDED_TO_START,
     Aspect,
     Missing,
     Verdict,
@@ -71,6 +72,7 @@ class Review:
     soak: SoakAccount | None
     baseline: BaselineJudgement
     checkpoints: CheckpointsJudgement
+    gates: GatesJudgement
     approvals: ApprovalsJudgement
     windows: tuple[WindowEvidence, ...]
     drift: Difference | None
@@ -90,6 +92,14 @@ class Review:
     def firing(self) -> tuple[TriggerVerdict, ...]:
         """The triggers that fire now."""
         return tuple(v for v in self.triggers if v.state is TriggerState.FIRING)
+
+    @property
+    def in_the_way(self) -> tuple[Verdict, ...]:
+        """The verdicts that keep the next step from being taken. A Start asks for fewer."""
+        asked = set(Aspect)
+        if not self.situation.has_started or self.situation.is_below_first:
+            asked = {*NEEDED_TO_START, *((Aspect.TRIGGERS_QUIET,) if self.firing else ())}
+        return tuple(v for v in self.verdicts if v.aspect in asked and v.holds is not True)
 
     @property
     def has_no_go(self) -> bool:
@@ -140,7 +150,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     status = status.model_copy(update={"baselines": baseline.baselines})
     situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
     checkpoints = judge_checkpoints(situation)
-    gates, windows = judge_gates(snapshot, status, situation.hold, situation.began, now)
+    gates = judge_gates(snapshot, status, situation.hold, situation.began, now)
     coverage, counted = judge_coverage(situation)
     approvals = judge_approvals(
         situation,
@@ -162,7 +172,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         _soak_complete(situation, soak, triggers),
         baseline.verdict,
         checkpoints.verdict,
-        gates,
+        gates.verdict,
         coverage,
         approvals.verdict,
         judge_expansion(rollout.spec),
@@ -180,8 +190,9 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         soak=soak,
         baseline=baseline,
         checkpoints=checkpoints,
+        gates=gates,
         approvals=approvals,
-        windows=(*counted, *windows),
+        windows=(*counted, *gates.windows),
         drift=drift,
         verdicts=_in_order(_settled(situation, (*verdicts, assessed))),
         readiness=readiness,

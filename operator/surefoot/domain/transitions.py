@@ -67,6 +67,7 @@ def committed(rollout: Rollout, pending: PendingTransition, now: datetime) -> Ro
             ),
             "void_before": now if rolled_back else rollout.status.void_before,
             "triggers": (),
+            "compliance": None,
             "observed_at": None,
         }
     )

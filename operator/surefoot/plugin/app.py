@@ -2,9 +2,9 @@
 
 import typer
 
-from surefoot.plugin.commands import deciding, halting, looking, recording, steering
+from surefoot.plugin.commands import checking, deciding, halting, looking, recording, steering
 
-GROUPS = (looking, deciding, steering, halting, recording)
+GROUPS = (looking, checking, deciding, steering, halting, recording)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",

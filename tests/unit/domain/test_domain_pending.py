@@ -1,10 +1,12 @@
 """The write protocol as the decision sees it: intent, apply, commit, found later, abandoned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Outcome
 from surefoot.domain.plan import Abandon, Apply, Commit, Intend
 from surefoot.domain.snapshot import Admission
@@ -28,7 +30,7 @@ from tests.support.world import (
 SIGNED = "memory-sync-50-security"
 
 
-def ready(**spec: Any) -> World:
+def ready(upstreams: Mapping[RolloutName, Upstream] | None = None, **spec: Any) -> World:
     """A rollout at 10 % of 10, 50, 100 in which everything holds but one signature."""
     world = World(
         a_rollout(
@@ -41,6 +43,7 @@ def ready(**spec: Any) -> World:
             | spec
         ),
         metrics={"errors": steady(0.0)},
+        upstreams=dict(upstreams or {}),
     )
     world.run(minutes(5))
     assert world.percent == 10
@@ -203,6 +206,81 @@ def test_expired_signature_only_waits() -> None:
     world.sign(f"{SIGNED}-r2", "h")
     world.settle()
     assert world.percent == 50
+
+
+WEEKEND = {"name": "weekend", "from": "2025-10-23 23:00", "to": "2025-10-27 08:00"}
+UPSTREAM = RolloutName("agents", "schema-v2")
+ABOVE = Upstream("uid-1", "1", 50, False, False, False, ())
+
+
+def abandoned(world: World, why: str) -> None:
+    """The recorded advance is given up for this reason, and the flag stays."""
+    plan = world.decide()
+    assert [type(action) for action in plan.actions] == [Abandon]
+    assert plan.summary.startswith(f"abandons Advance 10 % → 50 %: {why}")
+    world.settle()
+    assert (world.percent, world.status.pending) == (10, None)
+
+
+@pytest.mark.parametrize("when", RECORDED)
+def test_freeze_abandons_a_recorded_advance_which_is_decided_anew_afterwards(when: str) -> None:
+    """What was found before days of waiting is not what the step is taken on after them."""
+    world = crashed(when, schedule={"freeze": [WEEKEND]})
+    world.skip(hours(2))
+    abandoned(world, "a freeze is in force")
+    assert world.states()[SIGNED] == "Go"
+    world.skip(hours(79) + minutes(54))
+    world.run_until(50, minutes(5))
+    taken = world.status.history[-1].evidence.decided_at
+    assert taken is not None
+    assert taken.isoformat() == "2025-10-27T08:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "change", [{"rolled_back": True}, {"percent": 10}, {"deleting": True}, None]
+)
+@pytest.mark.parametrize("when", RECORDED)
+def test_upstream_that_went_back_abandons_a_recorded_advance(
+    when: str, change: dict[str, Any] | None
+) -> None:
+    """What was learned there is a reason to judge afresh here, once it is far enough again."""
+    awaited = [{"rollout": "schema-v2", "atLeast": 50}]
+    world = crashed(when, upstreams={UPSTREAM: ABOVE}, dependsOn=awaited)
+    first = world.status.pending
+    assert first is not None
+    world.upstreams = {} if change is None else {UPSTREAM: replace(ABOVE, **change)}
+    world.skip(minutes(1))
+    abandoned(world, "a Rollout that it depends on is not where it must be")
+    world.run(hours(1))
+    world.upstreams = {UPSTREAM: ABOVE}
+    world.run(minutes(1))
+    assert world.percent == 50
+    assert world.status.history[-1].transition_id != first.transition_id
+
+
+def test_freeze_abandons_a_recorded_start_too() -> None:
+    """There is no ConfigMap to mark yet; it starts once the freeze is over."""
+    world = World(a_rollout(schedule={"freeze": [WEEKEND]}))
+    world.settle_until_crash(after=1)
+    world.skip(hours(2))
+    (action,) = world.decide().actions
+    assert isinstance(action, Abandon)
+    assert not action.marks_config_map
+    world.settle()
+    assert (world.percent, world.status.pending) == (None, None)
+    world.skip(hours(80))
+    world.settle()
+    assert world.percent == 100
+    assert world.status.history[0].at == world.now
+
+
+def test_rollback_does_not_wait_for_a_freeze_to_end() -> None:
+    """It takes the place of the recorded advance, as without one."""
+    world = crashed("after intent", schedule={"freeze": [WEEKEND]}, triggers=[a_trigger()])
+    world.metrics["errors"] = steady(0.9)
+    world.skip(hours(2))
+    world.settle()
+    assert (world.percent, world.status.rolled_back) == (0, True)
 
 
 def test_ceiling_at_the_recorded_percentage_lets_it_go_on() -> None:

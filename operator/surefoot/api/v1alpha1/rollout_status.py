@@ -249,6 +249,8 @@ class Evidence(ApiModel):
     """The Rollouts that `dependsOn` names, where it names any."""
     conditions: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
     """The conditions that were True, with their reasons, as `Type=Reason`."""
+    compliance: Annotated[tuple[Word, ...], Field(max_length=6), ATOMIC] = ()
+    """What the compliance check said when a step was left, as `Name=Outcome`."""
     admission: Word = ""
     """Whether signatures were verified by admission: Enforced or Unenforced."""
     changed_fields: Annotated[tuple[Word, ...], Field(max_length=64), ATOMIC] = ()
@@ -403,6 +405,44 @@ class Readiness(ApiModel):
     """What earned points and what did not."""
 
 
+class ComplianceOutcome(StrEnum):
+    """The answer to one question of the compliance check."""
+
+    PASSED = "Passed"
+    FAILED = "Failed"
+    NOT_ASKED = "NotAsked"
+
+
+class ComplianceCheck(ApiModel):
+    """One question of the compliance check, and the answer."""
+
+    name: Word
+    """CheckpointReport, ApprovalDocument, AllSignatures, SoakTime, HealthChecks or TestPassRate."""
+    outcome: ComplianceOutcome
+    """Passed, Failed, or NotAsked: the plan does not ask for it, and nothing was shown."""
+    blocking: bool
+    """Whether the step waits for it now. What is not asked for does not block."""
+    message: Message = ""
+    """Why, with numbers."""
+
+
+class Compliance(ApiModel):
+    """The compliance check of the step ahead, made from the conditions and never greener."""
+
+    step: Whole | None = None
+    """Index of the step being left; absent below the first step."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage being left; absent before Start."""
+    to: Percent | None = None
+    """The percentage that comes next; absent at the last step, where Completed comes next."""
+    passed: bool
+    """Whether nothing is in the way of the step: neither these checks nor anything else."""
+    checks: Annotated[tuple[ComplianceCheck, ...], Field(max_length=6), ATOMIC] = ()
+    """The six checks, always in the same order."""
+    further_blockers: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
+    """The conditions in the way that none of the six speaks of; `blockedBy` says more."""
+
+
 class RoleStatus(ApiModel):
     """What became of one role's signature on the step ahead."""
 
@@ -529,6 +569,8 @@ class RolloutStatus(ApiModel):
     """Everything that is missing, one entry each."""
     readiness: Readiness | None = None
     """The readiness score."""
+    compliance: Compliance | None = None
+    """The compliance check of the step ahead; absent once Completed."""
     pending: PendingTransition | None = None
     """The transition that was decided and is not yet committed."""
     history: Annotated[tuple[Transition, ...], Field(max_length=20), ATOMIC] = ()
