@@ -133,6 +133,19 @@ GIVING = (
         accepted(spec__decision="GO"),
     ),
     Attempt(
+        "hudson signs in a dry run with a plain patch",
+        HUDSON,
+        merge("Approval", "dry-run", decide("GO", riskAssessment="none seen")),
+        accepted(spec__decidedBy__username="hudson"),
+        invalid('add "decidedBy"'),
+    ),
+    Attempt(
+        "hudson signs in a dry run without what the role requires",
+        HUDSON,
+        merge("Approval", "dry-run", decide("GO", "hudson")),
+        invalid('the GO of this role needs a riskAssessment: add "riskAssessment"'),
+    ),
+    Attempt(
         "hudson fills in what the role requires",
         HUDSON,
         merge("Approval", "with-sections", decide("GO", "hudson", riskAssessment="none seen")),
@@ -221,6 +234,24 @@ IN_ANOTHERS_NAME = (
         refused(POLICY, "you are hudson, and spec.decidedBy says Hudson"),
     ),
     Attempt(
+        "forge signs as hudson in a dry run",
+        FORGE,
+        merge("Approval", "dry-run", decide("GO", "hudson", riskAssessment="none seen")),
+        refused(POLICY, "forge may not decide approval dry-run: hudson,"),
+    ),
+    Attempt(
+        "hudson signs as forge in a dry run",
+        HUDSON,
+        merge("Approval", "dry-run", decide("NO-GO", "forge")),
+        refused(POLICY, "you are hudson, and spec.decidedBy says forge"),
+    ),
+    Attempt(
+        "the operator signs in a dry run",
+        OPERATOR,
+        merge("Approval", "dry-run", decide("NO-GO", OPERATOR.name)),
+        ASKS_ONLY,
+    ),
+    Attempt(
         "forge reports as atlas",
         FORGE,
         merge("Checkpoint", "pending", report("GO", "atlas")),
@@ -295,6 +326,18 @@ WITHOUT_THE_RIGHT = (
         HUDSON,
         merge("Approval", "for-nobody", decide("GO", "hudson")),
         refused(POLICY, "hudson"),
+    ),
+    Attempt(
+        "forge signs in a dry run for hudson's role",
+        FORGE,
+        merge("Approval", "dry-run", decide("NO-GO", "forge")),
+        refused(POLICY, "forge"),
+    ),
+    Attempt(
+        "cora approves in a dry run what she requested",
+        CORA,
+        merge("Approval", "dry-run", decide("NO-GO", "cora")),
+        refused(POLICY, "cora may not decide approval dry-run, having requested"),
     ),
     Attempt(
         "forge acknowledges for hudson's role",

@@ -161,6 +161,7 @@ _REQUEST_FIELDS: dict[str, Any] = {
     "role": "other",
     "type": "DeploymentLead",
     "purpose": "Acknowledge",
+    "dryRun": 1,
     "users": ["forge"],
     "groups": ["metrics"],
     "excludedUsers": [],
@@ -182,6 +183,18 @@ _CHECKPOINT_FIELDS: dict[str, Any] = {
 _IMMUTABLE = invalid("spec.request is the operator's and may not be changed")
 
 REWRITING = (
+    Attempt(
+        "hudson, who may sign, turns a dry run into the real thing",
+        HUDSON,
+        merge("Approval", "dry-run", {"spec": {"request": {"purpose": "Advance", "dryRun": None}}}),
+        _IMMUTABLE,
+    ),
+    Attempt(
+        "hudson, who may sign, makes another dry run of it",
+        HUDSON,
+        merge("Approval", "dry-run", {"spec": {"request": {"dryRun": 2}}}),
+        _IMMUTABLE,
+    ),
     *(
         Attempt(
             f"hudson, who may sign, changes request.{field}",

@@ -389,6 +389,7 @@ STOPPING = (
             ("says what becomes of the ConfigMap", {"target": {"onDelete": "Zero"}}),
             ("rehearses", {"rehearsal": {"run": 1}}),
             ("takes the attempt out", {"attempt": None}),
+            ("asks for a dry run of the approval", {"approvalDryRun": {"run": 1, "to": 25}}),
         )
     ),
     Attempt(

@@ -156,6 +156,12 @@ APPROVALS: Mapping[str, Mapping[str, Any]] = {
     "signed-by-group": {"groups": ["security"], "signing": "Required"},
     "signed-go": {"users": EVERYBODY, "signing": "Required"},
     "acknowledge": {"users": ["hudson"], "purpose": "Acknowledge"},
+    "dry-run": {
+        "users": ["hudson", "cora"],
+        "purpose": "DryRun",
+        "dryRun": 1,
+        "requiredSections": ["riskAssessment"],
+    },
 }
 
 CHECKPOINTS: Mapping[str, Mapping[str, Any]] = {

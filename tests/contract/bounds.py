@@ -33,6 +33,8 @@ COUPLED = frozenset(
         "spec.steps.0.hold.approvals.quorum at maximum",
         "spec.steps.0.hold.approvals.rule as All",
         "spec.gates.1.passing at maximum",
+        "spec.request.purpose as Advance",
+        "spec.request.purpose as Acknowledge",
         "spec.tests.0.passed at maximum",
         "spec.tests.0.total at minimum",
     }

@@ -6,7 +6,7 @@ ranges, choices) are derived from the schema itself, in `bounds`.
 
 from typing import Any
 
-from surefoot.api.v1alpha1.approval import ApprovalSpec
+from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointTest, People
 from surefoot.api.v1alpha1.meta import ApiModel
 from surefoot.api.v1alpha1.rollout import (
@@ -216,6 +216,10 @@ UNITS = (
     refuses("Rollout", "bound too large", "999999999999999", spec__gates=gate(atMost=10**15)),
     refuses("Rollout", "paused as text", "paused", spec__paused="true"),
     refuses("Rollout", "attempt as text", "attempt", spec__attempt="1"),
+    takes("Rollout", "dry run of the next step", spec__approvalDryRun={"run": 1}),
+    takes("Rollout", "dry run of no step of the plan", spec__approvalDryRun={"run": 1, "to": 33}),
+    refuses("Rollout", "dry run without a number", "run", spec__approvalDryRun={"to": 25}),
+    refuses("Rollout", "dry run nought", "run", spec__approvalDryRun={"run": 0}),
 )
 
 HOLD = (
@@ -688,6 +692,30 @@ DECISIONS = (
         "at least one user",
         People,
         spec__request__reporter={"users": []},
+    ),
+    takes(
+        "Approval",
+        "a dry run",
+        spec__request__purpose="DryRun",
+        spec__request__dryRun=1,
+    ),
+    refuses(
+        "Approval",
+        "a dry run without its number",
+        "a DryRun must say which dry run",
+        ApprovalRequest,
+        spec__request__purpose="DryRun",
+    ),
+    *(
+        refuses(
+            "Approval",
+            f"the number of a dry run for {purpose}",
+            "a DryRun must say which dry run",
+            ApprovalRequest,
+            spec__request__purpose=purpose,
+            spec__request__dryRun=1,
+        )
+        for purpose in ("Advance", "Acknowledge")
     ),
     takes("Approval", "GO with a reason", **approval("GO")),
     takes("Approval", "NO-GO with a reason", **approval("NO-GO")),

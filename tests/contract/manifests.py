@@ -217,6 +217,7 @@ COMPLETE: Mapping[str, Manifest] = {
             "spec.paused": True,
             "spec.rollback": {"to": 10, "reason": "complaints"},
             "spec.attempt": 1,
+            "spec.approvalDryRun": {"run": 1, "to": 25},
         },
     ),
     "Checkpoint": changed(
@@ -246,7 +247,8 @@ COMPLETE: Mapping[str, Manifest] = {
             "spec.request.round": 2,
             "spec.request.step": 0,
             "spec.request.type": "SecurityReview",
-            "spec.request.purpose": "Acknowledge",
+            "spec.request.purpose": "DryRun",
+            "spec.request.dryRun": 1,
             "spec.request.acknowledges": {"name": "a-10-handoff", "uid": "6a", "generation": 2},
             "spec.request.users": ["hudson"],
             "spec.request.groups": ["security"],

@@ -265,6 +265,17 @@ def test_requests_are_listed_with_their_columns(
     assert columns(testbed.kubectl("get", kind, "-n", namespace).stdout) == expected.split()
 
 
+def test_wide_list_of_approvals_says_what_is_a_dry_run(
+    testbed: TestBed, api: httpx.Client, namespace: str
+) -> None:
+    """After all other columns, which stay where scripts know them."""
+    asked = {"spec.request.purpose": "DryRun", "spec.request.dryRun": 1}
+    stored(api, namespace, changed(MINIMAL["Approval"], asked))
+    table = testbed.kubectl("get", "approvals", "-n", namespace, "-o", "wide").stdout
+    assert columns(table)[-2:] == ["AGE", "PURPOSE"]
+    assert table.split()[-1] == "DryRun"
+
+
 @pytest.mark.parametrize(
     ("kind", "selector", "count"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec
 from surefoot.api.v1alpha1.meta import ApiModel
-from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Target
+from surefoot.api.v1alpha1.rollout import ApprovalDryRun, Rehearsal, RolloutSpec, Target
 from tests.contract.manifests import MINIMAL, REMOVED, Manifest, changed
 
 Change = Mapping[str, Any]
@@ -118,6 +118,43 @@ TRANSITIONS = (
         {"spec.rehearsal.run": 1},
         says="run may only rise",
         by=Rehearsal,
+    ),
+    forbidden(
+        "Rollout",
+        "dry run lowered",
+        {"spec.approvalDryRun": {"run": 2}},
+        {"spec.approvalDryRun.run": 1},
+        says="run may only rise",
+        by=ApprovalDryRun,
+    ),
+    allowed("Rollout", "dry run asked for", {}, {"spec.approvalDryRun": {"run": 1, "to": 25}}),
+    allowed(
+        "Rollout",
+        "another step dry-run",
+        {"spec.approvalDryRun": {"run": 1, "to": 25}},
+        {"spec.approvalDryRun": {"run": 2}},
+    ),
+    *(
+        forbidden(
+            "Rollout",
+            f"dry run of another step {how} without another run",
+            {"spec.approvalDryRun": before},
+            {"spec.approvalDryRun": {"run": 1} | after},
+            says="to goes with a run",
+            by=ApprovalDryRun,
+        )
+        for how, before, after in (
+            ("set", {"run": 1}, {"to": 25}),
+            ("changed", {"run": 1, "to": 25}, {"to": 100}),
+        )
+    ),
+    forbidden(
+        "Rollout",
+        "dry run of another step removed without another run",
+        {"spec.approvalDryRun": {"run": 1, "to": 25}},
+        {"spec.approvalDryRun.to": REMOVED},
+        says="to goes with a run",
+        by=ApprovalDryRun,
     ),
     allowed("Rollout", "rehearsed", {"spec.rehearsal": {"run": 2}}, {"spec.rehearsal.run": 3}),
     allowed(

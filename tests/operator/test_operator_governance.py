@@ -107,3 +107,86 @@ async def test_conflict_is_resolved_by_a_meeting_that_the_parties_acknowledge(
     ]
     assert kept["spec"]["dissent"] == [{"by": "hudson", "statement": "we have not proved it"}]
     assert kept["status"]["acknowledged"] is True
+
+
+async def test_dry_run_is_signed_by_its_people_and_counts_for_nothing(guarded_scene: Scene) -> None:
+    """The policies bind it as they bind the real thing, which then needs every signature anew."""
+    scene = guarded_scene
+    roles = [{"name": "security", "users": ["hudson"]}, {"name": "lead", "users": ["forge"]}]
+    await scene.given_a_rollout(steps=(10, 100), hold={}, approvals={"roles": roles})
+    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await scene.then_at(10)
+        await scene.when_the_plan_is_patched(approvalDryRun={"run": 1})
+        dry = {name: f"{scene.name}-100-{name}-dry1" for name in ("security", "lead")}
+        await scene.until(lambda: scene.get("approvals", dry["security"]), dry["security"])
+        forged = send(scene, "approvals", dry["security"], "forge", decision="GO", reason="me")
+        assert forged.status_code == 403, forged.text
+        await decide(scene, "approvals", dry["security"], "hudson")
+        await decide(scene, "approvals", dry["lead"], "forge", "NO-GO")
+        await scene.then_request("approvals", dry["lead"], "NoGo")
+        before = await then_dry_run(scene, "lead is NO-GO by forge")
+        assert not before["wouldBeApproved"]
+        await decide(scene, "approvals", dry["lead"], "forge")
+        run = await then_dry_run(scene, "it would be approved: security by hudson, lead by forge")
+        assert (run["wouldBeApproved"], run["from"], run["to"]) == (True, 10, 100)
+        status = await scene.status()
+        assert (status["percent"], status["phase"]) == (10, "AwaitingApproval")
+        assert {role["state"] for role in status["approvals"]} == {"Pending"}
+        for name, by in (("security", "hudson"), ("lead", "forge")):
+            await decide(scene, "approvals", f"{scene.name}-100-{name}", by)
+        status = await scene.then_completed()
+        for name in dry.values():
+            await scene.then_request("approvals", name, "Void")
+    advance = next(entry for entry in status["history"] if entry["to"] == 100)
+    assert {item["name"] for item in advance["evidence"]["decisions"]} == {
+        f"{scene.name}-100-security",
+        f"{scene.name}-100-lead",
+    }
+    kept = await scene.get("approvals", dry["lead"]) or {}
+    assert "it counts for nothing" in kept["status"]["message"]
+    assert "it counts for nothing" in kept["spec"]["request"]["evidence"]
+    assert [each["decision"] for each in kept["status"]["decisions"]] == ["NO-GO", "GO"]
+
+
+async def then_dry_run(scene: Scene, says: str) -> JSON:
+    """Wait until the dry run says this."""
+
+    async def there() -> JSON | None:
+        run: JSON = (await scene.status()).get("approvalDryRun") or {}
+        return run if says in run.get("message", "") else None
+
+    found: JSON = await scene.until(there, f"the dry run to say {says!r}")
+    return found
+
+
+async def test_later_dry_run_supersedes_and_names_what_is_impossible(guarded_scene: Scene) -> None:
+    """A step further on, with keys that nobody has; it voids only what it replaces."""
+    scene = guarded_scene
+    roles = [
+        {"name": "security", "users": ["hudson"], "signing": "Required"},
+        {"name": "lead", "users": ["forge"]},
+        {"name": "owner", "users": ["forge"]},
+    ]
+    await scene.given_a_rollout(
+        steps=(10, 25, 100), hold={"soak": "1h"}, approvals={"roles": roles, "opens": "Step"}
+    )
+    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await scene.then_at(10)
+        await scene.when_the_plan_is_patched(approvalDryRun={"run": 1})
+        first = f"{scene.name}-25-lead-dry1"
+        await decide(scene, "approvals", first, "forge")
+        await scene.then_request("approvals", first, "Go")
+        refused = send(scene, "rollouts", scene.name, "cora", approvalDryRun={"run": 1, "to": 100})
+        assert "raise run as well" in refused.text
+        await scene.when_the_plan_is_patched(approvalDryRun={"run": 2, "to": 100})
+        await scene.then_request("approvals", first, "Void")
+        run = await then_dry_run(scene, "dry run 2 of the approval of the step to 100 %")
+        await scene.then_request("approvals", f"{scene.name}-100-lead-dry2", "Pending")
+        await scene.then_request("approvals", f"{scene.name}-25-lead", "Pending")
+        assert run["obstacles"] == [
+            "nobody can sign for security: hudson has no key among the allowed signers",
+            (
+                "lead, owner can be signed by forge alone, and nobody signs for two roles: name "
+                "somebody else for one of them"
+            ),
+        ]

@@ -174,6 +174,51 @@ async def test_who_is_not_asked_is_refused_in_the_servers_words(
     assert scene.percents_written() == [10]
 
 
+async def test_dry_run_is_asked_for_answered_and_explained(
+    guarded_scene: Scene, shell: Shell
+) -> None:
+    """The author asks, who would sign answers, and the step waits for the real signature."""
+    scene = guarded_scene
+    await given_it_waits_for(scene, METRICS)
+    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await asked(scene, "metrics")
+        none = await shell(
+            "forge", "approve", "checkout", "--role=metrics", "--reason=x", "--dry-run"
+        )
+        assert none.code == 1
+        assert "`dry-run checkout` begins one" in none.err
+        nobody = await shell("forge", "dry-run", "checkout")
+        assert nobody.code == 3, nobody.err
+        begun = await shell("cora", "dry-run", "checkout", "--to=100")
+        assert begun.code == 0, begun.err
+        assert "counts for nothing" in begun.out
+        await asked(scene, "metrics-dry1")
+
+        inbox = await shell("forge", "inbox")
+        assert (
+            f"$ kubectl surefoot approve checkout -n {scene.namespace} --role metrics --dry-run "
+            '--reason "…"'
+        ) in inbox.out
+        words = ("--role=metrics", "--reason=as if", "--dry-run")
+        done = await shell("forge", "approve", "checkout", *words)
+        assert (done.code, done.out) == (
+            0,
+            ("GO by forge: dry run, counts for nothing: checkout from 10 to 100 %, as metrics\n"),
+        ), done.err
+        await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
+
+        async def is_explained() -> bool:
+            said = (await shell("cora", "explain", "checkout")).out
+            return "it would be approved: metrics by forge" in said
+
+        await scene.until(is_explained, "the outcome to be explained")
+        real = await shell("forge", "inbox", "-o", "json")
+        assert [(item["name"], item["dryRun"]) for item in real.json["items"]] == [
+            ("checkout-100-metrics", False)
+        ]
+    assert scene.percents_written() == [10]
+
+
 async def test_own_unused_go_is_withdrawn_and_holds_as_a_no_go(
     guarded_scene: Scene, shell: Shell
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.api.v1alpha1.approval import Decision, RequestState
+from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import (
     acknowledgements,
@@ -17,8 +17,10 @@ from surefoot.domain import (
     conditions,
     decide,
     dependencies,
+    dry_run,
     meetings,
     no_go,
+    plan_hash,
     rehearsal,
     requests,
     review,
@@ -26,6 +28,7 @@ from surefoot.domain import (
     schedule,
     situation,
     soak,
+    stretches,
     transitions,
     triggers,
     windows,
@@ -128,6 +131,63 @@ def quorum_is_one(patch: pytest.MonkeyPatch) -> None:
         return verdict(policy, signed or views, against, **kwargs)
 
     patch.setattr(approvals, "_verdict", lenient)
+
+
+def dry_run_counts(patch: pytest.MonkeyPatch) -> None:
+    """A signature is one, whatever it was asked for."""
+    _dry_runs_are_seen(patch)
+    about = approvals._is_about
+
+    def any_purpose(where: Any, approval: Any) -> bool:
+        return about(where, _asked_in_earnest(approval))
+
+    patch.setattr(approvals, "_is_about", any_purpose)
+
+
+def dry_run_lifts(patch: pytest.MonkeyPatch) -> None:
+    """What somebody says in a dry run takes back their NO-GO."""
+    _dry_runs_are_seen(patch)
+    on_the_way = stretches.is_on_the_way
+
+    def any_purpose(where: Any, approval: Any) -> bool:
+        return on_the_way(where, _asked_in_earnest(approval))
+
+    patch.setattr("surefoot.domain.approvals.is_on_the_way", any_purpose)
+
+
+def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
+    """To raise a run is to change the plan."""
+    real = plan_hash.plan_hash
+
+    def another(spec: Any) -> str:
+        run = spec.approval_dry_run
+        return real(spec) if run is None else f"{real(spec)[:60]}{run.run}"
+
+    patch.setattr("surefoot.domain.review.plan_hash", another)
+
+
+def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
+    """The judgement of what really counts has the requests of dry runs before it."""
+    seen: list[Any] = []
+    judge = approvals.judge_approvals
+
+    def apart(facts: Any) -> Any:
+        real, seen[:] = dry_run.apart(facts)
+        return real, tuple(seen)
+
+    def judged(where: Any, **known: Any) -> Any:
+        facts = replace(where.snapshot, approvals=(*where.snapshot.approvals, *seen))
+        return judge(replace(where, snapshot=facts), **known)
+
+    patch.setattr("surefoot.domain.review.apart", apart)
+    patch.setattr("surefoot.domain.review.judge_approvals", judged)
+
+
+def _asked_in_earnest(approval: Any) -> Any:
+    request = approval.spec.request.model_copy(update={"purpose": Purpose.ADVANCE})
+    return approval.model_copy(
+        update={"spec": approval.spec.model_copy(update={"request": request})}
+    )
 
 
 def plan_not_bound(patch: pytest.MonkeyPatch) -> None:
@@ -477,6 +537,26 @@ SEEDED: list[tuple[Break, str, Shape, list[Op]]] = [
         [("sign", 0, "ann", "GO"), ("sign", 1, "ann", "GO"), ("tick", 1)],
     ),
     (quorum_is_one, "S6", Shape(roles=2), [("sign", 0, "ann", "GO"), ("tick", 1)]),
+    (
+        dry_run_counts,
+        "S12",
+        Shape(roles=1),
+        [("dry run", None), ("tick", 1), ("sign", 1, "ann", "GO"), ("tick", 1)],
+    ),
+    (
+        dry_run_lifts,
+        "S12",
+        Shape(roles=1),
+        [
+            ("dry run", None),
+            ("tick", 1),
+            ("sign", 0, "ann", "NO-GO"),
+            ("tick", 1),
+            ("sign", 1, "ann", "GO"),
+            ("tick", 1),
+        ],
+    ),
+    (dry_run_is_the_plan, "S12", Shape(roles=1), [("dry run", None), ("tick", 1)]),
     (
         plan_not_bound,
         "S6",

@@ -260,6 +260,7 @@ class Judge:
         for decision in _counted(intent, "Approval"):
             request = intent.requests[decision.name]
             demand(request.spec.decision is Decision.GO, "S6", f"{decision.name} is not GO")
+            demand(not _is_dry_run(request), "S6", f"{decision.name} is a dry run")
             version = request.metadata.resource_version
             demand(version == decision.resource_version, "S6", "another version was counted")
             _is_bound(request, intent, "S6")
@@ -342,6 +343,11 @@ class Judge:
                 "S9",
                 f"{name} was used for something else",
             )
+        demand(
+            not (_is_dry_run(request) and request.status.state.value == "Used"),
+            "S12",
+            f"{name} is a dry run and was used",
+        )
         if write.by != "operator" and request.spec.decision is not None:
             signer = _signer(request)
             is_go = request.spec.decision is Decision.GO
@@ -416,10 +422,15 @@ def _signer(request: Request) -> str:
     return request.spec.decided_by.username
 
 
+def _is_dry_run(request: Request) -> bool:
+    asked = request.spec.request
+    return isinstance(asked, ApprovalRequest) and asked.purpose is Purpose.DRY_RUN
+
+
 def _question(request: Request) -> tuple[Any, ...]:
     asked = request.spec.request
     if isinstance(asked, ApprovalRequest):
-        return ("Approval", asked.role)
+        return ("Approval", asked.role, asked.purpose)
     return ("Checkpoint", asked.name, asked.percent)
 
 

@@ -16,6 +16,7 @@ from surefoot.domain import decide as decisions
 from surefoot.domain.dependencies import RolloutName, Upstream
 from surefoot.domain.measurements import Outcome
 from surefoot.domain.snapshot import Admission, Snapshot
+from tests.support.dry_runs import change_nothing
 from tests.support.invariants import Judge, demand
 from tests.support.world import (
     START,
@@ -179,6 +180,7 @@ ops = st.one_of(
     st.tuples(st.just("ceiling"), st.sampled_from([None, None, 0, 10, 30, 100])),
     st.just(("attempt",)),
     st.tuples(st.just("rehearsals"), st.sampled_from(["Passed", "Failed"])),
+    st.tuples(st.just("dry run"), st.sampled_from([None, None, 10, 50, 100])),
     st.tuples(st.just("upstream"), st.sampled_from([None, 10, 60, 100, 100]), st.booleans()),
     st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
@@ -242,6 +244,7 @@ class Tale:
         self.memory = [*self.memory[-7:], facts]
         plan = decisions.decide(facts, world.now)
         assert plan == decisions.decide(facts, world.now), "decide is not deterministic"
+        change_nothing(facts, plan, world.now)
         world.plans.append(plan)
         try:
             world.perform(plan, facts.rollout)
@@ -316,6 +319,12 @@ class Tale:
     def _attempt(self) -> None:
         self.world.edit(attempt=(self.world.rollout.spec.attempt or 0) + 1)
 
+    def _dry_run(self, to: int | None) -> None:
+        """Somebody asks for another dry run of the approval."""
+        known = self.world.rollout.spec.approval_dry_run
+        run = {"run": 1 if known is None else known.run + 1}
+        self.world.edit(approvalDryRun=run if to is None else run | {"to": to})
+
     def _plan(self, variant: int) -> None:
         """The author applies another plan."""
         spec = self.shape.spec(variant)
@@ -355,9 +364,13 @@ class Tale:
             self._look_once(old)
 
     def _all_sign(self) -> None:
-        """All that is pending gets its GO, each by somebody else."""
+        """All that is pending gets its GO, each by somebody else; dry runs may stay as they are."""
         states = self.world.states()
-        pending = [name for name in sorted(states) if states[name] == "Pending"]
+        pending = [
+            name
+            for name in sorted(states)
+            if states[name] == "Pending" and not self._is_dry_run(name)
+        ]
         taken = {
             request.spec.decided_by.username
             for name, request in self.world.approvals.items()
@@ -433,6 +446,10 @@ class Tale:
         ):
             self.look()
             self.look()
+
+    def _is_dry_run(self, name: str) -> bool:
+        request = self.world.approvals.get(name)
+        return request is not None and request.spec.request.purpose is Purpose.DRY_RUN
 
     def _undecided(self) -> list[str]:
         states = self.world.states()

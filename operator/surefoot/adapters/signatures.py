@@ -107,6 +107,12 @@ class SshSignatures:
         self._looked_for |= {each.metadata.uid: each.metadata.generation for each in doubtful}
         return self._facts(signed)
 
+    def signers(self) -> frozenset[str] | None:
+        """The user names that a line admits; nobody where there are no allowed signers."""
+        if not self._is_known:
+            return None
+        return frozenset(name for name, _ in read_allowed_signers(self._text or "").signers)
+
     def _is_new(self, approval: Approval) -> bool:
         return self._looked_for.get(approval.metadata.uid) != approval.metadata.generation
 

@@ -237,6 +237,7 @@ class Gatherer:
             approvals=approvals,
             seen_undecided=self._store.seen_undecided((*checkpoints, *approvals)),
             signatures=signatures,
+            signers=self._signatures.signers() if self._signatures is not None else None,
             measurements=self._answers.answers(key, rollout),
             queries=self._query_facts(rollout),
             providers=self._providers.names(key.namespace),

@@ -274,3 +274,6 @@ class Signatures(Protocol):
 
         ``afresh``: against allowed signers that are read now. Without it the latest known must do.
         """
+
+    def signers(self) -> frozenset[str] | None:
+        """The user names that a key is allowed for, as far as is known; None while it is not."""

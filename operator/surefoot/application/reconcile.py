@@ -23,6 +23,7 @@ from surefoot.application.ports import (
 from surefoot.application.queue import Lane
 from surefoot.application.store import Store
 from surefoot.domain.plan import Announcement, Apply, Intend, Plan
+from surefoot.domain.requests import is_dry_run
 from surefoot.domain.snapshot import Snapshot
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 
@@ -164,6 +165,7 @@ class Reconciler:
             approval.status.state is RequestState.PENDING
             for approval in snapshot.approvals
             if approval.spec.request.rollout.uid == snapshot.rollout.metadata.uid
+            and not is_dry_run(approval)
         )
         self._telemetry.approvals_pending(key, waiting)
 

@@ -250,13 +250,16 @@ async def _write(session: "Session", raw: JSON, approval: "Approval") -> None:
 
 def _summary(approval: "Approval") -> str:
     from surefoot.adapters.ssh_signatures import read_armor
+    from surefoot.domain.requests import is_dry_run
 
     spec = approval.spec
     if spec.signature is None or spec.decision is None or spec.decided_by is None:
         raise ValueError(f"nothing is signed in Approval {approval.metadata.name}")
     asked = spec.request
+    dry = "dry run, counts for nothing: " if is_dry_run(approval) else ""
     return (
-        f"{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to} % as "
-        f"{spec.decided_by.username}, signed with {read_armor(spec.signature.value).fingerprint}, "
+        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to} % "
+        f"as {spec.decided_by.username}, signed with "
+        f"{read_armor(spec.signature.value).fingerprint}, "
         f"to be used until {spec.signature.to_wire()['expiresAt']}"
     )

@@ -15,13 +15,14 @@ class Column:
     """A column of `kubectl get`.
 
     Moments in the future are of type ``string``: kubectl prints a ``date`` as the age it has, and
-    a moment to come has none.
+    a moment to come has none. ``is_wide``: printed by `kubectl get -o wide` only.
     """
 
     name: str
     path: str
     description: str
     type: str = "string"
+    is_wide: bool = False
 
     def manifest(self) -> Node:
         """The column as a CustomResourceDefinition has it."""
@@ -30,6 +31,7 @@ class Column:
             "type": self.type,
             "jsonPath": self.path,
             "description": self.description,
+            **({"priority": 1} if self.is_wide else {}),
         }
 
 
@@ -152,6 +154,12 @@ DEFINITIONS = (
             STATE,
             Column("Expires", ".status.expiresAt", "Until when a GO counts."),
             AGE,
+            Column(
+                "Purpose",
+                ".spec.request.purpose",
+                "What it is for; DryRun counts for nothing.",
+                is_wide=True,
+            ),
         ),
         selectable=(".status.state", ".spec.request.role", ".spec.request.rollout.name"),
     ),

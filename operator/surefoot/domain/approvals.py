@@ -13,7 +13,6 @@ from surefoot.api.v1alpha1.approval import (
     ApprovalSpec,
     Decision,
     PastDecision,
-    Purpose,
     RequestState,
     RoleType,
     lacking_sections,
@@ -37,6 +36,7 @@ from surefoot.domain.requests import (
     GIVEN_WITHOUT_ADMISSION,
     Decided,
     counted,
+    counts_for_nothing,
     decide_command,
     decided,
     free_names,
@@ -284,9 +284,14 @@ def _view(
 def _expires_at(
     situation: Situation, request: Approval | None, decision: Decided | None
 ) -> datetime | None:
-    """When a GO stops counting: it is too old, or its detached signature says so."""
+    """When a GO stops counting: it is too old, or its detached signature says so.
+
+    What counts for nothing does not stop counting either: nobody is asked again for a dry run.
+    """
     max_age = situation.max_age()
     if request is None or decision is None or decision.decision is not Decision.GO:
+        return None
+    if situation.dry_run is not None:
         return None
     signature = request.spec.signature
     moments = [
@@ -314,7 +319,7 @@ def _is_about(situation: Situation, approval: Approval) -> bool:
     request = approval.spec.request
     return (
         request.rollout.uid == situation.rollout.metadata.uid
-        and request.purpose is Purpose.ADVANCE
+        and request.purpose is situation.purpose
         and request.to == asked_percent(situation)
         and (request.from_ == 100) == (situation.percent == 100)
     )
@@ -362,7 +367,7 @@ def _void_reason(
             f"{decision.by} is not among the users of this role, and nobody saw that they are in "
             "one of its groups: a detached signature does not say so"
         )
-    fault = wrong_signer or _signature_fault(situation, request)
+    fault = wrong_signer or _signature_fault(situation, request, decision)
     if fault is not None or decision.decision is Decision.NO_GO:
         return fault
     return _why_go_does_not_count(situation, request, decision, replaced_at)
@@ -384,12 +389,16 @@ def _why_not_theirs_to_sign(
     return None
 
 
-def _signature_fault(situation: Situation, request: Approval) -> str | None:
-    """What is wrong with the detached signature; what is not known yet is not wrong."""
+def _signature_fault(situation: Situation, request: Approval, decision: Decided) -> str | None:
+    """What is wrong with the detached signature; what is not known yet is not wrong.
+
+    It must hold until it is counted. In a dry run that is never, and it must have held when given.
+    """
     fact = situation.snapshot.signatures.get(request.metadata.uid)
     if is_undecided(request, fact):
         return None
-    return signature_fault(request, fact, situation.latest_now)
+    moment = situation.latest_now if situation.dry_run is None else decision.at
+    return signature_fault(request, fact, moment)
 
 
 def _waits_for(situation: Situation, request: Approval | None) -> str | None:
@@ -476,15 +485,19 @@ def _opening(
         to=to,
         role=role.name,
         type=role.type,
+        purpose=situation.purpose,
+        dry_run=situation.dry_run,
         users=role.users,
         groups=role.groups,
         excluded_users=tuple(sorted(excluded)),
         required_sections=role.required_sections,
         signing=role.signing,
         requested_by=planning[0] if planning else "",
+        evidence="" if situation.dry_run is None else counts_for_nothing(situation.dry_run),
     )
     goal = "complete" if situation.target_percent is None else str(to)
-    names = free_names(f"{metadata.name}-{goal}-{role.name}", view.rounds + 1)
+    suffix = "" if situation.dry_run is None else f"-dry{situation.dry_run}"
+    names = free_names(f"{metadata.name}-{goal}-{role.name}{suffix}", view.rounds + 1)
     return OpenRequest(names, ApprovalSpec(request=request))
 
 

@@ -443,9 +443,11 @@ def _wait(found: Review) -> Plan:
     snapshot, now = situation.snapshot, situation.now
     status = describe(found, _after_the_storm(found))
     due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
-    opens = (*found.checkpoints.opens, *found.approvals.opens, *left_open(situation))
+    tried = found.dry_run
+    opens = (*found.checkpoints.opens, *found.approvals.opens, *left_open(situation), *tried.opens)
     meeting = (found.approvals.meeting,) if found.approvals.meeting is not None else ()
     kept = records(situation, (*found.checkpoints.views, *meeting), found.approvals.views)
+    kept += records(tried.situation, (), tried.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
     rehearses = (found.rehearsal,) if found.rehearsal is not None else ()
     actions = (*writes, *kept, *opens, *rehearses)

@@ -85,6 +85,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "soak"): status.soak.required if status.soak else None,
         ("status", "requestedBy"): status.requested_by,
         ("status", "cohorts"): tuple((c.name, c.included, c.message) for c in status.cohorts),
+        ("status", "approvalDryRun"): status.approval_dry_run,
         ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
     }
     facts |= {

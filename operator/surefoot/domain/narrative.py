@@ -76,6 +76,7 @@ def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
             "blocked_by": escalated(situation, blockers(review)),
             "approvals": _approvals(review),
             "readiness": review.readiness,
+            "approval_dry_run": review.dry_run.status,
             "compliance": None if status.completed_at is not None else assess(review),
             "cohorts": cohort_statuses(situation, status),
             "balance": balance(situation),

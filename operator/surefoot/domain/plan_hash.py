@@ -16,7 +16,7 @@ from surefoot.api.v1alpha1.meta import CANONICAL, ApiModel
 from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Step, Target
 
 _NOT_THE_PLAN: dict[type[ApiModel], frozenset[str]] = {
-    RolloutSpec: frozenset({"paused", "rollback", "attempt"}),
+    RolloutSpec: frozenset({"paused", "rollback", "attempt", "approval_dry_run"}),
     Target: frozenset({"on_delete"}),
     Rehearsal: frozenset({"run"}),
 }

@@ -21,6 +21,7 @@ from surefoot.domain.requests import (
     FINAL,
     Decided,
     Request,
+    counts_for_nothing,
     decided,
     may_be_recorded,
     state_of,
@@ -113,7 +114,10 @@ def _approval_status(
         current = {"state": view.state, "void_reason": view.void_reason}
     if isinstance(view, RoleView):
         current = {**(current or {}), "expires_at": view.expires_at}
-    return approval.status.model_copy(update=_changes(situation, approval, current, used))
+    changes = _changes(situation, approval, current, used)
+    if approval.spec.request.dry_run is not None:
+        changes["message"] = counts_for_nothing(approval.spec.request.dry_run)
+    return approval.status.model_copy(update=changes)
 
 
 def _checkpoint_status(
@@ -186,12 +190,13 @@ def _why_void(situation: Situation, request: Request) -> str:
     asked = request.spec.request
     if isinstance(asked, CheckpointRequest) and asked.conditions_of is not None:
         return "the decision that asks for these conditions no longer counts"
-    if asked.attempt != situation.attempt:
-        return f"attempt {situation.attempt} has begun"
-    if situation.status.rolled_back:
-        return "a rollback ended the attempt"
-    if asked.plan_hash != situation.plan_hash:
-        return "the plan has changed"
+    run = asked.dry_run if isinstance(asked, ApprovalRequest) else None
+    latest = situation.status.approval_dry_run
+    if run is not None and latest is not None and run != latest.run:
+        return f"dry run {latest.run} was asked for"
+    over = situation.why_over(attempt=asked.attempt, plan_hash=asked.plan_hash)
+    if over is not None:
+        return over
     percent = asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent
     if percent != situation.percent or situation.is_complete:
         return "the step was left without it"

@@ -15,6 +15,7 @@ from surefoot.api.v1alpha1.approval import (
     ApprovalSpec,
     Decision,
     PastDecision,
+    Purpose,
     RequestState,
     Signing,
 )
@@ -141,6 +142,17 @@ def _bounded(history: tuple[PastDecision, ...]) -> tuple[PastDecision, ...]:
         )
         history = history[:place] + history[place + 1 :]
     return history
+
+
+def counts_for_nothing(dry_run: int) -> str:
+    """What is said wherever somebody meets a request of a dry run."""
+    return f"dry run {dry_run} of the approval: it counts for nothing; answer as you would for real"
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether it only tries the process of approval."""
+    asked = request.spec.request
+    return isinstance(asked, ApprovalRequest) and asked.purpose is Purpose.DRY_RUN
 
 
 def state_of(decision: Decided | None) -> RequestState:

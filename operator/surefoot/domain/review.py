@@ -20,6 +20,7 @@ from surefoot.domain.checkpoints import CheckpointsJudgement, judge_checkpoints
 from surefoot.domain.config_map import Difference, difference, rendering_of
 from surefoot.domain.coverage import judge_coverage
 from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
+from surefoot.domain.dry_run import DryRun, apart, judge_dry_run
 from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
 from surefoot.domain.gates import GatesJudgement, judge_gates
 from surefoot.domain.plan import Rehearse
@@ -78,6 +79,7 @@ class Review:
     rehearsal: Rehearse | None
     verdicts: tuple[Verdict, ...]
     readiness: Readiness | None
+    dry_run: DryRun
 
     def verdict(self, aspect: Aspect) -> Verdict:
         """The verdict on one aspect."""
@@ -129,7 +131,8 @@ class Review:
 
 
 def review(snapshot: Snapshot, now: datetime) -> Review:
-    """Judge every aspect of a Rollout."""
+    """Judge every aspect of a Rollout. What only tries the approval is out of all others' sight."""
+    snapshot, tries = apart(snapshot)
     rollout = snapshot.rollout
     faults = plan_faults(snapshot)
     later_bound = now + snapshot.clock_uncertainty
@@ -199,6 +202,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         rehearsal=rehearsal.due,
         verdicts=_in_order(_settled(situation, (*verdicts, assessed))),
         readiness=readiness,
+        dry_run=judge_dry_run(situation, tries, checkpoints.reporters),
     )
 
 

@@ -49,6 +49,7 @@ def document(approval: Approval) -> bytes | None:
     - ``planHash``, ``attempt``, ``step``, ``from``, ``to``: what is to happen, under which plan
       (``step`` is absent below the first one);
     - ``role``, ``purpose``: the question;
+    - ``dryRun``: which dry run (absent unless that is the purpose, and then it counts for nothing);
     - ``acknowledges``: the decision that is acknowledged (absent unless that is the purpose);
     - ``round``: how often it was asked, so that a signature that no longer counts, since a trigger
       fired for example, is not copied into the next request;
@@ -61,7 +62,7 @@ def document(approval: Approval) -> bytes | None:
         return None
     request = spec.request.to_wire()
     asked = ("planHash", "attempt", "round", "step", "from", "to")
-    question = ("role", "purpose", "acknowledges")
+    question = ("role", "purpose", "dryRun", "acknowledges")
     members = {
         "apiVersion": API_VERSION,
         "kind": approval.kind,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
     ATTEMPT_BY_ANNOTATION,
@@ -25,7 +26,8 @@ class Situation:
     ``index`` is the step stood on (None below the first, or before Start), ``next_index`` the one
     after it (None at the last). ``began`` is when the hold of this step began, ``started_at`` when
     the rollout did; both None before Start. ``hold`` is what leaving this step asks for; before
-    Start it is that of the first step, so that people see what is coming.
+    Start it is that of the first step, so that people see what is coming. ``dry_run`` is the number
+    of the dry run that this is imagined for, and None for what is really so.
     """
 
     snapshot: Snapshot
@@ -38,6 +40,7 @@ class Situation:
     hold: HoldPolicy
     now: datetime
     plan_is_valid: bool = True
+    dry_run: int | None = None
 
     @property
     def rollout(self) -> Rollout:
@@ -97,6 +100,11 @@ class Situation:
         return self.asks_people and self.plan_is_valid
 
     @property
+    def purpose(self) -> Purpose:
+        """What signatures on this step are asked for here; those for anything else do not count."""
+        return Purpose.ADVANCE if self.dry_run is None else Purpose.DRY_RUN
+
+    @property
     def verified(self) -> bool:
         """Whether admission establishes who signs."""
         return self.snapshot.admission is Admission.ENFORCED
@@ -110,6 +118,16 @@ class Situation:
     def void_before(self) -> datetime | None:
         """Decisions seen up to this moment do not count."""
         return self.status.void_before
+
+    def why_over(self, *, attempt: int | None, plan_hash: str) -> str | None:
+        """Why what was asked in an attempt under a plan is asked no more; None where it is."""
+        if attempt != self.attempt:
+            return f"attempt {self.attempt} has begun"
+        if self.status.rolled_back:
+            return "a rollback ended the attempt"
+        if plan_hash != self.plan_hash:
+            return "the plan has changed"
+        return None
 
     def max_age(self) -> timedelta | None:
         """How long a GO counts; None where nobody has to sign."""

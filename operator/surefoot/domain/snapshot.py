@@ -83,6 +83,7 @@ class Snapshot:
     ``seen_undecided`` are the UIDs of those that this operator has seen without a decision: a
     decision on them was given while it watched.
     ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
+    ``signers`` are the user names that a key is allowed for, and None where that is not known.
     ``admission_fault`` says what is wrong with the policies, where they are not enforced.
     ``upstreams`` are the Rollouts that this one waits for, and those that they wait for in turn, as
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
@@ -97,6 +98,7 @@ class Snapshot:
     approvals: tuple[Approval, ...] = ()
     seen_undecided: frozenset[str] = frozenset()
     signatures: Mapping[str, SignatureFact] = field(default_factory=lambda: MappingProxyType({}))
+    signers: frozenset[str] | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
     queries: Mapping[str, QueryFacts] = field(default_factory=lambda: MappingProxyType({}))
     providers: frozenset[str] = frozenset({"default"})

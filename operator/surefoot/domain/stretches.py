@@ -1,6 +1,6 @@
 """The stretch of percentages that the next step enters, and which signatures are about it."""
 
-from surefoot.api.v1alpha1.approval import Approval, Purpose
+from surefoot.api.v1alpha1.approval import Approval
 from surefoot.domain.situation import Situation
 
 
@@ -11,7 +11,9 @@ def is_on_the_way(situation: Situation, approval: Approval) -> bool:
     get around it.
     """
     asked = approval.spec.request
-    if asked.rollout.uid != situation.rollout.metadata.uid or asked.purpose is not Purpose.ADVANCE:
+    if asked.rollout.uid != situation.rollout.metadata.uid:
+        return False
+    if asked.purpose is not situation.purpose:
         return False
     from_, to = _stretch(asked.from_, asked.to)
     here, there = _stretch(situation.percent or 0, asked_percent(situation))

@@ -28,13 +28,17 @@ OF_AN_EARLIER_DECISION = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person says, as this role or on the checkpoint of this name."""
+    """What a person says, as this role or on the checkpoint of this name.
+
+    ``dry_run``: to the request of the dry run, and not to the one that counts.
+    """
 
     decision: Decision
     subject: str
     said: Mapping[str, object]
     asks: bool
     withdraws: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,10 @@ async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> 
                 "could be withdrawn: none was given, or it is used, void or expired"
             )
     else:
-        found = questions.current_approval(rollout, asked, answer.subject)
+        subject, dry_run = answer.subject, answer.dry_run
+        found = questions.current_approval(rollout, asked, subject, dry_run=dry_run)
         if found is None:
-            raise Declined(questions.why_role_is_not_asked(rollout, answer.subject))
+            raise Declined(questions.why_role_is_not_asked(rollout, subject, dry_run=dry_run))
     if answer.decision is Decision.GO:
         _can_be_go(rollout, found, answer, me)
     return Prepared("approvals", known[found.metadata.name], found)
@@ -122,7 +127,9 @@ def _can_be_go(rollout: Rollout, approval: Approval, answer: Answer, me: Person)
     lacking = questions.what_lacks(approval, answer.said)
     if lacking is not None:
         raise Declined(f"{name}: {lacking}")
-    other = questions.role_signed_by(rollout, me.username, beside=answer.subject)
+    other = questions.role_signed_by(
+        rollout, me.username, beside=answer.subject, dry_run=answer.dry_run
+    )
     if other is not None:
         raise Declined(
             f"{me.username} already signs for {name} as {other}, and nobody fills two roles"

@@ -7,6 +7,7 @@ from typing import Any
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import (
+    ApprovalDryRunStatus,
     Balance,
     Blocker,
     RoleStatus,
@@ -77,6 +78,7 @@ def explanation(rollout: Rollout, now: datetime) -> JSON:
             if condition.status != "True" and condition.type not in FOR_TOOLS
         ],
         "roles": [role.to_wire() for role in status.approvals],
+        "approvalDryRun": status.approval_dry_run.to_wire() if status.approval_dry_run else None,
         "triggers": [trigger.to_wire() for trigger in status.triggers],
         "metrics": [metric.to_wire() for metric in status.metrics],
         "cohorts": [cohort.to_wire() for cohort in status.cohorts],
@@ -101,7 +103,11 @@ def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
         behalf = f" on behalf of {by.on_behalf_of}" if by.on_behalf_of else ""
         yield f"  asked by    {by.username}{behalf}{'' if by.verified else ' (not verified)'}"
     yield from _missing(rollout)
+    if status.approvals:
+        yield "Signatures for the step ahead:"
     yield from _roles(status.approvals)
+    if status.approval_dry_run is not None:
+        yield from _dry_run(status.approval_dry_run)
     yield from _cohorts(status)
     restless = [trigger for trigger in status.triggers if trigger.state.value != "Quiet"]
     if restless:
@@ -157,8 +163,6 @@ def _entry(entry: Blocker) -> Iterator[str]:
 
 
 def _roles(roles: tuple[RoleStatus, ...]) -> Iterator[str]:
-    if roles:
-        yield "Signatures for the step ahead:"
     for role in roles:
         by = f" by {role.by}{'' if role.verified else ' (not verified)'}" if role.by else ""
         until = f" until {_moment(role.expires_at)}" if role.expires_at else ""
@@ -191,3 +195,12 @@ def _said_of(balance: Balance) -> Iterator[str]:
         yield f"smallest {smallest.name} with {smallest.share}{times}"
     if balance.unknown:
         yield f"unknown of {', '.join(balance.unknown)}"
+
+
+def _dry_run(run: ApprovalDryRunStatus) -> Iterator[str]:
+    yield f"The last dry run of the approval{'' if run.ended_at is None else ', which has ended'}:"
+    yield f"  {run.message}"
+    yield from (f"  obstacle: {each}" for each in run.obstacles)
+    yield from _roles(run.roles)
+    if run.ended_because is not None:
+        yield f"  ended {_moment(run.ended_at)}: {run.ended_because}"

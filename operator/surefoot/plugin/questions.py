@@ -18,6 +18,7 @@ from surefoot.domain.requests import (
     FINAL,
     Request,
     decide_command,
+    is_dry_run,
     is_excluded,
     is_persons_name,
     who,
@@ -38,8 +39,21 @@ def is_current(rollout: Rollout, request: Request) -> bool:
     asked, status = request.spec.request, rollout.status
     is_open = request.status.state not in FINAL
     is_of_plan = asked.plan_hash == status.plan_hash and asked.attempt == (status.attempt or 0)
-    is_here = _is_about_another(request) or _percent_left(request) == status.percent
-    return asked.rollout.uid == rollout.metadata.uid and is_open and is_of_plan and is_here
+    is_of_rollout = asked.rollout.uid == rollout.metadata.uid
+    return is_of_rollout and is_open and is_of_plan and _is_here(rollout, request)
+
+
+def _is_here(rollout: Rollout, request: Request) -> bool:
+    """Whether it is about where the Rollout stands, or about the dry run that is on."""
+    if is_dry_run(request):
+        latest, asked = rollout.status.approval_dry_run, request.spec.request
+        return (
+            isinstance(asked, ApprovalRequest)
+            and latest is not None
+            and latest.run == asked.dry_run
+            and latest.ended_at is None
+        )
+    return _is_about_another(request) or _percent_left(request) == rollout.status.percent
 
 
 def _is_about_another(request: Request) -> bool:
@@ -69,12 +83,19 @@ def is_asked_of(request: Request, username: str, groups: Iterable[str]) -> bool:
     return is_meant and is_persons_name(username) and not is_excluded(request, username)
 
 
-def role_signed_by(rollout: Rollout, username: str, *, beside: str = "") -> str | None:
-    """The role, other than ``beside``, whose GO is this person's: nobody fills two."""
+def role_signed_by(
+    rollout: Rollout, username: str, *, beside: str = "", dry_run: bool = False
+) -> str | None:
+    """The role, other than ``beside``, whose GO is this person's: nobody fills two.
+
+    What somebody says in a dry run and what they say for real do not keep each other from counting.
+    """
+    latest = rollout.status.approval_dry_run
+    of_dry_run = latest.roles if latest is not None else ()
     return next(
         (
             entry.role
-            for entry in rollout.status.approvals
+            for entry in (of_dry_run if dry_run else rollout.status.approvals)
             if entry.state is RequestState.GO
             and entry.role != beside
             and (entry.by or "").lower() == username.lower()
@@ -83,13 +104,16 @@ def role_signed_by(rollout: Rollout, username: str, *, beside: str = "") -> str 
     )
 
 
-def current_approval(rollout: Rollout, approvals: Iterable[Approval], role: str) -> Approval | None:
-    """The Approval by which a role is asked now."""
+def current_approval(
+    rollout: Rollout, approvals: Iterable[Approval], role: str, *, dry_run: bool = False
+) -> Approval | None:
+    """The Approval by which a role is asked now: for real, or in the dry run."""
     asked = [
         approval
         for approval in approvals
         if approval.spec.request.role == role
         and not is_acknowledgement(approval)
+        and is_dry_run(approval) == dry_run
         and is_current(rollout, approval)
     ]
     return max(asked, key=lambda approval: approval.spec.request.round, default=None)
@@ -105,6 +129,7 @@ def unused_go(
         if approval.spec.request.rollout.uid == rollout.metadata.uid
         and approval.spec.request.role == role
         and not is_acknowledgement(approval)
+        and not is_dry_run(approval)
         and approval.status.state not in FINAL
         and approval.spec.decision is Decision.GO
         and approval.spec.decided_by is not None
@@ -142,16 +167,27 @@ def _name_to_type(checkpoint: Checkpoint) -> str:
     return asked.name if asked.conditions_of is None else checkpoint.metadata.name
 
 
-def why_role_is_not_asked(rollout: Rollout, role: str) -> str:
-    """Why there is nothing to sign as this role."""
+def why_role_is_not_asked(rollout: Rollout, role: str, *, dry_run: bool = False) -> str:
+    """Why there is nothing to sign as this role, for real or in a dry run."""
     name = rollout.metadata.name
     planned = sorted({each.name for policy in _policies(rollout) for each in policy.roles})
     if role not in planned:
         there = f"its roles are {', '.join(planned)}" if planned else "it asks nobody to sign"
         return f"Rollout {name} has no role {role}: {there}"
+    if dry_run:
+        return f"no dry run asks for {role} of {name} now: {_how_the_dry_run_stands(rollout)}"
     said = next((each.message for each in rollout.status.approvals if each.role == role), "")
     waits = said or rollout.status.waiting_on or "the step ahead does not need it"
     return f"nobody is asked to sign for {name} as {role} now: {waits}"
+
+
+def _how_the_dry_run_stands(rollout: Rollout) -> str:
+    latest = rollout.status.approval_dry_run
+    if latest is None:
+        return f"`dry-run {rollout.metadata.name}` begins one"
+    if latest.ended_because is not None:
+        return f"dry run {latest.run} has ended: {latest.ended_because}"
+    return latest.message
 
 
 def _policies(rollout: Rollout) -> list[ApprovalsPolicy]:
@@ -208,7 +244,8 @@ def command_for(request: Request) -> str:
     parts = ["reason", *(part.value for part in request.spec.request.required_sections)]
     said = " ".join(f"{OPTIONS[part]} {LEFT_OPEN}" for part in parts)
     where = f"{request.spec.request.rollout.name} -n {request.metadata.namespace}"
-    return f"kubectl surefoot approve {where} --role {request.spec.request.role} {said}"
+    dry = " --dry-run" if is_dry_run(request) else ""
+    return f"kubectl surefoot approve {where} --role {request.spec.request.role}{dry} {said}"
 
 
 def about(request: Request) -> str:
@@ -223,7 +260,8 @@ def about(request: Request) -> str:
             f"{asked.rollout.name}: acknowledgement of {asked.acknowledges.name}, as {asked.role}"
         )
     what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
-    return f"{asked.rollout.name} {what}, as {asked.role}"
+    dry = "dry run, counts for nothing: " if is_dry_run(request) else ""
+    return f"{dry}{asked.rollout.name} {what}, as {asked.role}"
 
 
 def may_be_answered_by(request: Request) -> str:

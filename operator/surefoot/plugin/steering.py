@@ -1,4 +1,4 @@
-"""pause, resume, rollback, retry, rehearse: the fields of a plan that are people's."""
+"""pause, resume, rollback, retry, rehearse, dry-run: the fields of a plan that are people's."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -183,6 +183,36 @@ async def _until_rehearsed(session: Session, name: str, run: int) -> int:
         await asyncio.sleep(BETWEEN_LOOKS)
     why = rollout.status.waiting_on or rollout.status.phase or "the operator has not answered"
     raise Declined(f"{name}: rehearsal run {run} was not run yet: {why}")
+
+
+async def dry_run(session: Session, name: str, to: int | None, *, force: bool) -> int:
+    """Raise the run of the dry run of the approval."""
+    raw = await session.rollout(name)
+    rollout = rollout_from(raw)
+    asked, latest = rollout.spec.approval_dry_run, rollout.status.approval_dry_run
+    run = max(asked.run if asked else 0, latest.run if latest else 0) + 1
+    _can_be_tried(rollout, to)
+    wish = {"run": run, "to": to}
+    await _set(session, raw, {"approvalDryRun": wish}, force=force)
+    output.say(
+        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to} %'}: "
+        "everybody who would have to sign is asked, and it counts for nothing; "
+        f"`explain {name}` shows how it goes"
+    )
+    return 0
+
+
+def _can_be_tried(rollout: Rollout, to: int | None) -> None:
+    """Say what the operator would say of it, before anything is written. Raises `Declined`."""
+    name, percent = rollout.metadata.name, rollout.status.percent or 0
+    # From the last step, completion is what can be tried.
+    first = min(percent + 1, 100)
+    ahead = [step.percent for step in rollout.spec.steps if step.percent >= first]
+    if to is not None and to not in ahead:
+        there = ", ".join(map(str, ahead))
+        raise Declined(
+            f"{name} is at {percent} % and has no step of {to} % ahead: there is {there}"
+        )
 
 
 async def _set(

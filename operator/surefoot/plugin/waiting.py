@@ -7,7 +7,7 @@ from typing import Any
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.requests import Request
+from surefoot.domain.requests import Request, is_dry_run
 from surefoot.plugin.explanation import said_of_soak, soak_of
 from surefoot.plugin.questions import (
     about,
@@ -56,7 +56,8 @@ def _signs_already(rollout: Rollout, request: Request, username: str) -> bool:
     asked = request.spec.request
     if not isinstance(asked, ApprovalRequest) or is_acknowledgement(request):
         return False
-    return role_signed_by(rollout, username, beside=asked.role) is not None
+    other = role_signed_by(rollout, username, beside=asked.role, dry_run=is_dry_run(request))
+    return other is not None
 
 
 def _item(
@@ -80,6 +81,7 @@ def _item(
             "role": asked.role,
             "from": asked.from_,
             "to": asked.to,
+            "dryRun": is_dry_run(request),
             "requiredSections": sections,
             "knownWhenAsked": known,
         }

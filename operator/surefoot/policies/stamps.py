@@ -17,7 +17,7 @@ from surefoot.policies.metadata import STAMPS
 from surefoot.policies.rendering import Check, Policy, Resources
 from surefoot.policies.settings import PolicySettings
 
-PEOPLES = ("paused", "rollback", "attempt")
+PEOPLES = ("paused", "rollback", "attempt", "approvalDryRun")
 """Fields of the spec that are people's and not the plan's."""
 APART = ("target", "rehearsal")
 """Of these a part is the plan's: all of the target but `onDelete` never changes anyway."""

@@ -599,3 +599,15 @@ async def test_what_we_admit_ssh_keygen_admits(
     assert (fault is None) == is_valid
     if is_valid:
         assert done.returncode == 0, done.stderr
+
+
+async def test_names_with_a_key_are_known_once_the_allowed_signers_are_read() -> None:
+    """Not known before; nobody where there are none; a line that is left out admits nobody."""
+    signers = Signers(None)
+    signatures = SshSignatures(signers.read)
+    assert signatures.signers() is None
+    await signatures.refresh()
+    assert signatures.signers() == frozenset()
+    signers.text = f"{line()}\n{line(HUDSON, 'hud*')}\n"
+    await signatures.refresh()
+    assert signatures.signers() == frozenset({"cora"})

@@ -262,3 +262,18 @@ def test_ceiling_below_the_flag_is_urgent() -> None:
         rollout = a_rollout(rollback={"to": ceiling})
         status = rollout.status.model_copy(update={"percent": 25})
         assert must_roll_back(rollout.model_copy(update={"status": status})) is urgent
+
+
+async def test_dry_run_is_not_counted_among_the_signatures_that_are_waited_for() -> None:
+    """Nothing waits for it; the real ones are counted as before."""
+    office = Office()
+    roles = {"roles": [{"name": "security", "users": ["hudson"]}], "opens": "Step"}
+    office.cluster.put_rollout(
+        a_rollout(hold={"soak": "1h"}, approvals=roles, approvalDryRun={"run": 1})
+    )
+    office.learn()
+    for _ in range(6):
+        await office.look()
+    asked = await office.cluster.approvals(KEY)
+    assert sorted(each.spec.request.purpose for each in asked) == ["Advance", "DryRun"]
+    assert [said for said in office.telemetry.said if said[0] == "approvals"][-1][2] == 1

@@ -84,6 +84,7 @@ PINNED = "sha256:369e5302b3d262c4236f102f726d13de77ceb286bba32cc9e279ef5bf7c26ee
         {"paused": True},
         {"rollback": {"to": 0, "reason": "x"}},
         {"attempt": 7},
+        {"approvalDryRun": {"run": 2, "to": 100}},
         {"cohorts": []},
         {
             "target": {

@@ -126,6 +126,8 @@ CHANGES: tuple[JSON, ...] = (
     {"spec__request__to": 50},
     {"spec__request__role": "security"},
     {"spec__request__purpose": "Acknowledge"},
+    {"spec__request__purpose": "DryRun", "spec__request__dryRun": 1},
+    {"spec__request__purpose": "DryRun", "spec__request__dryRun": 2},
     {"spec__decision": "NO-GO"},
     {"spec__reason": "numbers are good."},
     {"spec__riskAssessment": "none"},

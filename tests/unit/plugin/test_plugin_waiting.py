@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from surefoot.api.v1alpha1.approval import Approval
 from surefoot.plugin import questions
 from surefoot.plugin.waiting import in_lines, waiting_for
 from tests.unit.plugin.things import JSON, NOW, approval, checkpoint, rollout
@@ -89,6 +90,58 @@ def test_role_that_signs_with_a_key_is_told_how() -> None:
     """By another command, with the object's own name."""
     (item,) = inbox("hudson", "security", approvals=[approval(signing="Required")])
     assert item["command"].startswith("surefoot sign checkout-25-security -n shop --decision GO")
+
+
+def a_dry_run(**asked: Any) -> Approval:
+    """By which the security of a later step is tried."""
+    return approval(purpose="DryRun", dryRun=2, **{"from_": 25, "to": 100} | asked)
+
+
+def test_dry_run_that_is_on_waits_and_says_that_it_counts_for_nothing() -> None:
+    """Also of a step where the Rollout does not stand, with the command that answers it."""
+    (item,) = inbox(
+        "hudson",
+        "security",
+        approvals=[a_dry_run()],
+        rollouts=[rollout({"approvalDryRun": {"run": 2}})],
+        checkpoints=[],
+    )
+    assert item["dryRun"]
+    assert item["command"] == (
+        'kubectl surefoot approve checkout -n shop --role security --dry-run --reason "…"'
+    )
+    line = next(in_lines([item]))
+    assert line.startswith("dry run, counts for nothing: checkout from 25 to 100 %, as security")
+
+
+@pytest.mark.parametrize(
+    "latest",
+    [
+        {},
+        {"approvalDryRun": {"run": 3}},
+        {"approvalDryRun": {"run": 2, "endedAt": "2026-03-01T09:00:00.000000Z"}},
+        {
+            "approvalDryRun": {
+                "run": 2,
+                "roles": [{"role": "metrics", "state": "Go", "by": "hudson"}],
+            }
+        },
+    ],
+    ids=["none", "superseded", "ended", "signs in another role"],
+)
+def test_dry_run_that_is_over_waits_for_nobody(latest: JSON) -> None:
+    """As with what counts."""
+    there = {"approvals": [a_dry_run()], "rollouts": [rollout(latest)]}
+    assert inbox("hudson", "security", **there) == []
+
+
+def test_go_in_a_dry_run_keeps_nobody_from_signing_for_real() -> None:
+    """Nor is it what `withdraw` takes back."""
+    roles = [{"role": "metrics", "state": "Go", "by": "hudson"}]
+    tried = rollout({"approvalDryRun": {"run": 2, "roles": roles}})
+    assert len(inbox("hudson", "security", rollouts=[tried])) == 1
+    given = [a_dry_run(decided=GO, state="Go")]
+    assert questions.unused_go(tried, given, "security", "hudson") is None
 
 
 def test_latest_round_is_meant() -> None:

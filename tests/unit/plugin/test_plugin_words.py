@@ -263,3 +263,26 @@ def test_explanation_of_cohorts_without_shares_has_no_balance() -> None:
     assert list(explanation.in_lines(rollout(unknown), NOW))[-1] == (
         "  balance: unknown of financial"
     )
+
+
+def test_dry_run_is_explained_as_one() -> None:
+    """Its own words, obstacles and roles, and why it ended."""
+    run = {
+        "run": 2,
+        "message": "dry run 2 of the approval of the step to 100 %: it counts for nothing",
+        "obstacles": ["nobody can sign for lead: hudson wrote its plan"],
+        "roles": [{"role": "security", "state": "Go", "by": "hudson", "verified": True}],
+        "endedAt": "2026-03-01T09:00:00.000000Z",
+        "endedBecause": "the plan has changed",
+    }
+    lines = list(explanation.in_lines(rollout({"approvalDryRun": run}), NOW))
+    assert lines[lines.index("The last dry run of the approval, which has ended:") :] == [
+        "The last dry run of the approval, which has ended:",
+        "  dry run 2 of the approval of the step to 100 %: it counts for nothing",
+        "  obstacle: nobody can sign for lead: hudson wrote its plan",
+        "  security Go by hudson",
+        "  ended 2026-03-01T09:00:00Z: the plan has changed",
+    ]
+    assert (
+        explanation.explanation(rollout({"approvalDryRun": run}), NOW)["approvalDryRun"]["run"] == 2
+    )

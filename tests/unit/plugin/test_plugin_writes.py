@@ -192,7 +192,7 @@ def test_result_that_is_none_is_a_wrong_use(server: FakeHttp, test: str) -> None
     assert typed(*words)[0] == 2
 
 
-@pytest.mark.parametrize("field", ["paused", "rollback", "attempt"])
+@pytest.mark.parametrize("field", ["paused", "rollback", "attempt", "approvalDryRun"])
 def test_field_of_a_tool_is_left_alone_unless_forced(server: FakeHttp, field: str) -> None:
     """1, naming the tool."""
     status = {"rolledBack": True} if field == "attempt" else {}
@@ -204,6 +204,7 @@ def test_field_of_a_tool_is_left_alone_unless_forced(server: FakeHttp, field: st
         "paused": ("pause", "checkout"),
         "rollback": ("rollback", "checkout", "--reason=errors"),
         "attempt": ("retry", "checkout"),
+        "approvalDryRun": ("dry-run", "checkout"),
     }[field]
     code, said = typed(*words)
     assert (code, server.written) == (1, [])
@@ -298,6 +299,62 @@ def test_plan_of_a_tool_may_be_rehearsed(server: FakeHttp) -> None:
     assert (code, len(server.written)) == (1, 1)
     assert "spec.rehearsal.run of checkout is set by argocd-controller" in said
     assert typed("rehearse", "checkout", "--force")[0] == 0
+
+
+def test_dry_run_is_one_more_than_any_before(server: FakeHttp) -> None:
+    """Than those in the plan and those that the operator has seen; it stamps no attempt."""
+    server.rollout = raw_rollout({"approvalDryRun": {"run": 4}}, approvalDryRun={"run": 2})
+    assert typed("dry-run", "checkout", "--to=100")[0] == 0
+    assert typed("dry-run", "checkout")[0] == 0
+    (_, change), (_, later) = server.written
+    assert change["spec"] == {"approvalDryRun": {"run": 5, "to": 100}}
+    assert change["metadata"]["annotations"] == {"surefoot.dev/changed-by": "hudson"}
+    assert later["spec"] == {"approvalDryRun": {"run": 5, "to": None}}
+
+
+@pytest.mark.parametrize(("percent", "to"), [(10, 10), (10, 30), (100, 25)])
+def test_dry_run_of_no_step_ahead_is_not_asked_for(server: FakeHttp, percent: int, to: int) -> None:
+    """With what there is."""
+    server.rollout = raw_rollout({"percent": percent})
+    code, said = typed("dry-run", "checkout", f"--to={to}")
+    assert (code, server.written) == (1, [])
+    assert f"checkout is at {percent} % and has no step of {to} % ahead" in said
+
+
+def test_answer_to_a_dry_run_goes_to_its_request_alone(server: FakeHttp) -> None:
+    """And without --dry-run never to it."""
+    dry = raw_approval(purpose="DryRun", dryRun=1, from_=25, to=100)
+    dry["metadata"] |= {"name": "checkout-100-security-dry1"}
+    server.rollout = raw_rollout({"approvalDryRun": {"run": 1}})
+    server.approvals = [dry, raw_approval()]
+    for words in (APPROVE, (*APPROVE, "--dry-run")):
+        assert typed(*words)[0] == 0
+    assert [path.rpartition("/")[2] for path, _ in server.written] == [
+        "checkout-25-security",
+        "checkout-100-security-dry1",
+    ]
+    server.approvals = [dry]
+    code, said = typed(*APPROVE)
+    assert (code, "nobody is asked to sign for checkout as security now" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, "`dry-run checkout` begins one"),
+        (
+            {"approvalDryRun": {"run": 1, "endedBecause": "the plan has changed"}},
+            "dry run 1 has ended: the plan has changed",
+        ),
+        ({"approvalDryRun": {"run": 1, "message": "it waits"}}, "it waits"),
+    ],
+)
+def test_answer_to_no_dry_run_is_refused_with_why(server: FakeHttp, status: JSON, why: str) -> None:
+    """And the request that counts is not touched."""
+    server.rollout = raw_rollout(status)
+    code, said = typed(*APPROVE, "--dry-run")
+    assert (code, server.written) == (1, [])
+    assert f"no dry run asks for security of checkout now: {why}" in said
 
 
 def test_rollback_goes_to_the_previous_step_where_nothing_is_said(server: FakeHttp) -> None:

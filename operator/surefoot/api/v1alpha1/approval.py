@@ -81,6 +81,8 @@ class Purpose(StrEnum):
 
     ADVANCE = "Advance"
     ACKNOWLEDGE = "Acknowledge"
+    DRY_RUN = "DryRun"
+    """To try the process of approval: it counts for nothing."""
 
 
 class ApprovalRequest(ApiModel):
@@ -105,7 +107,10 @@ class ApprovalRequest(ApiModel):
     type: RoleType = RoleType.GENERAL
     """Which kind of judgement the role gives."""
     purpose: Purpose = Purpose.ADVANCE
-    """What the signature is for: to advance, or to acknowledge a meeting's or handoff's outcome."""
+    """What the signature is for: to advance, to acknowledge a meeting's or handoff's outcome, or
+    DryRun: to try the process of approval, which counts for nothing."""
+    dry_run: Whole | None = None
+    """With purpose DryRun: which dry run it belongs to."""
     acknowledges: DecisionReference | None = None
     """With purpose Acknowledge: the decision on a Checkpoint that is acknowledged, and no other."""
     users: Identities = ()
@@ -122,6 +127,17 @@ class ApprovalRequest(ApiModel):
     """Who asked for the rollout."""
     evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
+
+    rules = (
+        Rule(
+            cel="(self.?purpose.orValue('Advance') == 'DryRun') == has(self.dryRun)",
+            message="a DryRun must say which dry run it belongs to, and nothing else has one",
+            holds=lambda request: (
+                (request.purpose is Purpose.DRY_RUN) == (request.dry_run is not None)
+            ),
+            field=".dryRun",
+        ),
+    )
 
 
 class DetachedSignature(ApiModel):
@@ -267,6 +283,8 @@ class ApprovalStatus(ApiModel):
     """The object's generation that was counted."""
     void_reason: Message | None = None
     """Why the signature does not count."""
+    message: Message | None = None
+    """What else is to be said of it: of a dry run, that it counts for nothing."""
     decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
     """Every decision seen, oldest first, the last sixteen."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()

@@ -690,6 +690,31 @@ def _strictly_increasing(spec: "RolloutSpec") -> bool:
     return all(low < high for low, high in pairwise(percents))
 
 
+class ApprovalDryRun(ApiModel):
+    """A dry run of the approval process: the same people are asked, and it counts for nothing."""
+
+    run: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+    """Raise it to ask everybody who would have to sign. Only rises."""
+    to: Percent | None = None
+    """The step whose approval is tried, by its percentage; the next step's if absent."""
+
+    rules = (
+        Rule(
+            cel="self.run >= oldSelf.run",
+            message="run may only rise",
+            holds=None,
+            field=".run",
+        ),
+        Rule(
+            cel="self.run > oldSelf.run || (has(self.to) == has(oldSelf.to) && "
+            "(!has(self.to) || self.to == oldSelf.to))",
+            message="to goes with a run: raise run as well, to dry-run another step",
+            holds=None,
+            field=".to",
+        ),
+    )
+
+
 class RolloutSpec(ApiModel):
     """The plan, and below it what people set while it runs."""
 
@@ -732,6 +757,8 @@ class RolloutSpec(ApiModel):
     """A person's: a ceiling for the percentage; lowering is a rollback at once. Not for Git."""
     attempt: Whole | None = None
     """A person's: raise it to try again after a rollback. Only rises; not for Git."""
+    approval_dry_run: ApprovalDryRun | None = None
+    """A person's: raise its run to try the process of approval. Counts for nothing; not for Git."""
 
     rules = (
         Rule(

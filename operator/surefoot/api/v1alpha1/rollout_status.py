@@ -586,6 +586,35 @@ class RoleStatus(ApiModel):
     """Why it does not count, or what it waits for."""
 
 
+class ApprovalDryRunStatus(ApiModel):
+    """The last dry run of the approval process. It counts for nothing."""
+
+    run: Whole
+    """Which run it is."""
+    from_: Annotated[Percent | None, Field(alias="from")] = None
+    """The percentage that would be left; absent where the run has not begun."""
+    to: Percent | None = None
+    """The percentage whose approval is tried; from 100 to 100 means Completed."""
+    would_be_approved: bool = False
+    """Whether everybody who must has signed as they would for the step itself."""
+    message: Message = ""
+    """That it counts for nothing, and how it stands."""
+    obstacles: Annotated[tuple[Message, ...], Field(max_length=32), ATOMIC] = ()
+    """What nobody could mend by signing, as far as the plan shows it."""
+    roles: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()
+    """Who signed, or why it would not count; as it was when the run ended."""
+    plan_hash: Word = ""
+    """The plan that it tries; it ends with that plan."""
+    attempt: Whole | None = None
+    """The attempt that it began in; it ends with that attempt."""
+    started_at: Instant | None = None
+    """When people were asked; absent while it can not begin."""
+    ended_at: Instant | None = None
+    """When it ended; what is said above is as of then."""
+    ended_because: Message | None = None
+    """Why it ended: the step was taken, or plan or attempt are no longer the same."""
+
+
 class PlanRecord(ApiModel):
     """Hashes of the plan's parts, so that a later plan can be told from this one."""
 
@@ -642,6 +671,8 @@ class RolloutStatus(ApiModel):
     """The last rollback rehearsal."""
     approvals: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()
     """Who signed for the step ahead, when, until when it counts, or why it does not."""
+    approval_dry_run: ApprovalDryRunStatus | None = None
+    """The last dry run of the approval process; it counts for nothing."""
     metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=32), *map_list("name")] = ()
     """The last answer for every metric."""
     triggers: Annotated[tuple[TriggerStatus, ...], Field(max_length=32), *map_list("name")] = ()

@@ -41,6 +41,10 @@ RiskAssessment = Annotated[
 MetricsSummary = Annotated[
     str | None, typer.Option(metavar="TEXT", callback=a_text, help="What the numbers say.")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Answer the dry run of the approval: it counts for nothing."),
+]
 SecurityStatus = Annotated[
     str | None,
     typer.Option(metavar="TEXT", callback=a_text, help="Security concerns, or that none are left."),
@@ -87,6 +91,7 @@ def approve(
     security_status: SecurityStatus = None,
     condition: Conditions = None,
     blocking_condition: BlockingConditions = None,
+    dry_run: DryRun = False,
     selector: Selector = None,
     yes: Yes = False,
     namespace: Namespace = None,
@@ -97,7 +102,8 @@ def approve(
         **texts(reason, risk_assessment, metrics_summary, security_status),
         **_asked_for(condition, blocking_condition),
     }
-    _decide("GO", name, selector, role, said, where=Where(namespace, context=context), yes=yes)
+    where = Where(namespace, context=context)
+    _decide("GO", name, selector, role, said, where=where, yes=yes, dry_run=dry_run)
 
 
 def reject(
@@ -108,6 +114,7 @@ def reject(
     risk_assessment: RiskAssessment = None,
     metrics_summary: MetricsSummary = None,
     security_status: SecurityStatus = None,
+    dry_run: DryRun = False,
     selector: Selector = None,
     yes: Yes = False,
     namespace: Namespace = None,
@@ -115,7 +122,8 @@ def reject(
 ) -> None:
     """Sign NO-GO for the step that a Rollout asks about: it holds until you decide again."""
     said = texts(reason, risk_assessment, metrics_summary, security_status)
-    _decide("NO-GO", name, selector, role, said, where=Where(namespace, context=context), yes=yes)
+    where = Where(namespace, context=context)
+    _decide("NO-GO", name, selector, role, said, where=where, yes=yes, dry_run=dry_run)
 
 
 def withdraw(
@@ -157,13 +165,16 @@ def _decide(
     where: Where,
     yes: bool,
     withdraws: bool = False,
+    dry_run: bool = False,
 ) -> None:
     if (name is None) == (selector is None):
         raise typer.BadParameter("name one Rollout, or several by -l: exactly one of both")
     from surefoot.api.v1alpha1.approval import Decision
     from surefoot.plugin import deciding, session
 
-    answer = deciding.Answer(Decision(decision), role, said, asks=not yes, withdraws=withdraws)
+    answer = deciding.Answer(
+        Decision(decision), role, said, asks=not yes, withdraws=withdraws, dry_run=dry_run
+    )
     session.run(where, lambda now: deciding.decide(now, name, selector, answer))
 
 

@@ -1,4 +1,4 @@
-"""pause, resume, rollback, retry, rehearse."""
+"""pause, resume, rollback, retry, rehearse, dry-run."""
 
 from typing import Annotated
 
@@ -26,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(rollback)
     app.command()(retry)
     app.command()(rehearse)
+    app.command("dry-run")(dry_run)
 
 
 def pause(
@@ -125,3 +126,26 @@ def rehearse(
     where = Where(namespace, context=context)
     wish = steering.Trial(waits=wait, force=force)
     session.run(where, lambda now: steering.rehearse(now, name, wish))
+
+
+def dry_run(
+    name: RolloutName,
+    *,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PERCENT",
+            min=0,
+            max=100,
+            help="The percentage of a later step; the next step's if not given.",
+        ),
+    ] = None,
+    force: Force = False,
+    namespace: Namespace = None,
+    context: Context = None,
+) -> None:
+    """Try the approval of a step with everybody who would sign: it counts for nothing."""
+    from surefoot.plugin import session, steering
+
+    where = Where(namespace, context=context)
+    session.run(where, lambda now: steering.dry_run(now, name, to, force=force))

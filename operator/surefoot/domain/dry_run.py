@@ -1,0 +1,236 @@
+"""The dry run of an approval: the same people, the same judgement, and it counts for nothing.
+
+It is judged by `judge_approvals` in a situation that is imagined: as if the rollout stood before
+the step that is tried, and with the requests of this run alone. Nothing else ever sees these
+requests: `apart` takes them out of the facts before anything is judged.
+"""
+
+from dataclasses import dataclass, replace
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
+from surefoot.api.v1alpha1.rollout import ApprovalDryRun, ApprovalsPolicy
+from surefoot.api.v1alpha1.rollout_status import ApprovalDryRunStatus
+from surefoot.domain.approvals import ApprovalsJudgement, RoleView, judge_approvals
+from surefoot.domain.obstacles import Bars, obstacles
+from surefoot.domain.plan import OpenRequest
+from surefoot.domain.requests import is_dry_run, who
+from surefoot.domain.role_status import role_statuses
+from surefoot.domain.situation import Situation, planners
+from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.steps import hold_of, index_of, next_index, previous_percent
+from surefoot.domain.stretches import asked_percent
+
+_MOST_OBSTACLES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What is to be said of the latest dry run, and whom it asks.
+
+    ``situation`` is what is really so, but with the requests of all dry runs and no others;
+    ``views`` are the roles of the run that is on.
+    """
+
+    status: ApprovalDryRunStatus | None
+    situation: Situation
+    views: tuple[RoleView, ...] = ()
+    opens: tuple[OpenRequest, ...] = ()
+
+
+def apart(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
+    """The facts without dry runs, and the requests of dry runs."""
+    requests = tuple(filter(is_dry_run, snapshot.approvals))
+    real = tuple(approval for approval in snapshot.approvals if not is_dry_run(approval))
+    return replace(snapshot, approvals=real), requests
+
+
+def judge_dry_run(
+    situation: Situation, requests: tuple[Approval, ...], reporters: frozenset[str]
+) -> DryRun:
+    """How the latest dry run stands. ``reporters`` have reported on the step that is stood on."""
+    run = _latest(situation)
+    around = replace(
+        situation, snapshot=replace(situation.snapshot, approvals=requests, checkpoints=())
+    )
+    if run is None or run.started_at is None or run.ended_at is not None:
+        return _dry_run(around, run)
+    there = _there(around, run)
+    if not there.opens_requests:
+        return _dry_run(around, run)
+    here = there.percent == situation.percent
+    reporters = reporters if here else frozenset()
+    judgement = judge_approvals(
+        there, hold_is_satisfied=True, reporters=reporters, replaced_at=None
+    )
+    # What people would then do beside signing is said and not asked for: meetings and reports.
+    opens = tuple(each for each in judgement.opens if isinstance(each.spec, ApprovalSpec))
+    status = _with_outcome(there, run, judgement, reporters)
+    return _dry_run(around, status, judgement.views, opens)
+
+
+def _dry_run(
+    around: Situation,
+    run: ApprovalDryRunStatus | None,
+    views: tuple[RoleView, ...] = (),
+    opens: tuple[OpenRequest, ...] = (),
+) -> DryRun:
+    status = around.status.model_copy(update={"approval_dry_run": run})
+    return DryRun(run, replace(around, status=status), views, opens)
+
+
+# Which run it is, and whether it is on.
+
+
+def _latest(situation: Situation) -> ApprovalDryRunStatus | None:
+    """The run on record, or a higher one that somebody asks for. Under an invalid plan none is."""
+    known, asked = situation.status.approval_dry_run, situation.rollout.spec.approval_dry_run
+    if not situation.plan_is_valid:
+        return known
+    if asked is not None and (known is None or _is_yet_to_begin(asked, known)):
+        return _begun(situation, asked)
+    if known is None or known.started_at is None or known.ended_at is not None:
+        return known
+    why = _why_over(situation, known)
+    if why is None:
+        return known
+    return known.model_copy(update={"ended_at": situation.now, "ended_because": why})
+
+
+def _is_yet_to_begin(asked: ApprovalDryRun, known: ApprovalDryRunStatus) -> bool:
+    return asked.run > known.run or (asked.run == known.run and known.started_at is None)
+
+
+def _begun(situation: Situation, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
+    """The run as it begins now; or that it waits, and for what."""
+    why_not = _why_not(situation, asked)
+    if why_not is not None:
+        said = f"dry run {asked.run} of the approval has not begun: {why_not}"
+        return ApprovalDryRunStatus(run=asked.run, to=asked.to, message=said)
+    to = _to(situation, asked)
+    return ApprovalDryRunStatus(
+        run=asked.run,
+        from_=_from(situation, to),
+        to=to,
+        plan_hash=situation.plan_hash,
+        attempt=situation.attempt,
+        started_at=situation.now,
+    )
+
+
+def _why_not(situation: Situation, asked: ApprovalDryRun) -> str | None:
+    """Why a run can not begin now; None where it can."""
+    spec = situation.rollout.spec
+    if situation.is_complete:
+        return "the rollout is complete, and nothing is left to be signed for"
+    if situation.status.rolled_back:
+        return "a rollback ended the attempt; raise attempt first"
+    if not situation.asks_people:
+        return "the rollout has not started"
+    to = _to(situation, asked)
+    if index_of(spec, to) is None:
+        steps = ", ".join(str(step.percent) for step in spec.steps)
+        return f"no step is at {to} %: raise run with to at one of {steps}, or without"
+    if _is_reached(situation, _from(situation, to)):
+        return f"{to} % is reached: raise run with to at a later step, or without"
+    if not _policy(situation, _from(situation, to)).roles:
+        return f"nobody has to sign for {_goal(_from(situation, to), to)}"
+    return None
+
+
+def _to(situation: Situation, asked: ApprovalDryRun) -> int:
+    """The percentage that is tried: the next step's where none is named."""
+    return asked_percent(situation) if asked.to is None else asked.to
+
+
+def _from(situation: Situation, to: int) -> int:
+    """The percentage that is left for it. From the last step only completion follows."""
+    last = situation.percent == to == situation.rollout.spec.steps[-1].percent
+    return to if last else previous_percent(situation.rollout.spec, to)
+
+
+def _is_reached(situation: Situation, from_: int) -> bool:
+    return situation.is_complete or (situation.percent or 0) > from_
+
+
+def _why_over(situation: Situation, run: ApprovalDryRunStatus) -> str | None:
+    """Why a run that had begun is over; None while it is on."""
+    over = situation.why_over(attempt=run.attempt, plan_hash=run.plan_hash)
+    if over is None and _is_reached(situation, run.from_ or 0):
+        return "the step was taken"
+    return over
+
+
+# What it comes to.
+
+
+def _there(around: Situation, run: ApprovalDryRunStatus) -> Situation:
+    """As if the rollout stood before the step that is tried, with the requests of this run alone.
+
+    Nothing that happened to the flag meanwhile voids what is said there: a dry run is about people.
+    """
+    spec, index = around.rollout.spec, index_of(around.rollout.spec, run.from_)
+    requests = tuple(
+        approval
+        for approval in around.snapshot.approvals
+        if approval.spec.request.dry_run == run.run
+    )
+    return replace(
+        around,
+        snapshot=replace(around.snapshot, approvals=requests),
+        status=around.status.model_copy(update={"percent": run.from_, "void_before": None}),
+        index=index,
+        next_index=next_index(spec, run.from_),
+        hold=hold_of(spec, index),
+        dry_run=run.run,
+    )
+
+
+def _policy(situation: Situation, from_: int) -> ApprovalsPolicy:
+    spec = situation.rollout.spec
+    return hold_of(spec, index_of(spec, from_)).approvals or ApprovalsPolicy()
+
+
+def _with_outcome(
+    there: Situation,
+    run: ApprovalDryRunStatus,
+    judgement: ApprovalsJudgement,
+    reporters: frozenset[str],
+) -> ApprovalDryRunStatus:
+    """The run with how it stands now."""
+    verdict = judgement.verdict
+    said = "it would be approved" if verdict.holds else "it would not be approved"
+    goal = _goal(run.from_ or 0, run.to or 0)
+    policy = _policy(there, run.from_ or 0)
+    return ApprovalDryRunStatus(
+        run=run.run,
+        from_=run.from_,
+        to=run.to,
+        would_be_approved=verdict.holds is True,
+        message=f"dry run {run.run} of the approval of {goal}: it counts for nothing; {said}: "
+        f"{verdict.message}{_not_known(policy)}",
+        obstacles=obstacles(policy, _bars(there, reporters))[:_MOST_OBSTACLES],
+        roles=role_statuses(judgement, there.snapshot.signatures),
+        plan_hash=run.plan_hash,
+        attempt=run.attempt,
+        started_at=run.started_at,
+    )
+
+
+def _not_known(policy: ApprovalsPolicy) -> str:
+    """What can not be said about obstacles."""
+    groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
+    return f". Who is in {who((), groups)} is not known to the operator" if groups else ""
+
+
+def _bars(there: Situation, reporters: frozenset[str]) -> Bars:
+    planning = planners(there.rollout.metadata.annotations)
+    return Bars(
+        planning=frozenset(name.lower() for name in planning),
+        reporters=reporters,
+        checkpoints=there.hold.checkpoints,
+        signers=there.snapshot.signers,
+    )
+
+
+def _goal(from_: int, to: int) -> str:
+    return "completion" if from_ == to else f"the step to {to} %"
