@@ -14,7 +14,6 @@ from surefoot.api.v1alpha1.approval import (
     Decision,
     PastDecision,
     RequestState,
-    RoleType,
     lacking_sections,
 )
 from surefoot.api.v1alpha1.meta import ObjectReference
@@ -48,6 +47,7 @@ from surefoot.domain.requests import (
     not_a_name,
     who,
 )
+from surefoot.domain.separation import Reporters, kept_from
 from surefoot.domain.signing import is_undecided, signature_evidence, signature_fault
 from surefoot.domain.situation import Situation, planners
 from surefoot.domain.stretches import asked_percent, is_on_the_way
@@ -162,7 +162,7 @@ def judge_approvals(
     situation: Situation,
     *,
     hold_is_satisfied: bool,
-    reporters: frozenset[str],
+    reporters: Reporters,
     replaced_at: datetime | None,
     meeting: CheckpointView | None = None,
 ) -> ApprovalsJudgement:
@@ -239,7 +239,7 @@ def _view(
     situation: Situation,
     policy: ApprovalsPolicy,
     role: Role,
-    reporters: frozenset[str],
+    reporters: Reporters,
     replaced_at: datetime | None,
 ) -> RoleView:
     known = [
@@ -254,7 +254,7 @@ def _view(
     request = next((each for each in reversed(asked) if _is_current(situation, each)), None)
     decision = decided(situation, request) if request is not None else None
     expires_at = _expires_at(situation, request, decision)
-    excluded = reporters if _reporters_are_excluded(policy, role) else frozenset[str]()
+    excluded = kept_from(policy, role, reporters)
     void_reason = _void_reason(
         situation,
         request,
@@ -340,13 +340,6 @@ def _planning(situation: Situation, policy: ApprovalsPolicy) -> frozenset[str]:
     if policy.separation_of_duties is SeparationOfDuties.OFF:
         return frozenset()
     return frozenset(name.lower() for name in planners(situation.rollout.metadata.annotations))
-
-
-def _reporters_are_excluded(policy: ApprovalsPolicy, role: Role) -> bool:
-    return (
-        policy.separation_of_duties is SeparationOfDuties.REQUIRED
-        and role.type is not RoleType.CHECKPOINT_REPORT
-    )
 
 
 def _void_reason(
@@ -466,14 +459,12 @@ def _must_be_asked(view: RoleView) -> bool:
 
 
 def _opening(
-    situation: Situation, policy: ApprovalsPolicy, view: RoleView, reporters: frozenset[str]
+    situation: Situation, policy: ApprovalsPolicy, view: RoleView, reporters: Reporters
 ) -> OpenRequest:
     metadata, role = situation.rollout.metadata, view.role
     planning = planners(metadata.annotations)
     required = policy.separation_of_duties is SeparationOfDuties.REQUIRED
-    excluded = {*(planning if required else ())}
-    if _reporters_are_excluded(policy, role):
-        excluded |= reporters
+    excluded = {*(planning if required else ()), *kept_from(policy, role, reporters)}
     to = asked_percent(situation)
     request = ApprovalRequest(
         rollout=ObjectReference(name=metadata.name, uid=metadata.uid),

@@ -33,6 +33,7 @@ from surefoot.domain.requests import (
     who,
     why_report_is_void,
 )
+from surefoot.domain.separation import Reporters
 from surefoot.domain.situation import Situation, planners
 from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
 
@@ -130,9 +131,12 @@ class CheckpointsJudgement:
         return next((view for view in self.views if view.is_meeting), None)
 
     @property
-    def reporters(self) -> frozenset[str]:
-        """Who has reported on the step, in lower case. To chair a meeting is not to report."""
-        return frozenset().union(*(v.reporters for v in self.views if not v.is_meeting))
+    def reporters(self) -> Reporters:
+        """Who has decided them, in lower case, by type."""
+        return {
+            kind: frozenset[str]().union(*(v.reporters for v in self.views if v.plan.type is kind))
+            for kind in CheckpointType
+        }
 
     @property
     def replaced_at(self) -> datetime | None:

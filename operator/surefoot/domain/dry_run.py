@@ -15,6 +15,7 @@ from surefoot.domain.obstacles import Bars, obstacles
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import is_dry_run, who
 from surefoot.domain.role_status import role_statuses
+from surefoot.domain.separation import NOBODY, Reporters
 from surefoot.domain.situation import Situation, planners
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import hold_of, index_of, next_index, previous_percent
@@ -45,7 +46,7 @@ def apart(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
 
 
 def judge_dry_run(
-    situation: Situation, requests: tuple[Approval, ...], reporters: frozenset[str]
+    situation: Situation, requests: tuple[Approval, ...], reporters: Reporters
 ) -> DryRun:
     """How the latest dry run stands. ``reporters`` have reported on the step that is stood on."""
     run = _latest(situation)
@@ -58,7 +59,7 @@ def judge_dry_run(
     if not there.opens_requests:
         return _dry_run(around, run)
     here = there.percent == situation.percent
-    reporters = reporters if here else frozenset()
+    reporters = reporters if here else NOBODY
     judgement = judge_approvals(
         there, hold_is_satisfied=True, reporters=reporters, replaced_at=None
     )
@@ -194,7 +195,7 @@ def _with_outcome(
     there: Situation,
     run: ApprovalDryRunStatus,
     judgement: ApprovalsJudgement,
-    reporters: frozenset[str],
+    reporters: Reporters,
 ) -> ApprovalDryRunStatus:
     """The run with how it stands now."""
     verdict = judgement.verdict
@@ -222,7 +223,7 @@ def _not_known(policy: ApprovalsPolicy) -> str:
     return f". Who is in {who((), groups)} is not known to the operator" if groups else ""
 
 
-def _bars(there: Situation, reporters: frozenset[str]) -> Bars:
+def _bars(there: Situation, reporters: Reporters) -> Bars:
     planning = planners(there.rollout.metadata.annotations)
     return Bars(
         planning=frozenset(name.lower() for name in planning),

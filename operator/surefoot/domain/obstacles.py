@@ -7,8 +7,7 @@ group may sign for is taken for one that can be signed.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from surefoot.api.v1alpha1.approval import RoleType, Signing
-from surefoot.api.v1alpha1.checkpoint import CheckpointType
+from surefoot.api.v1alpha1.approval import Signing
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     CheckpointPlan,
@@ -16,19 +15,20 @@ from surefoot.api.v1alpha1.rollout import (
     SeparationOfDuties,
 )
 from surefoot.domain.requests import is_persons_name
+from surefoot.domain.separation import Reporters, is_a_report_on, kept_from
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
     """What keeps people from signing.
 
-    ``planning`` asked for the rollout or wrote its plan, and ``reporters`` have reported on the
-    step (both in lower case); ``checkpoints`` are those of the step. ``signers`` are the user names
+    ``planning`` asked for the rollout or wrote its plan, in lower case, and ``reporters`` have
+    reported on the step; ``checkpoints`` are those of the step. ``signers`` are the user names
     that a key is allowed for, None where that is not known.
     """
 
     planning: frozenset[str]
-    reporters: frozenset[str]
+    reporters: Reporters
     checkpoints: tuple[CheckpointPlan, ...]
     signers: frozenset[str] | None
 
@@ -63,7 +63,7 @@ def _bar(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> str | No
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
         if user.lower() in bars.planning:
             return f"{user} requested this rollout or its attempt, or wrote its plan"
-        reported = _report_of(user, bars) if role.type is not RoleType.CHECKPOINT_REPORT else None
+        reported = _report_of(policy, role, user, bars)
         if reported is not None:
             return reported
     is_signed = role.signing is Signing.REQUIRED
@@ -72,15 +72,15 @@ def _bar(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> str | No
     return None
 
 
-def _report_of(user: str, bars: Bars) -> str | None:
+def _report_of(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> str | None:
     """The report that is this user's: given already, or nobody else's to give."""
-    if user.lower() in bars.reporters:
+    if user.lower() in kept_from(policy, role, bars.reporters):
         return f"{user} reported on this step"
     theirs = next(
         (
             plan.name
             for plan in bars.checkpoints
-            if plan.type is not CheckpointType.DECISION_MEETING
+            if is_a_report_on(plan.type, role)
             and not plan.reporter.groups
             and {name.lower() for name in plan.reporter.users} == {user.lower()}
         ),

@@ -495,6 +495,31 @@ def test_reporter_of_the_step_may_not_sign_for_it() -> None:
     assert world.approvals[f"{SECURITY}-r2"].spec.request.excluded_users == ("atlas",)
 
 
+def test_whoever_did_the_work_hands_it_over_and_says_that_it_is_ready() -> None:
+    """A handoff is no report for the role of the implementers; for every other role it is."""
+    handoff = {**a_checkpoint("r", "thon"), "type": "Handoff", "receiver": {"users": ["cora"]}}
+    roles = [
+        {"name": "ready", "type": "ImplementationReadiness", "users": ["thon"]},
+        {"name": "lead", "users": ["thon", "cora"]},
+    ]
+    world = World(
+        a_rollout(
+            steps=steps_of(10, 100, first={"checkpoints": [handoff]}),
+            approvals={"opens": "Step", "roles": roles},
+        )
+    )
+    world.settle()
+    world.sign("memory-sync-10-r", "thon", requiredAction="watch it")
+    world.settle()
+    world.sign("memory-sync-100-ready", "thon")
+    world.settle()
+    assert world.states()["memory-sync-100-ready"] == "Go"
+    world.sign("memory-sync-100-lead", "thon")
+    world.settle()
+    void = world.approvals["memory-sync-100-lead"].status.void_reason
+    assert void == "thon reported on this step"
+
+
 def test_whoever_reported_before_another_did_may_not_sign_either() -> None:
     """Both have reported on the step."""
     world = signing(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
 from surefoot.domain.obstacles import Bars, obstacles
 from tests.support.world import a_checkpoint, a_role
@@ -18,7 +19,7 @@ def found(*roles: dict[str, Any], policy: dict[str, Any] | None = None, **bars: 
             ApprovalsPolicy.model_validate({"roles": list(roles)} | (policy or {})),
             Bars(
                 planning=frozenset(bars.pop("planning", ())),
-                reporters=frozenset(bars.pop("reporters", ())),
+                reporters={CheckpointType.REPORT: frozenset(bars.pop("reporters", ()))},
                 checkpoints=tuple(checkpoints),
                 signers=None if signers is None else frozenset(signers),
             ),
