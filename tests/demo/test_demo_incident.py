@@ -48,13 +48,13 @@ STORY = (
     r"forge\$ kubectl surefoot acknowledge memory-10-decision",
     r"cora\$ kubectl surefoot approve memory --role lead",
     r"all six flags of memory-flags say 25 %",
+    r"as-it-was: score \d\.\d+ of 10, 1 of 6 practices kept at 10 → 25 %",
+    r"memory: score \d+\.\d+ of 10, 6 of 6 practices kept at 10 → 25 %.*, 7 attempts refused",
     r"memory: intact",
     r"The reports are in ",
     r"Nothing is left running",
 )
 """What must be told, in this order."""
-
-ATTEMPTS = 7
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,56 @@ def test_incident_is_replayed_and_leaves_nothing(replay: Demo) -> None:
     """Every part is real: the API server refuses, and people go the proper way."""
     assert replay.exit_code() == 0
     assert replay.left_behind() == []
+
+
+def test_audit_of_the_incident_finds_what_was_found(replay: Demo, folder: Path) -> None:
+    """One practice of six was kept, and nothing says who decided."""
+    replay.exit_code()
+    found = audit(folder, "as-it-was")
+    (step,) = found["taken"]
+    kept = [each["practice"] for each in step["practices"] if each["compliance"] == "complies"]
+    assert kept == ["Expansion rate"]
+    assert found["score"]["total"] < 5
+
+
+def test_audit_of_the_proper_way_has_every_practice(replay: Demo, folder: Path) -> None:
+    """And scores it above the incident by the same rules."""
+    replay.exit_code()
+    found = audit(folder, "memory")
+    (step,) = found["taken"]
+    assert {each["compliance"] for each in step["practices"]} == {"complies"}
+    assert found["score"]["total"] > audit(folder, "as-it-was")["score"]["total"]
+
+
+def test_every_attempt_is_on_the_record(replay: Demo, folder: Path) -> None:
+    """By the API server's own audit log, with who, what, and why not."""
+    replay.exit_code()
+    refused = audit(folder, "memory")["refusals"]["log"]["refusals"]
+    assert [each["object"] for each in refused if each["by"].endswith(":automation")] == [
+        "configmaps/memory-flags",
+        "configmaps/memory-flags",
+        "rollouts/memory/status",
+        "checkpoints/memory-10-cache",
+        "approvals/memory-25-lead",
+        "approvals/memory-25-everybody",
+        "rollouts/memory",
+    ]
+    assert all(each["refusedBy"].startswith("policy ") and each["said"] for each in refused)
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ("approval-document", ("re-validated", "no new findings", "within bounds")),
+        ("communications", ("validate at hour 26", "hold at 10 %", "second day of a warm cache")),
+        ("retrospective", ("as-it-was",)),
+        ("timeline", ("Advance 10",)),
+    ],
+)
+def test_reports_say_what_people_said(
+    replay: Demo, folder: Path, report: str, words: tuple[str, ...]
+) -> None:
+    """In their words; nothing was typed twice."""
+    replay.exit_code()
+    text = (folder / f"{report}.md").read_text()
+    assert all(word in text for word in words)

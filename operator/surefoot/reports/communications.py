@@ -14,7 +14,7 @@ from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
 from surefoot.domain.meetings import NAME as CONFLICT
-from surefoot.domain.requests import Request, who
+from surefoot.domain.requests import Request, is_dry_run, who
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.requests import (
@@ -86,7 +86,7 @@ def communications_of(dossier: Dossier) -> Communications:
         message
         for messages in (
             *(_of_checkpoint(dossier, each) for each in dossier.checkpoints),
-            *(_of_approval(dossier, each) for each in dossier.approvals),
+            *(_of_approval(dossier, each) for each in (*dossier.approvals, *dossier.dry_runs)),
             *(_of_transition(dossier, each) for each in dossier.history),
             _of_intent(dossier),
         )
@@ -265,7 +265,7 @@ def _of_approval(dossier: Dossier, approval: Approval) -> Iterable[Message]:
     for said in all_said(approval):
         is_one = is_acknowledgement(approval)
         acknowledged = approval.spec.request.acknowledges
-        about = f"{acknowledged.name}: " if is_one and acknowledged is not None else ""
+        about = f"{acknowledged.name}: " if is_one and acknowledged is not None else _dry(approval)
         yield _message(
             approval,
             Kind.ACKNOWLEDGEMENT if is_one else Kind.DECISION,
@@ -308,10 +308,14 @@ def _approval_asked(approval: Approval) -> Message:
         approval.metadata.creation_timestamp,
         SUREFOOT,
         asked_of(approval),
-        message=f"{message}{_round(approval)}",
+        message=f"{_dry(approval)}{message}{_round(approval)}",
         action=action,
         pending=_waits(approval),
     )
+
+
+def _dry(approval: Approval) -> str:
+    return "dry run, counts for nothing: " if is_dry_run(approval) else ""
 
 
 # What happened

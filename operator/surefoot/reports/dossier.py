@@ -10,12 +10,15 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.domain.record import GAP, verify
+from surefoot.domain.requests import is_dry_run
 from surefoot.errors import RecordError
 
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
     """What reports are built from.
+
+    ``dry_runs`` are Approvals that count for nothing, and stand apart from those that do.
 
     ``history`` is oldest first: what the object keeps, and before it what an exported record adds.
     ``now`` is the API server's time when the objects were read.
@@ -26,6 +29,7 @@ class Dossier:
     approvals: tuple[Approval, ...]
     history: tuple[Transition, ...]
     now: datetime
+    dry_runs: tuple[Approval, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -44,10 +48,12 @@ def dossier_of(
 ) -> Dossier:
     """What the cluster has of this Rollout; requests of another of the same name are left out."""
     uid = rollout.metadata.uid
+    asked = tuple(each for each in approvals if each.spec.request.rollout.uid == uid)
     return Dossier(
         rollout=rollout,
         checkpoints=tuple(each for each in checkpoints if each.spec.request.rollout.uid == uid),
-        approvals=tuple(each for each in approvals if each.spec.request.rollout.uid == uid),
+        approvals=tuple(each for each in asked if not is_dry_run(each)),
+        dry_runs=tuple(filter(is_dry_run, asked)),
         history=rollout.status.history,
         now=now,
     )

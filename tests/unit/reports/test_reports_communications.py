@@ -74,6 +74,17 @@ def test_what_is_asked_and_not_done_is_pending() -> None:
     assert "- **Message:** **[PENDING]** security: the step from 10 to 25 %" in page
 
 
+def test_dry_run_is_in_the_log_as_one() -> None:
+    """What was asked in it, and what was said, counts for nothing, and says so."""
+    dry = asked(raw_approval(purpose="DryRun", dryRun=1), 2)
+    dry["status"] = {"state": "Go", "decisions": [seen("hudson", "GO", "fine", 3)]}
+    messages = [message for message in log_of(dry) if message.kind is not Kind.TRANSITION]
+    assert [message.message.partition(": ")[0] for message in messages] == [
+        "dry run, counts for nothing",
+        "dry run, counts for nothing",
+    ]
+
+
 def test_withdrawn_decision_stays_in_the_log() -> None:
     """With what replaced it, in the order in which they were said."""
     approval = asked(signed(state="NoGo", spec={"decision": "NO-GO", "reason": "a leak"}), 1)

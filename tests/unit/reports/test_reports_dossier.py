@@ -49,6 +49,13 @@ def test_requests_of_an_earlier_rollout_of_the_name_are_not_its() -> None:
     assert found.approvals == (approval(),)
 
 
+def test_dry_runs_stand_apart_from_what_counts() -> None:
+    """No report takes one for a signature."""
+    dry = approval(purpose="DryRun", dryRun=1)
+    found = dossier_of(rollout(), (), (approval(), dry), BEGAN)
+    assert (found.approvals, found.dry_runs) == ((approval(),), (dry,))
+
+
 def test_an_exported_record_adds_what_the_object_no_longer_has() -> None:
     """The object keeps the latest entries only."""
     whole = history(5)

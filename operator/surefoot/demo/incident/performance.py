@@ -1,12 +1,15 @@
 """One performance of the replay, from setting up to the two reports, with its exit code."""
 
+import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from surefoot.demo.incident.onlooker import NAMESPACE, Onlooker
 from surefoot.demo.incident.story import AS_IT_WAS, GATED, OBJECTS, Story
 from surefoot.demo.interruption import Interrupted, Interruption
+from surefoot.demo.news import News
 from surefoot.demo.patience import DemoError, Patience
 from surefoot.demo.production import Production
 from surefoot.demo.screen import PlainLines
@@ -79,6 +82,18 @@ def _play(place: Stage, interruption: Interruption, reports: Path) -> bool:
     return True
 
 
+def _in_a_line(name: str, audit: dict[str, Any]) -> str:
+    """What an audit comes to; ``audit`` is its JSON."""
+    (step,) = audit["taken"]
+    refused = len(audit["refusals"]["log"]["refusals"])
+    score, severity = audit["score"], audit["severity"]["worst"]
+    return (
+        f"{name}: score {score['total']} of {score['outOf']}, "
+        f"{step['complied']} of {step['outOf']} practices kept at {step['fromPercent']} → "
+        f"{step['toPercent']} %, worst finding {severity or 'none'}, {refused} attempts refused"
+    )
+
+
 def _report(onlooker: Onlooker, screen: PlainLines, audit_log: Path, folder: Path) -> None:
     """Both audits, and what belongs to the step, as files; their summaries for the audience."""
     screen.narrate("What the record says of both, by the same rules:")
@@ -88,6 +103,7 @@ def _report(onlooker: Onlooker, screen: PlainLines, audit_log: Path, folder: Pat
         for kind, ending in (("markdown", "md"), ("html", "html"), ("json", "json")):
             text = onlooker.quietly("admin", f"kubectl surefoot audit {name} {options} -o {kind}")
             (folder / f"audit-{name}.{ending}").write_text(text, encoding="utf-8")
+        screen.happened(News(_in_a_line(name, json.loads(text))))
     for report, command in (
         ("approval-document", f"document {GATED} --step 25"),
         ("communications", f"communications {GATED}"),
