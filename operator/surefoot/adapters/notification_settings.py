@@ -2,49 +2,21 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    PlainSerializer,
     model_validator,
 )
 
 from surefoot.adapters.provider_settings import DnsLabel, Timeout
-from surefoot.adapters.sections import Section
-from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
+from surefoot.adapters.sections import Length, Section, at_least, at_most
 from surefoot.api.v1alpha1.rollout_status import Severity
 from surefoot.domain.notifications import REASONS
 
-
-def _read_length(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration: write 1h")  # noqa: TRY004 - pydantic's rule
-    return parse_duration(value)
-
-
-def _at_most_a_month(length: timedelta) -> timedelta:
-    if length > timedelta(days=30):
-        raise ValueError("must be at most 30d")
-    return length
-
-
-def _at_least_a_minute(length: timedelta) -> timedelta:
-    if length < timedelta(minutes=1):
-        raise ValueError("must be at least 1m")
-    return length
-
-
-Length = Annotated[
-    timedelta,
-    BeforeValidator(_read_length),
-    AfterValidator(_at_most_a_month),
-    PlainSerializer(format_elapsed, when_used="json"),
-]
+RepeatAfter = Annotated[Length, at_most("30d")]
+EscalateAfter = Annotated[Length, at_least("1m"), at_most("30d")]
 
 
 def _known(reason: str) -> str:
@@ -72,7 +44,7 @@ class RouteSettings(Section):
     """Only of these reasons, such as Rollback or Conflict; empty means all."""
     timeout: Timeout = timedelta(seconds=10)
     """How long one attempt may take, such as `10s`; at most `1m`."""
-    repeat_after: Length = timedelta(hours=1)
+    repeat_after: RepeatAfter = timedelta(hours=1)
     """The same news of the same Rollout is told once in so long; `0s`: as often as it comes up."""
 
 
@@ -81,7 +53,7 @@ class NotificationSection(Section):
 
     routes: Annotated[tuple[RouteSettings, ...], Field(max_length=32)] = ()
     """Each gets what it asks for, independently of the others."""
-    escalate_after: Annotated[Length, AfterValidator(_at_least_a_minute)] | None = None
+    escalate_after: EscalateAfter | None = None
     """A report or signature that nobody has given by its due time, or so long after it was asked
     where it has none, becomes a Warning; after another so long it becomes Critical. Absent: what
     is past its due time is a Warning and stays one."""

@@ -7,30 +7,19 @@ nobody can make the operator call a server of their choice.
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
-    PlainSerializer,
-    WithJsonSchema,
     model_validator,
 )
 
-from surefoot.adapters.sections import Section
-from surefoot.api.v1alpha1.durations import DURATION_PATTERN, format_elapsed, parse_duration
+from surefoot.adapters.sections import Length, Section
+from surefoot.api.v1alpha1.durations import format_elapsed
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
-
-
-def _read_timeout(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration: write 5s")  # noqa: TRY004 - pydantic's rule
-    return parse_duration(value)
 
 
 def _bounded_timeout(timeout: timedelta) -> timedelta:
@@ -60,13 +49,7 @@ def _usable_address(address: str) -> str:
 DnsLabel = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
-Timeout = Annotated[
-    timedelta,
-    BeforeValidator(_read_timeout),
-    AfterValidator(_bounded_timeout),
-    PlainSerializer(format_elapsed, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
-]
+Timeout = Annotated[Length, AfterValidator(_bounded_timeout)]
 Address = Annotated[
     str,
     Field(min_length=1, max_length=2048, pattern=r"^https?://"),

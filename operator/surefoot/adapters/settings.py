@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import structlog
 import yaml
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
@@ -20,9 +17,8 @@ from watchfiles import awatch
 
 from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
-from surefoot.adapters.sections import Section
+from surefoot.adapters.sections import Length, Section, at_least
 from surefoot.adapters.sinks.settings import RecordSection
-from surefoot.api.v1alpha1.durations import format_elapsed, parse_duration
 from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
 from surefoot.policies.settings import DEFAULT_OPERATOR
@@ -30,26 +26,7 @@ from surefoot.policies.settings import DEFAULT_OPERATOR
 log = structlog.get_logger(__name__)
 
 
-def _read_duration(value: Any) -> Any:
-    if isinstance(value, str):
-        return parse_duration(value)
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError(f"{value!r} is not a duration: write 30s or 10m")
-
-
-def _at_least_a_second(length: timedelta) -> timedelta:
-    if length < timedelta(seconds=1):
-        raise ValueError("must be at least 1s")
-    return length
-
-
-Length = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration),
-    AfterValidator(_at_least_a_second),
-    PlainSerializer(format_elapsed, when_used="json"),
-]
+Interval = Annotated[Length, at_least("1s")]
 
 
 class AdmissionMode(StrEnum):
@@ -112,9 +89,9 @@ class DependencySection(Section):
 class Settings(Section):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
 
-    evaluation_interval: Length = timedelta(seconds=30)
+    evaluation_interval: Interval = timedelta(seconds=30)
     """How often metrics are asked for and Rollouts are looked at."""
-    status_refresh: Length = timedelta(minutes=10)
+    status_refresh: Interval = timedelta(minutes=10)
     """How often a status is written though no verdict changed."""
     admission: AdmissionMode = AdmissionMode.ENFORCED
     """Enforced: the admission policies must bind signatures to people. Unenforced: there are none,
