@@ -18,7 +18,7 @@ from surefoot.application.ports import Standing
 from surefoot.domain.snapshot import Admission
 from surefoot.policies import PolicySettings
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import POLICIES, in_force
+from tests.support.policies import in_force
 from tests.support.scene import Acting, Scene
 
 pytestmark = [pytest.mark.apiserver]
@@ -35,8 +35,6 @@ def policies(guarded: TestBed) -> Iterator[TestBed]:
     """The bed whose policies a test may spoil; they are put back."""
     yield guarded
     in_force(guarded)
-    # To apply leaves what somebody else has added.
-    guarded.kubectl("replace", "-k", str(POLICIES))
 
 
 def enforcing(scene: Scene, every: float = 1.0) -> AbstractAsyncContextManager[Acting]:

@@ -13,6 +13,7 @@ the policies puts them back (`in_force`).
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from tests.support.testbed import wait_until
 
 POLICIES = MANIFESTS.parent / "policies"
 OPERATOR = ("surefoot-system", "surefoot")
+ROLLOUTS = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts"
 SOON = 60
 
 
@@ -77,10 +79,13 @@ def in_force(bed: TestBed, *, mutation: bool = True) -> None:
     """Apply the policies as shipped, over whatever there is, and wait until they act."""
     folder = POLICIES if mutation else POLICIES / "validating"
     bed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
+    # To apply leaves what somebody else has added.
+    bed.kubectl("replace", "-k", str(folder))
     with bed.client() as api:
         wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
         wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
         wait_until(lambda: judges_a_rollout(api), SOON, "surefoot-stamps to know what a Rollout is")
+        _wait_until_a_status_is_refused(api)
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:
@@ -114,6 +119,24 @@ def refuses_a_request(api: httpx.Client) -> bool:
     return _is_denied_by("surefoot-decisions", api.post(path, json=probe))
 
 
+def _wait_until_a_status_is_refused(api: httpx.Client) -> None:
+    """There must be a Rollout for that: only an update of one is judged by surefoot-status."""
+    stamps = ("requested-by", "authors", "changed-by", "attempt-by")
+    probe = _a_rollout(
+        generateName="probe-", annotations={f"surefoot.dev/{stamp}": "admin" for stamp in stamps}
+    )
+    made = api.post(ROLLOUTS, json=probe).raise_for_status().json()
+    path = f"{ROLLOUTS}/{made['metadata']['name']}"
+
+    def is_refused() -> bool:
+        forged = made | {"status": {"percent": 100}}
+        answer = api.put(f"{path}/status", params={"dryRun": "All"}, json=forged)
+        return _is_denied_by("surefoot-status", answer)
+
+    wait_until(is_refused, SOON, "surefoot-status to act")
+    api.delete(path).raise_for_status()
+
+
 def judges_a_rollout(api: httpx.Client) -> bool:
     """Whether a Rollout is taken or refused; soon after its CRD, policies do not know the kind."""
     return answer_to_a_rollout(api).status_code != 503
@@ -121,17 +144,19 @@ def judges_a_rollout(api: httpx.Client) -> bool:
 
 def answer_to_a_rollout(api: httpx.Client) -> httpx.Response:
     """What the API server says to a Rollout without stamps; it is not stored."""
-    probe = {
+    return api.post(ROLLOUTS, params={"dryRun": "All"}, json=_a_rollout(name="probe"))
+
+
+def _a_rollout(**metadata: Any) -> dict[str, Any]:
+    return {
         "apiVersion": "surefoot.dev/v1alpha1",
         "kind": "Rollout",
-        "metadata": {"name": "probe"},
+        "metadata": metadata,
         "spec": {
             "target": {"configMapName": "probe-flags", "flags": ["probe"]},
             "steps": [{"percent": 100}],
         },
     }
-    path = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts?dryRun=All"
-    return api.post(path, json=probe)
 
 
 def _is_denied_by(policy: str, answer: httpx.Response) -> bool:
