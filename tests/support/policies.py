@@ -79,8 +79,12 @@ def in_force(bed: TestBed, *, mutation: bool = True) -> None:
     """Apply the policies as shipped, over whatever there is, and wait until they act."""
     folder = POLICIES if mutation else POLICIES / "validating"
     bed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
-    # To apply leaves what somebody else has added.
-    bed.kubectl("replace", "-k", str(folder))
+    # To apply leaves what somebody else has added; to replace conflicts while types are checked.
+    wait_until(
+        lambda: bed.kubectl("replace", "-k", str(folder), check=False).returncode == 0,
+        SOON,
+        "the policies to be as shipped",
+    )
     with bed.client() as api:
         wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
         wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
