@@ -252,7 +252,7 @@ class Tale:
             pass
         except CrashError:
             world.crash_before = world.crash_after = None
-            world.seen_undecided.clear()
+            world.watched_requests.clear()
         self.judge.watch(world.log)
         return bool(plan.actions)
 

@@ -129,10 +129,10 @@ class Record:
         if not self._deliveries:
             self._kept.clear()
         for rollout in rollouts:
-            self.saw(rollout)
+            self.observe(rollout)
         self._exchanged.set()
 
-    def saw(self, rollout: Rollout) -> None:
+    def observe(self, rollout: Rollout) -> None:
         """A version of a Rollout exists. Cheap where its history has nothing new."""
         history = rollout.status.history
         if not self._deliveries or not history:

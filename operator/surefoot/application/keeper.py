@@ -49,8 +49,8 @@ class OrphanKeeper:
         held = await self._cluster.config_map(key)
         if held is None:
             return
-        around = await self._circumstances(key, held.found)
-        due = None if around is None else release(held.found, around, self._clock.now())
+        around = await self._circumstances(key, held.config_map)
+        due = None if around is None else release(held.config_map, around, self._clock.now())
         if due is None:
             return
         marks = Marks(labels=due.labels, annotations=due.annotations)

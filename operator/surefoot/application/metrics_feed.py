@@ -86,7 +86,7 @@ class MetricsFeed:
 
     # What Rollouts ask of the feed
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By metric name, what is known now. What is missing is asked at once, not waited for."""
         interest = self._note(key, rollout)
         known: dict[str, Measurement] = {}

@@ -20,28 +20,28 @@ from surefoot.api.v1alpha1.approval import (
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, People
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
-from surefoot.domain.no_go import standing_no_go
+from surefoot.domain.no_go import active_no_go
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
-    Decided,
+    ObservedDecision,
     counted,
+    current_decision,
     decide_command,
-    decided,
     exactly,
+    format_people,
     free_names,
+    has_unverified_membership,
     is_eligible,
-    is_known_to_be_theirs,
-    is_merely_claimed_a_member,
     is_persons_name,
+    is_signer_authenticated,
     not_a_name,
-    who,
 )
 from surefoot.domain.signing import is_undecided, signature_evidence, signature_fault
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.stretches import asked_percent
-from surefoot.domain.verdicts import Missing
+from surefoot.domain.verdicts import UnmetRequirement
 
 _LONGEST_EVIDENCE = 8192
 
@@ -66,7 +66,7 @@ class AcknowledgementView:
     party: Party
     outcome: Checkpoint
     request: Approval | None
-    decision: Decided | None
+    decision: ObservedDecision | None
     void_reason: str | None
     waits_for: str | None
     signature: SignatureEvidence | None
@@ -93,22 +93,20 @@ class AcknowledgementView:
 
 
 def judge(
-    situation: Situation, outcome: Checkpoint, parties: Iterable[Party]
+    situation: State, outcome: Checkpoint, parties: Iterable[Party]
 ) -> tuple[AcknowledgementView, ...]:
     """What each party says of an outcome."""
     return tuple(_view(situation, outcome, party) for party in parties)
 
 
-def refusal(
-    situation: Situation, asked: Iterable[Checkpoint]
-) -> tuple[Approval, PastDecision] | None:
+def refusal(situation: State, asked: Iterable[Checkpoint]) -> tuple[Approval, PastDecision] | None:
     """A refusal that stands on a question, given in all its rounds, whoever was to acknowledge."""
-    return standing_no_go(situation, _known(situation, {each.metadata.uid for each in asked}))
+    return active_no_go(situation, _known(situation, {each.metadata.uid for each in asked}))
 
 
-def _known(situation: Situation, outcomes: set[str]) -> list[tuple[Approval, Decided | None]]:
+def _known(situation: State, outcomes: set[str]) -> list[tuple[Approval, ObservedDecision | None]]:
     return [
-        (approval, decided(situation, approval))
+        (approval, current_decision(situation, approval))
         for approval in situation.snapshot.approvals
         if approval.spec.request.purpose is Purpose.ACKNOWLEDGE
         and approval.spec.request.acknowledges is not None
@@ -116,7 +114,7 @@ def _known(situation: Situation, outcomes: set[str]) -> list[tuple[Approval, Dec
     ]
 
 
-def _view(situation: Situation, outcome: Checkpoint, party: Party) -> AcknowledgementView:
+def _view(situation: State, outcome: Checkpoint, party: Party) -> AcknowledgementView:
     mine = [
         pair
         for pair in _known(situation, {outcome.metadata.uid})
@@ -147,7 +145,7 @@ def _view(situation: Situation, outcome: Checkpoint, party: Party) -> Acknowledg
 
 
 def _void_reason(
-    situation: Situation, party: Party, request: Approval | None, decision: Decided | None
+    situation: State, party: Party, request: Approval | None, decision: ObservedDecision | None
 ) -> str | None:
     """Why an acknowledgement does not count, whatever it says; None if it may."""
     if request is None or decision is None:
@@ -157,15 +155,15 @@ def _void_reason(
     excluded = {name.lower() for name in party.excluded}
     if not is_eligible(request, decision.by) or decision.by.lower() in excluded:
         return f"{decision.by} may not acknowledge this for {party.name}"
-    if is_merely_claimed_a_member(situation, request, decision):
+    if has_unverified_membership(situation, request, decision):
         return f"nobody saw that {decision.by} is one of those who were asked"
     is_go = decision.decision is Decision.GO
-    if is_go and not is_known_to_be_theirs(situation, request, decision):
+    if is_go and not is_signer_authenticated(situation, request, decision):
         return GIVEN_WITHOUT_ADMISSION
     return None
 
 
-def _signature_fault(situation: Situation, request: Approval | None) -> tuple[str | None, bool]:
+def _signature_fault(situation: State, request: Approval | None) -> tuple[str | None, bool]:
     """What is wrong with the detached signature, and whether that is only not known yet."""
     if request is None:
         return None, False
@@ -174,13 +172,13 @@ def _signature_fault(situation: Situation, request: Approval | None) -> tuple[st
     return fault, is_undecided(request, fact)
 
 
-def _signature(situation: Situation, request: Approval | None) -> SignatureEvidence | None:
+def _signature(situation: State, request: Approval | None) -> SignatureEvidence | None:
     if request is None:
         return None
     return signature_evidence(request, situation.snapshot.signatures.get(request.metadata.uid))
 
 
-def openings(situation: Situation, views: Iterable[AcknowledgementView]) -> tuple[OpenRequest, ...]:
+def openings(situation: State, views: Iterable[AcknowledgementView]) -> tuple[OpenRequest, ...]:
     """The acknowledgements that must be asked for now."""
     return tuple(
         _opening(situation, view)
@@ -189,7 +187,7 @@ def openings(situation: Situation, views: Iterable[AcknowledgementView]) -> tupl
     )
 
 
-def _opening(situation: Situation, view: AcknowledgementView) -> OpenRequest:
+def _opening(situation: State, view: AcknowledgementView) -> OpenRequest:
     metadata, party = situation.rollout.metadata, view.party
     request = ApprovalRequest(
         rollout=ObjectReference(name=metadata.name, uid=metadata.uid),
@@ -224,17 +222,17 @@ def _outcome_in_words(outcome: Checkpoint) -> str:
     return "\n\n".join(parts)[:_LONGEST_EVIDENCE]
 
 
-def missing(view: AcknowledgementView) -> Missing:
+def missing(view: AcknowledgementView) -> UnmetRequirement:
     """What an acknowledgement waits for, and what to type."""
     name = view.outcome.spec.request.name
-    people = who(view.party.people.users, view.party.people.groups)
+    people = format_people(view.party.people.users, view.party.people.groups)
     if view.void_reason is not None:
-        return Missing(
+        return UnmetRequirement(
             "AcknowledgementVoid",
             f"checkpoint {name} must be acknowledged anew by {view.party.name} ({people}): "
             f"{view.void_reason}",
         )
-    return Missing(
+    return UnmetRequirement(
         "AwaitingAcknowledgement",
         f"checkpoint {name} is GO and not acknowledged: {view.party.name} ({people}) "
         f"{view.waits_for or 'has not confirmed it'}",
@@ -242,11 +240,11 @@ def missing(view: AcknowledgementView) -> Missing:
     )
 
 
-def said_of_refusal(refusal: tuple[Approval, PastDecision]) -> Missing:
+def said_of_refusal(refusal: tuple[Approval, PastDecision]) -> UnmetRequirement:
     """A refusal that stands, and what its signer can type."""
     request, entry = refusal
     outcome = request.spec.request.acknowledges
-    return Missing(
+    return UnmetRequirement(
         "NoGo",
         f"{request.spec.request.role} does not acknowledge {outcome.name if outcome else ''}: "
         f"NO-GO by {entry.by}: {entry.reason}; it holds until its signer decides again",

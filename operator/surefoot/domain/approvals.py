@@ -28,30 +28,37 @@ from surefoot.domain import conditions
 from surefoot.domain.checkpoints import CheckpointView, evidence_of
 from surefoot.domain.conditions import ConditionsView
 from surefoot.domain.meetings import Conflict, Position, judge_conflict
-from surefoot.domain.no_go import standing_no_go
+from surefoot.domain.no_go import active_no_go
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
-    Decided,
+    ObservedDecision,
     counted,
     counts_for_nothing,
+    current_decision,
     decide_command,
-    decided,
+    format_people,
     free_names,
+    has_unverified_membership,
     is_asked,
     is_excluded,
-    is_known_to_be_theirs,
-    is_merely_claimed_a_member,
     is_persons_name,
+    is_signer_authenticated,
     not_a_name,
-    who,
 )
 from surefoot.domain.separation import Reporters, kept_from
 from surefoot.domain.signing import is_undecided, signature_evidence, signature_fault
-from surefoot.domain.situation import Situation, planners
-from surefoot.domain.stretches import asked_percent, is_on_the_way
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.situation import State, planners
+from surefoot.domain.stretches import asked_percent, overlaps_next_step
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 NoGo = tuple[Approval, PastDecision]
 """A NO-GO that stands, and where it was given."""
@@ -70,7 +77,7 @@ class RoleView:
 
     role: Role
     request: Approval | None
-    decision: Decided | None
+    decision: ObservedDecision | None
     void_reason: str | None
     expires_at: datetime | None
     is_expired: bool
@@ -159,7 +166,7 @@ class ApprovalsJudgement:
 
 
 def judge_approvals(
-    situation: Situation,
+    situation: State,
     *,
     hold_is_satisfied: bool,
     reporters: Reporters,
@@ -175,7 +182,7 @@ def judge_approvals(
     policy = situation.hold.approvals or ApprovalsPolicy()
     removed = _no_gos_of_removed(situation, {role.name for role in policy.roles})
     if not policy.roles and not removed:
-        return ApprovalsJudgement(not_required(Aspect.APPROVED), (), (), ())
+        return ApprovalsJudgement(not_required(ConditionType.APPROVED), (), (), ())
     views = tuple(_view(situation, policy, role, reporters, replaced_at) for role in policy.roles)
     views = _one_role_a_person(views)
     may_ask = situation.opens_requests and (policy.opens is Opens.STEP or hold_is_satisfied)
@@ -224,26 +231,26 @@ def _as_resolved(view: RoleView, conflict: Conflict) -> RoleView:
     return replace(view, no_go=None, resolved=said)
 
 
-def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
+def _no_gos_of_removed(situation: State, planned: set[str]) -> tuple[NoGo, ...]:
     """NO-GOs of roles that are not in the plan: removing the role does not take back its word."""
-    removed: dict[str, list[tuple[Approval, Decided | None]]] = {}
+    removed: dict[str, list[tuple[Approval, ObservedDecision | None]]] = {}
     for approval in situation.snapshot.approvals:
         role = approval.spec.request.role
-        if role not in planned and is_on_the_way(situation, approval):
-            removed.setdefault(role, []).append((approval, decided(situation, approval)))
-    found = (standing_no_go(situation, known) for _, known in sorted(removed.items()))
+        if role not in planned and overlaps_next_step(situation, approval):
+            removed.setdefault(role, []).append((approval, current_decision(situation, approval)))
+    found = (active_no_go(situation, known) for _, known in sorted(removed.items()))
     return tuple(no_go for no_go in found if no_go is not None)
 
 
 def _view(
-    situation: Situation,
+    situation: State,
     policy: ApprovalsPolicy,
     role: Role,
     reporters: Reporters,
     replaced_at: datetime | None,
 ) -> RoleView:
     known = [
-        (approval, decided(situation, approval))
+        (approval, current_decision(situation, approval))
         for approval in situation.snapshot.approvals
         if approval.spec.request.role == role.name
     ]
@@ -252,7 +259,7 @@ def _view(
         key=lambda approval: approval.spec.request.round,
     )
     request = next((each for each in reversed(asked) if _is_current(situation, each)), None)
-    decision = decided(situation, request) if request is not None else None
+    decision = current_decision(situation, request) if request is not None else None
     expires_at = _expires_at(situation, request, decision)
     excluded = kept_from(policy, role, reporters)
     void_reason = _void_reason(
@@ -273,8 +280,8 @@ def _view(
         waits_for=_waits_for(situation, request),
         conditions=conditions.judge(situation, request),
         signature=_signature(situation, request),
-        no_go=standing_no_go(
-            situation, (pair for pair in known if is_on_the_way(situation, pair[0]))
+        no_go=active_no_go(
+            situation, (pair for pair in known if overlaps_next_step(situation, pair[0]))
         ),
         earlier=_earlier(situation, asked),
         rounds=asked[-1].spec.request.round if asked else 0,
@@ -282,7 +289,7 @@ def _view(
 
 
 def _expires_at(
-    situation: Situation, request: Approval | None, decision: Decided | None
+    situation: State, request: Approval | None, decision: ObservedDecision | None
 ) -> datetime | None:
     """When a GO stops counting: it is too old, or its detached signature says so.
 
@@ -301,7 +308,7 @@ def _expires_at(
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _earlier(situation: Situation, asked: list[Approval]) -> str | None:
+def _earlier(situation: State, asked: list[Approval]) -> str | None:
     """Why the last signature on record does not count, as long as nobody has signed anew."""
     for approval in reversed(asked):
         status = approval.status
@@ -315,7 +322,7 @@ def _earlier(situation: Situation, asked: list[Approval]) -> str | None:
     return None
 
 
-def _is_about(situation: Situation, approval: Approval) -> bool:
+def _is_about(situation: State, approval: Approval) -> bool:
     request = approval.spec.request
     return (
         request.rollout.uid == situation.rollout.metadata.uid
@@ -325,7 +332,7 @@ def _is_about(situation: Situation, approval: Approval) -> bool:
     )
 
 
-def _is_current(situation: Situation, approval: Approval) -> bool:
+def _is_current(situation: State, approval: Approval) -> bool:
     request = approval.spec.request
     return (
         request.from_ == situation.percent
@@ -335,7 +342,7 @@ def _is_current(situation: Situation, approval: Approval) -> bool:
     )
 
 
-def _planning(situation: Situation, policy: ApprovalsPolicy) -> frozenset[str]:
+def _planning(situation: State, policy: ApprovalsPolicy) -> frozenset[str]:
     """Who may not sign because they asked for this, in lower case."""
     if policy.separation_of_duties is SeparationOfDuties.OFF:
         return frozenset()
@@ -343,9 +350,9 @@ def _planning(situation: Situation, policy: ApprovalsPolicy) -> frozenset[str]:
 
 
 def _void_reason(
-    situation: Situation,
+    situation: State,
     request: Approval | None,
-    decision: Decided | None,
+    decision: ObservedDecision | None,
     *,
     planning: frozenset[str],
     reporters: frozenset[str],
@@ -355,7 +362,7 @@ def _void_reason(
     if request is None or decision is None:
         return None
     wrong_signer = _why_not_theirs_to_sign(request, decision.by, planning, reporters)
-    if wrong_signer is None and is_merely_claimed_a_member(situation, request, decision):
+    if wrong_signer is None and has_unverified_membership(situation, request, decision):
         wrong_signer = (
             f"{decision.by} is not among the users of this role, and nobody saw that they are in "
             "one of its groups: a detached signature does not say so"
@@ -382,7 +389,7 @@ def _why_not_theirs_to_sign(
     return None
 
 
-def _signature_fault(situation: Situation, request: Approval, decision: Decided) -> str | None:
+def _signature_fault(situation: State, request: Approval, decision: ObservedDecision) -> str | None:
     """What is wrong with the detached signature; what is not known yet is not wrong.
 
     It must hold until it is counted. In a dry run that is never, and it must have held when given.
@@ -394,7 +401,7 @@ def _signature_fault(situation: Situation, request: Approval, decision: Decided)
     return signature_fault(request, fact, moment)
 
 
-def _waits_for(situation: Situation, request: Approval | None) -> str | None:
+def _waits_for(situation: State, request: Approval | None) -> str | None:
     """Why it can not be said yet whether the detached signature holds."""
     if request is None:
         return None
@@ -403,16 +410,16 @@ def _waits_for(situation: Situation, request: Approval | None) -> str | None:
     return fault if is_undecided(request, fact) else None
 
 
-def _signature(situation: Situation, request: Approval | None) -> SignatureEvidence | None:
+def _signature(situation: State, request: Approval | None) -> SignatureEvidence | None:
     if request is None:
         return None
     return signature_evidence(request, situation.snapshot.signatures.get(request.metadata.uid))
 
 
 def _why_go_does_not_count(
-    situation: Situation, request: Approval, decision: Decided, replaced_at: datetime | None
+    situation: State, request: Approval, decision: ObservedDecision, replaced_at: datetime | None
 ) -> str | None:
-    if not is_known_to_be_theirs(situation, request, decision):
+    if not is_signer_authenticated(situation, request, decision):
         return GIVEN_WITHOUT_ADMISSION
     lacking = lacking_sections(request.spec)
     if lacking:
@@ -459,7 +466,7 @@ def _must_be_asked(view: RoleView) -> bool:
 
 
 def _opening(
-    situation: Situation, policy: ApprovalsPolicy, view: RoleView, reporters: Reporters
+    situation: State, policy: ApprovalsPolicy, view: RoleView, reporters: Reporters
 ) -> OpenRequest:
     metadata, role = situation.rollout.metadata, view.role
     planning = planners(metadata.annotations)
@@ -498,7 +505,7 @@ def _verdict(
     against: tuple[NoGo, ...],
     *,
     may_ask: bool,
-    more: tuple[Missing, ...] = (),
+    more: tuple[UnmetRequirement, ...] = (),
 ) -> Verdict:
     agreed = sum(view.is_go for view in views)
     stands_in = policy.quorum is None
@@ -509,7 +516,7 @@ def _verdict(
     if not against and is_enough:
         said = [_said([view for view in views if view.is_go])]
         said += [view.resolved for view in views if view.resolved is not None]
-        return passes(Aspect.APPROVED, "Approved", "; ".join(said))
+        return passes(ConditionType.APPROVED, "Approved", "; ".join(said))
     open_roles = [
         awaiting(view, may_ask=may_ask)
         for view in views
@@ -518,7 +525,7 @@ def _verdict(
         and not is_enough
         and not (stands_in and view.resolved)
     ]
-    return blocks(Aspect.APPROVED, *map(said_of_no_go, against), *more, *open_roles)
+    return blocks(ConditionType.APPROVED, *map(said_of_no_go, against), *more, *open_roles)
 
 
 def _said(agreed: list[RoleView]) -> str:
@@ -528,10 +535,10 @@ def _said(agreed: list[RoleView]) -> str:
     return said if certain else f"{said}; names are not verified, as admission is not enforced"
 
 
-def said_of_no_go(no_go: NoGo) -> Missing:
+def said_of_no_go(no_go: NoGo) -> UnmetRequirement:
     """A NO-GO that stands, and what its signer can type."""
     request, entry = no_go
-    return Missing(
+    return UnmetRequirement(
         "NoGo",
         f"{request.spec.request.role} is NO-GO by {entry.by}: {entry.reason}; it holds until its "
         "signer decides again",
@@ -539,9 +546,9 @@ def said_of_no_go(no_go: NoGo) -> Missing:
     )
 
 
-def awaiting(view: RoleView, *, may_ask: bool) -> Missing:
+def awaiting(view: RoleView, *, may_ask: bool) -> UnmetRequirement:
     """What a role without a GO that counts waits for, and why an earlier one does not count."""
-    people = who(view.role.users, view.role.groups)
+    people = format_people(view.role.users, view.role.groups)
     if view.void_reason is not None:
         reason, why = "ApprovalVoid", f" again: {view.void_reason}"
     elif view.is_expired:
@@ -556,7 +563,7 @@ def awaiting(view: RoleView, *, may_ask: bool) -> Missing:
         why = ", once soak, baseline and checkpoints hold" if later else ""
         why += f"; {view.earlier}" if view.earlier else ""
     open_request = reason == "AwaitingApproval"
-    return Missing(
+    return UnmetRequirement(
         reason,
         f"{view.role.name} must be signed by {people}{why}",
         decide_command(view.request) if open_request and view.request else None,

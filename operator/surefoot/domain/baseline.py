@@ -17,9 +17,16 @@ from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elap
 from surefoot.api.v1alpha1.rollout import Metric, OnBreach, RelativeTo, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Baseline, RolloutStatus
 from surefoot.domain.measurements import Measurement, Outcome, Sample
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.steps import ZERO, HoldPolicy, hold_of, index_of
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 from surefoot.domain.windows import number
 
 MOST_BASELINES = 128
@@ -96,12 +103,12 @@ def unrecorded(spec: RolloutSpec, status: RolloutStatus) -> tuple[Metric, ...]:
     )
 
 
-def judge_baseline(situation: Situation) -> BaselineJudgement:
+def judge_baseline(situation: State) -> BaselineJudgement:
     """Whether every metric of the plan had samples for long enough; if so they are recorded."""
     status, hold = situation.status, situation.hold
     since = counted_from(status, hold)
     if hold.baseline <= ZERO:
-        return BaselineJudgement(not_required(Aspect.BASELINE_RECORDED), status.baselines)
+        return BaselineJudgement(not_required(ConditionType.BASELINE_RECORDED), status.baselines)
     needed = f"{in_words(hold.baseline)} with samples are needed"
     if since is None or not situation.has_started:
         return BaselineJudgement(_lacks("NotStarted", needed), status.baselines)
@@ -114,7 +121,7 @@ def judge_baseline(situation: Situation) -> BaselineJudgement:
     short = [each for each in found if each.present < hold.baseline]
     if short:
         return BaselineJudgement(
-            verdict=blocks(Aspect.BASELINE_RECORDED, *_too_few(short, hold.baseline)),
+            verdict=blocks(ConditionType.BASELINE_RECORDED, *_too_few(short, hold.baseline)),
             baselines=status.baselines,
             left=max(hold.baseline - each.present for each in short),
             counted_to=max(each.counted_to for each in short),
@@ -131,7 +138,7 @@ def without_step(baselines: tuple[Baseline, ...], percent: int | None) -> tuple[
 
 
 def _lacks(reason: str, message: str) -> Verdict:
-    return blocks(Aspect.BASELINE_RECORDED, Missing(reason, message))
+    return blocks(ConditionType.BASELINE_RECORDED, UnmetRequirement(reason, message))
 
 
 def _recorded(baselines: tuple[Baseline, ...], percent: int | None) -> Verdict:
@@ -140,10 +147,10 @@ def _recorded(baselines: tuple[Baseline, ...], percent: int | None) -> Verdict:
         for entry in baselines
         if entry.percent == percent
     )
-    return passes(Aspect.BASELINE_RECORDED, "Recorded", f"medians at {percent} %: {said}")
+    return passes(ConditionType.BASELINE_RECORDED, "Recorded", f"medians at {percent} %: {said}")
 
 
-def _collect(situation: Situation, metric: Metric, since: datetime) -> _Collected:
+def _collect(situation: State, metric: Metric, since: datetime) -> _Collected:
     measurement = situation.snapshot.measurements.get(measured_as(metric.name))
     if measurement is None:
         return _Collected(metric, (), 0, ZERO, since, "not measured yet")
@@ -166,7 +173,7 @@ def _trouble(measurement: Measurement) -> str:
     return measurement.message or measurement.outcome.value
 
 
-def _too_few(short: Iterable[_Collected], required: timedelta) -> Iterator[Missing]:
+def _too_few(short: Iterable[_Collected], required: timedelta) -> Iterator[UnmetRequirement]:
     """What is missing; metrics that lack the same are named together."""
     lacking: dict[str, list[str]] = {}
     for found in short:
@@ -178,7 +185,7 @@ def _too_few(short: Iterable[_Collected], required: timedelta) -> Iterator[Missi
         )
         lacking.setdefault(said, []).append(found.metric.name)
     for said, names in lacking.items():
-        yield Missing("TooFewSamples", f"baseline of {', '.join(names)}: {said}")
+        yield UnmetRequirement("TooFewSamples", f"baseline of {', '.join(names)}: {said}")
 
 
 def _entry(found: _Collected, percent: int, now: datetime) -> Baseline:
@@ -239,7 +246,7 @@ def _hold_at(spec: RolloutSpec, percent: int | None) -> HoldPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class ReferenceValue:
     """What the values of a gate or trigger are measured in.
 
     ``unit`` is 1 for an absolute bound, the median of a baseline for a relative one, and None where
@@ -263,12 +270,12 @@ class Yardstick:
         return f" of {self.said}" if self.said else ""
 
 
-ABSOLUTE = Yardstick(1.0)
+ABSOLUTE = ReferenceValue(1.0)
 
 
-def yardstick(
+def reference_value(
     spec: RolloutSpec, status: RolloutStatus, relative_to: RelativeTo | None, metric_name: str
-) -> Yardstick:
+) -> ReferenceValue:
     """What a bound on this metric is relative to now."""
     metric = next((m for m in spec.metrics if m.name == metric_name), None)
     if relative_to is None or metric is None:
@@ -283,21 +290,21 @@ def yardstick(
     if found is not None and found.percent != percent:
         return _unit_of(found)
     if found is not None or _hold_at(spec, percent).baseline > ZERO:
-        return Yardstick(None, f"the first baseline is that of {percent} % itself", False)
+        return ReferenceValue(None, f"the first baseline is that of {percent} % itself", False)
     if percent == 0:
-        return Yardstick(None, "nobody is in at 0 %", False)
-    return Yardstick(
+        return ReferenceValue(None, "nobody is in at 0 %", False)
+    return ReferenceValue(
         None,
         f"no baseline of {metric_name} is recorded in this attempt; give {percent} %, or a step "
         "before it, a hold.baseline",
     )
 
 
-def _unit_of(entry: Baseline) -> Yardstick:
+def _unit_of(entry: Baseline) -> ReferenceValue:
     median = float(entry.median)
     said = f"the median {number(median)} at {entry.percent} %"
     if not math.isfinite(median) or median <= 0:
-        return Yardstick(
+        return ReferenceValue(
             None, f"{said} of {entry.metric} is no baseline that anything is a multiple of"
         )
-    return Yardstick(median, said)
+    return ReferenceValue(median, said)

@@ -20,22 +20,29 @@ from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain import acknowledgements, conditions, handoffs
 from surefoot.domain.acknowledgements import AcknowledgementView, Party
 from surefoot.domain.conditions import ConditionsView
-from surefoot.domain.no_go import standing_no_go
+from surefoot.domain.no_go import active_no_go
 from surefoot.domain.parties import parties
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
-    Decided,
+    ObservedDecision,
     counted,
+    current_decision,
     decide_command,
-    decided,
+    format_people,
     free_names,
-    who,
     why_report_is_void,
 )
 from surefoot.domain.separation import Reporters
-from surefoot.domain.situation import Situation, planners
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.situation import State, planners
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 NoGo = tuple[Checkpoint, PastDecision] | tuple[Approval, PastDecision]
 """A NO-GO that stands, and where it was given: in a report, or in its acknowledgement."""
@@ -52,7 +59,7 @@ class CheckpointView:
 
     plan: CheckpointPlan
     request: Checkpoint | None
-    decision: Decided | None
+    decision: ObservedDecision | None
     void_reason: str | None
     conditions: ConditionsView | None
     no_go: tuple[Checkpoint, PastDecision] | None
@@ -169,13 +176,13 @@ def evidence_of(views: Iterable[CheckpointView]) -> tuple[DecisionEvidence, ...]
     return tuple(found)
 
 
-def judge_meeting(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
+def judge_meeting(situation: State, plan: CheckpointPlan) -> CheckpointView:
     """What a meeting that is not in the plan says."""
     return _view(situation, plan)
 
 
 def opening_of(
-    situation: Situation, view: CheckpointView, evidence: str, *, may_open: bool
+    situation: State, view: CheckpointView, evidence: str, *, may_open: bool
 ) -> tuple[OpenRequest, ...]:
     """What must be asked for such a meeting: itself, and its acknowledgements."""
     if not situation.opens_requests:
@@ -188,17 +195,17 @@ def opening_of(
     return asked
 
 
-def missing_of(situation: Situation, view: CheckpointView) -> tuple[Missing, ...]:
+def missing_of(situation: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
     """What such a meeting waits for."""
     return _missing(situation, view, set())
 
 
-def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
+def judge_checkpoints(situation: State) -> CheckpointsJudgement:
     """What the checkpoints of the step being left say."""
     plans = situation.hold.checkpoints
     removed = _no_gos_of_removed(situation, {plan.name for plan in plans})
     if not plans and not removed:
-        return CheckpointsJudgement(not_required(Aspect.CHECKPOINTS_PASSED), (), (), ())
+        return CheckpointsJudgement(not_required(ConditionType.CHECKPOINTS_PASSED), (), (), ())
     views = tuple(_view(situation, plan) for plan in plans)
     passed = {view.plan.name for view in views if view.is_go}
     opens = tuple(
@@ -217,14 +224,14 @@ def judge_checkpoints(situation: Situation) -> CheckpointsJudgement:
     ]
     missing += [_no_go(no_go) for no_go in removed]
     if missing:
-        verdict = blocks(Aspect.CHECKPOINTS_PASSED, *missing)
+        verdict = blocks(ConditionType.CHECKPOINTS_PASSED, *missing)
         return CheckpointsJudgement(verdict, views, opens, against)
     said = ", ".join(f"{view.plan.name} GO" for view in views)
-    verdict = passes(Aspect.CHECKPOINTS_PASSED, "CheckpointsPassed", said)
+    verdict = passes(ConditionType.CHECKPOINTS_PASSED, "CheckpointsPassed", said)
     return CheckpointsJudgement(verdict, views, opens, against)
 
 
-def _asked(situation: Situation) -> tuple[Checkpoint, ...]:
+def _asked(situation: State) -> tuple[Checkpoint, ...]:
     """Every checkpoint of a plan about this percentage, of whatever plan, attempt and round."""
     return tuple(
         checkpoint
@@ -235,7 +242,7 @@ def _asked(situation: Situation) -> tuple[Checkpoint, ...]:
     )
 
 
-def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, ...]:
+def _no_gos_of_removed(situation: State, planned: set[str]) -> tuple[NoGo, ...]:
     """NO-GOs on checkpoints that are not in the plan: removing the question does not answer it."""
     removed: dict[str, list[Checkpoint]] = {}
     for checkpoint in _asked(situation):
@@ -243,14 +250,14 @@ def _no_gos_of_removed(situation: Situation, planned: set[str]) -> tuple[NoGo, .
             removed.setdefault(checkpoint.spec.request.name, []).append(checkpoint)
     found: list[NoGo | None] = []
     for _, asked in sorted(removed.items()):
-        known = [(checkpoint, decided(situation, checkpoint)) for checkpoint in asked]
-        found += [standing_no_go(situation, known), acknowledgements.refusal(situation, asked)]
+        known = [(checkpoint, current_decision(situation, checkpoint)) for checkpoint in asked]
+        found += [active_no_go(situation, known), acknowledgements.refusal(situation, asked)]
     return tuple(no_go for no_go in found if no_go is not None)
 
 
-def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
+def _view(situation: State, plan: CheckpointPlan) -> CheckpointView:
     known = [
-        (checkpoint, decided(situation, checkpoint))
+        (checkpoint, current_decision(situation, checkpoint))
         for checkpoint in _asked(situation)
         if checkpoint.spec.request.name == plan.name
     ]
@@ -269,7 +276,7 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
         decision=decision,
         void_reason=_void_reason(situation, request, decision),
         conditions=conditions.judge(situation, request),
-        no_go=standing_no_go(situation, known),
+        no_go=active_no_go(situation, known),
         refusal=acknowledgements.refusal(situation, (checkpoint for checkpoint, _ in known)),
         reporters=frozenset(
             entry.by.lower()
@@ -284,7 +291,7 @@ def _view(situation: Situation, plan: CheckpointPlan) -> CheckpointView:
     )
 
 
-def _is_current(situation: Situation, checkpoint: Checkpoint) -> bool:
+def _is_current(situation: State, checkpoint: Checkpoint) -> bool:
     request = checkpoint.spec.request
     return (
         request.plan_hash == situation.plan_hash
@@ -294,7 +301,7 @@ def _is_current(situation: Situation, checkpoint: Checkpoint) -> bool:
 
 
 def _void_reason(
-    situation: Situation, request: Checkpoint | None, decision: Decided | None
+    situation: State, request: Checkpoint | None, decision: ObservedDecision | None
 ) -> str | None:
     if request is None or decision is None:
         return None
@@ -313,20 +320,20 @@ def _void_reason(
     return None
 
 
-def _base(situation: Situation, plan: CheckpointPlan) -> datetime | None:
+def _base(situation: State, plan: CheckpointPlan) -> datetime | None:
     return situation.began if plan.due_from is DueFrom.STEP else situation.started_at
 
 
-def _after_base(situation: Situation, plan: CheckpointPlan, length: str | None) -> datetime | None:
+def _after_base(situation: State, plan: CheckpointPlan, length: str | None) -> datetime | None:
     base = _base(situation, plan)
     return None if base is None or length is None else base + parse_duration(length)
 
 
-def _due_at(situation: Situation, plan: CheckpointPlan) -> datetime | None:
+def _due_at(situation: State, plan: CheckpointPlan) -> datetime | None:
     return _after_base(situation, plan, plan.due_after)
 
 
-def opens_at(situation: Situation, plan: CheckpointPlan) -> datetime | None:
+def opens_at(situation: State, plan: CheckpointPlan) -> datetime | None:
     """When a checkpoint may be opened at the earliest; None before Start."""
     return _after_base(situation, plan, plan.opens_after)
 
@@ -336,7 +343,7 @@ def _waits_for(plan: CheckpointPlan, passed: set[str], here: set[str]) -> tuple[
     return tuple(name for name in plan.after if name in here and name not in passed)
 
 
-def _is_due_to_open(situation: Situation, view: CheckpointView, passed: set[str]) -> bool:
+def _is_due_to_open(situation: State, view: CheckpointView, passed: set[str]) -> bool:
     if view.request is not None and view.void_reason is None:
         return False
     here = {plan.name for plan in situation.hold.checkpoints}
@@ -346,9 +353,7 @@ def _is_due_to_open(situation: Situation, view: CheckpointView, passed: set[str]
     return moment is not None and moment <= situation.now
 
 
-def _opening(
-    situation: Situation, view: CheckpointView, evidence: str | None = None
-) -> OpenRequest:
+def _opening(situation: State, view: CheckpointView, evidence: str | None = None) -> OpenRequest:
     plan, metadata = view.plan, situation.rollout.metadata
     rounds = [
         checkpoint.spec.request.round
@@ -377,7 +382,9 @@ def _opening(
     return OpenRequest(free_names(base, number), CheckpointSpec(request=request))
 
 
-def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> tuple[Missing, ...]:
+def _missing(
+    situation: State, view: CheckpointView, passed: set[str]
+) -> tuple[UnmetRequirement, ...]:
     """What a checkpoint waits for: its report, or everybody who has not acknowledged it."""
     refused = (acknowledgements.said_of_refusal(view.refusal),) if view.refusal else ()
     if not view.is_reported_go:
@@ -386,14 +393,14 @@ def _missing(situation: Situation, view: CheckpointView, passed: set[str]) -> tu
     return refused or tuple(_due(situation, view, missing) for missing in waits)
 
 
-def _missing_report(situation: Situation, view: CheckpointView, passed: set[str]) -> Missing:
-    reporters = who(view.plan.reporter.users, view.plan.reporter.groups)
+def _missing_report(situation: State, view: CheckpointView, passed: set[str]) -> UnmetRequirement:
+    reporters = format_people(view.plan.reporter.users, view.plan.reporter.groups)
     if view.no_go is not None:
         return _no_go(view.no_go)
     here = {plan.name for plan in situation.hold.checkpoints}
     waits = _waits_for(view.plan, passed, here)
     if waits:
-        return Missing(
+        return UnmetRequirement(
             "AwaitingPredecessor",
             f"checkpoint {view.plan.name} ({reporters}) follows {', '.join(waits)}",
         )
@@ -404,7 +411,7 @@ def _missing_report(situation: Situation, view: CheckpointView, passed: set[str]
     return _due(
         situation,
         view,
-        Missing(
+        UnmetRequirement(
             "CheckpointMissing",
             f"checkpoint {view.plan.name} is not approved: {reporters} has not reported",
             decide_command(view.request),
@@ -412,7 +419,7 @@ def _missing_report(situation: Situation, view: CheckpointView, passed: set[str]
     )
 
 
-def _due(situation: Situation, view: CheckpointView, missing: Missing) -> Missing:
+def _due(situation: State, view: CheckpointView, missing: UnmetRequirement) -> UnmetRequirement:
     """The same with when it is due; late is a reason of its own, which somebody is told of."""
     if view.due_at is None:
         return missing
@@ -423,11 +430,11 @@ def _due(situation: Situation, view: CheckpointView, missing: Missing) -> Missin
     return replace(missing, reason=reason, message=f"{missing.message}, {due}")
 
 
-def _no_go(no_go: NoGo) -> Missing:
+def _no_go(no_go: NoGo) -> UnmetRequirement:
     request, entry = no_go
     if isinstance(request, Approval):
         return acknowledgements.said_of_refusal((request, entry))
-    return Missing(
+    return UnmetRequirement(
         "NoGo",
         f"checkpoint {request.spec.request.name} is NO-GO by {entry.by}: {entry.reason}; it holds "
         "until its signer decides again",
@@ -435,9 +442,9 @@ def _no_go(no_go: NoGo) -> Missing:
     )
 
 
-def _not_open(situation: Situation, view: CheckpointView, reporters: str) -> Missing:
+def _not_open(situation: State, view: CheckpointView, reporters: str) -> UnmetRequirement:
     if view.void_reason is not None:
-        return Missing(
+        return UnmetRequirement(
             "CheckpointVoid",
             f"checkpoint {view.plan.name} must be reported anew by {reporters}: {view.void_reason}",
         )
@@ -445,7 +452,7 @@ def _not_open(situation: Situation, view: CheckpointView, reporters: str) -> Mis
     when = ""
     if moment is not None and moment > situation.now:
         when = f", opens in {in_words(moment - situation.now)}"
-    return Missing(
+    return UnmetRequirement(
         "CheckpointMissing", f"checkpoint {view.plan.name} ({reporters}) is missing{when}"
     )
 
@@ -458,7 +465,7 @@ def is_late(view: CheckpointView, now: datetime) -> bool:
     return max(each.at if each else now for each in given) > view.due_at
 
 
-def next_moment(situation: Situation) -> timedelta | None:
+def next_moment(situation: State) -> timedelta | None:
     """How long until a checkpoint opens or becomes late; None if nothing of the kind is ahead."""
     ahead = [
         moment - situation.now

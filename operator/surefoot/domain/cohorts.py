@@ -24,10 +24,10 @@ from surefoot.api.v1alpha1.rollout_status import (
 )
 from surefoot.domain.checkpoints import CheckpointView
 from surefoot.domain.gates import GateVerdict, gates_of, judge_gate
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.steps import allowed_percents, hold_of
 from surefoot.domain.triggers import unanswered
-from surefoot.domain.verdicts import Missing
+from surefoot.domain.verdicts import UnmetRequirement
 from surefoot.domain.windows import number
 
 MAX_BYTES = 16 * 1024
@@ -50,7 +50,7 @@ def at_start(spec: RolloutSpec, percent: int) -> tuple[CommittedCohort, ...]:
 
 
 def at_step(
-    situation: Situation, checkpoints: Iterable[CheckpointView], to: int
+    situation: State, checkpoints: Iterable[CheckpointView], to: int
 ) -> tuple[CommittedCohort, ...]:
     """The cohorts of an advance, by what holds now."""
     passed = {view.plan.name for view in checkpoints if view.is_go}
@@ -79,7 +79,7 @@ def _unless_above(to: int, percent: int | None) -> int | None:
 
 
 def _stepped(
-    situation: Situation,
+    situation: State,
     cohort: Cohort,
     before: CommittedCohort | None,
     passed: set[str],
@@ -100,7 +100,7 @@ def _stepped(
     return _with(cohort, go_at=go_at, included_at=included_at)
 
 
-def _gate_holds(situation: Situation, name: str) -> bool:
+def _gate_holds(situation: State, name: str) -> bool:
     """Whether a gate was measured and holds: what needs no measurement lets nobody in."""
     return any(
         judged.holds is True and judged.reason != "NotRequired"
@@ -108,13 +108,13 @@ def _gate_holds(situation: Situation, name: str) -> bool:
     )
 
 
-def _judged(situation: Situation, names: set[str]) -> Iterator[GateVerdict]:
+def _judged(situation: State, names: set[str]) -> Iterator[GateVerdict]:
     return (
         judge_gate(situation, gate) for gate in situation.rollout.spec.gates if gate.name in names
     )
 
 
-def windows_of(situation: Situation) -> tuple[WindowEvidence, ...]:
+def windows_of(situation: State) -> tuple[WindowEvidence, ...]:
     """What was looked at for cohorts alone: windows of gates that the step itself did not need."""
     spec = situation.rollout.spec
     awaited = {cohort.until_gate for cohort in spec.cohorts if cohort.until_gate is not None}
@@ -182,7 +182,7 @@ def _reason(cohort: CommittedCohort, percent: int) -> str:
     return "AwaitsGate" if cohort.until_gate is not None else "AwaitsNextStep"
 
 
-def cohort_statuses(situation: Situation, status: RolloutStatus) -> tuple[CohortStatus, ...]:
+def cohort_statuses(situation: State, status: RolloutStatus) -> tuple[CohortStatus, ...]:
     """Which cohorts take part, which do not, and why; then those that the plan has dropped."""
     spec, before = situation.rollout.spec, _by_name(status)
     planned = tuple(
@@ -203,7 +203,7 @@ def cohort_statuses(situation: Situation, status: RolloutStatus) -> tuple[Cohort
 
 
 def _status(
-    situation: Situation, status: RolloutStatus, cohort: Cohort, before: CommittedCohort | None
+    situation: State, status: RolloutStatus, cohort: Cohort, before: CommittedCohort | None
 ) -> CohortStatus:
     included, reason, message = _standing(status, cohort, before)
     share, unknown = _share(situation, cohort)
@@ -250,7 +250,7 @@ def _condition(cohort: Cohort) -> str:
     return said
 
 
-def _share(situation: Situation, cohort: Cohort) -> tuple[float | None, str | None]:
+def _share(situation: State, cohort: Cohort) -> tuple[float | None, str | None]:
     """The share of the work that is a cohort's, or why it is not known; neither if not asked."""
     if cohort.metric is None:
         return None, None
@@ -264,7 +264,7 @@ def _share(situation: Situation, cohort: Cohort) -> tuple[float | None, str | No
     return measurement.value, None
 
 
-def balance(situation: Situation) -> Balance | None:
+def balance(situation: State) -> Balance | None:
     """How the work is spread over the cohorts; None where none of them names a metric."""
     asked = [cohort for cohort in situation.rollout.spec.cohorts if cohort.metric is not None]
     if not asked:
@@ -286,12 +286,12 @@ def balance(situation: Situation) -> Balance | None:
 # What is wrong with the plan.
 
 
-def cohort_faults(spec: RolloutSpec) -> Iterator[Missing]:
+def cohort_faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     """Cohorts that could not be kept off, or would never come in."""
     if not spec.cohorts:
         return
     if spec.target.format is _NO_ATTRIBUTES:
-        yield Missing(
+        yield UnmetRequirement(
             "CohortsNeedAttributes",
             f"cohorts ({_listed(cohort.name for cohort in spec.cohorts)}) are told apart by an "
             f"attribute, and the format {spec.target.format.value} has none; remove them, or "
@@ -299,7 +299,7 @@ def cohort_faults(spec: RolloutSpec) -> Iterator[Missing]:
         )
     size = len(json.dumps([_with(cohort).to_wire() for cohort in spec.cohorts]).encode())
     if size > MAX_BYTES:
-        yield Missing(
+        yield UnmetRequirement(
             "CohortsTooLarge",
             f"the cohorts take {size} bytes, at most {MAX_BYTES} fit; mark their members with an "
             "attribute of their own instead of listing them",
@@ -310,22 +310,22 @@ def cohort_faults(spec: RolloutSpec) -> Iterator[Missing]:
         yield from _overlap(one, other)
 
 
-def _faults_of(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing]:
+def _faults_of(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRequirement]:
     whose = f"cohort {cohort.name}"
     if cohort.from_ not in allowed_percents(spec):
-        yield Missing(
+        yield UnmetRequirement(
             "CohortFromNotAStep",
             f"{whose} comes in from {cohort.from_} %, which is no step of the plan; name 0 or one "
             f"of {_listed(str(step.percent) for step in spec.steps)}",
         )
     if not cohort.match.in_ and not cohort.match.not_in:
-        yield Missing(
+        yield UnmetRequirement(
             "CohortOfEverybody",
             f"{whose} names no values of {cohort.match.attribute}; say which are meant with in or "
             "notIn",
         )
     elif cohort.match.in_ and not _named(cohort.match):
-        yield Missing(
+        yield UnmetRequirement(
             "CohortOfNobody",
             f"{whose} takes out with notIn every value of {cohort.match.attribute} that it names "
             "with in; remove one of them",
@@ -334,14 +334,14 @@ def _faults_of(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing]:
     yield from _faults_of_gate(spec, cohort)
 
 
-def _faults_of_checkpoint(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing]:
+def _faults_of_checkpoint(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRequirement]:
     known = {
         plan.name
         for index in range(len(spec.steps) - 1)
         for plan in hold_of(spec, index).checkpoints
     }
     if cohort.until_checkpoint is not None and cohort.until_checkpoint not in known:
-        yield Missing(
+        yield UnmetRequirement(
             "UnknownCheckpoint",
             f"cohort {cohort.name} waits for the checkpoint {cohort.until_checkpoint}, which no "
             "step below 100 % has, so no step would let it in; there are: "
@@ -349,13 +349,13 @@ def _faults_of_checkpoint(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing
         )
 
 
-def _faults_of_gate(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing]:
+def _faults_of_gate(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRequirement]:
     """A gate that the last step is taken without might let nobody in, ever."""
     if cohort.until_gate is None:
         return
     known = [gate.name for gate in spec.gates]
     if cohort.until_gate not in known:
-        yield Missing(
+        yield UnmetRequirement(
             "UnknownGate",
             f"cohort {cohort.name} waits for the gate {cohort.until_gate}, which the plan does not "
             f"define; defined: {_listed(known)}",
@@ -365,25 +365,25 @@ def _faults_of_gate(spec: RolloutSpec, cohort: Cohort) -> Iterator[Missing]:
     asked = hold_of(spec, last).gates if last >= 0 else ()
     if asked is not None and cohort.until_gate not in asked:
         where = f"hold.gates of {spec.steps[last].percent} %" if last >= 0 else "a step below 100 %"
-        yield Missing(
+        yield UnmetRequirement(
             "GateNotAskedFor",
             f"cohort {cohort.name} waits for the gate {cohort.until_gate}, without which the step "
             f"to 100 % may be taken, so it might never come in; add it to {where}",
         )
 
 
-def _overlap(one: Cohort, other: Cohort) -> Iterator[Missing]:
+def _overlap(one: Cohort, other: Cohort) -> Iterator[UnmetRequirement]:
     if one.match.attribute != other.match.attribute:
         return
     if one.match == other.match:
-        yield Missing(
+        yield UnmetRequirement(
             "CohortsOverlap",
             f"cohorts {one.name} and {other.name} are the same people; remove one of them",
         )
         return
     twice = sorted(_named(one.match) & _named(other.match))
     if twice:
-        yield Missing(
+        yield UnmetRequirement(
             "CohortsOverlap",
             f"{_listed(twice[:8])} of {one.match.attribute} is in cohort {one.name} and in "
             f"{other.name}, and would be off while one of them is; name it in one of them",

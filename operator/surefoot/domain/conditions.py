@@ -18,20 +18,20 @@ from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
-    Decided,
+    ObservedDecision,
     Request,
     counted,
+    current_decision,
     decide_command,
-    decided,
     exactly,
+    format_people,
     free_names,
     people_asked,
     state_of,
-    who,
     why_report_is_void,
 )
-from surefoot.domain.situation import Situation
-from surefoot.domain.verdicts import Missing
+from surefoot.domain.situation import State
+from surefoot.domain.verdicts import UnmetRequirement
 
 NAME = "conditions"
 _LONGEST_EVIDENCE = 8192
@@ -43,7 +43,7 @@ class ConditionsView:
 
     of: Request
     report: Checkpoint | None
-    decision: Decided | None
+    decision: ObservedDecision | None
     void_reason: str | None
     rounds: int
 
@@ -69,7 +69,7 @@ class ConditionsView:
         return RequestState.VOID if self.void_reason is not None else state_of(self.decision)
 
 
-def judge(situation: Situation, request: Request | None) -> ConditionsView | None:
+def judge(situation: State, request: Request | None) -> ConditionsView | None:
     """What the GO on a request asks for; None where there is no GO, or it asks for nothing."""
     if request is None or request.spec.decision is not Decision.GO or not request.spec.conditions:
         return None
@@ -85,7 +85,7 @@ def judge(situation: Situation, request: Request | None) -> ConditionsView | Non
         key=lambda each: each.spec.request.round,
         default=None,
     )
-    decision = decided(situation, report) if report is not None else None
+    decision = current_decision(situation, report) if report is not None else None
     return ConditionsView(
         of=request,
         report=report,
@@ -100,12 +100,12 @@ def _counts(report: Checkpoint) -> bool:
     return report.status.state not in FINAL - {RequestState.USED}
 
 
-def openings(situation: Situation, view: ConditionsView | None) -> tuple[OpenRequest, ...]:
+def openings(situation: State, view: ConditionsView | None) -> tuple[OpenRequest, ...]:
     """The report that must be asked for now, if it is not yet."""
     return _opening(view) if view is not None and situation.opens_requests else ()
 
 
-def left_open(situation: Situation) -> tuple[OpenRequest, ...]:
+def left_open(situation: State) -> tuple[OpenRequest, ...]:
     """Reports to be asked for on what did not hold the step: that was taken before they were."""
     requests: tuple[Request, ...] = (
         *situation.snapshot.approvals,
@@ -150,18 +150,19 @@ def _in_words(of: Request) -> str:
     return "\n".join(lines)[:_LONGEST_EVIDENCE]
 
 
-def missing(view: ConditionsView, whose: str) -> Missing:
+def missing(view: ConditionsView, whose: str) -> UnmetRequirement:
     """What keeps a GO from counting, who can say that it is met, and what they type."""
     people = people_asked(view.of)
     named = ", ".join(view.unmet)
-    said = f"the GO of {whose} asks for {named} first: {who(people.users, people.groups)} must "
+    others = format_people(people.users, people.groups)
+    said = f"the GO of {whose} asks for {named} first: {others} must "
     said += "report that this is met"
     if view.void_reason is not None:
         said += f", again: {view.void_reason}"
     elif view.decision is not None:
         said += f"; {view.decision.by} reported that it is not: {view.decision.reason}"
     command = decide_command(view.report) if view.report is not None else None
-    return Missing("ConditionsUnmet", said, command if view.void_reason is None else None)
+    return UnmetRequirement("ConditionsUnmet", said, command if view.void_reason is None else None)
 
 
 def statuses(view: ConditionsView | None) -> tuple[ConditionStatus, ...]:

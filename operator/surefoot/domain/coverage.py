@@ -3,10 +3,17 @@
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout_status import WindowEvidence
 from surefoot.domain.measurements import Outcome
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.steps import ZERO
 from surefoot.domain.triggers import unanswered
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 from surefoot.domain.windows import number, window_at, window_evidence
 
 _ROUNDING = 1e-9
@@ -14,11 +21,11 @@ _ROUNDING = 1e-9
 _NOBODY = frozenset({Outcome.NO_DATA, Outcome.NOT_A_NUMBER})
 
 
-def judge_coverage(situation: Situation) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
+def judge_coverage(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     """Whether the observed share is within the tolerance of the percentage, in points."""
     plan = situation.rollout.spec.coverage
     if plan is None:
-        return not_required(Aspect.COVERAGE_OBSERVED), ()
+        return not_required(ConditionType.COVERAGE_OBSERVED), ()
     percent, began = situation.percent, situation.began
     if percent is None or began is None:
         return _lacks("NotStarted", f"{plan.metric} is looked at once a percentage is taken"), ()
@@ -29,11 +36,13 @@ def judge_coverage(situation: Situation) -> tuple[Verdict, tuple[WindowEvidence,
     )
     if measurement is None or is_stale or measurement.value is None:
         if measurement and not is_stale and percent == 0 and measurement.outcome in _NOBODY:
-            return passes(Aspect.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0 %"), ()
+            return passes(ConditionType.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0 %"), ()
         outcome = measurement.outcome.value if measurement else "NotYetMeasured"
         reason = Outcome.STALE.value if is_stale else outcome
         why = f"coverage {plan.metric}: {unanswered(measurement, is_stale, now)}"
-        return blocks(Aspect.COVERAGE_OBSERVED, Missing(reason, why), unknown=True), ()
+        return blocks(
+            ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, why), unknown=True
+        ), ()
     if measurement.end < began:
         return _lacks("NoPointYet", f"coverage {plan.metric}: no point of this step yet"), ()
     window = window_at(measurement, measurement.end, ZERO, began)
@@ -45,8 +54,8 @@ def judge_coverage(situation: Situation) -> tuple[Verdict, tuple[WindowEvidence,
     )
     if abs(share - percent) > parse_bound(plan.tolerance) + _ROUNDING:
         return _lacks("OutsideTolerance", said), evidence
-    return passes(Aspect.COVERAGE_OBSERVED, "WithinTolerance", said), evidence
+    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", said), evidence
 
 
 def _lacks(reason: str, message: str) -> Verdict:
-    return blocks(Aspect.COVERAGE_OBSERVED, Missing(reason, message))
+    return blocks(ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, message))

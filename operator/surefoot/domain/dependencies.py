@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from surefoot.api.v1alpha1.rollout import Dependency, Rollout
 from surefoot.api.v1alpha1.rollout_status import TransitionType, UpstreamEvidence
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 
 class RolloutName(NamedTuple):
@@ -91,13 +98,13 @@ def may_depend(namespace: str, on: RolloutName, shared: frozenset[str]) -> bool:
 
 def dependency_faults(
     rollout: Rollout, upstreams: Mapping[RolloutName, Upstream], shared: frozenset[str]
-) -> Iterator[Missing]:
+) -> Iterator[UnmetRequirement]:
     """What is wrong with `dependsOn`: namespaces that are not open, and cycles."""
     namespace = rollout.metadata.namespace
     for name in names_of(rollout):
         if not may_depend(namespace, name, shared):
             known = ", ".join(sorted(shared)) or "none"
-            yield Missing(
+            yield UnmetRequirement(
                 "NamespaceNotAllowed",
                 f"dependsOn names Rollout {name}, but Rollouts of {name.namespace} may not be "
                 f"depended on from {namespace}; namespaces open to others: {known}; the "
@@ -106,7 +113,7 @@ def dependency_faults(
             )
     cycle = _cycle(RolloutName(namespace, rollout.metadata.name), names_of(rollout), upstreams)
     if cycle:
-        yield Missing(
+        yield UnmetRequirement(
             "DependencyCycle",
             f"Rollouts wait for each other: {' after '.join(map(str, cycle))}; remove one of these "
             "from dependsOn",
@@ -133,7 +140,7 @@ def judge_dependencies(
 ) -> Verdict:
     """Whether every Rollout that the plan waits for has come far enough, and stays there."""
     if not rollout.spec.depends_on or rollout.status.completed_at is not None:
-        return not_required(Aspect.DEPENDENCIES_MET)
+        return not_required(ConditionType.DEPENDENCIES_MET)
     namespace = rollout.metadata.namespace
     missing, met = [], []
     for dependency in rollout.spec.depends_on:
@@ -145,20 +152,22 @@ def judge_dependencies(
         elif found is not None:
             met.append(f"Rollout {name} is at {found.percent} %")
     if missing:
-        return blocks(Aspect.DEPENDENCIES_MET, *missing)
-    return passes(Aspect.DEPENDENCIES_MET, "DependenciesMet", "; ".join(met))
+        return blocks(ConditionType.DEPENDENCIES_MET, *missing)
+    return passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet", "; ".join(met))
 
 
-def _lacking(dependency: Dependency, name: RolloutName, found: Upstream | None) -> Missing | None:
+def _lacking(
+    dependency: Dependency, name: RolloutName, found: Upstream | None
+) -> UnmetRequirement | None:
     if found is None or found.deleting:
         state = "does not exist" if found is None else "is being deleted"
-        return Missing(
+        return UnmetRequirement(
             "UpstreamMissing",
             f"waits for Rollout {name}, which {state}; create it, or remove it from dependsOn",
         )
     wanted = "to be Completed" if dependency.at_least is None else f"at {dependency.at_least} %"
     if found.rolled_back:
-        return Missing(
+        return UnmetRequirement(
             "UpstreamRolledBack",
             f"waits for Rollout {name} {wanted}: it was rolled back; it goes on when its attempt "
             "is raised",
@@ -170,7 +179,7 @@ def _lacking(dependency: Dependency, name: RolloutName, found: Upstream | None) 
     if reached:
         return None
     stands = "has not started" if found.percent is None else f"is at {found.percent} %"
-    return Missing(
+    return UnmetRequirement(
         "UpstreamNotThere",
         f"waits for Rollout {name} {wanted}: it {stands}",
         f"kubectl describe rollouts.surefoot.dev {name.name} -n {name.namespace}",

@@ -2,7 +2,7 @@
 
 It is judged by `judge_approvals` in a situation that is imagined: as if the rollout stood before
 the step that is tried, and with the requests of this run alone. Nothing else ever sees these
-requests: `apart` takes them out of the facts before anything is judged.
+requests: `split_dry_runs` takes them out of the facts before anything is judged.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
 from surefoot.api.v1alpha1.rollout import ApprovalDryRun, ApprovalsPolicy
 from surefoot.api.v1alpha1.rollout_status import ApprovalDryRunStatus
 from surefoot.domain.approvals import ApprovalsJudgement, RoleView, judge_approvals
-from surefoot.domain.obstacles import Bars, obstacles
+from surefoot.domain.obstacles import SigningConstraints, signing_obstacles
 from surefoot.domain.plan import OpenRequest
-from surefoot.domain.requests import is_dry_run, who
+from surefoot.domain.requests import format_people, is_dry_run
 from surefoot.domain.role_status import role_statuses
 from surefoot.domain.separation import NOBODY, Reporters
-from surefoot.domain.situation import Situation, planners
+from surefoot.domain.situation import State, planners
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import hold_of, index_of, next_index, previous_percent
 from surefoot.domain.stretches import asked_percent
@@ -33,21 +33,19 @@ class DryRun:
     """
 
     status: ApprovalDryRunStatus | None
-    situation: Situation
+    situation: State
     views: tuple[RoleView, ...] = ()
     opens: tuple[OpenRequest, ...] = ()
 
 
-def apart(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
+def split_dry_runs(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
     """The facts without dry runs, and the requests of dry runs."""
     requests = tuple(filter(is_dry_run, snapshot.approvals))
     real = tuple(approval for approval in snapshot.approvals if not is_dry_run(approval))
     return replace(snapshot, approvals=real), requests
 
 
-def judge_dry_run(
-    situation: Situation, requests: tuple[Approval, ...], reporters: Reporters
-) -> DryRun:
+def judge_dry_run(situation: State, requests: tuple[Approval, ...], reporters: Reporters) -> DryRun:
     """How the latest dry run stands. ``reporters`` have reported on the step that is stood on."""
     run = _latest(situation)
     around = replace(
@@ -70,7 +68,7 @@ def judge_dry_run(
 
 
 def _dry_run(
-    around: Situation,
+    around: State,
     run: ApprovalDryRunStatus | None,
     views: tuple[RoleView, ...] = (),
     opens: tuple[OpenRequest, ...] = (),
@@ -82,7 +80,7 @@ def _dry_run(
 # Which run it is, and whether it is on.
 
 
-def _latest(situation: Situation) -> ApprovalDryRunStatus | None:
+def _latest(situation: State) -> ApprovalDryRunStatus | None:
     """The run on record, or a higher one that somebody asks for. Under an invalid plan none is."""
     known, asked = situation.status.approval_dry_run, situation.rollout.spec.approval_dry_run
     if not situation.plan_is_valid:
@@ -91,7 +89,7 @@ def _latest(situation: Situation) -> ApprovalDryRunStatus | None:
         return _begun(situation, asked)
     if known is None or known.started_at is None or known.ended_at is not None:
         return known
-    why = _why_over(situation, known)
+    why = _superseded_reason(situation, known)
     if why is None:
         return known
     return known.model_copy(update={"ended_at": situation.now, "ended_because": why})
@@ -101,7 +99,7 @@ def _is_yet_to_begin(asked: ApprovalDryRun, known: ApprovalDryRunStatus) -> bool
     return asked.run > known.run or (asked.run == known.run and known.started_at is None)
 
 
-def _begun(situation: Situation, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
+def _begun(situation: State, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
     """The run as it begins now; or that it waits, and for what."""
     why_not = _why_not(situation, asked)
     if why_not is not None:
@@ -118,7 +116,7 @@ def _begun(situation: Situation, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
     )
 
 
-def _why_not(situation: Situation, asked: ApprovalDryRun) -> str | None:
+def _why_not(situation: State, asked: ApprovalDryRun) -> str | None:
     """Why a run can not begin now; None where it can."""
     spec = situation.rollout.spec
     if situation.is_complete:
@@ -138,24 +136,24 @@ def _why_not(situation: Situation, asked: ApprovalDryRun) -> str | None:
     return None
 
 
-def _to(situation: Situation, asked: ApprovalDryRun) -> int:
+def _to(situation: State, asked: ApprovalDryRun) -> int:
     """The percentage that is tried: the next step's where none is named."""
     return asked_percent(situation) if asked.to is None else asked.to
 
 
-def _from(situation: Situation, to: int) -> int:
+def _from(situation: State, to: int) -> int:
     """The percentage that is left for it. From the last step only completion follows."""
     last = situation.percent == to == situation.rollout.spec.steps[-1].percent
     return to if last else previous_percent(situation.rollout.spec, to)
 
 
-def _is_reached(situation: Situation, from_: int) -> bool:
+def _is_reached(situation: State, from_: int) -> bool:
     return situation.is_complete or (situation.percent or 0) > from_
 
 
-def _why_over(situation: Situation, run: ApprovalDryRunStatus) -> str | None:
+def _superseded_reason(situation: State, run: ApprovalDryRunStatus) -> str | None:
     """Why a run that had begun is over; None while it is on."""
-    over = situation.why_over(attempt=run.attempt, plan_hash=run.plan_hash)
+    over = situation.superseded_reason(attempt=run.attempt, plan_hash=run.plan_hash)
     if over is None and _is_reached(situation, run.from_ or 0):
         return "the step was taken"
     return over
@@ -164,7 +162,7 @@ def _why_over(situation: Situation, run: ApprovalDryRunStatus) -> str | None:
 # What it comes to.
 
 
-def _there(around: Situation, run: ApprovalDryRunStatus) -> Situation:
+def _there(around: State, run: ApprovalDryRunStatus) -> State:
     """As if the rollout stood before the step that is tried, with the requests of this run alone.
 
     Nothing that happened to the flag meanwhile voids what is said there: a dry run is about people.
@@ -186,13 +184,13 @@ def _there(around: Situation, run: ApprovalDryRunStatus) -> Situation:
     )
 
 
-def _policy(situation: Situation, from_: int) -> ApprovalsPolicy:
+def _policy(situation: State, from_: int) -> ApprovalsPolicy:
     spec = situation.rollout.spec
     return hold_of(spec, index_of(spec, from_)).approvals or ApprovalsPolicy()
 
 
 def _with_outcome(
-    there: Situation,
+    there: State,
     run: ApprovalDryRunStatus,
     judgement: ApprovalsJudgement,
     reporters: Reporters,
@@ -209,7 +207,7 @@ def _with_outcome(
         would_be_approved=verdict.holds is True,
         message=f"dry run {run.run} of the approval of {goal}: it counts for nothing; {said}: "
         f"{verdict.message}{_not_known(policy)}",
-        obstacles=obstacles(policy, _bars(there, reporters))[:_MOST_OBSTACLES],
+        obstacles=signing_obstacles(policy, _constraints(there, reporters))[:_MOST_OBSTACLES],
         roles=role_statuses(judgement, there.snapshot.signatures),
         plan_hash=run.plan_hash,
         attempt=run.attempt,
@@ -220,12 +218,12 @@ def _with_outcome(
 def _not_known(policy: ApprovalsPolicy) -> str:
     """What can not be said about obstacles."""
     groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
-    return f". Who is in {who((), groups)} is not known to the operator" if groups else ""
+    return f". Who is in {format_people((), groups)} is not known to the operator" if groups else ""
 
 
-def _bars(there: Situation, reporters: Reporters) -> Bars:
+def _constraints(there: State, reporters: Reporters) -> SigningConstraints:
     planning = planners(there.rollout.metadata.annotations)
-    return Bars(
+    return SigningConstraints(
         planning=frozenset(name.lower() for name in planning),
         reporters=reporters,
         checkpoints=there.hold.checkpoints,

@@ -13,7 +13,7 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout_status import Blocker, Severity
 from surefoot.domain.plan import Announcement
 from surefoot.domain.requests import FINAL, Request, decide_command
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 
 LATE = "CheckpointLate"
 NO_GO = "NoGo"
@@ -28,7 +28,7 @@ class Level(NamedTuple):
     severity: Severity
 
 
-def escalated(situation: Situation, blockers: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
+def escalated(situation: State, blockers: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
     """What is missing, each with how urgent it has become."""
     if not any(blocker.command for blocker in blockers):
         return blockers
@@ -41,7 +41,7 @@ def escalated(situation: Situation, blockers: tuple[Blocker, ...]) -> tuple[Bloc
     )
 
 
-def next_moment(situation: Situation) -> timedelta | None:
+def next_moment(situation: State) -> timedelta | None:
     """How long until a request becomes more urgent; None if none will."""
     now = situation.now
     ahead = [
@@ -66,8 +66,8 @@ def levels(request: Request, after: timedelta | None) -> tuple[Level, ...]:
     return (Level(due, Severity.WARNING), Level(due + after, Severity.CRITICAL))
 
 
-def news_for_people(
-    situation: Situation, before: Iterable[Blocker], after: Iterable[Blocker]
+def escalation_events(
+    situation: State, before: Iterable[Blocker], after: Iterable[Blocker]
 ) -> list[Announcement]:
     """What people are asked now and were not before, in the words of the status.
 
@@ -123,7 +123,7 @@ def _identity(blocker: Blocker) -> str | None:
     return blocker.message if blocker.reason == NO_GO else blocker.command
 
 
-def _asked(situation: Situation) -> dict[str | None, Request]:
+def _asked(situation: State) -> dict[str | None, Request]:
     """The requests that nobody has decided, by what is typed to decide them."""
     snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
     requests: tuple[Request, ...] = (*snapshot.checkpoints, *snapshot.approvals)
@@ -136,7 +136,7 @@ def _asked(situation: Situation) -> dict[str | None, Request]:
     }
 
 
-def _level(situation: Situation, request: Request) -> Severity | None:
+def _level(situation: State, request: Request) -> Severity | None:
     reached = [
         level.severity
         for level in levels(request, situation.snapshot.escalate_after)

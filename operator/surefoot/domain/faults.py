@@ -21,7 +21,7 @@ from surefoot.domain.schedule import schedule_faults
 from surefoot.domain.scorecard import scorecard_faults
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import ZERO, allowed_percents, hold_of
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, passes
+from surefoot.domain.verdicts import ConditionType, UnmetRequirement, Verdict, blocks, passes
 
 DEFAULT_EXPANSION_FACTOR = 3
 _BUILT = (FlagFormat.PERCENTAGE, FlagFormat.FLAGD)
@@ -29,7 +29,7 @@ _ROUNDING = 1e-9
 """A factor such as 1.1 is not exact in binary; percentages are whole numbers."""
 
 
-def plan_faults(snapshot: Snapshot) -> tuple[Missing, ...]:
+def plan_faults(snapshot: Snapshot) -> tuple[UnmetRequirement, ...]:
     """Everything that is wrong with the plan, target included. Empty for a valid plan."""
     spec = snapshot.rollout.spec
     return (
@@ -66,12 +66,12 @@ def valid_triggers(snapshot: Snapshot) -> tuple[Trigger, ...]:
     )
 
 
-def _target_faults(snapshot: Snapshot) -> Iterable[Missing]:
+def _target_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     rollout, found = snapshot.rollout, snapshot.config_map
     name = rollout.spec.target.config_map_name
     rival = _stronger_claim(snapshot)
     if rival is not None:
-        yield Missing(
+        yield UnmetRequirement(
             "ConfigMapClaimed",
             f"ConfigMap {name} is moved by Rollout {rival}; name another ConfigMap, or delete one "
             "of the two Rollouts",
@@ -80,7 +80,7 @@ def _target_faults(snapshot: Snapshot) -> Iterable[Missing]:
     if rollout.status.committed is not None or found is None or belongs_to(found, rollout):
         return
     if not is_offered(found, rollout):
-        yield Missing(
+        yield UnmetRequirement(
             "ConfigMapExists",
             f"ConfigMap {name} exists and is not this Rollout's; to take it over without moving "
             "anybody, annotate it",
@@ -90,7 +90,7 @@ def _target_faults(snapshot: Snapshot) -> Iterable[Missing]:
         return
     offered = adoption(found, rollout)
     if offered.percent is None:
-        yield Missing(offered.reason, offered.message)
+        yield UnmetRequirement(offered.reason, offered.message)
 
 
 def _stronger_claim(snapshot: Snapshot) -> str | None:
@@ -112,7 +112,7 @@ def _stronger_claim(snapshot: Snapshot) -> str | None:
     )
 
 
-def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
+def _not_built(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     """Parts of the contract that this version does not have yet: refused, never ignored."""
     asked = {
         f"target.format {spec.target.format.value}": spec.target.format not in _BUILT,
@@ -120,26 +120,26 @@ def _not_built(spec: RolloutSpec) -> Iterable[Missing]:
     }
     for what, is_asked in asked.items():
         if is_asked:
-            yield Missing(
+            yield UnmetRequirement(
                 "NotSupported",
                 f"this version does not support {what} yet; remove it, or wait for a version that "
                 "does",
             )
 
 
-def _step_faults(snapshot: Snapshot) -> Iterable[Missing]:
+def _step_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     status, spec = snapshot.rollout.status, snapshot.rollout.spec
     current = status.percent
     if current is not None and current not in allowed_percents(spec):
         percents = ", ".join(str(step.percent) for step in spec.steps)
-        yield Missing(
+        yield UnmetRequirement(
             "CurrentStepRemoved",
             f"the flag stands at {current} %, which the plan no longer has ({percents}); put the "
             f"step with percent {current} back",
         )
 
 
-def _metric_faults(snapshot: Snapshot) -> Iterable[Missing]:
+def _metric_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     spec = snapshot.rollout.spec
     for metric in spec.metrics:
         fault = metric_fault(snapshot, metric.name)
@@ -147,42 +147,42 @@ def _metric_faults(snapshot: Snapshot) -> Iterable[Missing]:
             yield fault
 
 
-def metric_fault(snapshot: Snapshot, name: str) -> Missing | None:
+def metric_fault(snapshot: Snapshot, name: str) -> UnmetRequirement | None:
     """Why a metric of the plan can not be asked; None if it can, or if the plan has no such."""
     metric = next((m for m in snapshot.rollout.spec.metrics if m.name == name), None)
     if metric is None:
         return None
     if metric.provider not in snapshot.providers:
         known = ", ".join(sorted(snapshot.providers)) or "none"
-        return Missing(
+        return UnmetRequirement(
             "UnknownProvider",
             f"metric {name} names the provider {metric.provider}, which is not configured for this "
             f"namespace; configured: {known}",
         )
     facts = snapshot.queries.get(name)
     if facts is not None and facts.fault is not None:
-        return Missing("InvalidQuery", f"metric {name}: {facts.fault}")
+        return UnmetRequirement("InvalidQuery", f"metric {name}: {facts.fault}")
     return None
 
 
-def _unknown_metric(spec: RolloutSpec, what: str, name: str) -> Iterable[Missing]:
+def _unknown_metric(spec: RolloutSpec, what: str, name: str) -> Iterable[UnmetRequirement]:
     known = [metric.name for metric in spec.metrics]
     if name not in known:
-        yield Missing(
+        yield UnmetRequirement(
             "UnknownMetric",
             f"{what} uses the metric {name}, which the plan does not define; defined: "
             f"{', '.join(known) or 'none'}",
         )
 
 
-def trigger_faults(snapshot: Snapshot, trigger: Trigger) -> tuple[Missing, ...]:
+def trigger_faults(snapshot: Snapshot, trigger: Trigger) -> tuple[UnmetRequirement, ...]:
     """What is wrong with one trigger by itself."""
     spec = snapshot.rollout.spec
     faults = list(_unknown_metric(spec, f"trigger {trigger.name}", trigger.metric or trigger.name))
     if isinstance(trigger.to, int) and trigger.to not in allowed_percents(spec):
         percents = ", ".join(str(step.percent) for step in spec.steps)
         faults.append(
-            Missing(
+            UnmetRequirement(
                 "TriggerTargetNotAStep",
                 f"trigger {trigger.name} goes to {trigger.to} %, which is no step of the plan; "
                 f"name 0 or one of {percents}",
@@ -191,24 +191,24 @@ def trigger_faults(snapshot: Snapshot, trigger: Trigger) -> tuple[Missing, ...]:
     return tuple(faults)
 
 
-def _baseline_faults(spec: RolloutSpec) -> Iterable[Missing]:
+def _baseline_faults(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     records = any(hold_of(spec, index).baseline > ZERO for index in range(len(spec.steps)))
     if records and not spec.metrics:
-        yield Missing(
+        yield UnmetRequirement(
             "NothingToRecord",
             "hold.baseline records the metrics of the plan, and it has none; add metrics, or "
             "remove hold.baseline",
         )
     for gate in spec.gates:
         if gate.of is not None and gate.relative_to is not None:
-            yield Missing(
+            yield UnmetRequirement(
                 "GroupIsRelative",
                 f"gate {gate.name} is a group, which has no bound of its own; give relativeTo to "
                 "the conditions in its of",
             )
 
 
-def _gate_faults(spec: RolloutSpec) -> Iterable[Missing]:
+def _gate_faults(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     for gate in spec.gates:
         for part in gate.of if gate.of is not None else (gate,):
             yield from _unknown_metric(spec, f"gate {gate.name}", part.metric or part.name)
@@ -218,14 +218,14 @@ def _gate_faults(spec: RolloutSpec) -> Iterable[Missing]:
     for where, hold in holds:
         for name in (hold.gates or ()) if hold else ():
             if name not in known:
-                yield Missing(
+                yield UnmetRequirement(
                     "UnknownGate",
                     f"{where} names the gate {name}, which the plan does not define; defined: "
                     f"{', '.join(sorted(known)) or 'none'}",
                 )
 
 
-def _checkpoint_faults(spec: RolloutSpec) -> Iterable[Missing]:
+def _checkpoint_faults(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     own = [
         (step.percent, plan)
         for step in spec.steps
@@ -234,7 +234,7 @@ def _checkpoint_faults(spec: RolloutSpec) -> Iterable[Missing]:
     first_at: dict[str, int] = {}
     for percent, plan in own:
         if plan.name in first_at:
-            yield Missing(
+            yield UnmetRequirement(
                 "DuplicateCheckpoint",
                 f"checkpoint {plan.name} is at {first_at[plan.name]} % and again at {percent} %; "
                 "names must be unique in the plan",
@@ -247,14 +247,14 @@ def _checkpoint_faults(spec: RolloutSpec) -> Iterable[Missing]:
         for plan in here:
             for name in plan.after:
                 if name not in known:
-                    yield Missing(
+                    yield UnmetRequirement(
                         "UnknownCheckpoint",
                         f"checkpoint {plan.name} follows {name}, which is no checkpoint of "
                         f"{step.percent} % or an earlier step",
                     )
         cycle = _cycle(here)
         if cycle:
-            yield Missing(
+            yield UnmetRequirement(
                 "CheckpointCycle",
                 f"checkpoints wait for each other: {' after '.join(cycle)}; remove one `after`",
             )
@@ -284,7 +284,7 @@ def judge_expansion(spec: RolloutSpec) -> Verdict:
         else float(DEFAULT_EXPANSION_FACTOR)
     )
     too_large = [
-        Missing(
+        UnmetRequirement(
             "ExpansionTooLarge",
             f"{low.percent} % to {high.percent} % is {high.percent / low.percent:.2g} times as "
             f"much, more than limits.maxExpansionFactor {limit:g}; add a step between, or raise "
@@ -294,7 +294,9 @@ def judge_expansion(spec: RolloutSpec) -> Verdict:
         if low.percent > 0 and high.percent > low.percent * limit + _ROUNDING
     ]
     if too_large:
-        return blocks(Aspect.WITHIN_EXPANSION_LIMIT, *too_large)
+        return blocks(ConditionType.WITHIN_EXPANSION_LIMIT, *too_large)
     return passes(
-        Aspect.WITHIN_EXPANSION_LIMIT, "WithinLimit", f"no step grows more than {limit:g} times"
+        ConditionType.WITHIN_EXPANSION_LIMIT,
+        "WithinLimit",
+        f"no step grows more than {limit:g} times",
     )

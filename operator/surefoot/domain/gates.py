@@ -9,13 +9,20 @@ from datetime import datetime, timedelta
 from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, WindowEvidence
-from surefoot.domain.baseline import Yardstick, yardstick
+from surefoot.domain.baseline import ReferenceValue, reference_value
 from surefoot.domain.measurements import Outcome
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import HoldPolicy
 from surefoot.domain.triggers import unanswered
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 from surefoot.domain.windows import number_like, window_at, window_evidence
 
 
@@ -51,7 +58,7 @@ NOBODY_IS_IN = "NobodyIsIn"
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _GateContext:
     """What all gates of a step are judged by. ``by_default`` where it names none of them.
 
     ``status`` has the baselines that count.
@@ -64,7 +71,7 @@ class _Look:
     by_default: bool
 
     @property
-    def nobody_is_in(self) -> bool:
+    def is_at_zero_percent(self) -> bool:
         """At 0 % a gate that was not asked for by name is not held without data."""
         return self.snapshot.rollout.status.percent == 0 and self.by_default
 
@@ -96,12 +103,14 @@ def judge_gates(
     """Whether every gate of this step holds."""
     gates = gates_of(snapshot.rollout.spec, hold)
     if not gates:
-        return GatesJudgement(not_required(Aspect.GATES_HEALTHY))
-    look = _Look(snapshot, status, began, now, hold.gates is None)
+        return GatesJudgement(not_required(ConditionType.GATES_HEALTHY))
+    look = _GateContext(snapshot, status, began, now, hold.gates is None)
     verdicts = tuple(_judge_gate(look, gate) for gate in gates)
     if hold.warm_up and began is not None and now < began + hold.warm_up:
         left = in_words(began + hold.warm_up - now)
-        warming_up = blocks(Aspect.GATES_HEALTHY, Missing("WarmingUp", f"warms up for {left}"))
+        warming_up = blocks(
+            ConditionType.GATES_HEALTHY, UnmetRequirement("WarmingUp", f"warms up for {left}")
+        )
         return GatesJudgement(warming_up, tuple(_warming_up(gate, left) for gate in verdicts))
     return GatesJudgement(_all_together(verdicts), verdicts)
 
@@ -118,25 +127,25 @@ def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
         said = "; ".join(verdict.message for verdict in verdicts)
         none_counts = all(verdict.reason == NOT_REQUIRED for verdict in verdicts)
         reason = NOT_REQUIRED if none_counts else "GatesHold"
-        return passes(Aspect.GATES_HEALTHY, reason, said)
+        return passes(ConditionType.GATES_HEALTHY, reason, said)
     # What is known to be wrong is said before what is not known.
     failing.sort(key=lambda verdict: verdict.holds is None)
-    missing = [Missing(verdict.reason, f"gate {verdict.message}") for verdict in failing]
+    missing = [UnmetRequirement(verdict.reason, f"gate {verdict.message}") for verdict in failing]
     unknown = all(verdict.holds is None for verdict in failing)
-    return blocks(Aspect.GATES_HEALTHY, *missing, unknown=unknown)
+    return blocks(ConditionType.GATES_HEALTHY, *missing, unknown=unknown)
 
 
-def judge_gate(situation: Situation, gate: Gate) -> GateVerdict:
+def judge_gate(situation: State, gate: Gate) -> GateVerdict:
     """Whether one gate of the plan holds, asked for by its name, whatever this step needs."""
     began, now, warm_up = situation.began, situation.now, situation.hold.warm_up
     if began is not None and now < began + warm_up:
         left = in_words(began + warm_up - now)
         return GateVerdict(gate.name, False, "WarmingUp", f"{gate.name}: warms up for {left}", ())
-    look = _Look(situation.snapshot, situation.status, began, now, by_default=False)
+    look = _GateContext(situation.snapshot, situation.status, began, now, by_default=False)
     return _judge_gate(look, gate)
 
 
-def _judge_gate(look: _Look, gate: Gate) -> GateVerdict:
+def _judge_gate(look: _GateContext, gate: Gate) -> GateVerdict:
     if gate.of is None or gate.passing is None:
         return _judge_bound(look, gate, f"gate {gate.name}")
     parts = [_judge_bound(look, part, f"gate {gate.name}/{part.name}") for part in gate.of]
@@ -156,9 +165,9 @@ def _judge_gate(look: _Look, gate: Gate) -> GateVerdict:
     )
 
 
-def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateVerdict:
+def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -> GateVerdict:
     metric = gate.metric or gate.name
-    unit = yardstick(look.snapshot.rollout.spec, look.status, gate.relative_to, metric)
+    unit = reference_value(look.snapshot.rollout.spec, look.status, gate.relative_to, metric)
     if unit.unit is None:
         said = f"{gate.name}: {unit.said}"
         if not unit.is_required:
@@ -171,7 +180,7 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
     )
     if measurement is None or is_stale or measurement.outcome is not Outcome.VALUE:
         outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
-        if look.nobody_is_in and not is_stale and outcome in _NOBODY:
+        if look.is_at_zero_percent and not is_stale and outcome in _NOBODY:
             said = f"{gate.name}: nobody is in at 0 %"
             return GateVerdict(gate.name, True, NOBODY_IS_IN, said, ())
         reason = Outcome.STALE.value if is_stale else outcome
@@ -190,7 +199,7 @@ def _judge_bound(look: _Look, gate: Gate | GateCondition, used_by: str) -> GateV
         held = _held_so_far(window.start, measurement.end)
         message = f"{gate.name}: {_bounds(gate, unit)} for {held} of {gate.for_}"
         return GateVerdict(gate.name, False, "WindowNotFull", message, evidence)
-    if len(window.numbers) < window.expected and not look.nobody_is_in:
+    if len(window.numbers) < window.expected and not look.is_at_zero_percent:
         message = (
             f"{gate.name}: {len(window.numbers)} of {window.expected} points of the last "
             f"{gate.for_} have a value"
@@ -215,7 +224,7 @@ def _within(gate: Gate | GateCondition, value: float) -> bool:
     )
 
 
-def _bounds(gate: Gate | GateCondition, unit: Yardstick) -> str:
+def _bounds(gate: Gate | GateCondition, unit: ReferenceValue) -> str:
     bounds = []
     if gate.at_most is not None:
         bounds.append(f"at most {gate.at_most}")

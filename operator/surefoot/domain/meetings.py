@@ -12,9 +12,9 @@ from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
 from surefoot.domain.checkpoints import CheckpointView, judge_meeting, missing_of, opening_of
 from surefoot.domain.plan import OpenRequest
-from surefoot.domain.requests import Decided, decide_command, who
-from surefoot.domain.situation import Situation
-from surefoot.domain.verdicts import Missing
+from surefoot.domain.requests import ObservedDecision, decide_command, format_people
+from surefoot.domain.situation import State
+from surefoot.domain.verdicts import UnmetRequirement
 
 NAME = "conflict"
 _MOST_PEOPLE = 32
@@ -26,7 +26,7 @@ class Position:
     """What a role says: the GO that would count, and the NO-GO that stands, where there are any."""
 
     role: str
-    go: Decided | None
+    go: ObservedDecision | None
     no_go: PastDecision | None
     is_planned: bool = True
 
@@ -37,7 +37,7 @@ class Conflict:
 
     view: CheckpointView | None = None
     opens: tuple[OpenRequest, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[UnmetRequirement, ...] = ()
 
     def resolves(self, no_go: PastDecision) -> bool:
         """Whether the meeting has resolved this NO-GO, which must be older."""
@@ -48,7 +48,7 @@ class Conflict:
 
 
 def judge_conflict(
-    situation: Situation,
+    situation: State,
     policy: ApprovalsPolicy,
     positions: tuple[Position, ...],
     own: CheckpointView | None,
@@ -113,7 +113,7 @@ def _in_words(positions: Iterable[Position]) -> str:
     return "\n".join(lines)[:_LONGEST_EVIDENCE]
 
 
-def _missing(situation: Situation, view: CheckpointView) -> tuple[Missing, ...]:
+def _missing(situation: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
     """What the meeting waits for; a NO-GO of its chair is said of already."""
     if view.no_go is not None:
         return ()
@@ -121,20 +121,20 @@ def _missing(situation: Situation, view: CheckpointView) -> tuple[Missing, ...]:
         return _again(view)
     if view.decision is not None:
         return missing_of(situation, view)
-    chairs = who(view.plan.reporter.users, view.plan.reporter.groups)
+    chairs = format_people(view.plan.reporter.users, view.plan.reporter.groups)
     command = decide_command(view.request) if view.request is not None else None
     return (
-        Missing(
+        UnmetRequirement(
             "AwaitingMeeting", f"GO stands against NO-GO: {chairs} must hold a meeting", command
         ),
     )
 
 
-def _again(view: CheckpointView) -> tuple[Missing, ...]:
+def _again(view: CheckpointView) -> tuple[UnmetRequirement, ...]:
     if view.request is None or not view.is_go:
         return ()
     return (
-        Missing(
+        UnmetRequirement(
             "AwaitingMeeting",
             f"meeting {view.plan.name} was held before this NO-GO: it must decide again",
             decide_command(view.request),

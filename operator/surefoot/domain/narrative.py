@@ -21,42 +21,42 @@ from surefoot.domain.compliance import assess
 from surefoot.domain.escalation import escalated
 from surefoot.domain.gates import gates_of, longest_for
 from surefoot.domain.measurements import Measurement
-from surefoot.domain.requests import who
+from surefoot.domain.requests import format_people
 from surefoot.domain.review import Review
 from surefoot.domain.role_status import role_statuses
 from surefoot.domain.schedule import next_open
 from surefoot.domain.situation import planners
-from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, as_condition
+from surefoot.domain.verdicts import NEEDED_TO_START, ConditionType, as_condition
 from surefoot.domain.windows import number
 
 SETTLING = f"Trigger{TriggerState.SETTLING.value}"
 _HOLDING = (
-    Aspect.TRIGGERS_QUIET,
-    Aspect.TARGET_IN_SYNC,
-    Aspect.ADMISSION_ENFORCED,
-    Aspect.NOT_ROLLED_BACK,
-    Aspect.WITHIN_EXPANSION_LIMIT,
+    ConditionType.TRIGGERS_QUIET,
+    ConditionType.TARGET_IN_SYNC,
+    ConditionType.ADMISSION_ENFORCED,
+    ConditionType.NOT_ROLLED_BACK,
+    ConditionType.WITHIN_EXPANSION_LIMIT,
 )
 _BESIDE_THE_HOLD = (
-    Aspect.REHEARSAL_FRESH,
-    Aspect.WITHIN_SCHEDULE,
-    Aspect.DEPENDENCIES_MET,
-    Aspect.SCORECARD_PASSED,
+    ConditionType.REHEARSAL_FRESH,
+    ConditionType.WITHIN_SCHEDULE,
+    ConditionType.DEPENDENCIES_MET,
+    ConditionType.SCORECARD_PASSED,
 )
 """What may be in the way while the hold goes on: said with it, and a phase only once it is over."""
 _OF_THE_HOLD = frozenset(
     {
-        Aspect.SOAK_COMPLETE,
-        Aspect.BASELINE_RECORDED,
-        Aspect.CHECKPOINTS_PASSED,
-        Aspect.GATES_HEALTHY,
-        Aspect.COVERAGE_OBSERVED,
-        Aspect.APPROVED,
+        ConditionType.SOAK_COMPLETE,
+        ConditionType.BASELINE_RECORDED,
+        ConditionType.CHECKPOINTS_PASSED,
+        ConditionType.GATES_HEALTHY,
+        ConditionType.COVERAGE_OBSERVED,
+        ConditionType.APPROVED,
     }
 )
 
 
-def describe(review: Review, status: RolloutStatus) -> RolloutStatus:
+def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     """The status with everything that follows from the review."""
     situation, now = review.situation, review.situation.now
     phase = phase_of(review, status)
@@ -92,19 +92,19 @@ def cut(text: str, length: int = 2048) -> str:
 def phase_of(review: Review, status: RolloutStatus) -> Phase:
     """The one word for where it stands; the first that applies."""
     for phase, applies in (
-        (Phase.INVALID, not review.holds(Aspect.PLAN_VALID)),
+        (Phase.INVALID, not review.holds(ConditionType.PLAN_VALID)),
         (Phase.ROLLING_BACK, _is_rolling_back(status)),
         (Phase.ROLLED_BACK, status.rolled_back),
         (Phase.COMPLETED, status.completed_at is not None),
-        (Phase.PAUSED, not review.holds(Aspect.NOT_PAUSED)),
+        (Phase.PAUSED, not review.holds(ConditionType.NOT_PAUSED)),
         (Phase.PENDING, not review.situation.has_started),
         (Phase.HOLDING, _holds_back(review)),
-        (Phase.SOAKING, not review.holds(Aspect.SOAK_COMPLETE)),
-        (Phase.SOAKING, not review.holds(Aspect.BASELINE_RECORDED)),
-        (Phase.HOLDING, not review.holds(Aspect.GATES_HEALTHY)),
-        (Phase.HOLDING, not review.holds(Aspect.COVERAGE_OBSERVED)),
-        (Phase.AWAITING_CHECKPOINT, not review.holds(Aspect.CHECKPOINTS_PASSED)),
-        (Phase.AWAITING_APPROVAL, not review.holds(Aspect.APPROVED)),
+        (Phase.SOAKING, not review.holds(ConditionType.SOAK_COMPLETE)),
+        (Phase.SOAKING, not review.holds(ConditionType.BASELINE_RECORDED)),
+        (Phase.HOLDING, not review.holds(ConditionType.GATES_HEALTHY)),
+        (Phase.HOLDING, not review.holds(ConditionType.COVERAGE_OBSERVED)),
+        (Phase.AWAITING_CHECKPOINT, not review.holds(ConditionType.CHECKPOINTS_PASSED)),
+        (Phase.AWAITING_APPROVAL, not review.holds(ConditionType.APPROVED)),
         (Phase.HOLDING, not all(map(review.holds, _BESIDE_THE_HOLD))),
     ):
         if applies:
@@ -120,13 +120,15 @@ def _holds_back(review: Review) -> bool:
     """Whether something holds that is neither a clock, nor a gate, nor a person."""
     if _only_settles(review):
         return False
-    return not all(review.holds(aspect) for aspect in _HOLDING)
+    return not all(review.holds(condition) for condition in _HOLDING)
 
 
 def _only_settles(review: Review) -> bool:
     """Whether triggers wait for data that can speak of this step, and nothing is wrong with it."""
-    return review.verdict(Aspect.TRIGGERS_QUIET).reason == SETTLING and all(
-        review.holds(aspect) for aspect in _HOLDING if aspect is not Aspect.TRIGGERS_QUIET
+    return review.verdict(ConditionType.TRIGGERS_QUIET).reason == SETTLING and all(
+        review.holds(condition)
+        for condition in _HOLDING
+        if condition is not ConditionType.TRIGGERS_QUIET
     )
 
 
@@ -139,17 +141,17 @@ def _progress(review: Review) -> str:
 def blockers(review: Review) -> tuple[Blocker, ...]:
     """Everything that is missing now: nothing that could not be mended yet."""
     if review.status.completed_at is not None:
-        aspects = {Aspect.PLAN_VALID, Aspect.TARGET_IN_SYNC}
+        conditions = {ConditionType.PLAN_VALID, ConditionType.TARGET_IN_SYNC}
     elif review.situation.asks_people:
-        aspects = set(Aspect)
+        conditions = set(ConditionType)
     else:
-        aspects = {*NEEDED_TO_START, Aspect.TRIGGERS_QUIET}
+        conditions = {*NEEDED_TO_START, ConditionType.TRIGGERS_QUIET}
         if not review.situation.has_started and not review.firing:
-            aspects.remove(Aspect.TRIGGERS_QUIET)
+            conditions.remove(ConditionType.TRIGGERS_QUIET)
     return tuple(
         blocker
         for verdict in review.verdicts
-        if verdict.aspect in aspects
+        if verdict.condition in conditions
         for blocker in verdict.blockers()
     )[:96]
 
@@ -183,20 +185,20 @@ def _obstacles_clocks_and_people(review: Review) -> str:
 
 def _clocks_and_gates(review: Review) -> str:
     parts = []
-    if review.soak is not None and not review.holds(Aspect.SOAK_COMPLETE):
+    if review.soak is not None and not review.holds(ConditionType.SOAK_COMPLETE):
         parts.append(f"soak {in_words(review.soak.left)} left")
-    quiet = review.verdict(Aspect.TRIGGERS_QUIET)
+    quiet = review.verdict(ConditionType.TRIGGERS_QUIET)
     if quiet.reason == SETTLING and not parts:
         parts.append(quiet.message)
     parts += [
         missing.message
-        for aspect in (
-            Aspect.BASELINE_RECORDED,
-            Aspect.GATES_HEALTHY,
-            Aspect.COVERAGE_OBSERVED,
+        for condition in (
+            ConditionType.BASELINE_RECORDED,
+            ConditionType.GATES_HEALTHY,
+            ConditionType.COVERAGE_OBSERVED,
             *_BESIDE_THE_HOLD,
         )
-        for missing in review.verdict(aspect).missing
+        for missing in review.verdict(condition).unmet
     ]
     return ", ".join(parts)
 
@@ -204,14 +206,14 @@ def _clocks_and_gates(review: Review) -> str:
 def _people(review: Review) -> list[str]:
     meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
     waits = [
-        f"{view.plan.name} ({who(people.users, people.groups)})"
+        f"{view.plan.name} ({format_people(people.users, people.groups)})"
         for view in (*review.checkpoints.views, *meeting)
         if not view.is_go
         for people in view.awaited
     ]
-    if not review.holds(Aspect.APPROVED):
+    if not review.holds(ConditionType.APPROVED):
         waits += [
-            f"{view.role.name} ({who(view.role.users, view.role.groups)})"
+            f"{view.role.name} ({format_people(view.role.users, view.role.groups)})"
             for view in review.approvals.views
             if not view.is_go
         ]
@@ -273,7 +275,7 @@ def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Co
     generation = review.situation.rollout.metadata.generation
     found = [
         as_condition(
-            verdict.aspect.value,
+            verdict.condition.value,
             status=verdict.status,
             reason=verdict.reason,
             message=verdict.message,
@@ -308,7 +310,7 @@ def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Co
 def is_stalled(review: Review, status: RolloutStatus) -> bool:
     """Whether only a person can help."""
     return (
-        not review.holds(Aspect.PLAN_VALID)
+        not review.holds(ConditionType.PLAN_VALID)
         or status.rolled_back
         or review.has_no_go
         or (status.drift is not None and status.drift.count > 0)

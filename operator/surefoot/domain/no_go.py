@@ -16,21 +16,21 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.domain.requests import (
-    Decided,
+    ObservedDecision,
     Request,
+    has_unverified_membership,
     is_eligible,
-    is_known_to_be_theirs,
-    is_merely_claimed_a_member,
+    is_signer_authenticated,
     signer,
 )
 from surefoot.domain.signing import signature_fault
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 
 Kind = TypeVar("Kind", Approval, Checkpoint)
 
 
-def standing_no_go(
-    situation: Situation, known: Iterable[tuple[Kind, Decided | None]]
+def active_no_go(
+    situation: State, known: Iterable[tuple[Kind, ObservedDecision | None]]
 ) -> tuple[Kind, PastDecision] | None:
     """The NO-GO that holds: the latest word of some signer, over all requests that are given."""
     words = [
@@ -46,7 +46,7 @@ def standing_no_go(
 
 
 def _last_words(
-    situation: Situation, request: Kind, decision: Decided
+    situation: State, request: Kind, decision: ObservedDecision
 ) -> dict[str, tuple[Kind, PastDecision]]:
     return {
         signer(entry): (request, entry)
@@ -57,7 +57,7 @@ def _last_words(
 
 
 def _is_taken_for_theirs(
-    situation: Situation, request: Request, decision: Decided, entry: PastDecision
+    situation: State, request: Request, decision: ObservedDecision, entry: PastDecision
 ) -> bool:
     """Whether a word is taken for its signer's: a NO-GO in doubt is, a GO in doubt is not."""
     if request.status.state is RequestState.USED:
@@ -67,21 +67,21 @@ def _is_taken_for_theirs(
     return entry.decision is Decision.NO_GO or _earlier_go_is_theirs(situation, request, entry)
 
 
-def _last_is_theirs(situation: Situation, request: Request, decision: Decided) -> bool:
+def _last_is_theirs(situation: State, request: Request, decision: ObservedDecision) -> bool:
     if isinstance(request, Approval) and not _is_borne_out(situation, request, decision):
         return False
     is_go = decision.decision is Decision.GO
-    return not is_go or is_known_to_be_theirs(situation, request, decision)
+    return not is_go or is_signer_authenticated(situation, request, decision)
 
 
-def _is_borne_out(situation: Situation, approval: Approval, decision: Decided) -> bool:
+def _is_borne_out(situation: State, approval: Approval, decision: ObservedDecision) -> bool:
     """Whether nothing is wrong with the detached signature, at the time at which it was given."""
     fact = situation.snapshot.signatures.get(approval.metadata.uid)
     fault = signature_fault(approval, fact, decision.at)
-    return fault is None and not is_merely_claimed_a_member(situation, approval, decision)
+    return fault is None and not has_unverified_membership(situation, approval, decision)
 
 
-def _earlier_go_is_theirs(situation: Situation, request: Request, entry: PastDecision) -> bool:
+def _earlier_go_is_theirs(situation: State, request: Request, entry: PastDecision) -> bool:
     """Whether a GO that was replaced since is its signer's: its signature is no longer there."""
     needed = isinstance(request, Approval) and request.spec.request.signing is Signing.REQUIRED
     return not needed and (entry.verified or not situation.verified)

@@ -19,7 +19,7 @@ from surefoot.domain.separation import Reporters, is_a_report_on, kept_from
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class SigningConstraints:
     """What keeps people from signing.
 
     ``planning`` asked for the rollout or wrote its plan, in lower case, and ``reporters`` have
@@ -33,15 +33,15 @@ class Bars:
     signers: frozenset[str] | None
 
 
-def obstacles(policy: ApprovalsPolicy, bars: Bars) -> tuple[str, ...]:
+def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) -> tuple[str, ...]:
     """Why the step can not be approved under this plan, in words; empty where it may be."""
-    able = {role.name: _able(policy, role, bars) for role in policy.roles if not role.groups}
+    able = {role.name: _able(policy, role, constraints) for role in policy.roles if not role.groups}
     crowded = _crowded({name: people for name, people in able.items() if people})
     by_nobody = [role for role in policy.roles if not role.groups and not able[role.name]]
     possible = len(policy.roles) - len(by_nobody) - len(crowded)
     if possible >= (policy.quorum or len(policy.roles)):
         return ()
-    found = [_by_nobody(policy, role, bars) for role in by_nobody]
+    found = [_by_nobody(policy, role, constraints) for role in by_nobody]
     found += [_too_few(roles, people) for roles, people in crowded]
     if policy.quorum is not None:
         found.append(
@@ -51,35 +51,41 @@ def obstacles(policy: ApprovalsPolicy, bars: Bars) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _able(policy: ApprovalsPolicy, role: Role, bars: Bars) -> frozenset[str]:
+def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> frozenset[str]:
     """The named users who can sign for a role, in lower case: such names are one person."""
-    return frozenset(user.lower() for user in role.users if _bar(policy, role, user, bars) is None)
+    return frozenset(
+        user.lower() for user in role.users if _bar(policy, role, user, constraints) is None
+    )
 
 
-def _bar(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> str | None:
+def _bar(
+    policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
+) -> str | None:
     """Why a named user can not sign for a role; None where they can."""
     if not is_persons_name(user):
         return f"{user!a} is not a person's name"
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
-        if user.lower() in bars.planning:
+        if user.lower() in constraints.planning:
             return f"{user} requested this rollout or its attempt, or wrote its plan"
-        reported = _report_of(policy, role, user, bars)
+        reported = _report_of(policy, role, user, constraints)
         if reported is not None:
             return reported
     is_signed = role.signing is Signing.REQUIRED
-    if is_signed and bars.signers is not None and user not in bars.signers:
+    if is_signed and constraints.signers is not None and user not in constraints.signers:
         return f"{user} has no key among the allowed signers"
     return None
 
 
-def _report_of(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> str | None:
+def _report_of(
+    policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
+) -> str | None:
     """The report that is this user's: given already, or nobody else's to give."""
-    if user.lower() in kept_from(policy, role, bars.reporters):
+    if user.lower() in kept_from(policy, role, constraints.reporters):
         return f"{user} reported on this step"
     theirs = next(
         (
             plan.name
-            for plan in bars.checkpoints
+            for plan in constraints.checkpoints
             if is_a_report_on(plan.type, role)
             and not plan.reporter.groups
             and {name.lower() for name in plan.reporter.users} == {user.lower()}
@@ -89,8 +95,8 @@ def _report_of(policy: ApprovalsPolicy, role: Role, user: str, bars: Bars) -> st
     return None if theirs is None else f"{user} is the only one to report on {theirs}"
 
 
-def _by_nobody(policy: ApprovalsPolicy, role: Role, bars: Bars) -> str:
-    why = [_bar(policy, role, user, bars) for user in role.users]
+def _by_nobody(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> str:
+    why = [_bar(policy, role, user, constraints) for user in role.users]
     said = "; ".join(reason for reason in why if reason is not None)
     return f"nobody can sign for {role.name}: {said}"
 

@@ -9,16 +9,16 @@ from datetime import datetime
 from surefoot.api.v1alpha1.approval import Approval, Decision, PastDecision, Signing
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
 from surefoot.domain.acknowledgements import Party
-from surefoot.domain.no_go import standing_no_go
-from surefoot.domain.requests import Decided, decided, is_eligible
-from surefoot.domain.situation import Situation
-from surefoot.domain.stretches import is_on_the_way
+from surefoot.domain.no_go import active_no_go
+from surefoot.domain.requests import ObservedDecision, current_decision, is_eligible
+from surefoot.domain.situation import State
+from surefoot.domain.stretches import overlaps_next_step
 
-_Known = list[tuple[Approval, Decided | None]]
+_Known = list[tuple[Approval, ObservedDecision | None]]
 
 
 def parties(
-    situation: Situation, meeting: Checkpoint, outcome: Decided | None
+    situation: State, meeting: Checkpoint, outcome: ObservedDecision | None
 ) -> tuple[Party, ...]:
     """Who must acknowledge the GO of a meeting: a party for each role."""
     is_meeting = meeting.spec.request.type is CheckpointType.DECISION_MEETING
@@ -26,8 +26,8 @@ def parties(
         return ()
     by_role: dict[str, _Known] = {}
     for approval in situation.snapshot.approvals:
-        if is_on_the_way(situation, approval):
-            pair = (approval, decided(situation, approval))
+        if overlaps_next_step(situation, approval):
+            pair = (approval, current_decision(situation, approval))
             by_role.setdefault(approval.spec.request.role, []).append(pair)
     return tuple(
         _party(situation, role, known, outcome)
@@ -36,9 +36,9 @@ def parties(
     )
 
 
-def _had_decided(situation: Situation, known: _Known, moment: datetime) -> bool:
+def _had_decided(situation: State, known: _Known, moment: datetime) -> bool:
     """Whether the role had said anything that could count, or a NO-GO of whenever stood."""
-    no_go = standing_no_go(situation, known)
+    no_go = active_no_go(situation, known)
     if no_go is not None and no_go[1].seen_at < moment:
         return True
     return any(
@@ -49,18 +49,18 @@ def _had_decided(situation: Situation, known: _Known, moment: datetime) -> bool:
     )
 
 
-def _is_of_now(situation: Situation, approval: Approval) -> bool:
+def _is_of_now(situation: State, approval: Approval) -> bool:
     asked = approval.spec.request
     return (asked.plan_hash, asked.attempt) == (situation.plan_hash, situation.attempt)
 
 
-def _words(approval: Approval, decision: Decided | None) -> list[PastDecision]:
+def _words(approval: Approval, decision: ObservedDecision | None) -> list[PastDecision]:
     """What was said by people who were asked."""
     history = decision.history if decision is not None else ()
     return [entry for entry in history if is_eligible(approval, entry.by)]
 
 
-def _party(situation: Situation, role: str, known: _Known, outcome: Decided) -> Party:
+def _party(situation: State, role: str, known: _Known, outcome: ObservedDecision) -> Party:
     policy = situation.hold.approvals
     planned = next((each for each in policy.roles if each.name == role), None) if policy else None
     asked = planned or known[-1][0].spec.request
@@ -72,8 +72,8 @@ def _party(situation: Situation, role: str, known: _Known, outcome: Decided) -> 
     )
 
 
-def _excluded(situation: Situation, known: _Known, outcome: Decided) -> frozenset[str]:
-    no_go = standing_no_go(situation, known)
+def _excluded(situation: State, known: _Known, outcome: ObservedDecision) -> frozenset[str]:
+    no_go = active_no_go(situation, known)
     if no_go is None:
         return frozenset()
     agreed = {

@@ -24,7 +24,7 @@ _MOST_POINTS = 10_000
 """What a provider answers at once: where samples are rare, a baseline looks back no further."""
 
 
-def questions(rollout: Rollout, now: datetime, interval: timedelta) -> dict[str, RangeQuery]:
+def metric_queries(rollout: Rollout, now: datetime, interval: timedelta) -> dict[str, RangeQuery]:
     """One question for each metric that something uses, by metric name, and those for baselines.
 
     All end at a point of a grid that does not depend on the Rollout, so that those who ask the same

@@ -19,18 +19,18 @@ from surefoot.domain.conditions import ConditionsView
 from surefoot.domain.plan import RecordRequest
 from surefoot.domain.requests import (
     FINAL,
-    Decided,
+    ObservedDecision,
     Request,
     counts_for_nothing,
-    decided,
+    current_decision,
     may_be_recorded,
     state_of,
 )
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 
 
 def records(
-    situation: Situation,
+    situation: State,
     checkpoints: Iterable[CheckpointView],
     roles: Iterable[RoleView],
 ) -> tuple[RecordRequest, ...]:
@@ -67,7 +67,7 @@ def records(
     return tuple(found)
 
 
-def _conditions_by_report(situation: Situation) -> dict[str, ConditionsView]:
+def _conditions_by_report(situation: State) -> dict[str, ConditionsView]:
     """The conditions that somebody reports on, by the report's UID: of all GOs not taken back."""
     requests: tuple[Request, ...] = (
         *situation.snapshot.approvals,
@@ -82,7 +82,7 @@ def _conditions_by_report(situation: Situation) -> dict[str, ConditionsView]:
 
 
 def _record(
-    situation: Situation, request: Request, status: CheckpointStatus | ApprovalStatus
+    situation: State, request: Request, status: CheckpointStatus | ApprovalStatus
 ) -> tuple[RecordRequest, ...]:
     if status == request.status or not may_be_recorded(situation, request):
         return ()
@@ -104,7 +104,7 @@ def _used(status: RolloutStatus) -> _Used:
 
 
 def _approval_status(
-    situation: Situation,
+    situation: State,
     approval: Approval,
     view: RoleView | AcknowledgementView | None,
     used: _Used,
@@ -121,7 +121,7 @@ def _approval_status(
 
 
 def _checkpoint_status(
-    situation: Situation,
+    situation: State,
     checkpoint: Checkpoint,
     view: CheckpointView | ConditionsView | None,
     used: _Used,
@@ -147,10 +147,10 @@ def _checkpoint_status(
 
 
 def _changes(
-    situation: Situation, request: Request, current: dict[str, object] | None, used: _Used
+    situation: State, request: Request, current: dict[str, object] | None, used: _Used
 ) -> dict[str, object]:
     """What the status must say: ``current`` is None for a request that no longer counts."""
-    known = decided(situation, request)
+    known = current_decision(situation, request)
     common = _common(situation, request, known)
     if request.metadata.uid in used:
         transition, generation = used[request.metadata.uid]
@@ -174,7 +174,9 @@ def _changes(
     return {**common, **current}
 
 
-def _common(situation: Situation, request: Request, known: Decided | None) -> dict[str, object]:
+def _common(
+    situation: State, request: Request, known: ObservedDecision | None
+) -> dict[str, object]:
     """What is kept of every decision, also of one that does not count."""
     decided_at: datetime | None = known.at if known else None
     return {
@@ -185,7 +187,7 @@ def _common(situation: Situation, request: Request, known: Decided | None) -> di
     }
 
 
-def _why_void(situation: Situation, request: Request) -> str:
+def _why_void(situation: State, request: Request) -> str:
     """Why a request is no longer the one that counts."""
     asked = request.spec.request
     if isinstance(asked, CheckpointRequest) and asked.conditions_of is not None:
@@ -194,7 +196,7 @@ def _why_void(situation: Situation, request: Request) -> str:
     latest = situation.status.approval_dry_run
     if run is not None and latest is not None and run != latest.run:
         return f"dry run {latest.run} was asked for"
-    over = situation.why_over(attempt=asked.attempt, plan_hash=asked.plan_hash)
+    over = situation.superseded_reason(attempt=asked.attempt, plan_hash=asked.plan_hash)
     if over is not None:
         return over
     percent = asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent

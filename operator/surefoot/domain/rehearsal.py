@@ -12,10 +12,17 @@ from surefoot.api.v1alpha1.durations import in_words, parse_duration
 from surefoot.api.v1alpha1.rollout import Rehearsal, RehearsalMode, RolloutSpec, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus, RolloutStatus
 from surefoot.domain.plan import Rehearse
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.steps import ZERO, previous_percent
 from surefoot.domain.triggers import target_of
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 BUDGET = timedelta(minutes=2)
 """A rollback that takes longer has failed."""
@@ -42,28 +49,28 @@ def recorded(status: RolloutStatus, rehearsed: RehearsalStatus | None) -> Rollou
     return status.model_copy(update={"rehearsal": rehearsed})
 
 
-def judge_rehearsal(situation: Situation, *, obstacle: str | None) -> RehearsalJudgement:
+def judge_rehearsal(situation: State, *, obstacle: str | None) -> RehearsalJudgement:
     """``obstacle`` says why nothing may be rehearsed now: a pause, a halt, an invalid plan."""
     plan = situation.rollout.spec.rehearsal
     if plan is None:
-        return RehearsalJudgement(not_required(Aspect.REHEARSAL_FRESH), None)
+        return RehearsalJudgement(not_required(ConditionType.REHEARSAL_FRESH), None)
     due = _due(situation, plan)
     waits = obstacle if due is not None else None
     verdict = _judge(situation, plan, due, waits)
     return RehearsalJudgement(verdict, due if waits is None else None)
 
 
-def rehearsal_faults(spec: RolloutSpec) -> Iterable[Missing]:
+def rehearsal_faults(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     """What is wrong with what a plan asks for."""
     if spec.rehearsal is not None and parse_duration(spec.rehearsal.max_age) <= ZERO:
-        yield Missing(
+        yield UnmetRequirement(
             "RehearsalNeverFresh",
             f"rehearsal.maxAge is {spec.rehearsal.max_age}, so that no rehearsal would ever count; "
             "give how long one does, such as 7d",
         )
 
 
-def next_moment(situation: Situation) -> datetime | None:
+def next_moment(situation: State) -> datetime | None:
     """When the last rehearsal next stops counting, or is to be run again."""
     plan, last = situation.rollout.spec.rehearsal, situation.status.rehearsal
     if plan is None or last is None:
@@ -74,47 +81,45 @@ def next_moment(situation: Situation) -> datetime | None:
     return min((moment for moment in moments if moment > situation.now), default=None)
 
 
-def _judge(
-    situation: Situation, plan: Rehearsal, due: Rehearse | None, waits: str | None
-) -> Verdict:
+def _judge(situation: State, plan: Rehearsal, due: Rehearse | None, waits: str | None) -> Verdict:
     last, max_age = situation.status.rehearsal, _max_age(plan)
     waiting = f"; run {due.run} waits: {waits}" if due is not None and waits is not None else ""
     if situation.has_started and (situation.is_complete or situation.next_index is None):
         message = f"no step is ahead that a rehearsal would have to come before{waiting}"
-        return passes(Aspect.REHEARSAL_FRESH, "NothingAhead", message)
+        return passes(ConditionType.REHEARSAL_FRESH, "NothingAhead", message)
     missing = _why_none_counts(situation, last, max_age)
     if missing is None and last is not None:
         until = f"{last.at + max_age:%Y-%m-%d %H:%M UTC}"
         message = f"run {last.run} passed in {last.took} and counts until {until}{waiting}"
-        return passes(Aspect.REHEARSAL_FRESH, "Fresh", message)
+        return passes(ConditionType.REHEARSAL_FRESH, "Fresh", message)
     said = "" if missing is None else missing.message
     if due is not None and waits is not None:
-        missing = Missing("RehearsalWaits", f"{said}{waiting}")
+        missing = UnmetRequirement("RehearsalWaits", f"{said}{waiting}")
     elif due is not None:
-        missing = Missing("Rehearsing", f"{said}; run {due.run} is under way")
-    return blocks(Aspect.REHEARSAL_FRESH, missing or Missing("NotRehearsed", said))
+        missing = UnmetRequirement("Rehearsing", f"{said}; run {due.run} is under way")
+    return blocks(ConditionType.REHEARSAL_FRESH, missing or UnmetRequirement("NotRehearsed", said))
 
 
 def _why_none_counts(
-    situation: Situation, last: RehearsalStatus | None, max_age: timedelta
-) -> Missing | None:
+    situation: State, last: RehearsalStatus | None, max_age: timedelta
+) -> UnmetRequirement | None:
     """What is missing for the last rehearsal to count; None where it does."""
     command = _command(situation)
     if last is None:
-        return Missing("NotRehearsed", "no rollback was rehearsed yet", command)
+        return UnmetRequirement("NotRehearsed", "no rollback was rehearsed yet", command)
     if last.outcome != PASSED:
         message = f"rehearsal run {last.run} failed: {last.message}"
-        return Missing("RehearsalFailed", message, command)
+        return UnmetRequirement("RehearsalFailed", message, command)
     if not _is_of_this_plan(situation, last):
         message = f"rehearsal run {last.run} was for another plan or attempt"
-        return Missing("RehearsalOutdated", message, command)
+        return UnmetRequirement("RehearsalOutdated", message, command)
     if situation.latest_now - last.at >= max_age:
         message = f"rehearsal run {last.run} is older than {in_words(max_age)}"
-        return Missing("RehearsalExpired", message, command)
+        return UnmetRequirement("RehearsalExpired", message, command)
     return None
 
 
-def _command(situation: Situation) -> str:
+def _command(situation: State) -> str:
     metadata = situation.rollout.metadata
     run = _last_run(situation) + 1
     return (
@@ -123,11 +128,11 @@ def _command(situation: Situation) -> str:
     )
 
 
-def _is_of_this_plan(situation: Situation, last: RehearsalStatus) -> bool:
+def _is_of_this_plan(situation: State, last: RehearsalStatus) -> bool:
     return (last.plan_hash, last.attempt) == (situation.plan_hash, situation.attempt)
 
 
-def _due(situation: Situation, plan: Rehearsal) -> Rehearse | None:
+def _due(situation: State, plan: Rehearsal) -> Rehearse | None:
     """What is to be rehearsed: what a person asks for, or what the operator keeps fresh."""
     percent = situation.percent
     if percent is None:
@@ -149,7 +154,7 @@ def _due(situation: Situation, plan: Rehearsal) -> Rehearse | None:
     )
 
 
-def _last_run(situation: Situation) -> int:
+def _last_run(situation: State) -> int:
     last = situation.status.rehearsal
     return 0 if last is None else last.run
 
@@ -164,7 +169,7 @@ def _where_a_rollback_goes(spec: RolloutSpec, percent: int) -> int:
     return min(targets, default=previous_percent(spec, percent))
 
 
-def _is_to_be_renewed(situation: Situation, plan: Rehearsal, leaves: int) -> bool:
+def _is_to_be_renewed(situation: State, plan: Rehearsal, leaves: int) -> bool:
     """Whether the operator runs one by itself: before a step that is ahead, none is as good."""
     if not situation.asks_people or situation.next_index is None:
         return False

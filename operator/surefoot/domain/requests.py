@@ -22,7 +22,7 @@ from surefoot.api.v1alpha1.approval import (
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
 from surefoot.api.v1alpha1.meta import GROUP, SIGNER_PATTERN, DecisionReference
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.snapshot import Admission
 
 Request = Approval | Checkpoint
@@ -36,7 +36,7 @@ GIVEN_WITHOUT_ADMISSION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class ObservedDecision:
     """The decision that a request carries now, and since when the operator knows it.
 
     ``history`` is every decision seen, this one included.
@@ -59,7 +59,7 @@ class Decided:
         return self.history[-1].verified
 
 
-def decided(situation: Situation, request: Request) -> Decided | None:
+def current_decision(situation: State, request: Request) -> ObservedDecision | None:
     """The decision on a request, or None while there is none."""
     spec = request.spec
     if spec.decision is None or spec.decided_by is None:
@@ -76,7 +76,7 @@ def decided(situation: Situation, request: Request) -> Decided | None:
             seen_at=_first_seen(situation, request),
         )
         history = _bounded((*history, entry))
-    return Decided(spec.decision, by, reason, history[-1].seen_at, history)
+    return ObservedDecision(spec.decision, by, reason, history[-1].seen_at, history)
 
 
 def is_recorded(request: Request) -> bool:
@@ -92,7 +92,7 @@ def is_recorded(request: Request) -> bool:
     return (last.decision, last.by, last.generation) == carried
 
 
-def may_be_recorded(situation: Situation, request: Request) -> bool:
+def may_be_recorded(situation: State, request: Request) -> bool:
     """Whether it can be said who decided: not while nobody knows whether admission is enforced."""
     is_new = request.spec.decision is not None and not is_recorded(request)
     return not is_new or situation.snapshot.admission is not Admission.UNKNOWN
@@ -122,8 +122,8 @@ def _is_signed(request: Request) -> bool:
     return isinstance(request, Approval) and request.spec.signature is not None
 
 
-def _first_seen(situation: Situation, request: Request) -> datetime:
-    watched = request.metadata.uid in situation.snapshot.seen_undecided
+def _first_seen(situation: State, request: Request) -> datetime:
+    watched = request.metadata.uid in situation.snapshot.watched_requests
     if request.status.decisions or watched:
         return situation.now
     return request.metadata.creation_timestamp or situation.now
@@ -155,7 +155,7 @@ def is_dry_run(request: Request) -> bool:
     return isinstance(asked, ApprovalRequest) and asked.purpose is Purpose.DRY_RUN
 
 
-def state_of(decision: Decided | None) -> RequestState:
+def state_of(decision: ObservedDecision | None) -> RequestState:
     """The state of a request by its decision alone."""
     if decision is None:
         return RequestState.PENDING
@@ -199,7 +199,7 @@ def _dashed(name: str) -> str:
     return re.sub(r"[A-Z]", lambda capital: f"-{capital[0].lower()}", name)
 
 
-def who(users: Iterable[str], groups: Iterable[str]) -> str:
+def format_people(users: Iterable[str], groups: Iterable[str]) -> str:
     """The people who may act, in words."""
     named = [*users, *(f"group {group}" for group in groups)]
     return ", ".join(named) or "nobody"
@@ -237,7 +237,9 @@ def is_asked(request: Request, by: str) -> bool:
     return by in people.users or bool(people.groups)
 
 
-def is_merely_claimed_a_member(situation: Situation, request: Request, decision: Decided) -> bool:
+def has_unverified_membership(
+    situation: State, request: Request, decision: ObservedDecision
+) -> bool:
     """Whether nobody has seen that the signer is in a group that was asked.
 
     A detached signature says who signed, and not in which groups they are. Admission knows those of
@@ -247,7 +249,7 @@ def is_merely_claimed_a_member(situation: Situation, request: Request, decision:
     return is_unseen and decision.by not in people_asked(request).users
 
 
-def is_known_to_be_theirs(situation: Situation, request: Request, decision: Decided) -> bool:
+def is_signer_authenticated(situation: State, request: Request, decision: ObservedDecision) -> bool:
     """Whether it is the signer's word: by admission, or because a detached signature says so.
 
     Where the administrator stated that admission is not enforced, names are believed.
@@ -262,7 +264,7 @@ def exactly(request: Request) -> DecisionReference:
 
 
 def why_report_is_void(
-    situation: Situation, request: Checkpoint, decision: Decided | None
+    situation: State, request: Checkpoint, decision: ObservedDecision | None
 ) -> str | None:
     """Why a report is not the word of somebody who was asked; None if it may be."""
     if decision is None:
@@ -272,14 +274,14 @@ def why_report_is_void(
     if not is_eligible(request, decision.by):
         return f"{decision.by} may not report on this"
     is_go = decision.decision is Decision.GO
-    if is_go and not is_known_to_be_theirs(situation, request, decision):
+    if is_go and not is_signer_authenticated(situation, request, decision):
         return GIVEN_WITHOUT_ADMISSION
     return None
 
 
 def counted(
     request: Request,
-    decision: Decided,
+    decision: ObservedDecision,
     role: str,
     *,
     purpose: str | None = None,

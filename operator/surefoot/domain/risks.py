@@ -1,7 +1,7 @@
 """The risk register of a plan: an open risk that is too severe is a gate where the plan says so."""
 
 from surefoot.api.v1alpha1.rollout import Level, Risk, RiskStatus, RolloutSpec
-from surefoot.domain.verdicts import Missing
+from surefoot.domain.verdicts import UnmetRequirement
 
 _MILDEST_FIRST = (Level.LOW, Level.MEDIUM, Level.HIGH)
 
@@ -12,13 +12,13 @@ def open_risks(spec: RolloutSpec) -> tuple[Risk, ...]:
     return tuple(sorted(risks, key=lambda risk: -_MILDEST_FIRST.index(risk.severity)))
 
 
-def risks_in_the_way(spec: RolloutSpec) -> tuple[Missing, ...]:
+def risks_in_the_way(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
     """The open risks that are worse than `limits.maxOpenRisk`; none where it is absent."""
     limit = spec.limits.max_open_risk if spec.limits else None
     if limit is None:
         return ()
     return tuple(
-        Missing(
+        UnmetRequirement(
             "RiskOpen",
             f"risk {risk.name} of severity {risk.severity.value} and probability "
             f"{risk.probability.value} is open, and limits.maxOpenRisk is {limit.value}; mitigate "

@@ -13,8 +13,15 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from surefoot.api.v1alpha1.rollout import Freeze, Schedule
-from surefoot.domain.situation import Situation
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.situation import State
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEK = timedelta(weeks=1)
@@ -32,19 +39,21 @@ class _Window:
     end: datetime
 
 
-def judge_schedule(situation: Situation) -> Verdict:
+def judge_schedule(situation: State) -> Verdict:
     """Whether steps may be taken now. Soak, gates and people go on during a freeze."""
     schedule = situation.rollout.spec.schedule
     if schedule is None or situation.is_complete or not situation.plan_is_valid:
-        return not_required(Aspect.WITHIN_SCHEDULE)
+        return not_required(ConditionType.WITHIN_SCHEDULE)
     frozen = _frozen(schedule, situation.now, situation.latest_now)
     if not frozen:
-        return passes(Aspect.WITHIN_SCHEDULE, "Open", "no freeze is in force")
+        return passes(ConditionType.WITHIN_SCHEDULE, "Open", "no freeze is in force")
     again = local_time(schedule, next_open(schedule, max(window.end for window in frozen)))
     names = ", ".join(dict.fromkeys(window.name for window in frozen))
     return blocks(
-        Aspect.WITHIN_SCHEDULE,
-        Missing("Frozen", f"freeze {names}: no step is taken before {again}; rollback works on"),
+        ConditionType.WITHIN_SCHEDULE,
+        UnmetRequirement(
+            "Frozen", f"freeze {names}: no step is taken before {again}; rollback works on"
+        ),
     )
 
 
@@ -58,7 +67,7 @@ def next_open(schedule: Schedule, moment: datetime) -> datetime:
     return moment
 
 
-def next_change(situation: Situation) -> datetime | None:
+def next_change(situation: State) -> datetime | None:
     """When a freeze begins or ends next; None where no schedule is in force."""
     schedule, now = situation.rollout.spec.schedule, situation.now
     if schedule is None or not situation.plan_is_valid:
@@ -74,12 +83,12 @@ def local_time(schedule: Schedule, moment: datetime) -> str:
     return f"{local:%a %Y-%m-%d %H:%M %Z} ({schedule.time_zone})"
 
 
-def schedule_faults(schedule: Schedule | None) -> Iterator[Missing]:
+def schedule_faults(schedule: Schedule | None) -> Iterator[UnmetRequirement]:
     """What is wrong with a schedule, beyond what its schema can tell."""
     if schedule is None:
         return
     if _zone(schedule.time_zone) is None:
-        yield Missing(
+        yield UnmetRequirement(
             "UnknownTimeZone",
             f'schedule.timeZone "{schedule.time_zone}" is no time zone; write a name of the IANA '
             "database, such as Europe/Berlin or UTC",
@@ -88,17 +97,17 @@ def schedule_faults(schedule: Schedule | None) -> Iterator[Missing]:
     yield from faults
     if not faults and not _is_ever_open(schedule.freeze):
         names = ", ".join(freeze.name for freeze in schedule.freeze if not _is_dated(freeze))
-        yield Missing(
+        yield UnmetRequirement(
             "NeverOpen",
             f"the windows of schedule.freeze ({names}) together last all week, so that no step "
             "could ever be taken; leave some time between them",
         )
 
 
-def _freeze_fault(freeze: Freeze) -> Missing | None:
+def _freeze_fault(freeze: Freeze) -> UnmetRequirement | None:
     where = f"freeze {freeze.name}, from {freeze.from_} to {freeze.to},"
     if not any(p.fullmatch(freeze.from_) and p.fullmatch(freeze.to) for p in (_WEEKLY, _DATED)):
-        return Missing(
+        return UnmetRequirement(
             "UnreadableWindow",
             f"{where} can not be read; write a day and a time for both, such as Fri 16:00 and "
             "Mon 08:00, or a date and a time for both, such as 2025-12-20 00:00",
@@ -106,14 +115,20 @@ def _freeze_fault(freeze: Freeze) -> Missing | None:
     if not _is_dated(freeze):
         if freeze.from_ != freeze.to:
             return None
-        return Missing("NeverEnds", f"{where} never ends; name an end that differs from its start")
+        return UnmetRequirement(
+            "NeverEnds", f"{where} never ends; name an end that differs from its start"
+        )
     try:
         start, end = _once(freeze)
     except ValueError:
-        return Missing("NoSuchDate", f"{where} names a date that no calendar has; correct it")
+        return UnmetRequirement(
+            "NoSuchDate", f"{where} names a date that no calendar has; correct it"
+        )
     if start < end:
         return None
-    return Missing("EndsBeforeItBegins", f"{where} ends before it begins; exchange the two, or fix")
+    return UnmetRequirement(
+        "EndsBeforeItBegins", f"{where} ends before it begins; exchange the two, or fix"
+    )
 
 
 def _is_ever_open(freezes: tuple[Freeze, ...]) -> bool:

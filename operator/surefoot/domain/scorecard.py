@@ -13,13 +13,24 @@ from surefoot.api.v1alpha1.rollout_status import Readiness, ReadinessItem
 from surefoot.domain.checkpoints import CheckpointView
 from surefoot.domain.gates import judge_gate
 from surefoot.domain.risks import risks_in_the_way
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 from surefoot.domain.steps import hold_of
-from surefoot.domain.verdicts import Aspect, Missing, Verdict, blocks, not_required, passes
+from surefoot.domain.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
 
 OUT_OF = 100
 _TYPES = frozenset(kind.value for kind in CheckpointType)
-_SCORED = tuple(aspect.value for aspect in Aspect if aspect is not Aspect.SCORECARD_PASSED)
+_SCORED = tuple(
+    condition.value
+    for condition in ConditionType
+    if condition is not ConditionType.SCORECARD_PASSED
+)
 
 
 def _item(
@@ -49,8 +60,8 @@ DEFAULT_ITEMS = (
 class Evidences:
     """What items are scored by: the gates' data, the other verdicts, the step's checkpoints."""
 
-    situation: Situation
-    verdicts: Mapping[Aspect, Verdict]
+    situation: State
+    verdicts: Mapping[ConditionType, Verdict]
     checkpoints: tuple[CheckpointView, ...]
 
 
@@ -98,7 +109,7 @@ def _by_gate(found: Evidences, name: str) -> tuple[bool, str]:
 
 
 def _by_condition(found: Evidences, name: str) -> tuple[bool, str]:
-    verdict = found.verdicts.get(Aspect(name)) if name in _SCORED else None
+    verdict = found.verdicts.get(ConditionType(name)) if name in _SCORED else None
     if verdict is None or verdict.reason == "NotRequired":
         return False, f"not shown: the plan asks for nothing that {name} could say"
     return verdict.holds is True, f"{name}: {verdict.message}"
@@ -120,49 +131,49 @@ def judge_scorecard(
 ) -> Verdict:
     """Whether nothing in the plan's own assessment is in the way: open risks, and the score."""
     if is_complete:
-        return not_required(Aspect.SCORECARD_PASSED)
+        return not_required(ConditionType.SCORECARD_PASSED)
     card = spec.scorecard
     missing = [*risks_in_the_way(spec)]
     if card is not None and card.gate and readiness is not None and readiness.verdict == "NoGo":
         missing.append(_too_low(card, readiness))
     if missing:
-        return blocks(Aspect.SCORECARD_PASSED, *missing)
+        return blocks(ConditionType.SCORECARD_PASSED, *missing)
     if card is not None and card.gate and readiness is not None:
         said = f"readiness {readiness.score} of {readiness.out_of}"
-        return passes(Aspect.SCORECARD_PASSED, readiness.verdict, said)
+        return passes(ConditionType.SCORECARD_PASSED, readiness.verdict, said)
     if spec.limits is not None and spec.limits.max_open_risk is not None:
         said = f"no risk worse than {spec.limits.max_open_risk.value} is open"
-        return passes(Aspect.SCORECARD_PASSED, "RisksCovered", said)
-    return not_required(Aspect.SCORECARD_PASSED)
+        return passes(ConditionType.SCORECARD_PASSED, "RisksCovered", said)
+    return not_required(ConditionType.SCORECARD_PASSED)
 
 
-def _too_low(card: Scorecard, readiness: Readiness) -> Missing:
+def _too_low(card: Scorecard, readiness: Readiness) -> UnmetRequirement:
     """What lacks points; why each does is said in `status.readiness`."""
     lacking = ", ".join(
         f"{item.name} {item.points} of {item.out_of}"
         for item in readiness.items
         if item.points < item.out_of
     )
-    return Missing(
+    return UnmetRequirement(
         "NoGo",
         f"readiness {readiness.score} of {readiness.out_of}, at least {card.go_with_monitoring} "
         f"needed: {lacking}",
     )
 
 
-def scorecard_faults(spec: RolloutSpec) -> Iterator[Missing]:
+def scorecard_faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     """Items that name something that there is not."""
     card = spec.scorecard
     if card is None:
         return
     points = sum(item.points for item in card.items)
     if card.items and points != OUT_OF:
-        yield Missing(
+        yield UnmetRequirement(
             "PointsDoNotAddUp",
             f"the points of scorecard.items add up to {points}; they must add up to {OUT_OF}",
         )
     if card.go < card.go_with_monitoring:
-        yield Missing(
+        yield UnmetRequirement(
             "ThresholdsCrossed",
             f"scorecard.go is {card.go} and goWithMonitoring {card.go_with_monitoring}; go must "
             "not be the lower one",
@@ -181,10 +192,12 @@ def scorecard_faults(spec: RolloutSpec) -> Iterator[Missing]:
             yield from _unknown(item, "gate", item.gate or item.name, gates)
 
 
-def _unknown(item: ScorecardItem, what: str, name: str, known: Iterable[str]) -> Iterator[Missing]:
+def _unknown(
+    item: ScorecardItem, what: str, name: str, known: Iterable[str]
+) -> Iterator[UnmetRequirement]:
     names = tuple(known)
     if name not in names:
-        yield Missing(
+        yield UnmetRequirement(
             "UnknownScorecardSource",
             f"scorecard item {item.name} is earned by the {what} {name}, which is unknown; known: "
             f"{', '.join(names) or 'none'}",

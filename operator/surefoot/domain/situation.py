@@ -20,7 +20,7 @@ from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class State:
     """The position on the ladder, under the plan and attempt that are in force.
 
     ``index`` is the step stood on (None below the first, or before Start), ``next_index`` the one
@@ -119,7 +119,7 @@ class Situation:
         """Decisions seen up to this moment do not count."""
         return self.status.void_before
 
-    def why_over(self, *, attempt: int | None, plan_hash: str) -> str | None:
+    def superseded_reason(self, *, attempt: int | None, plan_hash: str) -> str | None:
         """Why what was asked in an attempt under a plan is asked no more; None where it is."""
         if attempt != self.attempt:
             return f"attempt {self.attempt} has begun"
@@ -135,14 +135,14 @@ class Situation:
         return parse_duration(policy.max_age) if policy else None
 
 
-def situation_of(
+def state_of_rollout(
     snapshot: Snapshot, status: RolloutStatus, now: datetime, *, plan_is_valid: bool
-) -> Situation:
+) -> State:
     """Read the position off the status, which may be ahead of the snapshot's."""
     spec = snapshot.rollout.spec
     started = status.committed is not None
     index = index_of(spec, status.percent) if started else None
-    return Situation(
+    return State(
         snapshot=snapshot,
         status=status,
         attempt=status.attempt or 0,

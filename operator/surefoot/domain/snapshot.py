@@ -80,7 +80,7 @@ class Snapshot:
     yet, since this operator runs, has no measurement.
     ``approvals`` and ``checkpoints`` are those that name this Rollout, whatever their state, also
     those of an earlier Rollout of the same name.
-    ``seen_undecided`` are the UIDs of those that this operator has seen without a decision: a
+    ``watched_requests`` are the UIDs of those that this operator has seen without a decision: a
     decision on them was given while it watched.
     ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
     ``signers`` are the user names that a key is allowed for, and None where that is not known.
@@ -96,7 +96,7 @@ class Snapshot:
     config_map: ConfigMap | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     approvals: tuple[Approval, ...] = ()
-    seen_undecided: frozenset[str] = frozenset()
+    watched_requests: frozenset[str] = frozenset()
     signatures: Mapping[str, SignatureFact] = field(default_factory=lambda: MappingProxyType({}))
     signers: frozenset[str] | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))

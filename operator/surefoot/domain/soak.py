@@ -56,7 +56,7 @@ class _Span:
     end: datetime
 
 
-def close_account(
+def accrue_soak(
     status: RolloutStatus,
     hold: HoldPolicy,
     triggers: tuple[TriggerVerdict, ...],

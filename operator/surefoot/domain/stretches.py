@@ -1,10 +1,10 @@
 """The stretch of percentages that the next step enters, and which signatures are about it."""
 
 from surefoot.api.v1alpha1.approval import Approval
-from surefoot.domain.situation import Situation
+from surefoot.domain.situation import State
 
 
-def is_on_the_way(situation: Situation, approval: Approval) -> bool:
+def overlaps_next_step(situation: State, approval: Approval) -> bool:
     """Whether the next step would enter percentages that this request was about.
 
     A NO-GO to 50 % is one to 40 % or 100 % as well, until 50 % is reached. Another target does not
@@ -25,6 +25,6 @@ def _stretch(from_: int, to: int) -> tuple[int, int]:
     return from_, 101 if from_ == 100 else to
 
 
-def asked_percent(situation: Situation) -> int:
+def asked_percent(situation: State) -> int:
     """The percentage asked for; from 100 to 100 means Completed."""
     return 100 if situation.target_percent is None else situation.target_percent

@@ -21,7 +21,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerStatus,
     WindowEvidence,
 )
-from surefoot.domain.baseline import Yardstick, yardstick
+from surefoot.domain.baseline import ReferenceValue, reference_value
 from surefoot.domain.measurements import Measurement
 from surefoot.domain.snapshot import Snapshot
 from surefoot.domain.steps import ZERO, previous_percent
@@ -40,8 +40,8 @@ class ArmedTrigger:
     """A trigger that can be judged: its metric answers, or at least could.
 
     ``judged_from`` is the earliest moment whose data it may judge; ``settles`` says that this is
-    because of a rollback. ``nobody_is_in`` is the case at 0 %, where a point without a number means
-    nothing. ``yardstick`` is what its bound is relative to.
+    because of a rollback. ``is_at_zero_percent``: a point without a number means nothing there.
+    ``reference_value`` is what its bound is relative to.
     """
 
     spec: Trigger
@@ -49,8 +49,8 @@ class ArmedTrigger:
     is_stale: bool
     judged_from: datetime | None
     settles: bool
-    nobody_is_in: bool
-    yardstick: Yardstick
+    is_at_zero_percent: bool
+    reference_value: ReferenceValue
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class ArmedTrigger:
 
     def breaches(self, value: float) -> bool:
         """Whether a value is beyond the bound."""
-        ratio = self.yardstick.ratio(value)
+        ratio = self.reference_value.ratio(value)
         if self.spec.above is not None:
             return ratio > parse_bound(self.spec.above)
         return self.spec.below is not None and ratio < parse_bound(self.spec.below)
@@ -83,24 +83,24 @@ class ArmedTrigger:
     def bound(self) -> str:
         """The bound, in words."""
         side = "above" if self.spec.above is not None else "below"
-        return f"{side} {self.limit}{self.yardstick.suffix}"
+        return f"{side} {self.limit}{self.reference_value.suffix}"
 
     def said(self, value: float) -> str:
         """A value beside the bound, in words."""
-        return number_like(self.limit, self.yardstick.ratio(value))
+        return number_like(self.limit, self.reference_value.ratio(value))
 
     def state_at(self, measurement: Measurement, moment: datetime) -> TriggerState:
         """What the trigger says at a point of the measurement's grid."""
-        if self.yardstick.unit is None:
+        if self.reference_value.unit is None:
             return TriggerState.NO_DATA
         is_from_before = self.judged_from is not None and moment < self.judged_from
-        if is_from_before and (self.settles or not self.nobody_is_in):
+        if is_from_before and (self.settles or not self.is_at_zero_percent):
             return TriggerState.SETTLING
         window = window_at(measurement, moment, self.length, self.judged_from)
         if self._fires(window):
             return TriggerState.FIRING
         if window.newest is None or not window.newest.is_number:
-            return TriggerState.QUIET if self.nobody_is_in else TriggerState.NO_DATA
+            return TriggerState.QUIET if self.is_at_zero_percent else TriggerState.NO_DATA
         if self.breaches(window.newest.value):
             return TriggerState.PENDING
         return TriggerState.QUIET
@@ -179,8 +179,8 @@ def arm(snapshot: Snapshot, judged: RolloutStatus, spec: Trigger, now: datetime)
         and now - measurement.observed_at > 2 * snapshot.evaluation_interval,
         judged_from=judged_from,
         settles=settles,
-        nobody_is_in=status.percent == 0,
-        yardstick=yardstick(snapshot.rollout.spec, judged, spec.relative_to, metric),
+        is_at_zero_percent=status.percent == 0,
+        reference_value=reference_value(snapshot.rollout.spec, judged, spec.relative_to, metric),
     )
 
 
@@ -203,7 +203,7 @@ def _has_lower_absolute_target(spec: Trigger, percent: int) -> bool:
 
 def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
     measurement = trigger.measurement
-    if trigger.yardstick.unit is None:
+    if trigger.reference_value.unit is None:
         return _without_baseline(trigger)
     if measurement is None or trigger.is_stale or not _was_answered(measurement):
         return _without_answer(snapshot, trigger, now)
@@ -222,7 +222,7 @@ def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerV
             f"trigger {trigger.name}",
             measurement,
             window,
-            trigger.yardstick.said,
+            trigger.reference_value.said,
         ),
     )
 
@@ -232,11 +232,11 @@ def _without_baseline(trigger: ArmedTrigger) -> TriggerVerdict:
 
     That is no loss of data, which `onNoData` would answer: a person has to mend the plan.
     """
-    required = trigger.yardstick.is_required
+    required = trigger.reference_value.is_required
     return TriggerVerdict(
         trigger=trigger,
         state=TriggerState.NO_DATA if required else TriggerState.QUIET,
-        message=f"{trigger.name}: {trigger.yardstick.said}",
+        message=f"{trigger.name}: {trigger.reference_value.said}",
         value=None,
         rolls_back=False,
         evidence=None,

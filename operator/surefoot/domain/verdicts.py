@@ -8,7 +8,7 @@ from surefoot.api.v1alpha1.meta import Condition
 from surefoot.api.v1alpha1.rollout_status import Blocker
 
 
-class Aspect(StrEnum):
+class ConditionType(StrEnum):
     """The conditions that must all be True for a step to be taken, in reading order."""
 
     PLAN_VALID = "PlanValid"
@@ -32,20 +32,20 @@ class Aspect(StrEnum):
 
 
 NEEDED_TO_START = (
-    Aspect.PLAN_VALID,
-    Aspect.TARGET_IN_SYNC,
-    Aspect.ADMISSION_ENFORCED,
-    Aspect.NOT_PAUSED,
-    Aspect.NOT_ROLLED_BACK,
-    Aspect.WITHIN_EXPANSION_LIMIT,
-    Aspect.WITHIN_SCHEDULE,
-    Aspect.DEPENDENCIES_MET,
+    ConditionType.PLAN_VALID,
+    ConditionType.TARGET_IN_SYNC,
+    ConditionType.ADMISSION_ENFORCED,
+    ConditionType.NOT_PAUSED,
+    ConditionType.NOT_ROLLED_BACK,
+    ConditionType.WITHIN_EXPANSION_LIMIT,
+    ConditionType.WITHIN_SCHEDULE,
+    ConditionType.DEPENDENCIES_MET,
 )
 """What Start needs, besides no trigger firing. Not data: there is nobody yet to have any."""
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class UnmetRequirement:
     """One thing that is missing. ``command`` is what a person can type about it."""
 
     reason: str
@@ -55,13 +55,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether an aspect blocks. ``holds`` is None where it is not known, which blocks as well."""
+    """Whether a condition blocks. ``holds`` is None where it is not known, which blocks as well."""
 
-    aspect: Aspect
+    condition: ConditionType
     holds: bool | None
     reason: str
     message: str
-    missing: tuple[Missing, ...] = ()
+    unmet: tuple[UnmetRequirement, ...] = ()
 
     @property
     def status(self) -> str:
@@ -69,13 +69,13 @@ class Verdict:
         return "Unknown" if self.holds is None else str(self.holds)
 
     def blockers(self) -> tuple[Blocker, ...]:
-        """What is missing, one entry each; nothing where the aspect holds."""
+        """What is missing, one entry each; nothing where the condition holds."""
         if self.holds:
             return ()
-        missing = self.missing or (Missing(self.reason, self.message),)
+        missing = self.unmet or (UnmetRequirement(self.reason, self.message),)
         return tuple(
             Blocker(
-                condition=self.aspect.value,
+                condition=self.condition.value,
                 reason=item.reason,
                 message=item.message,
                 command=item.command,
@@ -84,20 +84,20 @@ class Verdict:
         )
 
 
-def passes(aspect: Aspect, reason: str, message: str = "") -> Verdict:
+def passes(condition: ConditionType, reason: str, message: str = "") -> Verdict:
     """A verdict that does not block."""
-    return Verdict(aspect, True, reason, message)
+    return Verdict(condition, True, reason, message)
 
 
-def not_required(aspect: Aspect) -> Verdict:
+def not_required(condition: ConditionType) -> Verdict:
     """The verdict on what the plan does not ask for."""
-    return Verdict(aspect, True, "NotRequired", "the plan does not ask for this")
+    return Verdict(condition, True, "NotRequired", "the plan does not ask for this")
 
 
-def blocks(aspect: Aspect, *missing: Missing, unknown: bool = False) -> Verdict:
+def blocks(condition: ConditionType, *missing: UnmetRequirement, unknown: bool = False) -> Verdict:
     """A verdict that blocks, for every reason given; the first names it."""
     message = "; ".join(item.message for item in missing)
-    return Verdict(aspect, None if unknown else False, missing[0].reason, message, missing)
+    return Verdict(condition, None if unknown else False, missing[0].reason, message, missing)
 
 
 def as_condition(

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from surefoot.adapters.probes import Heart, Probes
+from surefoot.adapters.probes import EventLoopMonitor, Probes
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.meta import Condition
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState, TriggerStatus
@@ -161,8 +161,8 @@ async def test_probes_say_why_not() -> None:
 
 async def test_heart_knows_how_long_it_stood_still() -> None:
     """Its age is the age of the last beat."""
-    heart = Heart()
-    beating = asyncio.create_task(heart.run())
+    event_loop_monitor = EventLoopMonitor()
+    beating = asyncio.create_task(event_loop_monitor.run())
     await asyncio.sleep(0)
-    assert heart.age < 5
+    assert event_loop_monitor.age < 5
     beating.cancel()

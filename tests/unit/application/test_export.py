@@ -128,7 +128,7 @@ class World:
             status = with_entry(found.status or RolloutStatus(), an_entry(each))
             self.rollouts[rollout] = found.model_copy(update={"status": status})
             if self.record is not None:
-                self.record.saw(self.rollouts[rollout])
+                self.record.observe(self.rollouts[rollout])
         await turns()
 
 

@@ -46,7 +46,7 @@ class House:
                 **changes,
             )
         )
-        store.saw_afresh(Kind.CONFIG_MAP, FLAGS, self.flags)
+        store.observe_fresh(Kind.CONFIG_MAP, FLAGS, self.flags)
         self.keeper = OrphanKeeper(self.cluster, store, FakeClock(), self.announcer)
 
     @property

@@ -35,7 +35,7 @@ def waiting(*dependencies: Any, **spec: Any) -> World:
 
 
 def test_start_waits_for_the_percentage_of_another_rollout() -> None:
-    """Missing, not started, behind, there."""
+    """UnmetRequirement, not started, behind, there."""
     world = waiting()
     assert (world.percent, world.blockers()) == (
         None,

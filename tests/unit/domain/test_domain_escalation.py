@@ -130,7 +130,7 @@ def test_an_operator_that_was_away_tells_only_what_is_so_now() -> None:
     world.skip(hours(100))
     world.run(hours(1))
     assert told(world)[1:] == [("Late", "Critical")]
-    world.seen_undecided.clear()
+    world.watched_requests.clear()
     world.run(hours(1))
     assert len(told(world)) == 2
 

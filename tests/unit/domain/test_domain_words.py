@@ -474,7 +474,7 @@ def with_a_hole(hole: float | None) -> Metric:
 
 
 def test_hole_in_the_window_of_a_gate_has_not_held() -> None:
-    """Missing, or not a number, at any point."""
+    """UnmetRequirement, or not a number, at any point."""
     for hole in (None, float("nan")):
         world = World(
             a_rollout(
