@@ -52,9 +52,9 @@ from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.store import Store
 from surefoot.application.sweep import PeriodicResync, Resyncer
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
-from surefoot.domain.questions import metric_queries
-from surefoot.domain.transitions import committed
+from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.metric_queries import metric_queries
+from surefoot.domain.record.transitions import committed
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)

@@ -12,8 +12,8 @@ import pytest
 
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery
-from surefoot.domain.questions import metric_queries
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.review import evaluate
 from surefoot.testbed.binaries import provide
 from surefoot.testbed.layout import Layout

@@ -15,7 +15,7 @@ from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.application.admission import RECENT
 from surefoot.application.ports import AdmissionStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings
 from surefoot.testbed.bed import TestBed
 from tests.support.policies import in_force

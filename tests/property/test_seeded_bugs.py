@@ -9,34 +9,26 @@ import pytest
 
 from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
-from surefoot.domain import (
+from surefoot.domain import decide, review, rollback
+from surefoot.domain.checks import dependencies, rehearsal, schedule
+from surefoot.domain.derive import baseline, soak, state, triggers
+from surefoot.domain.facts import plan_hash, windows
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType, passes
+from surefoot.domain.record import transitions
+from surefoot.domain.signoff import (
     acknowledgements,
     approvals,
-    baseline,
     checkpoints,
     conditions,
-    decide,
-    dependencies,
     dry_run,
     meetings,
-    no_go,
-    plan_hash,
-    rehearsal,
+    percent_ranges,
     requests,
-    review,
-    rollback,
-    schedule,
-    situation,
-    soak,
-    stretches,
-    transitions,
-    triggers,
-    windows,
+    veto,
 )
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import ConditionType, passes
 from tests.support import world as worlds
-from tests.support.tales import Op, Shape, a_tale
+from tests.support.scenarios import Op, Shape, a_tale
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
 from tests.unit.domain import test_domain_meetings as met
@@ -108,8 +100,8 @@ def forged_counts(patch: pytest.MonkeyPatch) -> None:
 
 def forged_lifts(patch: pytest.MonkeyPatch) -> None:
     """A GO that admission did not see lifts a NO-GO."""
-    patch.setattr(no_go, "is_signer_authenticated", lambda *_: True)
-    patch.setattr(no_go, "_earlier_go_is_theirs", lambda *_: True)
+    patch.setattr(veto, "is_signer_authenticated", lambda *_: True)
+    patch.setattr(veto, "_earlier_go_is_theirs", lambda *_: True)
 
 
 def planner_signs(patch: pytest.MonkeyPatch) -> None:
@@ -147,12 +139,12 @@ def dry_run_counts(patch: pytest.MonkeyPatch) -> None:
 def dry_run_lifts(patch: pytest.MonkeyPatch) -> None:
     """What somebody says in a dry run takes back their NO-GO."""
     _dry_runs_are_seen(patch)
-    on_the_way = stretches.overlaps_next_step
+    on_the_way = percent_ranges.overlaps_next_step
 
     def any_purpose(where: Any, approval: Any) -> bool:
         return on_the_way(where, _asked_in_earnest(approval))
 
-    patch.setattr("surefoot.domain.approvals.overlaps_next_step", any_purpose)
+    patch.setattr("surefoot.domain.signoff.approvals.overlaps_next_step", any_purpose)
 
 
 def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
@@ -332,18 +324,18 @@ def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
     def full(*args: Any) -> Any:
         return replace(look(*args), is_full=True)
 
-    patch.setattr("surefoot.domain.gates.window_at", full)
-    patch.setattr("surefoot.domain.triggers.window_at", full)
+    patch.setattr("surefoot.domain.checks.gates.window_at", full)
+    patch.setattr("surefoot.domain.derive.triggers.window_at", full)
 
 
 def coverage_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     """Few points are enough to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 0.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 0.0)
 
 
 def flapping_disarms(patch: pytest.MonkeyPatch) -> None:
     """Every point must be there to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 1.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 1.0)
 
 
 def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
@@ -353,7 +345,7 @@ def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
 
 def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
     """The plan is taken over though it is not valid."""
-    found = situation.state_of_rollout
+    found = state.state_of_rollout
 
     def valid(*args: Any, **kwargs: Any) -> Any:
         return found(*args, **(kwargs | {"plan_is_valid": True}))
@@ -420,7 +412,7 @@ def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
     """A bound that is relative is taken as it stands."""
-    patch.setattr("surefoot.domain.gates.reference_value", lambda *_: baseline.ABSOLUTE)
+    patch.setattr("surefoot.domain.checks.gates.reference_value", lambda *_: baseline.ABSOLUTE)
 
 
 def _rollback_waits_for(patch: pytest.MonkeyPatch, condition: ConditionType) -> None:

@@ -22,10 +22,10 @@ from surefoot.application.ports import (
     Subject,
     TransitionRecord,
 )
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.domain.shadow import SHADOW
-from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict
 from tests.support.world import START
 

@@ -31,7 +31,7 @@ from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
-from surefoot.domain.shadow import SHADOW
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.handlers.kopf_source import KopfSource
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled

@@ -26,17 +26,19 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
 )
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.config_map import (
+from surefoot.domain.checks.dependencies import RolloutName, Upstream
+from surefoot.domain.decide import decide
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     is_abandoned,
     may_be_written,
     rendering_of,
 )
-from surefoot.domain.decide import decide
-from surefoot.domain.dependencies import RolloutName, Upstream
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -51,10 +53,8 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.questions import metric_queries
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
+from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
 

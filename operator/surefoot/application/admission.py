@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from surefoot.application.ports import AdmissionStatus, Clock, Policies
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 
 log = structlog.get_logger(__name__)
 

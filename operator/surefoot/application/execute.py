@@ -30,7 +30,7 @@ from surefoot.application.ports import (
     TransitionRecord,
 )
 from surefoot.application.store import Store
-from surefoot.domain.config_map import (
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     difference,
@@ -51,7 +51,7 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.transitions import announcement
+from surefoot.domain.record.transitions import announcement
 from surefoot.errors import ApiError, Conflict, Refused
 
 log = structlog.get_logger(__name__)

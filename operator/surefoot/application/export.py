@@ -21,8 +21,16 @@ from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.application.backoff import Backoff
 from surefoot.application.ports import Announcer, Clock, Kind, ObjectKey, Subject
 from surefoot.domain.plan import Announcement
-from surefoot.domain.record import Line, Mark, Origin, following, lines, mark_of, origin_of
-from surefoot.domain.transitions import KEPT_ENTRIES
+from surefoot.domain.record.transitions import KEPT_ENTRIES
+from surefoot.domain.record.verification import (
+    Line,
+    Mark,
+    Origin,
+    following,
+    lines,
+    mark_of,
+    origin_of,
+)
 from surefoot.errors import ApiError, SinkError
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Sees to the ConfigMaps whose Rollout is gone: the decision is `surefoot.domain.release`."""
+"""Sees to the ConfigMaps whose Rollout is gone: the decision is `surefoot.domain.flag.release`."""
 
 import structlog
 
@@ -12,15 +12,15 @@ from surefoot.application.ports import (
     Subject,
 )
 from surefoot.application.store import Store
-from surefoot.domain.plan import Announcement
-from surefoot.domain.release import (
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.release import (
     Circumstances,
     Release,
     Whereabouts,
     release,
     rollout_named_by,
 )
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.plan import Announcement
 from surefoot.errors import ApiError, Conflict, UnreadableObject
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ import structlog
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import Clock, ObjectKey, Telemetry
-from surefoot.domain.measurements import Measurement, RangeQuery
+from surefoot.domain.facts.measurements import Measurement, RangeQuery
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatu
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import Admission, ConfigMap, Halt
+from surefoot.domain.signoff.signatures import SignatureFact
 
 Request = Checkpoint | Approval
 Observable = Rollout | Checkpoint | Approval | ConfigMap

@@ -36,12 +36,12 @@ from surefoot.application.ports import (
 from surefoot.application.reconcile import Decide
 from surefoot.application.stage import Stage
 from surefoot.application.store import Store
-from surefoot.domain.config_map import carries, rendering_of
-from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.checks.rehearsal import BUDGET, FAILED, PASSED
+from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.flag.config_map import carries, rendering_of
+from surefoot.domain.flag.shadow import shadow_of
 from surefoot.domain.plan import Rehearse, Restore
-from surefoot.domain.rehearsal import BUDGET, FAILED, PASSED
-from surefoot.domain.shadow import shadow_of
-from surefoot.domain.snapshot import Admission
 from surefoot.errors import ApiError, Conflict, NotFound, SurefootError, Unavailable
 
 log = structlog.get_logger(__name__)

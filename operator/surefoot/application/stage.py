@@ -13,9 +13,9 @@ from surefoot.application.ports import (
     ObjectKey,
     Request,
 )
-from surefoot.domain.config_map import Rendering
-from surefoot.domain.shadow import as_shadow, is_shadow_of, versioned
-from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import as_shadow, is_shadow_of, versioned
 from surefoot.errors import Conflict, Refused
 
 

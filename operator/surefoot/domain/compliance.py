@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import Gate
 from surefoot.api.v1alpha1.rollout_status import Compliance, ComplianceCheck, ComplianceOutcome
-from surefoot.domain.approvals import RoleView, awaiting
-from surefoot.domain.checkpoints import CheckpointView
-from surefoot.domain.gates import NOBODY_IS_IN, NOT_REQUIRED, GateVerdict
+from surefoot.domain.checks.gates import NOBODY_IS_IN, NOT_REQUIRED, GateVerdict
+from surefoot.domain.facts.verdicts import ConditionType, Verdict
 from surefoot.domain.review import Review
-from surefoot.domain.verdicts import ConditionType, Verdict
+from surefoot.domain.signoff.approvals import RoleView, awaiting
+from surefoot.domain.signoff.checkpoints import CheckpointView
 
 CHECKPOINT_REPORT = "CheckpointReport"
 APPROVAL_DOCUMENT = "ApprovalDocument"

@@ -17,13 +17,17 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
     TriggerState,
 )
-from surefoot.domain import checkpoints, escalation, rehearsal, schedule
-from surefoot.domain.approvals import until_expiry
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
+from surefoot.domain.checks import rehearsal, schedule
+from surefoot.domain.checks.plan_valid import metric_fault
 from surefoot.domain.compliance import outcomes
-from surefoot.domain.conditions import left_open
-from surefoot.domain.config_map import (
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.due import write_due_in
+from surefoot.domain.facts.plan_hash import plan_hash
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.steps import ZERO, index_of
+from surefoot.domain.facts.verdicts import NEEDED_TO_START, ConditionType, Verdict
+from surefoot.domain.flag.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
+from surefoot.domain.flag.config_map import (
     adoption,
     belongs_to,
     carries,
@@ -33,10 +37,7 @@ from surefoot.domain.config_map import (
     rendering_of,
     written_at,
 )
-from surefoot.domain.due import write_due_in
-from surefoot.domain.escalation import escalation_events
-from surefoot.domain.faults import metric_fault
-from surefoot.domain.narrative import build_status
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -48,15 +49,15 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.plan_hash import plan_hash
-from surefoot.domain.questions import metric_queries
-from surefoot.domain.records import records
+from surefoot.domain.record.transitions import announcement, entry, transition_id, with_entry
 from surefoot.domain.review import Review, evaluate
 from surefoot.domain.rollback import Rollback, required_rollback
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.steps import ZERO, index_of
-from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
-from surefoot.domain.verdicts import NEEDED_TO_START, ConditionType, Verdict
+from surefoot.domain.signoff import checkpoints, escalation
+from surefoot.domain.signoff.approvals import until_expiry
+from surefoot.domain.signoff.conditions import left_open
+from surefoot.domain.signoff.escalation import escalation_events
+from surefoot.domain.signoff.records import records
+from surefoot.domain.status import build_status
 
 AT_ONCE = ZERO
 DRIFT_STORM = 5

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.verdicts import ConditionType
 
 FLAP_PACE = timedelta(seconds=10)
 _FROM_METRICS = frozenset(

@@ -14,26 +14,20 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerState,
     WindowEvidence,
 )
-from surefoot.domain.approvals import ApprovalsJudgement, judge_approvals
-from surefoot.domain.baseline import BaselineJudgement, judge_baseline, without_step
-from surefoot.domain.checkpoints import CheckpointsJudgement, judge_checkpoints
-from surefoot.domain.config_map import Difference, difference, rendering_of
-from surefoot.domain.coverage import judge_coverage
-from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
-from surefoot.domain.dry_run import DryRun, judge_dry_run, split_dry_runs
-from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
-from surefoot.domain.gates import GatesJudgement, judge_gates
-from surefoot.domain.plan import Rehearse
-from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
-from surefoot.domain.rehearsal import judge_rehearsal, recorded
-from surefoot.domain.schedule import judge_schedule
-from surefoot.domain.scorecard import Evidences, judge_scorecard, score
-from surefoot.domain.situation import State, state_of_rollout
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.soak import SoakAccount, accrue_soak
-from surefoot.domain.transitions import entry, with_entry
-from surefoot.domain.triggers import TriggerVerdict, judge_triggers
-from surefoot.domain.verdicts import (
+from surefoot.domain.checks.coverage import judge_coverage
+from surefoot.domain.checks.dependencies import judge_dependencies, upstream_evidence
+from surefoot.domain.checks.gates import GatesJudgement, judge_gates
+from surefoot.domain.checks.plan_valid import judge_expansion, plan_faults, valid_triggers
+from surefoot.domain.checks.rehearsal import judge_rehearsal, recorded
+from surefoot.domain.checks.schedule import judge_schedule
+from surefoot.domain.checks.scorecard import Evidences, judge_scorecard, score
+from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline, without_step
+from surefoot.domain.derive.soak import SoakAccount, accrue_soak
+from surefoot.domain.derive.state import State, state_of_rollout
+from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.facts.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.verdicts import (
     NEEDED_TO_START,
     ConditionType,
     UnmetRequirement,
@@ -42,6 +36,12 @@ from surefoot.domain.verdicts import (
     not_required,
     passes,
 )
+from surefoot.domain.flag.config_map import Difference, difference, rendering_of
+from surefoot.domain.plan import Rehearse
+from surefoot.domain.record.transitions import entry, with_entry
+from surefoot.domain.signoff.approvals import ApprovalsJudgement, judge_approvals
+from surefoot.domain.signoff.checkpoints import CheckpointsJudgement, judge_checkpoints
+from surefoot.domain.signoff.dry_run import DryRun, judge_dry_run, split_dry_runs
 
 _NOT_ASKED_FOR = (ConditionType.DELIVERY_OBSERVED,)
 """Aspects whose features come later: a plan that asks for one of them is not valid."""

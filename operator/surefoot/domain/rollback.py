@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.steps import allowed_percents
 from surefoot.domain.review import Review
-from surefoot.domain.steps import allowed_percents
-from surefoot.domain.triggers import TriggerVerdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from,
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, lacks_required_action
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.requests import Request, decide_command
+from surefoot.domain.signoff.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, questions
 from surefoot.plugin.session import Declined, Person, Session, confirm, tell_each

@@ -14,7 +14,7 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Rollout
-from surefoot.domain.requests import (
+from surefoot.domain.signoff.requests import (
     FINAL,
     Request,
     decide_command,

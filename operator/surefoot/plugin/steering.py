@@ -10,7 +10,7 @@ from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO
-from surefoot.domain.rehearsal import BUDGET, PASSED
+from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output
 from surefoot.plugin.ownership import tool_that_owns

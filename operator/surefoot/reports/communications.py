@@ -13,8 +13,8 @@ from pydantic import Field
 from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
-from surefoot.domain.meetings import NAME as CONFLICT
-from surefoot.domain.requests import Request, format_people, is_dry_run
+from surefoot.domain.signoff.meetings import NAME as CONFLICT
+from surefoot.domain.signoff.requests import Request, format_people, is_dry_run
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.requests import (

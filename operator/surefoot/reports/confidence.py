@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.expansions import Expansion
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, ExpansionPractices, Practice

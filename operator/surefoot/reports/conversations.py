@@ -5,7 +5,7 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, PastDecision, Purpose, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
-from surefoot.domain.requests import format_people
+from surefoot.domain.signoff.requests import format_people
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 

@@ -20,8 +20,8 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
-from surefoot.domain.steps import HoldPolicy, hold_of, index_of
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.dossier import Dossier
 
 NOTHING_ASKED = frozenset({"NotRequired", "NothingAhead", "Completed"})

@@ -9,8 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from surefoot.api.v1alpha1.durations import in_words, parse_elapsed
-from surefoot.domain.verdicts import ConditionType
-from surefoot.domain.windows import number
+from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.facts.windows import number
 from surefoot.reports.expansions import NOTHING_ASKED, Expansion
 from surefoot.reports.rendering import Part
 from surefoot.reports.standards import Standards

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.errors import AuditError
 from surefoot.reports.decisions import Uncounted, step_name, uncounted
 from surefoot.reports.dossier import Dossier

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.facts import Facts, facts_of
 from surefoot.reports.practices import Compliance, Practice

@@ -10,9 +10,9 @@ from fractions import Fraction
 
 from surefoot.api.v1alpha1.rollout import RiskStatus, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.measurements import Outcome
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.expansions import Expansion
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, Practice

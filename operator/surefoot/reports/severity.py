@@ -6,9 +6,9 @@ from enum import StrEnum
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import Level
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
-from surefoot.domain.risks import open_risks
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import ConditionType
+from surefoot.domain.checks.risks import open_risks
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, Practice
 from surefoot.reports.rendering import Part

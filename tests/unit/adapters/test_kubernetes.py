@@ -18,7 +18,7 @@ from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
 from surefoot.api.v1alpha1.rollout_status import Committed, TransitionType
 from surefoot.application.ports import Kind, Marks, ObjectHead, ObjectKey, Subject
-from surefoot.domain.config_map import Rendering, rendering_of
+from surefoot.domain.flag.config_map import Rendering, rendering_of
 from surefoot.domain.plan import Announcement
 from surefoot.errors import (
     ApiError,

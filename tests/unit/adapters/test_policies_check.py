@@ -16,7 +16,7 @@ from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies, first_difference
 from surefoot.application.ports import AdmissionStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings, shipped
 
 JSON = dict[str, Any]

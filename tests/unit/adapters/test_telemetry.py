@@ -9,7 +9,7 @@ from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.meta import Condition
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState, TriggerStatus
 from surefoot.application.ports import ObjectKey, TransitionRecord
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import START, a_rollout
 
 KEY = ObjectKey("agents", "memory-sync")

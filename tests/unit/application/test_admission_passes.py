@@ -13,10 +13,10 @@ from surefoot.application.ports import AdmissionStatus, Kind, ObjectKey
 from surefoot.application.reconcile import Pass, Reconciler
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
+from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.plan import Plan
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import a_rollout
 

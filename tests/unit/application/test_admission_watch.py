@@ -7,7 +7,7 @@ import pytest
 
 from surefoot.application.admission import EVERY, RECENT, SOON, AdmissionWatch
 from surefoot.application.ports import AdmissionStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.fakes import FakeClock, turns
 
 ENFORCED = AdmissionStatus(Admission.ENFORCED)

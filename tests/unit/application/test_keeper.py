@@ -15,7 +15,7 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.ports import Kind, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.facts.snapshot import ConfigMap
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster
 from tests.support.world import a_rollout
 

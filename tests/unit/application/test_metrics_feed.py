@@ -8,7 +8,7 @@ from typing import Any
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_feed import MetricsFeed
 from surefoot.application.ports import ObjectKey
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from tests.support.fakes import FakeClock, FakeTelemetry, turns
 from tests.support.world import START, a_rollout
 

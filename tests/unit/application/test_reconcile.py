@@ -17,10 +17,10 @@ from surefoot.application.queue import Lane
 from surefoot.application.reconcile import Pass, Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
+from surefoot.domain.facts.snapshot import Halt, Snapshot
 from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
-from surefoot.domain.snapshot import Halt, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout

@@ -14,7 +14,7 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.errors import UnreadableObject
 from tests.support.world import START, a_rollout
 

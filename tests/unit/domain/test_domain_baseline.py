@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.baseline import MOST_BASELINES, measured_as
-from surefoot.domain.measurements import Outcome
-from surefoot.domain.questions import metric_queries
+from surefoot.domain.derive.baseline import MOST_BASELINES, measured_as
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.metric_queries import metric_queries
 from tests.support.world import (
     START,
     Metric,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import ApprovalDryRunStatus
-from surefoot.domain.dry_run import split_dry_runs
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.signoff.dry_run import split_dry_runs
 from tests.support.world import (
     World,
     a_checkpoint,

@@ -9,9 +9,9 @@ import pytest
 
 import surefoot.domain
 from surefoot.api.v1alpha1.rollout_status import Severity
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.notifications import REASONS, notification, severity_of
 from surefoot.domain.plan import Announcement
-from surefoot.domain.snapshot import Admission
 from tests.support.world import (
     START,
     World,

@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
-from surefoot.domain.obstacles import SigningConstraints, signing_obstacles
+from surefoot.domain.signoff.feasibility import SigningConstraints, signing_obstacles
 from tests.support.world import a_checkpoint, a_role
 
 

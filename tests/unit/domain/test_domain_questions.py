@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery, Sample
-from surefoot.domain.questions import metric_queries
-from surefoot.domain.windows import grid_points, window_at, window_evidence
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery, Sample
+from surefoot.domain.facts.windows import grid_points, window_at, window_evidence
+from surefoot.domain.metric_queries import metric_queries
 from tests.support.world import (
     START,
     World,

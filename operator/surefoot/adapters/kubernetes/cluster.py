@@ -41,10 +41,10 @@ from surefoot.application.ports import (
     Request,
     Subject,
 )
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.domain.shadow import SHADOW
-from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict, NotFound, Refused
 
 PLURALS = {

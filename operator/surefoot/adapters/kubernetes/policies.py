@@ -14,7 +14,7 @@ from surefoot.adapters.kubernetes.http import JSON, Http
 from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec, Decision
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL, ObjectReference, Signer
 from surefoot.application.ports import AdmissionStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.errors import ApiError, Conflict, NotFound, Refused
 from surefoot.policies import Manifest, PolicySettings, shipped
 from surefoot.policies.config_maps import PROBE
