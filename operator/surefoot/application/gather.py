@@ -24,9 +24,9 @@ from surefoot.application.ports import (
     Signatures,
 )
 from surefoot.application.store import Store
-from surefoot.domain.checks.dependencies import names_of
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.snapshot import ConfigMap, Halt, Snapshot
+from surefoot.domain.facts.upstreams import names_of
 from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
 
