@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from surefoot.policies import Manifest, shipped
+from surefoot.policies import Manifest, PolicySettings, shipped
 from tests.admission.attempt import Attempt, Request
 from tests.admission.cluster import (
     MUTANT,
@@ -25,6 +25,18 @@ CONSTANTS = ("false", "true", "''", "[]", "{}", "optional.none()")
 """What a variable is replaced by: each of these with which the other expressions compile."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SettingsAt(PolicySettings):
+    """Settings by which the operator's namespace is another than that of its account."""
+
+    home: str
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that a world has in place of the operator's."""
+        return self.home
+
+
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A policy with one defect. ``may_not_compile``: where the defect may be of a wrong type."""
@@ -36,10 +48,13 @@ class Mutant:
 
 def validating(world: World) -> dict[str, Manifest]:
     """The validating policies as shipped, by name."""
-    home = f"system:serviceaccount:{world.home}:surefoot"
+    settings = SettingsAt(
+        home=world.home,
+        **{each.name: getattr(SETTINGS, each.name) for each in dataclasses.fields(SETTINGS)},
+    )
     return {
         manifest["metadata"]["name"]: manifest
-        for manifest in shipped(dataclasses.replace(SETTINGS, operator=home))
+        for manifest in shipped(settings)
         if manifest["kind"] == "ValidatingAdmissionPolicy"
     }
 
@@ -78,13 +93,7 @@ class Cage:
         self._name = name
         self._policy = validating(world)[name]
         self._attempts = sorted(
-            (
-                attempt
-                for attempt in table
-                if looks_at(self._policy, attempt.request)
-                # The operator's namespace is elsewhere, or all that this world is about.
-                and (attempt.request.at_home or world.home != world.namespace)
-            ),
+            (attempt for attempt in table if looks_at(self._policy, attempt.request)),
             key=lambda attempt: world.expected(attempt).layer != name,
         )
         # One of each sort: a mutant that does not look at some is still told by the others.
