@@ -18,6 +18,7 @@ from tests.admission.cluster import (
     World,
     outcome_of,
 )
+from tests.admission.people import HOME, OPERATOR
 from tests.contract.manifests import changed
 from tests.support.testbed import wait_until
 
@@ -93,7 +94,11 @@ class Cage:
         self._name = name
         self._policy = validating(world)[name]
         self._attempts = sorted(
-            (attempt for attempt in table if looks_at(self._policy, attempt.request)),
+            (
+                attempt
+                for attempt in table
+                if looks_at(self._policy, attempt.request) and self._is_judged_here(attempt)
+            ),
             key=lambda attempt: world.expected(attempt).layer != name,
         )
         # One of each sort: a mutant that does not look at some is still told by the others.
@@ -103,6 +108,13 @@ class Cage:
             if one.request.edits is None and one.request.method in ("PATCH", "POST")
         }
         self._number = 0
+
+    def _is_judged_here(self, attempt: Attempt) -> bool:
+        """Whether the attempt does not depend on a policy that knows another namespace as home."""
+        if self._world.home == HOME or not attempt.request.at_home:
+            return True
+        is_by_operator = attempt.by == OPERATOR
+        return is_by_operator == (self._name == "surefoot-own-account")
 
     def survivors(self) -> tuple[list[str], int]:
         """The mutants that no attempt notices, and how many there were.

@@ -273,7 +273,7 @@ THINGS: tuple[tuple[Actor, Request], ...] = (
         ),
     ),
     (ADMIN, create("ConfigMap", CONFIG, {"data": {"config.yaml": ""}}, at_home=True)),
-    (OPERATOR, create("ConfigMap", CURSOR, {"data": {}}, at_home=True)),
+    (ADMIN, create("ConfigMap", CURSOR, {"data": {}}, at_home=True)),
     (
         OPERATOR,
         create(
