@@ -40,6 +40,7 @@ ROLLOUT_UID = "surefoot.dev/rollout-uid"
 EVERYBODY_IN = {"checkout": "100"}
 
 CREATES = refused(POLICY, "it creates only ConfigMaps that carry the label surefoot.dev/managed")
+HALTS = refused(POLICY, "a halt is declared and lifted by people")
 WRITES = refused(POLICY, "which does not carry the label surefoot.dev/managed")
 DELETES = refused(POLICY, "the operator may not delete ConfigMap")
 TAKES_OVER = refused(POLICY, "so the operator does not write over it")
@@ -160,8 +161,9 @@ OF_OTHERS: tuple[tuple[str, Request, Outcome], ...] = (
     (
         "halts a namespace",
         create("ConfigMap", "surefoot-halt", {"data": {"reason": "none"}}),
-        CREATES,
+        HALTS,
     ),
+    ("halts a namespace by what looks like a flag", flags("surefoot-halt", MANAGED), HALTS),
 )
 
 AT_HOME: tuple[tuple[str, Request, Outcome], ...] = (

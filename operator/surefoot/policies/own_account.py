@@ -13,12 +13,13 @@ transitions, and each of them starts from a mark that the operator cannot set by
     abandonment  an offered ConfigMap is told that a transition must not be applied any more
 
 What the account writes is a percentage or a JSON document, so a new ConfigMap cannot be one that
-another component of the cluster takes its orders from.
+another component of the cluster takes its orders from. Nor can it be a halt.
 """
 
 from surefoot.api.v1alpha1.meta import (
     ABANDONED_ANNOTATION,
     ADOPT_ANNOTATION,
+    HALT_CONFIGMAP,
     MANAGED_LABEL,
     ROLLOUT_ANNOTATION,
     ROLLOUT_UID_ANNOTATION,
@@ -103,6 +104,10 @@ def policy(settings: PolicySettings) -> Policy:
             ),
         ),
         checks=(
+            Check(
+                f"variables.name != '{HALT_CONFIGMAP}'",
+                "a halt is declared and lifted by people: the operator does not write it",
+            ),
             Check(
                 f"{cel.on('CREATE', 'variables.isManaged')} || variables.isCursor",
                 f"the operator creates only ConfigMaps that carry the label {MANAGED_LABEL}",
