@@ -43,7 +43,9 @@ CREATES = refused(POLICY, "it creates only ConfigMaps that carry the label suref
 HALTS = refused(POLICY, "a halt is declared and lifted by people")
 WRITES = refused(POLICY, "which does not carry the label surefoot.dev/managed")
 DELETES = refused(POLICY, "the operator may not delete ConfigMap")
-TAKES_OVER = refused(POLICY, "so the operator does not write over it")
+TAKES_OVER = refused(
+    POLICY, "carries no mark of the operator, so the operator does not write over it"
+)
 RELEASES = refused(POLICY, "only to offer it to a Rollout of the same name")
 HOLDS = refused(POLICY, "the operator may write only percentages and JSON documents")
 

@@ -120,11 +120,10 @@ def policy(settings: PolicySettings) -> Policy:
                 f"the operator does not write over a ConfigMap without the label {MANAGED_LABEL}: "
                 "delete it, and it is created again, or offer it with the annotation "
                 f"{ADOPT_ANNOTATION}",
-                f"'ConfigMap ' + {name} + ' carries neither the label {MANAGED_LABEL} nor a mark "
-                "of its Rollout, so the operator does not write over it. Somebody has put it "
-                "there in place of the flag: delete it, and the operator creates it again, or "
-                "hand it over with: kubectl annotate configmap --namespace ' + request.namespace "
-                f"+ ' ' + {name} + ' {ADOPT_ANNOTATION}=' + "
+                f"'ConfigMap ' + {name} + ' carries no mark of the operator, so the operator does "
+                "not write over it: delete it, and it is created again, or hand it over with: "
+                f"kubectl annotate configmap --namespace ' + request.namespace + ' ' + {name} + "
+                f"' {ADOPT_ANNOTATION}=' + "
                 f"variables.after[?{_ROLLOUT}].orValue('ROLLOUT')",
             ),
             Check(
