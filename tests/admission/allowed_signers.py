@@ -16,6 +16,7 @@ from tests.admission.attempt import (
     refused,
     replace,
 )
+from tests.admission.builders import ALLOWED_SIGNERS, MANAGED, OWNER
 from tests.admission.people import (
     ADMIN,
     COLLECTORS,
@@ -29,7 +30,6 @@ from tests.admission.people import (
     NEIGHBOUR,
     OPERATOR,
 )
-from tests.admission.things import ALLOWED_SIGNERS, MANAGED, OWNER
 
 POLICY = "allowed-signers"
 NAME = ALLOWED_SIGNERS

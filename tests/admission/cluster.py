@@ -32,6 +32,7 @@ from tests.admission.attempt import (
     Request,
     merge,
 )
+from tests.admission.builders import LOST, THINGS, UID_OF_CHECKOUT
 from tests.admission.people import (
     ADMIN,
     CUSTODIAN,
@@ -40,7 +41,6 @@ from tests.admission.people import (
     TOOLS,
     Actor,
 )
-from tests.admission.things import LOST, THINGS, UID_OF_CHECKOUT
 from tests.contract.manifests import changed
 from tests.support.crds import CRDS, all_kinds_are_served
 from tests.support.testbed import wait_until

@@ -18,9 +18,7 @@ from tests.admission.attempt import (
     refused,
     replace,
 )
-from tests.admission.config_maps import LABEL, NAME, labelled
-from tests.admission.people import OPERATOR, OPERATOR_BY_ADMIN, OPERATOR_ELSEWHERE
-from tests.admission.things import (
+from tests.admission.builders import (
     CONFIG,
     CURSOR,
     LOST,
@@ -30,6 +28,8 @@ from tests.admission.things import (
     UID_OF_CHECKOUT,
     flags,
 )
+from tests.admission.config_maps import LABEL, NAME, labelled
+from tests.admission.people import OPERATOR, OPERATOR_BY_ADMIN, OPERATOR_ELSEWHERE
 from tests.contract.manifests import REMOVED
 
 POLICY = "own-account"

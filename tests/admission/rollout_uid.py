@@ -18,6 +18,7 @@ from tests.admission.attempt import (
     removed,
     replace,
 )
+from tests.admission.builders import LOST, OFFERED, UID_OF_CHECKOUT, flags
 from tests.admission.people import (
     ADMIN,
     COLLECTORS,
@@ -29,7 +30,6 @@ from tests.admission.people import (
     OPERATOR,
     PRETENDERS,
 )
-from tests.admission.things import LOST, OFFERED, UID_OF_CHECKOUT, flags
 from tests.contract.manifests import REMOVED
 
 MARK = "surefoot.dev/rollout-uid"

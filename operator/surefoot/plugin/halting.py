@@ -9,7 +9,7 @@ from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.errors import Conflict, NotFound
 from surefoot.plugin import output
-from surefoot.plugin.session import Declined, Session, meant
+from surefoot.plugin.session import Declined, Session, confirm
 
 SHOWN = 20
 """How many names one line has."""
@@ -72,7 +72,7 @@ async def halt(session: Session, wish: Stop) -> int:
     if wish.until is not None:
         data["until"] = _written(wish.until.moment(now))
     place, halted = await _what_is_halted(session, is_for_all=session.namespace == wish.home)
-    if not meant(f"Halt {place} ({halted})?", asks=wish.asks):
+    if not confirm(f"Halt {place} ({halted})?", asks=wish.asks):
         raise Declined("nothing was written")
     if there is None:
         await _create(session, data)
