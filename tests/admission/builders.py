@@ -90,9 +90,11 @@ ALLOWED_SIGNERS = "surefoot-allowed-signers"
 CONFIG = "surefoot-config"
 """The operator's own configuration, in its own namespace."""
 CURSOR = "surefoot-record-webhook"
-"""What a sink has received, in the operator's namespace."""
+"""A cursor says what a sink has received. It is in the operator's namespace."""
 OFFERED = "offered-flags"
 """A ConfigMap that people offer to the Rollout checkout, with something of their own in it."""
+BARE = "bare-flags"
+"""A ConfigMap with the managed label that does not name its Rollout."""
 LOST = "lost-flags"
 """A flag of the Rollout checkout, from which somebody took the label while no policy acted."""
 
@@ -272,6 +274,7 @@ THINGS: tuple[tuple[Actor, Request], ...] = (
             },
         ),
     ),
+    (OPERATOR, flags(BARE, MANAGED)),
     (ADMIN, create("ConfigMap", CONFIG, {"data": {"config.yaml": ""}}, at_home=True)),
     (ADMIN, create("ConfigMap", CURSOR, {"data": {}}, at_home=True)),
     (

@@ -1,4 +1,4 @@
-"""What somebody with the operator's token can do to ConfigMaps, and what the operator must do."""
+"""The operator can do to ConfigMaps all that it must, and a thief of its token no more than that."""
 
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.admission.attempt import (
     replace,
 )
 from tests.admission.builders import (
+    BARE,
     CONFIG,
     CURSOR,
     LOST,
@@ -430,6 +431,7 @@ RELEASING: tuple[tuple[str, Request, Outcome], ...] = (
         accepted(data__checkout="0"),
     ),
     ("takes the label off a flag", released(), RELEASES),
+    ("takes the label off a flag of no Rollout", released(BARE), RELEASES),
     ("releases a flag and offers it to another Rollout", released(adopt="cart"), RELEASES),
     (
         "releases a flag and marks it with its Rollout",

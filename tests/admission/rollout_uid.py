@@ -50,7 +50,7 @@ OLD = {
     "surefoot.dev/format": "Percent",
     "surefoot.dev/abandoned": "0123456789abcdef0124",
 }
-"""What a released ConfigMap still carries, and so does a manifest that was exported from it."""
+"""A released ConfigMap still carries these, and so does a manifest that was exported from it."""
 
 MARKING: tuple[tuple[str, Request], ...] = (
     (

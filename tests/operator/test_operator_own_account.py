@@ -99,7 +99,7 @@ async def test_operator_needs_nothing_that_its_own_policy_refuses(
 async def test_flag_that_lost_its_label_while_no_policy_acted_is_restored(
     guarded_scene: Scene, flags_of_the_scene: str, policies: TestBed
 ) -> None:
-    """By the mark of its Rollout, which people could not take off."""
+    """The operator knows it by the mark of its Rollout, which people cannot take off."""
     scene = guarded_scene
     await given_at_10(scene)
     async with scene.an_operator():
@@ -120,7 +120,7 @@ async def test_flag_that_lost_its_label_while_no_policy_acted_is_restored(
 async def test_rollback_over_a_config_map_of_somebody_else_names_the_remedy(
     guarded_scene: Scene, flags_of_the_scene: str
 ) -> None:
-    """Nothing on it says that it is the flag. It is written once it is offered, as told."""
+    """The operator does not write over it, says how to offer it, and writes it once it is offered."""
     scene = guarded_scene
     await given_at_10(scene)
     async with scene.an_operator():
@@ -137,7 +137,7 @@ async def test_rollback_over_a_config_map_of_somebody_else_names_the_remedy(
         found = await scene.get("configmaps", scene.target)
         assert found is not None
         assert found["data"] == {scene.name: "100"}
-        # As it was told:
+        # This is what the event says.
         arguments = told.partition("kubectl ")[2].split()[:6]
         scene.bed.kubectl(*arguments)
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
@@ -147,7 +147,7 @@ async def test_rollback_over_a_config_map_of_somebody_else_names_the_remedy(
 async def test_flag_is_created_again_once_what_took_its_place_is_deleted(
     guarded_scene: Scene, flags_of_the_scene: str
 ) -> None:
-    """The other remedy."""
+    """To delete it is the other remedy."""
     scene = guarded_scene
     await given_at_10(scene)
     async with scene.an_operator():
@@ -171,7 +171,7 @@ async def told_refused(scene: Scene) -> str | None:
 def test_token_of_the_operator_rewrites_nothing_but_flags(
     guarded_scene: Scene, policies: TestBed
 ) -> None:
-    """Neither a ConfigMap of others nor its own configuration; without the policy it does both."""
+    """A ConfigMap of the control plane is safe from it, and is not where the policy is missing."""
     scene = guarded_scene
     of_others = f"/api/v1/namespaces/{scene.namespace}/configmaps/kube-root-ca.crt"
     wait_until(lambda: scene.client.get(of_others).is_success, 30, "a ConfigMap of others")

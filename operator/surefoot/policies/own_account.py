@@ -98,7 +98,6 @@ def policy(settings: PolicySettings) -> Policy:
                 "isCursor",
                 (
                     f"request.namespace == '{settings.namespace}' && "
-                    "request.operation != 'DELETE' && "
                     f"{name}.startsWith('{CURSOR_PREFIX}')"
                 ),
             ),
