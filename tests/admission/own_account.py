@@ -1,4 +1,4 @@
-"""The operator can do to ConfigMaps all that it must, and a thief of its token no more than that."""
+"""The operator can do to ConfigMaps all that it must, and a thief of its token no more."""
 
 from typing import Any
 

@@ -120,7 +120,7 @@ async def test_flag_that_lost_its_label_while_no_policy_acted_is_restored(
 async def test_rollback_over_a_config_map_of_somebody_else_names_the_remedy(
     guarded_scene: Scene, flags_of_the_scene: str
 ) -> None:
-    """The operator does not write over it, says how to offer it, and writes it once it is offered."""
+    """The operator says how to offer it, and does not write over it before that was done."""
     scene = guarded_scene
     await given_at_10(scene)
     async with scene.an_operator():

@@ -12,7 +12,7 @@ transitions, and each of them starts from a mark that the operator cannot set by
     release      the label goes, and the ConfigMap is offered to a Rollout of the same name
     abandonment  an offered ConfigMap is told that a transition must not be applied any more
 
-What the account writes is a percentage or a JSON document, so a new ConfigMap cannot be one that
+The account can write only percentages and JSON documents, so a new ConfigMap cannot be one that
 another component of the cluster takes its orders from. Nor can it be a halt.
 """
 
