@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from functools import partial
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+import structlog
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
@@ -29,6 +33,12 @@ from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Halt, Snapshot
 from surefoot.domain.facts.upstreams import names_of
 from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+no_measurements: Mapping[str, Measurement] = MappingProxyType({})
+no_queries: Mapping[str, QueryFacts] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +161,14 @@ class Gatherer:
     def _flag_facts(
         self, key: ObjectKey, rollout: Rollout, config_map: ConfigMap | None
     ) -> FlagFacts:
+        """What the providers say, as far as they say anything: `spec.rollback` needs none of it."""
+        measurements = partial(self._measurements.measurements, key, rollout)
         return FlagFacts(
             rollout=rollout,
             config_map=config_map,
-            measurements=self._measurements.measurements(key, rollout),
-            queries=self._query_facts(rollout),
-            providers=self._providers.names(key.namespace),
+            measurements=_or(no_measurements, measurements),
+            queries=_or(no_queries, partial(self._query_facts, rollout)),
+            providers=_or(frozenset[str](), partial(self._providers.names, key.namespace)),
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
@@ -307,10 +319,19 @@ class Gatherer:
             clock_uncertainty=self._clock.uncertainty(),
         )
 
-    def _query_facts(self, rollout: Rollout) -> dict[str, QueryFacts]:
+    def _query_facts(self, rollout: Rollout) -> Mapping[str, QueryFacts]:
         return {
             metric.name: self._providers.inspect(metric.query) for metric in rollout.spec.metrics
         }
+
+
+def _or(fallback: T, ask: Callable[[], T]) -> T:
+    """What is answered, or the fallback: a defect there must not stand in the way down."""
+    try:
+        return ask()
+    except Exception as error:
+        log.exception("what a rollback can do without is not known", error=repr(error))
+        return fallback
 
 
 def _found(held: ConfigMapVersion | None) -> ConfigMap | None:
