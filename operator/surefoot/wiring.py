@@ -55,7 +55,7 @@ from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
-from surefoot.errors import ApiError
+from surefoot.errors import ApiError, ConfigurationError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,8 @@ UNHEALTHY_AFTER = 180.0
 STOP_WITHIN = 10.0
 NOTIFY_WITHIN = 3.0
 """Seconds in which notifications that wait are sent at the end; then they are dropped."""
+AT_START = ("workers", "listen", "operator_namespace", "log_format")
+"""Settings that are read once."""
 RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -105,10 +107,14 @@ class Operator:
         settings = start.settings
         home = settings.operator_namespace or own_namespace(DEFAULT_OPERATOR_NAMESPACE)
         self._start = start
+        self._in_force = settings
         self._http = http
         self._clock = clock
         self._operator_namespace = home
         self.telemetry = PrometheusTelemetry()
+        self.telemetry.follow_clock(clock)
+        self.telemetry.admission_mode(settings.admission)
+        self.telemetry.configuration_read(is_in_force=True)
         cluster = KubernetesCluster(
             http, clock, operator_namespace=home, namespaces=start.namespaces
         )
@@ -219,10 +225,7 @@ class Operator:
         host, port = host_and_port(settings.listen)
         await self.probes.start(host, port)
         log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
-        if settings.admission is AdmissionMode.UNENFORCED:
-            log.warning(
-                "admission is Unenforced: whoever may patch an Approval may sign in any name"
-            )
+        self._show_admission_mode(self._in_force.admission)
         async with _together(
             self._kept_up(self.event_loop_monitor.run),
             self._kept_up(self._watch),
@@ -359,27 +362,64 @@ class Operator:
             await self._clock.sleep(ALLOWED_SIGNERS_EVERY)
 
     async def _reload(self) -> None:
-        """Take over the configuration file when it changes."""
-        path, present = self._start.config_file, self._start.settings
+        """Take over what the configuration file says, whenever it says something else."""
+        path = self._start.config_file
         if path is None:
             return
-        async for found in configuration.changes(path, present):
-            if (found.workers, found.listen) != (present.workers, present.listen):
-                log.warning("workers and listen take effect at the next start")
-            if found.providers != present.providers:
-                self.providers.exchange(found)
-            if found.record != present.record:
-                self.record.exchange(sinks(found.record), self.store.rollouts())
-            if found.notifications != present.notifications:
-                self.notifier.exchange(routes(found.notifications))
-            self.feed.interval = found.evaluation_interval
-            self.gatherer.rules = _rules(found)
-            if (found.admission, found.policies) != (present.admission, present.policies):
-                self.admission.exchange(self._policies(found))
-                await self.admission.refresh()
-            present = found
-            log.info("configuration reloaded", file=str(path))
-            self._wake_all()
+        async for reading in configuration.readings(path):
+            if isinstance(reading, ConfigurationError):
+                self.telemetry.configuration_read(is_in_force=False)
+                log.warning("configuration not reloaded; the old one stays", fault=str(reading))
+                continue
+            self.telemetry.configuration_read(is_in_force=False)
+            await self._take_over(reading)
+            self.telemetry.configuration_read(is_in_force=True)
+
+    async def _take_over(self, wanted: Settings) -> None:
+        """Put settings into force, as far as they are not in force yet.
+
+        Each part is compared with what is in force, whatever was read in between. If a part fails,
+        those before it hold, and it is tried again when `_reload` is started again.
+        """
+        before = self._in_force
+        if wanted == before:
+            return
+        self.feed.interval = wanted.evaluation_interval
+        self.gatherer.rules = _rules(wanted)
+        parts: tuple[tuple[tuple[str, ...], Callable[[Settings], None]], ...] = (
+            (("admission", "policies"), self._exchange_admission),
+            (("notifications",), lambda new: self.notifier.exchange(routes(new.notifications))),
+            (("providers",), self.providers.exchange),
+            (
+                ("record",),
+                lambda new: self.record.exchange(sinks(new.record), self.store.rollouts()),
+            ),
+        )
+        for names, exchange in parts:
+            news = {name: getattr(wanted, name) for name in names}
+            if any(getattr(self._in_force, name) != value for name, value in news.items()):
+                exchange(wanted)
+                self._in_force = self._in_force.model_copy(update=news)
+        self._in_force = wanted
+        later = [name for name in AT_START if getattr(wanted, name) != getattr(before, name)]
+        if later:
+            log.warning("some settings take effect at the next start", settings=later)
+        log.info("configuration reloaded", file=str(self._start.config_file))
+        self._wake_all()
+        await self.admission.refresh()
+
+    def _exchange_admission(self, wanted: Settings) -> None:
+        self.admission.exchange(self._policies(wanted))
+        self._show_admission_mode(wanted.admission)
+
+    def _show_admission_mode(self, mode: AdmissionMode) -> None:
+        self.telemetry.admission_mode(mode)
+        if mode is AdmissionMode.UNENFORCED:
+            log.warning(
+                "admission is Unenforced: whoever may patch an Approval may sign in any name"
+            )
+        else:
+            log.info("admission is Enforced: steps wait for the admission policies")
 
     def _policies(self, settings: Settings) -> Policies | None:
         if settings.admission is AdmissionMode.UNENFORCED:
@@ -456,9 +496,9 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
     """
     access = await Access.load(start.kubeconfig)
     clock = ServerClock()
-    http = Http(access, on_date=clock.observe)
+    http = Http(access, on_date=clock.observe, new_connections=lambda: clock.wants_new_connections)
     try:
-        await _set_clock(http)
+        await _set_clock(http, clock)
         log.info(
             "connected",
             server=access.endpoint.server,
@@ -488,13 +528,19 @@ async def run(start: Start, stop: asyncio.Event) -> None:
     log.info("stopped")
 
 
-async def _set_clock(http: Http) -> None:
+async def _set_clock(http: Http, clock: ServerClock) -> None:
     """Ask often over one tick of the API server's clock, so that the tick itself is seen."""
     pause = CLOCK_PROBING / PROBES_OF_THE_CLOCK
-    await http.get("probe the clock", "/version")
+    what = "probe the clock"
+    await http.get(what, "/version")
     for _ in range(PROBES_OF_THE_CLOCK):
         await asyncio.sleep(pause)
-        await http.get("probe the clock", "/version")
+        await http.get(what, "/version")
+    if not clock.is_set:
+        raise Unavailable(
+            f"{what}: no answer of the API server tells the time. Its answers, unchanged by a "
+            "proxy, have a header `Date` with a year from 2020 to 2199."
+        )
 
 
 @contextlib.asynccontextmanager
