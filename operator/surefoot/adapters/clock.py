@@ -102,7 +102,7 @@ class ServerClock:
     def wants_new_connections(self) -> bool:
         """Whether answers on connections of their own would tell more.
 
-        MeasurementSource on one connection all come from the same API server. So others are wanted at the
+        Answers on one connection all come from the same API server. So others are wanted at the
         start, and while answers disagree.
         """
         if self._believed is None or self.disagreement_seconds > NEGLIGIBLE:

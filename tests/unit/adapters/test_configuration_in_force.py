@@ -80,7 +80,7 @@ async def an_operator(home: Path) -> AsyncIterator[tuple[Operator, Path]]:
     source: Any = type("Source", (), {"restart": lambda _self: None})()
     start = Start(settings.load(path), source, config_file=path)
     operator = Operator(start, http, HastyClock())
-    following = asyncio.create_task(operator._kept_up(operator._reload))
+    following = asyncio.create_task(operator._kept_up(operator.reload.run))
     try:
         yield operator, path
     finally:
