@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
+from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement
 
 
@@ -26,13 +27,15 @@ def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:
         return False
     return any(
         trigger.action is TriggerAction.ROLLBACK
-        and _is_breached(trigger, answers.get(trigger.metric or trigger.name))
+        and metric_of(question) == (trigger.metric or trigger.name)
+        and _is_breached(trigger, answer)
+        for question, answer in answers.items()
         for trigger in rollout.spec.triggers
     )
 
 
-def _is_breached(trigger: Trigger, answer: Measurement | None) -> bool:
-    if answer is None or answer.value is None:
+def _is_breached(trigger: Trigger, answer: Measurement) -> bool:
+    if answer.value is None:
         return False
     if trigger.relative_to is not None:
         return True  # the baseline decides; too much urgency does no harm
