@@ -42,7 +42,7 @@ def test_longest_range_is_the_farthest_that_any_part_looks_back(
     promql: str, longest: timedelta
 ) -> None:
     """Ranges and offsets add up along a path; of several paths the longest counts."""
-    assert read(promql).facts == QueryFacts(longest_range=longest)
+    assert (read(promql).facts.fault, read(promql).facts.longest_range) == (None, longest)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_number_at_which_the_parser_panics_is_a_fault(
 )
 def test_nesting_is_bounded_before_the_parser_sees_it(nested: Callable[[int], str]) -> None:
     """The parser recurses: some thousand levels would end the process, not the query."""
-    assert read(nested(MOST_PIECES)).facts == QueryFacts()
+    assert read(nested(MOST_PIECES)).facts.fault is None
     assert read(nested(100_000)).facts == QueryFacts(
         fault=f"the query has 100000 operators and brackets, at most {MOST_PIECES} are taken: "
         f"move parts of it into recording rules"
@@ -130,12 +130,12 @@ def test_nesting_is_bounded_before_the_parser_sees_it(nested: Callable[[int], st
 )
 def test_raw_strings_are_read_as_prometheus_reads_them(promql: str) -> None:
     """A backslash between backquotes is a backslash."""
-    assert read(promql).facts == QueryFacts()
+    assert read(promql).facts.fault is None
 
 
 def test_brackets_in_strings_are_not_nesting() -> None:
     """A regular expression may have as many as it likes."""
-    assert read('x{a!="' + "(" * 1000 + '"}').facts == QueryFacts()
+    assert read('x{a!="' + "(" * 1000 + '"}').facts.fault is None
 
 
 PIECES = st.sampled_from(

@@ -24,6 +24,8 @@ class Desk:
         self.asked: list[RangeQuery] = []
         self.hanging: set[str] = set()
         self.broken = False
+        self.inspected: list[str] = []
+        self.slow: set[str] = set()
         self.woken: list[tuple[str, str]] = []
         self.windows: dict[str, timedelta] = {}
         self.usable = frozenset({"default", "other"})
@@ -34,8 +36,11 @@ class Desk:
     def names(self, namespace: str) -> frozenset[str]:
         return self.usable
 
-    def inspect(self, promql: str) -> QueryFacts:
-        return QueryFacts()
+    async def inspect(self, promql: str) -> QueryFacts:
+        self.inspected.append(promql)
+        if promql in self.slow:
+            await asyncio.Event().wait()
+        return QueryFacts(longest_range=STEP)
 
     async def measure(self, query: RangeQuery) -> Measurement:
         self.asked.append(query)
@@ -53,7 +58,7 @@ class Desk:
         )
 
     def wake(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
-        self.woken += [(key.name, metric) for metric in answers]
+        self.woken += [(key.name, metric) for metric in answers] or [(key.name, "")]
 
     def questions(
         self, rollout: Rollout, now: datetime, interval: timedelta

@@ -76,8 +76,9 @@ class Halt:
 class Snapshot:
     """What is known about one Rollout at one moment.
 
-    ``measurements`` and ``queries`` are keyed by metric name. A metric that nobody has answered for
-    yet, since this operator runs, has no measurement.
+    ``measurements`` are keyed by the names of the questions (`metric_queries`), ``queries`` by that
+    of the metric. A question that has no answer yet, since this operator runs, has no measurement;
+    ``unanswered_since`` says since when this operator has been asking it.
     ``approvals`` and ``checkpoints`` are those that name this Rollout, whatever their state, also
     those of an earlier Rollout of the same name.
     ``watched_requests`` are the UIDs of those that this operator has seen without a decision: a
@@ -100,6 +101,7 @@ class Snapshot:
     signatures: Mapping[str, SignatureFact] = field(default_factory=lambda: MappingProxyType({}))
     signers: frozenset[str] | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
+    unanswered_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     queries: Mapping[str, QueryFacts] = field(default_factory=lambda: MappingProxyType({}))
     providers: frozenset[str] = frozenset({"default"})
     claims: tuple[Claim, ...] = ()
