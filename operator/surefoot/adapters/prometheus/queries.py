@@ -395,8 +395,9 @@ def _is_pinned(node: promql.Expr) -> bool:
     return at is not None and at.type != promql.AtModifierType.End
 
 
-_COUNTS = frozenset({"rate", "increase", "irate", "delta", "count_over_time"})
-_ALWAYS_THERE = frozenset({"vector", "scalar", "absent", "time", "pi"})
+_COUNTS = frozenset({"rate", "increase", "irate", "count_over_time"})
+_MEASURES = ("_sum", "_seconds", "_bytes", "_seconds_total", "_bytes_total")
+"""Ends of the names of counters that do not count events."""
 
 
 def _bare(node: promql.Expr) -> promql.Expr:
@@ -406,48 +407,63 @@ def _bare(node: promql.Expr) -> promql.Expr:
     return node
 
 
+def _operator(node: promql.Expr) -> str:
+    return str(node.op)
+
+
 def _is_ratio(tree: promql.Expr) -> bool:
-    """Whether it divides one count or rate by another, so that it lies between 0 and 1."""
+    """Whether it divides a count of events by another, as far as their names tell."""
     node = _bare(tree)
     return (
         isinstance(node, promql.BinaryExpr)
-        and str(node.op) == "/"
-        and _counts(node.lhs)
-        and _counts(node.rhs)
+        and _operator(node) == "/"
+        and _counts_events(node.lhs)
+        and _counts_events(node.rhs)
     )
 
 
-def _counts(tree: promql.Expr) -> bool:
-    """Whether it is a rate or an increase, summed or not, compared or with a default or not."""
+def _counts_events(tree: promql.Expr) -> bool:
+    """Whether it is a rate or an increase of events, summed or not, with a default or not."""
+    node = _bare(tree)
+    match node:
+        case promql.Call():
+            return node.func.name in _COUNTS and not any(map(_measures, node.args))
+        case promql.AggregateExpr():
+            return _operator(node) == "sum" and _counts_events(node.expr)
+        case promql.BinaryExpr() if _operator(node) in {">", ">=", "!=", "or", "and", "unless"}:
+            return _counts_events(node.lhs)
+        case _:
+            return False
+
+
+def _measures(node: promql.Expr) -> bool:
+    """Whether the samples that it reads are seconds or bytes, by their name."""
+    if isinstance(node, promql.VectorSelector):
+        return (node.name or "").endswith(_MEASURES)
+    return any(map(_measures, _children(node)))
+
+
+def _may_be_empty(tree: promql.Expr) -> bool:
+    """Whether it counts events, and has no value where none has ever happened.
+
+    What it is divided by does not matter: without traffic there is no share of it.
+    """
     node = _bare(tree)
     match node:
         case promql.Call():
             return node.func.name in _COUNTS
         case promql.AggregateExpr():
-            return str(node.op) == "sum" and _counts(node.expr)
-        case promql.BinaryExpr() if str(node.op) in {">", ">=", "!=", "or", "and", "unless"}:
-            return _counts(node.lhs)
-        case _:
-            return False
-
-
-def _may_be_empty(tree: promql.Expr) -> bool:
-    """Whether it yields nothing where a series that it reads does not exist."""
-    node = _bare(tree)
-    match node:
-        case promql.VectorSelector() | promql.MatrixSelector():
-            return True
-        case promql.NumberLiteral() | promql.StringLiteral():
-            return False
-        case promql.Call():
-            return node.func.name not in _ALWAYS_THERE and any(map(_may_be_empty, node.args))
+            return _operator(node) == "sum" and _may_be_empty(node.expr)
+        case promql.BinaryExpr() if _operator(node) == "or":
+            return _may_be_empty(node.lhs) and _may_be_empty(node.rhs)
+        case promql.BinaryExpr() if _operator(node) in {"+", "-", "*"}:
+            return _may_be_empty(node.lhs) or _may_be_empty(node.rhs)
         case promql.BinaryExpr():
-            left, right = _may_be_empty(node.lhs), _may_be_empty(node.rhs)
-            return (left and right) if str(node.op) == "or" else (left or right)
-        case promql.AggregateExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return _may_be_empty(node.lhs)
+        case promql.UnaryExpr():
             return _may_be_empty(node.expr)
         case _:
-            return True
+            return False
 
 
 def _selector(node: promql.VectorSelector, hidden: tuple[str, ...]) -> str:

@@ -44,8 +44,8 @@ class QueryFacts:
     ``fault`` says why the query cannot be asked (it does not parse), or is ``None``.
     ``longest_range`` is the longest range or offset in it: how far back its newest point looks.
     ``is_known`` is False as long as the text has not been parsed; then the rest says nothing.
-    ``is_ratio`` says that it divides one count or rate by another of the same kind.
-    ``may_be_empty`` says that it has no value where a series that it reads does not exist.
+    ``is_ratio`` says that it divides one count of events by another: it looks like a share.
+    ``may_be_empty`` says that it counts events, and has no value where none has ever happened.
     """
 
     fault: str | None = None
