@@ -160,6 +160,8 @@ def metric_fault(snapshot: Snapshot, name: str) -> UnmetRequirement | None:
             f"namespace; configured: {known}",
         )
     facts = snapshot.queries.get(name)
+    if facts is not None and not facts.is_known:
+        return UnmetRequirement("QueryNotParsedYet", f"metric {name}: its query is being parsed")
     if facts is not None and facts.fault is not None:
         return UnmetRequirement("InvalidQuery", f"metric {name}: {facts.fault}")
     return None

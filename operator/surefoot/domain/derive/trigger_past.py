@@ -5,17 +5,19 @@ taken as lists, windows are compared by running sums, and only what was not quie
 """
 
 import math
+import operator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
 from surefoot.domain.derive.triggers import ArmedTrigger
 from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.facts.windows import ENOUGH_COVERAGE, samples_between
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of time."""
 
     start: datetime
@@ -51,12 +53,11 @@ def judge_past(
     points = _Points(trigger, measurement, first, last)
     flags = points.unquiet()
     spans, found = [], flags.find(1)
+    before_first = start + (first - 1) * step
     while found >= 0:
         end = flags.find(0, found)
         end = len(flags) if end < 0 else end
-        spans.append(
-            Span(start + (first + found - 1) * step, start + min(first + end, last + 1) * step)
-        )
+        spans.append(Span(before_first + found * step, before_first + (end + 1) * step))
         found = flags.find(1, end)
     fired = points.last_firing()
     return TriggerPast(tuple(spans), None if fired is None else start + fired * step)
@@ -78,6 +79,7 @@ class _Points:
         self._is_judged = trigger.reference_value.unit is not None
         self._reach = trigger.length // measurement.step
         self._low = max(0, first - self._reach)
+        self._enough = _fewest_that_are_enough(self._reach + 1)
         # The window of a point is full once all of it could be judged and was asked for.
         self._full = -(-trigger.length // measurement.step)
         self._settled = 0
@@ -96,10 +98,10 @@ class _Points:
         if not self._is_judged:
             return [False] * len(values)
         is_breach = trigger.breach_test()
-        return [
-            is_number and is_breach(value)
-            for is_number, value in zip(self._present, values, strict=True)
-        ]
+        breached = list(map(is_breach, values))
+        if all(self._present):
+            return breached
+        return list(map(operator.and_, self._present, breached))
 
     def unquiet(self) -> bytearray:
         """For each point from ``first`` on, 1 where the trigger was anything but quiet."""
@@ -125,19 +127,36 @@ class _Points:
         """The index of the last point at which the trigger fired."""
         if not self._breached_before[-1]:
             return None
-        earliest = max(self._first, self._full, self._settled)
-        return next(
-            (index for index in range(self._last, earliest - 1, -1) if self._fires(index)), None
+        earliest = max(self._first, self._full, self._settled) - self._low
+        present, breached, reach = self._present_before, self._breached_before, self._reach
+        window = zip(
+            present[earliest - reach :],
+            present[earliest + 1 :],
+            breached[earliest - reach :],
+            breached[earliest + 1 :],
+            strict=False,
         )
+        firing = [
+            after - before == breached_after - breached_before and after - before >= self._enough
+            for before, after, breached_before, breached_after in window
+        ]
+        firing.reverse()
+        return self._last - firing.index(True) if True in firing else None
 
     def _fires(self, index: int) -> bool:
         if index < self._full:
             return False
         start, end = index - self._reach - self._low, index + 1 - self._low
         present = self._present_before[end] - self._present_before[start]
-        if not present or present / (self._reach + 1) < ENOUGH_COVERAGE:
+        if present < self._enough:
             return False
         return self._breached_before[end] - self._breached_before[start] == present
+
+
+@lru_cache(maxsize=1024)
+def _fewest_that_are_enough(expected: int) -> int:
+    """How many points of a window must be present before a trigger may fire; at least one."""
+    return next(count for count in range(1, expected + 1) if count / expected >= ENOUGH_COVERAGE)
 
 
 def _values(measurement: Measurement, low: int, last: int) -> list[float]:
@@ -155,7 +174,7 @@ def _values(measurement: Measurement, low: int, last: int) -> list[float]:
 def free_time(start: datetime, end: datetime, taken: list[Span]) -> timedelta:
     """How much of the time from start to end no span covers."""
     free, reached = timedelta(0), start
-    for span in sorted(taken, key=lambda span: span.start):
+    for span in sorted(taken):
         if span.start > reached:
             free += max(timedelta(0), min(span.start, end) - reached)
         reached = max(reached, span.end)
