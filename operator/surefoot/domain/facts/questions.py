@@ -18,10 +18,10 @@ MOST_INTERVALS = 10_000
 MOST_WINDOW_POINTS = 720
 """Points in the longest window: six hours at 30 seconds. A longer window has coarser steps."""
 
-_WINDOW_POINTS_OF_A_PLAN = 20_000
+_WINDOW_POINTS_OF_A_PLAN = 12_000
 """Points in all windows of a plan together: all of them are looked at in every pass."""
-_FEWEST_WINDOW_POINTS = 40
-_ACCOUNTED_POINTS_OF_A_PLAN = 40_000
+_FEWEST_WINDOW_POINTS = 24
+_ACCOUNTED_POINTS_OF_A_PLAN = 16_000
 """Points in all questions of a plan that reach back over time without an operator."""
 _POINTS_IN_A_SHORT_WINDOW = 4
 _FINER_STEPS = tuple(timedelta(seconds=seconds) for seconds in (300, 150, 60, 30, 15, 7, 5, 2, 1))
