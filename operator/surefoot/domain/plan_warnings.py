@@ -104,16 +104,9 @@ def _unreachable_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning
         metric = metric_name(condition)
         if condition.relative_to is not None or not facts.is_share(metric):
             continue
-        bounds = (
-            ("atMost", condition.at_most, lambda most: most >= 1, lambda most: most < 0),
-            ("atLeast", condition.at_least, lambda least: least <= 0, lambda least: least > 1),
-        )
-        for side, bound, always, never in bounds:
-            if bound is None:
-                continue
-            value = bound_value(bound)
-            effect = "always holds" if always(value) else "never holds" if never(value) else ""
-            if effect:
+        for side, bound in (("atMost", condition.at_most), ("atLeast", condition.at_least)):
+            effect = _effect_on_gate(side, bound)
+            if bound is not None and effect:
                 yield _cannot_be_meant(
                     f"gate {_called(gate, condition)} {effect}: {side} {bound}",
                     metric,
@@ -121,6 +114,16 @@ def _unreachable_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning
                     f"{_path(gate, condition)}.{side}",
                     facts,
                 )
+
+
+def _effect_on_gate(side: str, bound: int | str | None) -> str:
+    """What a bound on a share comes to, where that does not depend on the share."""
+    if bound is None:
+        return ""
+    value = bound_value(bound)
+    if side == "atMost":
+        return "always holds" if value >= 1 else "never holds" if value < 0 else ""
+    return "never holds" if value > 1 else "always holds" if value <= 0 else ""
 
 
 def _cannot_be_meant(

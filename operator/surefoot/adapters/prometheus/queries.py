@@ -407,7 +407,7 @@ def _bare(node: promql.Expr) -> promql.Expr:
     return node
 
 
-def _operator(node: promql.Expr) -> str:
+def _operator(node: promql.AggregateExpr | promql.BinaryExpr) -> str:
     return str(node.op)
 
 

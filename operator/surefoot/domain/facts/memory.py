@@ -25,8 +25,7 @@ def remembered_with(
     """
     known: dict[int, tuple[weakref.ref[RolloutSpec], dict[Hashable, R]]] = {}
 
-    @functools.wraps(compute)
-    def remembering(spec: RolloutSpec, *args: P.args, **kwargs: P.kwargs) -> R:
+    def remembering(spec: RolloutSpec, /, *args: P.args, **kwargs: P.kwargs) -> R:
         key = id(spec)
         entry = known.get(key)
         if entry is None or entry[0]() is not spec:
@@ -37,4 +36,5 @@ def remembered_with(
             results[args] = compute(spec, *args, **kwargs)
         return results[args]
 
+    functools.update_wrapper(remembering, compute)
     return remembering
