@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import promql_parser
-import promql_parser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
