@@ -37,7 +37,8 @@ LONGEST_RANGE = timedelta(days=36_525)
 INPUT_LABEL = "input"
 """The label by which the answer to `freshness_query` tells the selectors apart."""
 
-_STRINGS = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"""
+# A string that is not closed reaches to the end: to look for its end at every quote takes long.
+_STRINGS = r""""(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|`[^`]*`?"""
 _TOKEN = re.compile(rf"#[^\n]*|{_STRINGS}|[A-Za-z0-9_:.]+|\S", re.DOTALL)
 _PIECE = re.compile(r"[-+*/%^<>=!(\[{@]|and|or|unless|atan2")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
@@ -236,7 +237,7 @@ def _prepared(text: str, hidden: list[str]) -> str:
     pieces, reached, before = [], 0, ""
     for token in _TOKEN.finditer(text):
         word = token.group()
-        if len(word) > 1 and word[0] in "\"'`":
+        if len(word) > 1 and word[0] in "\"'`" and word[-1] == word[0]:
             pieces += [text[reached : token.start()], _prepared_string(word, before, hidden)]
             reached = token.end()
         if not word.startswith("#"):
