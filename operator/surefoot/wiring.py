@@ -369,9 +369,9 @@ class Providers:
         """Names of the providers that Rollouts of this namespace may use."""
         return self._current.names(namespace)
 
-    def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, promql: str) -> QueryFacts:
         """What the text of a query tells; parsing only."""
-        return self._current.inspect(promql)
+        return await self._current.inspect(promql)
 
     async def measure(self, query: RangeQuery) -> Measurement:
         """Ask one question."""
