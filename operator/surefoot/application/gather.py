@@ -1,7 +1,7 @@
 """Gathering the facts about one Rollout: from the caches, or afresh where it may move."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -27,7 +27,7 @@ from surefoot.application.store import Store
 from surefoot.domain.dependencies import names_of
 from surefoot.domain.measurements import Measurement, QueryFacts
 from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import ConfigMap, Halt, Snapshot
+from surefoot.domain.snapshot import ConfigMap, Halt, Snapshot, UnreadableFact
 from surefoot.errors import UnreadableObject
 
 
@@ -140,6 +140,7 @@ class Gatherer:
             signatures=await self._verified(approvals, afresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
             standing=self._admission.standing,
+            faults=self._store.unreadable(key),
         )
         return Facts(snapshot, None)
 
@@ -152,7 +153,7 @@ class Gatherer:
             if expected is None:
                 return Gone()
             target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
-            standing, rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+            standing, rollout, held, reports, signatures, halt = await asyncio.gather(
                 self._standing(afresh=admission),
                 self._cluster.rollout(key),
                 self._cluster.config_map(target),
@@ -169,12 +170,14 @@ class Gatherer:
             held = await self._cluster.config_map(target)
         if held is not None and MANAGED_LABEL in held.found.labels:
             self._store.took_in(Kind.CONFIG_MAP, held.found, target)
+        faults = [each for each in (*reports, *signatures) if isinstance(each, UnreadableObject)]
+        checkpoints = tuple(each for each in reports if isinstance(each, Checkpoint))
+        approvals = tuple(each for each in signatures if isinstance(each, Approval))
         self._remember(key, rollout, (*checkpoints, *approvals))
+        for fault in faults:
+            self._store.took_in_unreadable(Kind(fault.kind), fault)
         if admission:
-            try:
-                await self._refresh_upstreams(rollout)
-            except UnreadableObject as error:
-                return Unreadable(error)
+            await self._refresh_upstreams(rollout)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -184,6 +187,7 @@ class Gatherer:
             signatures=await self._verified(approvals, afresh=admission),
             halt=halt,
             standing=standing,
+            faults=faults,
         )
         return Facts(snapshot, ConfigMapRead(held))
 
@@ -200,17 +204,25 @@ class Gatherer:
     async def _refresh_upstreams(self, rollout: Rollout) -> None:
         """Read what a Rollout waits for, as far as it is known: an advance is decided on it.
 
-        What is not known is not there, and is waited for without a read.
+        What is not known is not there, and is waited for without a read. One that cannot be read is
+        not there either.
         """
         known = self._store.upstreams(rollout, self.rules.shared_namespaces)
         keys = [ObjectKey(*name) for name in names_of(rollout) if name in known]
         heads = self._store.heads(Kind.ROLLOUT)
-        read = await asyncio.gather(*map(self._cluster.rollout, keys))
-        for key, found in zip(keys, read, strict=True):
-            if found is not None:
+        for key, found in zip(keys, await asyncio.gather(*map(self._upstream, keys)), strict=True):
+            if isinstance(found, UnreadableObject):
+                self._store.took_in_unreadable(Kind.ROLLOUT, found)
+            elif found is not None:
                 self._store.took_in(Kind.ROLLOUT, found, key)
             elif key in heads:
                 self._store.lost(Kind.ROLLOUT, heads[key])
+
+    async def _upstream(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
+        try:
+            return await self._cluster.rollout(key)
+        except UnreadableObject as error:
+            return error
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
         self._store.took_in(Kind.ROLLOUT, rollout, key)
@@ -229,6 +241,7 @@ class Gatherer:
         signatures: Mapping[str, SignatureFact],
         halt: Halt | None,
         standing: Standing,
+        faults: Iterable[UnreadableObject],
     ) -> Snapshot:
         return Snapshot(
             rollout=rollout,
@@ -244,6 +257,9 @@ class Gatherer:
             claims=self._store.claims_beside(rollout),
             halt=halt,
             upstreams=self._store.upstreams(rollout, self.rules.shared_namespaces),
+            unreadable=_unreadable_facts(
+                rollout, (*faults, *self._store.unreadable_upstreams(rollout))
+            ),
             shared_namespaces=self.rules.shared_namespaces,
             rehearsed=self._rehearsed(rollout),
             admission=standing.admission,
@@ -258,6 +274,15 @@ class Gatherer:
         return {
             metric.name: self._providers.inspect(metric.query) for metric in rollout.spec.metrics
         }
+
+
+def _unreadable_facts(
+    rollout: Rollout, faults: Iterable[UnreadableObject]
+) -> tuple[UnreadableFact, ...]:
+    """What cannot be read, parts of the Rollout's own status included, always in the same order."""
+    own = [("Rollout", rollout.metadata.name, rollout.left_out, "")] if rollout.left_out else []
+    facts = sorted((each.kind, each.name, str(each), each.decision) for each in faults)
+    return tuple(UnreadableFact(*fact) for fact in (*own, *facts))
 
 
 def _found(held: HeldConfigMap | None) -> ConfigMap | None:

@@ -1,6 +1,6 @@
 """The structural schema: the dialect of JSON Schema that the API server enforces."""
 
-from surefoot.api.v1alpha1.durations import DURATION_PATTERN
+from surefoot.api.v1alpha1.durations import DURATION_PATTERN, LONGEST_DURATION, parse_duration
 from surefoot.api.v1alpha1.meta import ApiModel
 from surefoot.crdgen.schema import INT_OR_STRING, RULES, Node, each_node, schema_tree, without
 
@@ -22,6 +22,15 @@ _DURATION_RULE = {
     "reason": "FieldValueInvalid",
 }
 """Instead of a pattern, whose message would be the pattern."""
+
+_DURATION_LIMIT = {
+    "rule": f"!self.matches('{DURATION_PATTERN}') || "
+    "(self.contains('d') ? int(self.split('d')[0]) : 0) * 86400 + "
+    "duration('0s' + self.split('d')[self.contains('d') ? 1 : 0]).getSeconds() "
+    f"<= {int(parse_duration(LONGEST_DURATION).total_seconds())}",
+    "message": f"must be a duration of at most {LONGEST_DURATION}",
+    "reason": "FieldValueInvalid",
+}
 
 _API_VERSION = {"description": "The version of this contract.", "type": "string"}
 _KIND = {"description": "What kind of object this is.", "type": "string"}
@@ -49,7 +58,7 @@ def _structural(node: Node) -> Node:
     if node.get(INT_OR_STRING):
         node = without(node, "anyOf", "type")
     if node.get("pattern") == DURATION_PATTERN:
-        node = {**without(node, "pattern"), RULES: [_DURATION_RULE]}
+        node = {**without(node, "pattern"), RULES: [_DURATION_RULE, _DURATION_LIMIT]}
     strange = {key for key in node if key not in _KEYWORDS and not key.startswith("x-kubernetes-")}
     if strange:
         raise ValueError(f"no structural schema can say {', '.join(sorted(strange))}: {node}")

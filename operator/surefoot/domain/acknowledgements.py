@@ -26,6 +26,7 @@ from surefoot.domain.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
     Decided,
+    as_excluded,
     counted,
     decide_command,
     decided,
@@ -204,7 +205,7 @@ def _opening(situation: Situation, view: AcknowledgementView) -> OpenRequest:
         acknowledges=exactly(view.outcome),
         users=party.people.users,
         groups=party.people.groups,
-        excluded_users=tuple(sorted(party.excluded)),
+        excluded_users=as_excluded(sorted(party.excluded), party.people.users),
         signing=party.signing,
         evidence=_outcome_in_words(view.outcome),
     )

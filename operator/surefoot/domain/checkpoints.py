@@ -26,6 +26,7 @@ from surefoot.domain.plan import OpenRequest
 from surefoot.domain.requests import (
     FINAL,
     Decided,
+    as_excluded,
     counted,
     decide_command,
     decided,
@@ -369,7 +370,11 @@ def _opening(
         receiver=plan.receiver,
         evidence=evidence,
         # Who asked for this does not decide whether a NO-GO stands.
-        excluded_users=planners(metadata.annotations) if view.is_meeting else (),
+        excluded_users=(
+            as_excluded(planners(metadata.annotations), plan.reporter.users)
+            if view.is_meeting
+            else ()
+        ),
         opens_at=opens_at(situation, plan),
         due_at=view.due_at,
     )

@@ -73,6 +73,21 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableFact:
+    """An object that no model can read, or a part of the Rollout's status that was left out.
+
+    ``kind`` is Approval or Checkpoint for a request that names the Rollout, and Rollout for one
+    that it waits for or for itself. ``decision`` is the decision that a request carries, as far as
+    it can be told: an unreadable NO-GO is still somebody's NO-GO.
+    """
+
+    kind: str
+    name: str
+    message: str
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What is known about one Rollout at one moment.
 
@@ -89,6 +104,8 @@ class Snapshot:
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
     ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
+    ``unreadable`` are the objects that belong to this Rollout and cannot be read: they count for
+    nothing.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
@@ -107,6 +124,7 @@ class Snapshot:
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     shared_namespaces: frozenset[str] = frozenset()
     rehearsed: RehearsalStatus | None = None
+    unreadable: tuple[UnreadableFact, ...] = ()
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     evaluation_interval: timedelta = timedelta(seconds=30)

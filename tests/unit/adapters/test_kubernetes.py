@@ -325,7 +325,7 @@ async def test_insecure_cluster_is_taken_as_told(tmp_path: Path) -> None:
 def test_unreadable_object_says_where() -> None:
     """Kind, namespace, name and the field."""
     raw = {"metadata": {"name": "checkout", "namespace": "shop"}, "spec": {"steps": "all"}}
-    with pytest.raises(UnreadableObject, match=r"Rollout shop/checkout can not be read: spec\."):
+    with pytest.raises(UnreadableObject, match=r"Rollout shop/checkout cannot be read: spec\."):
         read(Kind.ROLLOUT, raw)
 
 
@@ -461,7 +461,7 @@ async def test_halt_says_who_wrote_it(cluster: KubernetesCluster, answers: Answe
 async def test_halt_holds_until_its_time_is_over(
     cluster: KubernetesCluster, answers: Answers, data: dict[str, str], halted: bool
 ) -> None:
-    """An end that can not be read is no end."""
+    """An end that cannot be read is no end."""
     found = {"metadata": {"name": "surefoot-halt", "namespace": "agents"}, "data": data}
     answers.will_say(200, found)
     answers.will_say(404)

@@ -8,10 +8,11 @@ import pytest
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.admission import AdmissionWatch
-from surefoot.application.gather import Facts, Gatherer, Rules, Unreadable
+from surefoot.application.gather import Facts, Gatherer, Rules
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
 from surefoot.domain.dependencies import RolloutName, names_of
+from surefoot.domain.snapshot import UnreadableFact
 from surefoot.errors import UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster
 from tests.support.world import a_rollout
@@ -188,8 +189,8 @@ async def test_upstream_that_is_gone_by_now_is_not_there() -> None:
     assert facts.snapshot.upstreams == {}
 
 
-async def test_nothing_is_decided_while_an_upstream_can_not_be_read() -> None:
-    """It is known to be there, and not how far it is."""
+async def test_an_upstream_that_cannot_be_read_is_named_and_not_there() -> None:
+    """The Rollout that waits for it can be judged; it goes on waiting, and the reason is known."""
     upstream, rollout = at(named("schema-v2"), 50), named("b", "schema-v2")
     cluster, woken = FakeCluster(upstream, rollout), Woken()
     for key, each in cluster.rollouts.items():
@@ -198,13 +199,24 @@ async def test_nothing_is_decided_while_an_upstream_can_not_be_read() -> None:
 
     async def garbled(call: str) -> None:
         if call == "read rollout" and next(reads) == 1:
-            raise UnreadableObject("agents/schema-v2: no such shape")
+            raise UnreadableObject(
+                "agents/schema-v2: no such shape",
+                kind="Rollout",
+                namespace="agents",
+                name="schema-v2",
+                uid=upstream.metadata.uid,
+                resource_version="999",
+            )
 
     cluster.before = garbled
     facts = await gathering(cluster, woken.store).gather(
         key_of(rollout), fresh=True, admission=True
     )
-    assert isinstance(facts, Unreadable)
+    assert isinstance(facts, Facts)
+    assert facts.snapshot.upstreams == {}
+    assert facts.snapshot.unreadable == (
+        UnreadableFact("Rollout", "schema-v2", "agents/schema-v2: no such shape"),
+    )
 
 
 @pytest.mark.parametrize("known", [True, False])
