@@ -804,9 +804,9 @@ class Rollout(ApiModel):
         return self._left_out
 
     def without(self, parts: str) -> "Rollout":
-        """This Rollout, saying that parts of its status could not be read."""
+        """A copy that says which parts of its status could not be read."""
         copied = self.model_copy()
-        copied._left_out = parts  # noqa: SLF001 - a copy of its own
+        copied._left_out = parts  # noqa: SLF001 - the copy's own
         return copied
 
     rules = (
