@@ -231,3 +231,31 @@ async def test_rollout_without_dependencies_reads_no_others(known: bool) -> None
         ObjectKey("agents", "b"), fresh=True, admission=True
     )
     assert cluster.calls.count("read rollout") == (1 if known else 2)
+
+
+async def test_unreadable_requests_are_named_and_the_others_are_there() -> None:
+    """From fresh lists, and from the caches once they know: in both cases the Rollout is judged."""
+    rollout = named("b")
+    cluster, woken = FakeCluster(rollout), Woken()
+    error = UnreadableObject(
+        "spec: wrong",
+        kind="Approval",
+        namespace="agents",
+        name="b-25-security",
+        uid="uid-1",
+        resource_version="7",
+        rollout="b",
+        decision="NO-GO",
+    )
+
+    async def listed(_rollout: ObjectKey) -> tuple[UnreadableObject, ...]:
+        return (error,)
+
+    cluster.approvals = listed  # type: ignore[method-assign,assignment]
+    gatherer = gathering(cluster, woken.store)
+    for fresh in (True, False):
+        facts = await gatherer.gather(key_of(rollout), fresh=fresh)
+        assert isinstance(facts, Facts)
+        assert facts.snapshot.unreadable == (
+            UnreadableFact("Approval", "b-25-security", "spec: wrong", "NO-GO"),
+        )
