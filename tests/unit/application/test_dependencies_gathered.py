@@ -11,8 +11,8 @@ from surefoot.application.admission import AdmissionWatch
 from surefoot.application.gather import Facts, Gatherer, Rules
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.checks.dependencies import RolloutName, names_of
 from surefoot.domain.facts.snapshot import UnreadableFact
+from surefoot.domain.facts.upstreams import RolloutName, names_of
 from surefoot.errors import UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster
 from tests.support.world import a_rollout
