@@ -9,9 +9,9 @@ from pydantic import Field
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
+    LONGEST_IDENTITY,
     MOST_EXCLUDED,
     SIGNED_BY_SOMEBODY,
-    Account,
     ApiModel,
     ConditionStatus,
     DecisionCondition,
@@ -126,9 +126,9 @@ class ApprovalRequest(ApiModel):
     """Parts that a decision must fill in."""
     signing: Signing = Signing.OPTIONAL
     """Required: a GO needs a detached signature. Optional: one that is there must hold."""
-    requested_by: Word = ""
+    requested_by: Annotated[str, Field(max_length=LONGEST_IDENTITY)] = ""
     """Who asked for the rollout."""
-    evidence: Account = ""
+    evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
 
     rules = (

@@ -11,7 +11,6 @@ from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     MOST_EXCLUDED,
     SIGNED_BY_SOMEBODY,
-    Account,
     ApiModel,
     ConditionStatus,
     DecisionCondition,
@@ -85,7 +84,7 @@ class CheckpointRequest(ApiModel):
     """Who must acknowledge a handoff."""
     conditions_of: DecisionReference | None = None
     """The decision whose conditions this reports as met; absent for a checkpoint of the plan."""
-    evidence: Account | None = None
+    evidence: Annotated[str, Field(max_length=8192)] | None = None
     """What was known when the request was opened, in words."""
     excluded_users: Annotated[tuple[Identity, ...], Field(max_length=MOST_EXCLUDED), ATOMIC] = ()
     """Users who may not decide this."""

@@ -368,8 +368,6 @@ Text = Annotated[str, Field(max_length=1024)]
 Message = Annotated[str, _cut_to(2048), Field(max_length=2048)]
 """Something we say. Cut rather than refused: a long message must never stop a status write."""
 Word = Annotated[str, _cut_to(256), Field(max_length=256)]
-Account = Annotated[str, _cut_to(8192), Field(max_length=8192)]
-"""What was known, in words. Cut rather than refused, as a message is."""
 Whole = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
 """True or false, and nothing that reads like it."""

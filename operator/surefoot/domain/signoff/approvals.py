@@ -16,7 +16,7 @@ from surefoot.api.v1alpha1.approval import (
     RequestState,
     lacking_sections,
 )
-from surefoot.api.v1alpha1.meta import ObjectReference
+from surefoot.api.v1alpha1.meta import LONGEST_IDENTITY, ObjectReference
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     Opens,
@@ -491,7 +491,7 @@ def _opening(
         excluded_users=as_excluded(sorted(excluded), role.users),
         required_sections=role.required_sections,
         signing=role.signing,
-        requested_by=planning[0] if planning else "",
+        requested_by=planning[0][:LONGEST_IDENTITY] if planning else "",
         evidence="" if situation.dry_run is None else counts_for_nothing(situation.dry_run),
     )
     goal = "complete" if situation.target_percent is None else str(to)
