@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.api.v1alpha1.durations import BOUND_PATTERN, DURATION_PATTERN, LONGEST_DURATION
+from surefoot.api.v1alpha1.moments import MOMENT_PATTERN
 from surefoot.crdgen.definitions import DEFINITIONS
 from surefoot.crdgen.schema import INT_OR_STRING, LIST_TYPE, RULES, Node
 from surefoot.crdgen.structural import structural_schema
@@ -19,6 +20,7 @@ from tests.contract.manifests import COMPLETE, REMOVED
 UNREACHABLE = (
     BOUND_PATTERN,
     DURATION_PATTERN,
+    MOMENT_PATTERN,
     "^(PreviousStep|Zero)$",
     "^-----BEGIN SSH SIGNATURE-----",
 )
@@ -50,13 +52,19 @@ NO_MOMENTS = (
     "2026-03-01T10:00:00+99:59",
     "2026-03-01T10:00:00x5Z",
     "2026-03-01T10:00:00ZTx",
-    "2026-02-30T10:00:00Z",
+    "2026-02-29T10:00:00Z",
+    "2100-02-29T10:00:00Z",
+    "2026-04-31T10:00:00Z",
+    "2026-13-01T10:00:00Z",
+    "2026-00-10T10:00:00Z",
     "2026-03-01T24:00:00Z",
 )
 MOMENTS = (
     "1970-01-01T00:00:00Z",
     "2999-12-31T23:59:59Z",
     "2028-02-29t10:00:00z",
+    "2400-02-29T23:59:59Z",
+    "1972-02-29T00:00:00-12:00",
     "2026-03-01T10:00:00.123456789+05:30",
 )
 
@@ -114,9 +122,10 @@ def _places(kind: str, path: str, node: Node, value: Any, seen: list[Node]) -> I
 
 
 def _with_pattern(node: Node) -> Node:
-    """A duration's form stands in a rule, for its message; here it is a pattern again."""
-    said = any(DURATION_PATTERN in rule["rule"] for rule in node.get(RULES, []))
-    return {**node, "pattern": DURATION_PATTERN} if said else node
+    """A duration's or moment's form stands in a rule, for its message; here it is a pattern."""
+    rules = "".join(rule["rule"] for rule in node.get(RULES, []))
+    said = [form for form in (DURATION_PATTERN, MOMENT_PATTERN) if form in rules]
+    return {**node, "pattern": said[0]} if said else node
 
 
 def _places_in_items(
@@ -165,6 +174,8 @@ def _another_type(place: Place) -> Iterator[Case]:
 def _length(place: Place) -> Iterator[Case]:
     node = place.node
     reachable = node.get("pattern") not in UNREACHABLE
+    if node.get("pattern") == MOMENT_PATTERN:
+        return  # its form says it all
     if "maxLength" in node and not node.get(INT_OR_STRING):
         longest = node["maxLength"]
         yield from place.breaks("too long", "x" * (longest + 1), str(longest))
@@ -278,7 +289,7 @@ def _needed(place: Place) -> Iterator[Case]:
 
 
 def _moment(place: Place) -> Iterator[Case]:
-    if place.node.get("format") == "date-time":
+    if place.node.get("pattern") == MOMENT_PATTERN:
         for moment in NO_MOMENTS:
             yield from place.breaks(f"as {moment}", moment, moment)
         for moment in MOMENTS:

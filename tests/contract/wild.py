@@ -18,6 +18,7 @@ from surefoot.api.v1alpha1.meta import (
     ON_BEHALF_OF_ANNOTATION,
     REQUESTED_BY_ANNOTATION,
 )
+from surefoot.api.v1alpha1.moments import MOMENT_PATTERN
 from surefoot.crdgen.definitions import DEFINITIONS
 from surefoot.crdgen.schema import INT_OR_STRING, RULES, Node
 from surefoot.crdgen.structural import structural_schema
@@ -118,8 +119,14 @@ def _of_its_type(node: Node) -> st.SearchStrategy[Any]:
             return _objects(node)
 
 
+def _is_moment(node: Node) -> bool:
+    return node.get("pattern") == MOMENT_PATTERN or any(
+        MOMENT_PATTERN in rule["rule"] for rule in node.get(RULES, ())
+    )
+
+
 def _texts(node: Node) -> st.SearchStrategy[str]:
-    if node.get("format") == "date-time":
+    if _is_moment(node):
         return st.one_of(MOMENTS, MOMENTS, ODD_TEXTS)
     if any(DURATION_PATTERN in rule["rule"] for rule in node.get(RULES, ())):
         return st.one_of(DURATIONS, TEXTS)
@@ -274,9 +281,10 @@ def _edges(node: Node, present: Any) -> Iterator[tuple[str, Any]]:
     if "maximum" in node:
         yield from (("least", node["minimum"]), ("most", node["maximum"]))
         yield from (("too small", node["minimum"] - 1), ("too large", node["maximum"] + 1))
+    yield from ((f"of another type: {other}", other) for other in ([], [None], ["a"], {}, 7, "7"))
     if node.get("type") != "string" or "enum" in node:
         return
-    if node.get("format") == "date-time":
+    if _is_moment(node):
         yield from (("moment " + repr(moment), moment) for moment in EXTREME_MOMENTS)
         return
     if any(DURATION_PATTERN in rule["rule"] for rule in node.get(RULES, ())):

@@ -111,7 +111,7 @@ def _faults(errors: Sequence[ErrorDetails]) -> str:
 
 LEAST_STATUS = frozenset({
     "percent", "committed", "pending", "since", "holdSince", "attempt", "planHash", "voidBefore",
-    "rolledBack", "completedAt",
+    "rolledBack", "completedAt", "abandonedStarts",
 })  # fmt: skip
 """Where the flag stands and what may not happen any more. A Rollout cannot be read without these:
 to take one of them for absent could move the flag."""
