@@ -244,6 +244,7 @@ class Ground:
         return manifest
 
 
+OTHER_TYPES: tuple[Any, ...] = ([], [None], ["a"], {}, 7, "7")
 EXTREME_MOMENTS = (
     "9999-12-31T23:59:59-05:00",
     "9999-12-31T23:59:59Z",
@@ -281,7 +282,7 @@ def _edges(node: Node, present: Any) -> Iterator[tuple[str, Any]]:
     if "maximum" in node:
         yield from (("least", node["minimum"]), ("most", node["maximum"]))
         yield from (("too small", node["minimum"] - 1), ("too large", node["maximum"] + 1))
-    yield from ((f"of another type: {other}", other) for other in ([], [None], ["a"], {}, 7, "7"))
+    yield from ((f"of another type: {other}", other) for other in OTHER_TYPES)
     if node.get("type") != "string" or "enum" in node:
         return
     if _is_moment(node):
