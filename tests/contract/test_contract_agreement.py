@@ -16,7 +16,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind
 from surefoot.testbed.bed import TestBed
 from tests.contract.case import apply, collection
-from tests.contract.manifests import COMPLETE, Manifest
+from tests.contract.manifests import COMPLETE, Manifest, changed
 from tests.contract.models import KINDS
 from tests.contract.wild import GROUNDS, Ground, Path
 
@@ -47,10 +47,10 @@ class Server:
     def try_to_store(self, half: str, manifest: Manifest) -> httpx.Response:
         """What the API server says; with an answer of success, what it would store."""
         path = collection(manifest["kind"], NAMESPACE)
-        name = manifest["metadata"]["name"]
         if half == "spec":
             return self._send("POST", path, manifest)
-        metadata = {**manifest["metadata"], "resourceVersion": self._version(manifest["kind"])}
+        version, name = self._version(manifest["kind"]), _stored_name(manifest["kind"])
+        metadata = {**manifest["metadata"], "name": name, "resourceVersion": version}
         return self._send("PUT", f"{path}/{name}/status", {**manifest, "metadata": metadata})
 
     def _send(self, method: str, path: str, body: Any) -> httpx.Response:
@@ -64,9 +64,15 @@ class Server:
 
     def _version(self, kind: str) -> str:
         if kind not in self.versions:
-            answer = apply(self.api, NAMESPACE, COMPLETE[kind]).raise_for_status()
+            base = changed(COMPLETE[kind], {"metadata.name": _stored_name(kind)})
+            answer = apply(self.api, NAMESPACE, base).raise_for_status()
             self.versions[kind] = answer.json()["metadata"]["resourceVersion"]
         return self.versions[kind]
+
+
+def _stored_name(kind: str) -> str:
+    """The name of the one object of a kind that is there."""
+    return f"stored-{kind.lower()}"
 
 
 @pytest.fixture(scope="module")

@@ -238,7 +238,7 @@ class Ground:
     def _changed(self, changes: list[tuple[Path, Any]], annotations: dict[str, str]) -> Manifest:
         manifest = copy.deepcopy(self.base)
         for path, value in changes:
-            _put(manifest, path, value)
+            _put(manifest, path, copy.deepcopy(value))
         if annotations:
             manifest["metadata"]["annotations"] = annotations
         return manifest
