@@ -462,6 +462,8 @@ async def test_halt_says_who_wrote_it(
         ({}, True),
         ({"until": "2100-01-01T00:00:00Z"}, True),
         ({"until": "2001-01-01T00:00:00Z"}, False),
+        ({"until": "9999-12-31T23:59:59-05:00"}, True),
+        ({"until": "0001-01-01T00:00:00+14:00"}, False),
         ({"until": "tomorrow"}, True),
         ({"until": "2001-01-01T00:00:00"}, True),
     ],
