@@ -1,8 +1,9 @@
 """What every test may use: the control plane, the installed CRDs."""
 
+import structlog
+
 pytest_plugins = ["tests.support.testbed", "tests.support.crds", "tests.support.policies"]
 
-import structlog
 
 # Without this a logged exception is rendered with every local variable, which takes seconds.
 structlog.configure(

@@ -128,7 +128,7 @@ class Operator:
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.record.exchange(sinks(settings.record))
-        self.store = Store(self.wake, self.record.observe)
+        self.store = Store(self.wake, self.record.observe, self._count_unreadable)
         self.providers = Providers(settings, clock)
         self.feed = MetricsFeed(
             self.providers,
@@ -214,6 +214,9 @@ class Operator:
         rollout = self.store.rollout(key)
         urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
         self._enqueue(key, urgent=urgent)
+
+    def _count_unreadable(self, kind: Kind, count: int) -> None:
+        self.telemetry.unreadable_objects(kind.value, count)
 
     def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
         """A provider answered."""

@@ -126,6 +126,9 @@ class FakeTelemetry:
     def watch_missed(self, kind: str, count: int) -> None:
         self.said.append(("missed", kind, count))
 
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        self.said.append(("unreadable", kind, count))
+
 
 @dataclass
 class FakeAnnouncer:

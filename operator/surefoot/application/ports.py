@@ -17,8 +17,12 @@ from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
 from surefoot.domain.signoff.signatures import SignatureFact
+from surefoot.errors import UnreadableObject
 
 Request = Checkpoint | Approval
+ReadCheckpoint = Checkpoint | UnreadableObject
+ReadApproval = Approval | UnreadableObject
+"""An object of a list, or why it cannot be read: one that cannot does not hide the others."""
 Observable = Rollout | Checkpoint | Approval | ConfigMap
 
 
@@ -88,11 +92,11 @@ class FlagCluster(Protocol):
     async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """A fresh read; None if it does not exist."""
 
-    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
 
-    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
@@ -268,6 +272,9 @@ class Telemetry(Protocol):
 
     def watch_missed(self, kind: str, count: int) -> None:
         """Changes that a sweep found and no watch had told."""
+
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        """How many objects of a kind cannot be read."""
 
 
 class AdmissionStatus(NamedTuple):

@@ -48,15 +48,19 @@ class Store:
     """The cache. ``wake`` is told which Rollouts something changed for.
 
     ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included.
+    ``unreadable`` is told how many objects of a kind cannot be read, whenever that changes.
     """
 
     def __init__(
         self,
         wake: Wake = lambda _key: None,
         recorded: Callable[[Rollout], None] = lambda _rollout: None,
+        unreadable: Callable[[Kind, int], None] = lambda _kind, _count: None,
     ) -> None:
         self.wake = wake
         self._recorded = recorded
+        self._count_unreadable = unreadable
+        self._unreadable: dict[Kind, set[ObjectKey]] = {kind: set() for kind in Kind}
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._undecided: set[str] = set()
@@ -75,9 +79,7 @@ class Store:
         try:
             content = read()
         except UnreadableObject as error:
-            log.warning(
-                "unreadable object", kind=kind.value, object=str(head.key), fault=str(error)
-            )
+            self._log_unreadable(kind, head, error)
             content = error
         self._replace(kind, head, content)
 
@@ -89,6 +91,17 @@ class Store:
         head = ObjectHead(key, *_identity(content))
         if self._is_news(kind, head):
             self._replace(kind, head, content, wakes=False)
+
+    def put_unreadable(self, kind: Kind, error: UnreadableObject) -> None:
+        """Take in that an object which was just read cannot be understood, without being woken."""
+        key = ObjectKey(error.namespace, error.name)
+        head = ObjectHead(key, error.uid, error.resource_version)
+        if self._is_news(kind, head):
+            self._log_unreadable(kind, head, error)
+            self._replace(kind, head, error, wakes=False)
+
+    def _log_unreadable(self, kind: Kind, head: ObjectHead, error: UnreadableObject) -> None:
+        log.warning("unreadable object", kind=kind.value, object=str(head.key), fault=str(error))
 
     def observe_fresh(self, kind: Kind, key: ObjectKey, content: Observable) -> None:
         """Take in a fresh read, and wake whom it concerns."""
@@ -175,6 +188,11 @@ class Store:
             self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
             if content.spec.decision is None:
                 self._undecided.add(entry.head.uid)
+        elif isinstance(content, UnreadableObject):
+            if content.rollout:
+                self._requests.setdefault(_named_by(entry), set()).add((kind, entry.head.key))
+            self._unreadable[kind].add(entry.head.key)
+            self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _unindex(self, kind: Kind, entry: Entry) -> None:
         content = entry.content
@@ -184,6 +202,11 @@ class Store:
                 _discard(self._downstreams, ObjectKey(*name), entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             _discard(self._requests, _rollout_key(content), (kind, entry.head.key))
+        elif isinstance(content, UnreadableObject):
+            if content.rollout:
+                _discard(self._requests, _named_by(entry), (kind, entry.head.key))
+            self._unreadable[kind].discard(entry.head.key)
+            self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _wake_for(self, kind: Kind, entry: Entry) -> None:
         for key in self._concerned(kind, entry):
@@ -197,6 +220,8 @@ class Store:
                 yield from self._rollouts_on.get(_config_map_key(content), set()) - {key}
         elif isinstance(content, Checkpoint | Approval):
             yield _rollout_key(content)
+        elif isinstance(content, UnreadableObject) and content.rollout:
+            yield _named_by(entry)
         elif isinstance(content, ConfigMap):
             yield from set(self._rollouts_on.get(key, ()))
 
@@ -245,6 +270,19 @@ class Store:
             content = self._entries[kind][key].content
             if isinstance(content, Checkpoint | Approval):
                 yield content
+
+    def unreadable(self, rollout: ObjectKey) -> tuple[UnreadableObject, ...]:
+        """The requests that name this Rollout and cannot be read, by name."""
+        contents = (
+            self._entries[kind][key].content
+            for kind, key in sorted(self._requests.get(rollout, ()))
+        )
+        return tuple(content for content in contents if isinstance(content, UnreadableObject))
+
+    def unreadable_upstreams(self, rollout: Rollout) -> tuple[UnreadableObject, ...]:
+        """The Rollouts that this one names, and that cannot be read."""
+        named = (self.rollout(ObjectKey(*name)) for name in names_of(rollout))
+        return tuple(content for content in named if isinstance(content, UnreadableObject))
 
     def watched_requests(self, requests: Iterable[Request]) -> frozenset[str]:
         """Which of these were seen here without a decision."""
@@ -334,6 +372,13 @@ def _config_map_key(rollout: Rollout) -> ObjectKey:
 
 def _rollout_key(request: Request) -> ObjectKey:
     return ObjectKey(request.metadata.namespace, request.spec.request.rollout.name)
+
+
+def _named_by(entry: Entry) -> ObjectKey:
+    """The Rollout that an unreadable request names."""
+    content = entry.content
+    named = content.rollout if isinstance(content, UnreadableObject) else ""
+    return ObjectKey(entry.head.key.namespace, named)
 
 
 def _discard(index: dict[K, set[V]], key: K, value: V) -> None:

@@ -198,6 +198,55 @@ def test_unreadable_object_is_kept_as_its_error() -> None:
     assert woken.keys == ["memory-sync"]
 
 
+def unreadable_approval(version: str = "3") -> UnreadableObject:
+    """An Approval of the Rollout of these tests that no model reads."""
+    return UnreadableObject(
+        "spec: wrong",
+        kind="Approval",
+        namespace="agents",
+        name="a",
+        uid="uid-a",
+        resource_version=version,
+        rollout="memory-sync",
+        decision="NO-GO",
+    )
+
+
+def test_an_unreadable_request_wakes_its_rollout_and_is_named() -> None:
+    """The readable ones are there as ever, and the unreadable one is counted until it is gone."""
+    counts: list[tuple[str, int]] = []
+    woken = Woken()
+    woken.store = Store(
+        lambda key: woken.keys.append(key.name),
+        unreadable=lambda kind, count: counts.append((kind.value, count)),
+    )
+    woken.sees(an_approval("a"), version="2")
+    woken.sees(an_approval("b"), version="2")
+    error = unreadable_approval()
+
+    def parse() -> Approval:
+        raise error
+
+    head = ObjectHead(ObjectKey("agents", "a"), "uid-a", "3")
+    woken.store.observe(Kind.APPROVAL, head, parse)
+
+    assert woken.keys == ["memory-sync"] * 3
+    assert [each.metadata.name for each in woken.store.approvals(KEY)] == ["b"]
+    assert woken.store.unreadable(KEY) == (error,)
+    woken.sees(an_approval("a"), version="4")
+    assert woken.store.unreadable(KEY) == ()
+    assert counts == [("Approval", 1), ("Approval", 0)]
+
+
+def test_what_was_just_found_unreadable_wakes_nobody() -> None:
+    """Whoever read it knows; and an older version of it is no news."""
+    woken = Woken()
+    woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("5"))
+    woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("4"))
+    assert woken.keys == []
+    assert [each.resource_version for each in woken.store.unreadable(KEY)] == ["5"]
+
+
 def test_two_rollouts_on_one_config_map_see_each_other() -> None:
     """And a change of one wakes the other, since it may be its turn."""
     woken = Woken()

@@ -624,6 +624,28 @@ class PlanRecord(ApiModel):
     """For each part of the plan its hash; a step is `steps[10]`."""
 
 
+class Warned(ApiModel):
+    """Something that cannot be meant as it is written. Nothing is refused for it."""
+
+    reason: Word
+    """What kind of thing, in one word."""
+    message: Message
+    """What was found, what was expected, and what to do."""
+    path: Word = ""
+    """The field it is about, such as `spec.gates[errors].atMost`; empty where it is about none."""
+
+
+class Unreadable(ApiModel):
+    """An object that no model can read. It counts for nothing, and nothing else waits for it."""
+
+    kind: Word
+    """Approval or Checkpoint; Rollout for one that this waits for, or for a part of this one."""
+    name: Word
+    """The object's name."""
+    message: Message
+    """What is wrong with it."""
+
+
 class RolloutStatus(ApiModel):
     """Where a rollout stands, why it does not move, who decided and on what evidence."""
 
@@ -691,6 +713,10 @@ class RolloutStatus(ApiModel):
     """When the rollout was completed."""
     blocked_by: Annotated[tuple[Blocker, ...], Field(max_length=96), ATOMIC] = ()
     """Everything that is missing, one entry each."""
+    warnings: Annotated[tuple[Warned, ...], Field(max_length=16), ATOMIC] = ()
+    """What cannot be meant as it is written; nothing is refused for it."""
+    unreadable: Annotated[tuple[Unreadable, ...], Field(max_length=16), ATOMIC] = ()
+    """Objects of this Rollout that cannot be read. They count for nothing."""
     readiness: Readiness | None = None
     """The readiness score."""
     compliance: Compliance | None = None

@@ -73,6 +73,21 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableFact:
+    """An object that no model can read, or a part of the Rollout's status that was left out.
+
+    ``kind`` is Approval or Checkpoint for a request that names the Rollout, and Rollout for one
+    that it waits for or for itself. ``decision`` is the decision that a request carries, as far as
+    it can be told: an unreadable NO-GO is still somebody's NO-GO.
+    """
+
+    kind: str
+    name: str
+    message: str
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FlagFacts:
     """What a rollback is decided from, and all that it is decided from.
 
@@ -107,6 +122,8 @@ class Snapshot(FlagFacts):
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
     ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
+    ``unreadable`` are the objects that belong to this Rollout and cannot be read: they count for
+    nothing.
     """
 
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -119,6 +136,7 @@ class Snapshot(FlagFacts):
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     shared_namespaces: frozenset[str] = frozenset()
     rehearsed: RehearsalStatus | None = None
+    unreadable: tuple[UnreadableFact, ...] = ()
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     escalate_after: timedelta | None = None

@@ -28,6 +28,7 @@ from surefoot.domain.signoff.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
     ObservedDecision,
+    as_excluded,
     counted,
     current_decision,
     decide_command,
@@ -202,7 +203,7 @@ def _opening(situation: State, view: AcknowledgementView) -> OpenRequest:
         acknowledges=exactly(view.outcome),
         users=party.people.users,
         groups=party.people.groups,
-        excluded_users=tuple(sorted(party.excluded)),
+        excluded_users=as_excluded(sorted(party.excluded), party.people.users),
         signing=party.signing,
         evidence=_outcome_in_words(view.outcome),
     )

@@ -16,7 +16,7 @@ from surefoot.api.v1alpha1.approval import (
     RequestState,
     lacking_sections,
 )
-from surefoot.api.v1alpha1.meta import ObjectReference
+from surefoot.api.v1alpha1.meta import LONGEST_IDENTITY, ObjectReference
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     Opens,
@@ -43,6 +43,7 @@ from surefoot.domain.signoff.requests import (
     FINAL,
     GIVEN_WITHOUT_ADMISSION,
     ObservedDecision,
+    as_excluded,
     counted,
     counts_for_nothing,
     current_decision,
@@ -487,10 +488,10 @@ def _opening(
         dry_run=situation.dry_run,
         users=role.users,
         groups=role.groups,
-        excluded_users=tuple(sorted(excluded)),
+        excluded_users=as_excluded(sorted(excluded), role.users),
         required_sections=role.required_sections,
         signing=role.signing,
-        requested_by=planning[0] if planning else "",
+        requested_by=planning[0][:LONGEST_IDENTITY] if planning else "",
         evidence="" if situation.dry_run is None else counts_for_nothing(situation.dry_run),
     )
     goal = "complete" if situation.target_percent is None else str(to)

@@ -34,6 +34,7 @@ from surefoot.domain.signoff.parties import parties
 from surefoot.domain.signoff.requests import (
     FINAL,
     ObservedDecision,
+    as_excluded,
     counted,
     current_decision,
     decide_command,
@@ -374,7 +375,11 @@ def _opening(situation: State, view: CheckpointView, evidence: str | None = None
         receiver=plan.receiver,
         evidence=evidence,
         # Who asked for this does not decide whether a NO-GO stands.
-        excluded_users=planners(metadata.annotations) if view.is_meeting else (),
+        excluded_users=(
+            as_excluded(planners(metadata.annotations), plan.reporter.users)
+            if view.is_meeting
+            else ()
+        ),
         opens_at=opens_at(situation, plan),
         due_at=view.due_at,
     )

@@ -20,7 +20,13 @@ from surefoot.api.v1alpha1.approval import (
     Signing,
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
-from surefoot.api.v1alpha1.meta import GROUP, SIGNER_PATTERN, DecisionReference
+from surefoot.api.v1alpha1.meta import (
+    GROUP,
+    LONGEST_IDENTITY,
+    MOST_EXCLUDED,
+    SIGNER_PATTERN,
+    DecisionReference,
+)
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.snapshot import Admission
@@ -226,6 +232,20 @@ def not_a_name(by: str) -> str:
 def is_excluded(request: Request, by: str) -> bool:
     """Whether the request says that this person may not decide it."""
     return by.lower() in {name.lower() for name in request.spec.request.excluded_users}
+
+
+def as_excluded(names: Iterable[str], users: Iterable[str]) -> tuple[str, ...]:
+    """The names as a request can hold them; ``users`` are those whom it asks by name.
+
+    A name that is longer than a decision can carry never signs, so it is left out. Of more names
+    than a request can hold, those of people who are asked come first. A signature of anybody who is
+    left out is refused when it is counted.
+    """
+    fitting = [name for name in names if 0 < len(name) <= LONGEST_IDENTITY]
+    if len(fitting) > MOST_EXCLUDED:
+        asked = {user.lower() for user in users}
+        fitting.sort(key=lambda name: name.lower() not in asked)
+    return tuple(fitting[:MOST_EXCLUDED])
 
 
 def is_asked(request: Request, by: str) -> bool:
