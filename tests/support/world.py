@@ -54,6 +54,7 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
@@ -312,7 +313,11 @@ class World:
 
     def decide(self) -> Plan:
         """The decision on the facts as they are, not carried out."""
-        return decide(self.snapshot(), self.now)
+        snapshot = self.snapshot()
+        for request in (*snapshot.checkpoints, *snapshot.approvals):
+            if has_no_unrecorded_decision(request):
+                self.watched_requests.add(request.metadata.uid)
+        return decide(snapshot, self.now)
 
     def settle(self, limit: int = 30) -> Plan:
         """Reconcile until nothing more is to be done at this moment."""

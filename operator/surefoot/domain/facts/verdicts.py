@@ -46,11 +46,16 @@ NEEDED_TO_START = (
 
 @dataclass(frozen=True, slots=True)
 class UnmetRequirement:
-    """One thing that is missing. ``command`` is what a person can type about it."""
+    """One thing that is missing. ``command`` is what a person can type about it.
+
+    ``stops`` says that it blocks every move that raises the flag, whatever the check applies to,
+    and that it withdraws a recorded advance.
+    """
 
     reason: str
     message: str
     command: str | None = None
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

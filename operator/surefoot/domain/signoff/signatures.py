@@ -130,7 +130,8 @@ def _was_withdrawn(approval: Approval) -> bool:
     spec = approval.spec
     if spec.request.signing is not Signing.REQUIRED or spec.decided_by is None:
         return False
-    own = [past for past in approval.status.decisions if past.by == spec.decided_by.username]
+    signer = spec.decided_by.username.lower()
+    own = [past for past in approval.status.decisions if past.by.lower() == signer]
     said = [past.decision for past in own]
     return Decision.GO in said and Decision.NO_GO in said[said.index(Decision.GO) :]
 
