@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.api.v1alpha1.approval import Approval, Decision, Purpose, RequestState
+from surefoot.api.v1alpha1.approval import Approval, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import decide, review, rollback
 from surefoot.domain.checks import dependencies, rehearsal, schedule

@@ -28,7 +28,7 @@ from surefoot.domain.signoff.requests import (
     named,
     people_asked,
 )
-from surefoot.domain.signoff.separation import PLANNED, planning
+from surefoot.domain.signoff.separation import planning
 
 NAME = "conditions"
 MAY_NOT_REPORT = "may not report on this"
@@ -88,7 +88,7 @@ def _rules(state: State, of: Request) -> Rules:
     return Rules(
         not_asked=MAY_NOT_REPORT,
         excluded=MAY_NOT_REPORT,
-        exclusions=(Exclusion(planners, PLANNED),),
+        exclusions=(Exclusion(planners, MAY_NOT_REPORT),),
     )
 
 
