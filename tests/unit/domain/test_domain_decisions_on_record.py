@@ -13,7 +13,7 @@ REPORT = "memory-sync-10-report"
 def recorded(world: World) -> dict[str, RecordRequest]:
     """What the statuses of the requests must say now, whatever else the pass does."""
     review = evaluate(world.snapshot(), world.now)
-    written = records(review.situation, review.checkpoints.views, review.approvals.views)
+    written = records(review.state, review.checkpoints.views, review.approvals.views)
     return {each.name: each for each in written}
 
 

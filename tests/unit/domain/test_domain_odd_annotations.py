@@ -1,5 +1,7 @@
 """Requests are opened whatever the annotations of a Rollout say, and judged by all of them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ ODD = st.one_of(
     st.sampled_from(["x" * 257, "x" * 300_000, "é" * 256, "\x1f", " ", ",", "system:admin"]),
 )
 MANY = st.integers(0, 3000).map(lambda number: ",".join(f"user{i:04}" for i in range(number)))
-PLAN = {
+PLAN: dict[str, Any] = {
     "steps": steps_of(
         10,
         100,

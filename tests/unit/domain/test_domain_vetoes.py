@@ -21,7 +21,7 @@ def reviewed(world: World) -> Review:
 
 def blocked_to(world: World, to: int) -> bool:
     """Whether a NO-GO blocks a move to this percentage."""
-    return bool(active_no_gos(reviewed(world).situation, to))
+    return bool(active_no_gos(reviewed(world).state, to))
 
 
 def stops(world: World) -> list[str]:
