@@ -27,7 +27,6 @@ from surefoot.domain.signoff import (
     dry_run,
     evaluate,
     meetings,
-    percent_ranges,
     records,
     requests,
     veto,
@@ -510,15 +509,16 @@ def breach_of_meanwhile_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_go_counts_at_its_own_percentage(patch: pytest.MonkeyPatch) -> None:
-    """What is said of a checkpoint is about leaving exactly that percentage."""
-    about = percent_ranges.range_of_request
+    """A word on a checkpoint is about leaving exactly that percentage."""
+    words = veto._words
 
-    def narrow(request: Any) -> Any:
-        found = about(request)
-        is_open = found.to == percent_ranges.COMPLETED
-        return found._replace(to=found.from_ + 1) if is_open else found
+    def narrow(where: Any) -> Any:
+        for word in words(where):
+            is_here = word.about.from_ == (where.percent or 0)
+            if is_here or word.question.kind is veto.QuestionKind.ROLE:
+                yield word
 
-    patch.setattr(veto, "range_of_request", narrow)
+    patch.setattr(veto, "_words", narrow)
 
 
 def case_is_folded_to_allow(patch: pytest.MonkeyPatch) -> None:

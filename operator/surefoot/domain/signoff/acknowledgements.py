@@ -67,7 +67,7 @@ class AcknowledgementView(Answered[Approval]):
 def judge(
     state: State, outcome: Checkpoint, parties: Iterable[Party]
 ) -> tuple[AcknowledgementView, ...]:
-    """What each party says of an outcome."""
+    """Judge what each party says of an outcome."""
     return tuple(_view(state, outcome, party) for party in parties)
 
 
@@ -140,7 +140,7 @@ def _opening(state: State, view: AcknowledgementView) -> OpenRequest:
 
 
 def _outcome_in_words(outcome: Checkpoint) -> str:
-    """What is acknowledged, so that nobody has to look it up."""
+    """Describe the outcome, so that nobody has to look it up."""
     spec = outcome.spec
     by = spec.decided_by.username if spec.decided_by else ""
     parts = [f"{spec.request.name}: {spec.decision} by {by}: {spec.summary or ''}"]
@@ -152,7 +152,7 @@ def _outcome_in_words(outcome: Checkpoint) -> str:
 
 
 def missing(view: AcknowledgementView) -> UnmetRequirement:
-    """What an acknowledgement waits for, and what to type."""
+    """Describe what an acknowledgement waits for, and what to type."""
     name = view.outcome.spec.request.name
     people = format_people(view.party.may_acknowledge.users, view.party.people.groups)
     if view.void_reason is not None:

@@ -85,7 +85,7 @@ class RoleView(Answered[Approval]):
 
     @property
     def unmet(self) -> tuple[str, ...]:
-        """What its GO asks for before it counts."""
+        """The conditions that its GO asks for before it counts."""
         return self.conditions.unmet if self.conditions is not None else ()
 
     @property
@@ -118,14 +118,14 @@ class ApprovalsJudgement:
     @property
     def evidence(self) -> tuple[DecisionEvidence, ...]:
         """The signatures that count, as they are."""
-        found: list[DecisionEvidence] = []
+        evidence: list[DecisionEvidence] = []
         for view in self.views:
             if view.is_go:
-                found += view.as_counted(view.role.name)
-                found += conditions.evidence(view.conditions)
+                evidence += view.as_counted(view.role.name)
+                evidence += conditions.evidence(view.conditions)
         if self.meeting is not None and any(view.resolved for view in self.views):
-            found += evidence_of((self.meeting,))
-        return tuple(found)
+            evidence += evidence_of((self.meeting,))
+        return tuple(evidence)
 
     @property
     def next_expiry(self) -> datetime | None:
@@ -174,7 +174,7 @@ def judge_approvals(
 
 
 def _positions(views: tuple[RoleView, ...], removed: tuple[Veto, ...]) -> tuple[Position, ...]:
-    """What each role says: a GO that would count, a NO-GO that stands, both, or nothing yet."""
+    """The position of each role: a GO that would count, a NO-GO that stands, or both."""
     return (
         *(
             Position(view.role.name, view.decision if view.says_go else None, view.no_go)
@@ -196,7 +196,7 @@ def _as_resolved(view: RoleView, conflict: Conflict) -> RoleView:
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """What all roles of the step have in common.
+    """The things that all roles of the step have in common.
 
     ``planners`` are the names that asked for the rollout or wrote its plan, as they are recorded.
     """
@@ -255,7 +255,7 @@ def _rules(state: State, asking: _Asking, role: Role) -> Rules:
 
 
 def _why_excluded(role: Role, rules: Rules) -> tuple[str, ...]:
-    """Why those named users may not sign who may not."""
+    """Say of each named user who may not sign why that is so."""
     return tuple(
         f"{user} {reason}"
         for user in role.users
@@ -265,7 +265,7 @@ def _why_excluded(role: Role, rules: Rules) -> tuple[str, ...]:
 
 
 def _earlier(state: State, asked: list[Approval]) -> str | None:
-    """Why the last signature on record does not count, as long as nobody has signed anew."""
+    """Say why the last signature on record does not count, until somebody signs again."""
     for approval in reversed(asked):
         status = approval.status
         if status.state is RequestState.USED:
@@ -386,14 +386,14 @@ def _verdict(
 
 
 def _said(agreed: list[RoleView]) -> str:
-    """Who signed, and whether that is certain."""
+    """Name the signers, and say whether they are certain."""
     said = ", ".join(f"{v.role.name} by {v.decision.by}" for v in agreed if v.decision is not None)
     certain = all(view.is_named_for_sure for view in agreed)
     return said if certain else f"{said}; names are not verified, as admission is not enforced"
 
 
 def awaiting(view: RoleView, *, may_ask: bool) -> UnmetRequirement:
-    """What a role without a GO that counts waits for, and why an earlier one does not count."""
+    """Describe what a role without a GO waits for, and why an earlier one does not count."""
     by = ""
     if view.can_be_signed:
         by = f" by {format_people(view.may_sign.users, view.may_sign.groups)}"

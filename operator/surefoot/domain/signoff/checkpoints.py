@@ -84,7 +84,7 @@ class CheckpointView(Answered[Checkpoint]):
 
     @property
     def unmet(self) -> tuple[str, ...]:
-        """What its GO asks for before it counts."""
+        """The conditions that its GO asks for before it counts."""
         return self.conditions.unmet if self.conditions is not None else ()
 
     @property
@@ -111,7 +111,7 @@ class CheckpointView(Answered[Checkpoint]):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointsJudgement:
-    """What the step's checkpoints say, and which of them must be opened.
+    """The outcome of the step's checkpoints, and those that must be opened.
 
     ``against`` are the NO-GOs that stand, also on checkpoints that the plan no longer has.
     """
@@ -160,24 +160,24 @@ class CheckpointsJudgement:
 def evidence_of(views: Iterable[CheckpointView]) -> tuple[DecisionEvidence, ...]:
     """Those of the checkpoints that are GO, their conditions, and who acknowledged them."""
     passed = [view for view in views if view.is_go]
-    found: list[DecisionEvidence] = []
+    evidence: list[DecisionEvidence] = []
     for view in passed:
-        found += view.as_counted(view.plan.name)
-        found += conditions.evidence(view.conditions)
+        evidence += view.as_counted(view.plan.name)
+        evidence += conditions.evidence(view.conditions)
     for view in passed:
-        found += acknowledgements.evidence(view.acknowledgements)
-    return tuple(found)
+        evidence += acknowledgements.evidence(view.acknowledgements)
+    return tuple(evidence)
 
 
 def judge_meeting(state: State, plan: CheckpointPlan) -> CheckpointView:
-    """What a meeting that is not in the plan says."""
+    """Judge a meeting that is not in the plan."""
     return _view(state, plan, _vetoes(state))
 
 
 def opening_of(
     state: State, view: CheckpointView, evidence: str, *, may_open: bool
 ) -> tuple[OpenRequest, ...]:
-    """What must be asked for such a meeting: itself, and its acknowledgements."""
+    """The requests for such a meeting: itself, and its acknowledgements."""
     if not state.opens_requests:
         return ()
     if view.answer.must_be_asked:
@@ -189,12 +189,12 @@ def opening_of(
 
 
 def missing_of(state: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
-    """What such a meeting waits for."""
+    """List what such a meeting waits for."""
     return _missing(state, view, set())
 
 
 def judge_checkpoints(state: State) -> CheckpointsJudgement:
-    """What the checkpoints of the step being left say."""
+    """Judge the checkpoints of the step being left."""
     plans, vetoes = state.hold.checkpoints, _vetoes(state)
     asked = {plan.name for plan in plans}
     removed = tuple(veto for veto in vetoes.values() if veto.question.name not in asked)
@@ -361,7 +361,7 @@ def _opening(state: State, view: CheckpointView, evidence: str | None = None) ->
 
 
 def _missing(state: State, view: CheckpointView, passed: set[str]) -> tuple[UnmetRequirement, ...]:
-    """What a checkpoint waits for: its report, or everybody who has not acknowledged it."""
+    """List what a checkpoint waits for: its report, or the acknowledgements that are missing."""
     refused = (view.refusal.requirement(),) if view.refusal else ()
     if not view.is_reported_go:
         return (*refused, _missing_report(state, view, passed))

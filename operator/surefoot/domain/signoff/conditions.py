@@ -37,7 +37,7 @@ _LONGEST_EVIDENCE = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionsView(Answered[Checkpoint]):
-    """What one GO asks for, and the report that says whether it is met."""
+    """The conditions of one GO, and the report that says whether it is met."""
 
     of: Request
 
@@ -60,7 +60,7 @@ class ConditionsView(Answered[Checkpoint]):
 
 
 def judge(state: State, request: Request | None) -> ConditionsView | None:
-    """What the GO on a request asks for; None where there is no GO, or it asks for nothing."""
+    """Judge the conditions of the GO on a request; None where there are none."""
     if request is None or request.spec.decision is not Decision.GO or not request.spec.conditions:
         return None
     asked = [
@@ -139,7 +139,7 @@ def _opening(view: ConditionsView) -> tuple[OpenRequest, ...]:
 
 
 def _in_words(of: Request) -> str:
-    """What is asked for, so that nobody has to look it up."""
+    """List the conditions, so that nobody has to look them up."""
     lines = [
         f"{condition.name}{' (blocking)' if condition.blocking else ''}: {condition.text}"
         for condition in of.spec.conditions
@@ -148,7 +148,7 @@ def _in_words(of: Request) -> str:
 
 
 def missing(view: ConditionsView, whose: str) -> UnmetRequirement:
-    """What keeps a GO from counting, who can say that it is met, and what they type."""
+    """Describe what keeps a GO from counting, and the command that says that it is met."""
     people = people_asked(view.of)
     named = ", ".join(view.unmet)
     others = format_people(people.users, people.groups)

@@ -184,7 +184,7 @@ def _not_before(state: State, request: Request) -> datetime | None:
 
 
 def _with_counted(state: State, request: Request) -> tuple[PastDecision, ...]:
-    """What is on record, and GOs that were counted before they were put there.
+    """The decisions on record, and GOs that were counted before they were put there.
 
     A GO may be counted by the very pass that saw it first, and its signer may change their mind
     before it is recorded. The transition that counts it says all that the record needs.
@@ -264,7 +264,7 @@ def _bounded(request: Request, history: tuple[PastDecision, ...]) -> tuple[PastD
 
 
 def _dispensable(request: Request, history: tuple[PastDecision, ...]) -> int:
-    """Which entry is dropped. The last one never is: it is what the request carries."""
+    """Choose the entry to drop. The last one never is: it is what the request carries."""
     places = range(len(history) - 1)
     for is_dispensable in (_is_repeated, _is_said_again, _is_lifted, _is_go):
         for place in places:

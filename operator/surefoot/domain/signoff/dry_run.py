@@ -26,7 +26,7 @@ _MOST_OBSTACLES = 32
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What is to be said of the latest dry run, and whom it asks.
+    """The latest dry run, and the requests that it makes.
 
     ``situation`` is what is really so, but with the requests of all dry runs and no others;
     ``views`` are the roles of the run that is on.
@@ -60,7 +60,7 @@ def judge_dry_run(state: State, requests: tuple[Approval, ...], reporters: Repor
         there, hold_is_satisfied=True, reporters=reporters, replaced_at=None
     )
     # What people would then do beside signing is said and not asked for: meetings and reports.
-    opens = tuple(each for each in judgement.opens if isinstance(each.spec, ApprovalSpec))
+    opens = tuple(item for item in judgement.opens if isinstance(item.spec, ApprovalSpec))
     status = _with_outcome(there, run, judgement, reporters)
     return _dry_run(around, status, judgement.views, opens)
 
@@ -214,7 +214,7 @@ def _with_outcome(
 
 
 def _not_known(policy: ApprovalsPolicy) -> str:
-    """What cannot be said about obstacles."""
+    """Say what is not known about obstacles."""
     groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
     return f". Who is in {format_people((), groups)} is not known to the operator" if groups else ""
 

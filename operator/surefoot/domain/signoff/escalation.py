@@ -1,4 +1,4 @@
-"""Escalation: who was asked is told of, and told of again, each time more urgently, while silent.
+"""Escalation: people who were asked and are silent are told of again, each time more urgently.
 
 A request is as urgent as it is old. Past its due time it is a Warning; one without a due time is
 after `escalateAfter`. After another `escalateAfter` it is Critical. The level is on the status, so
@@ -23,14 +23,14 @@ _SHORTEST = timedelta(microseconds=1)
 
 
 class Level(NamedTuple):
-    """From when on a request that nobody has decided is how urgent."""
+    """A degree of urgency, and the moment at which an undecided request reaches it."""
 
     moment: datetime
     severity: Severity
 
 
 def escalated(state: State, blockers: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
-    """What is missing, each with how urgent it has become."""
+    """Add to each thing that is missing how urgent it has become."""
     if not any(blocker.command for blocker in blockers):
         return blockers
     asked = _asked(state)
@@ -55,7 +55,7 @@ def next_moment(state: State) -> timedelta | None:
 
 
 def levels(request: Request, after: timedelta | None) -> tuple[Level, ...]:
-    """When a request becomes how urgent, as long as nobody decides it."""
+    """List the moments at which a request becomes more urgent while it is undecided."""
     due = request.spec.request.due_at if isinstance(request, Checkpoint) else None
     created = request.metadata.creation_timestamp
     if due is None and created is not None and after is not None:
@@ -70,7 +70,7 @@ def levels(request: Request, after: timedelta | None) -> tuple[Level, ...]:
 def escalation_events(
     state: State, before: Iterable[Blocker], after: Iterable[Blocker]
 ) -> list[Announcement]:
-    """What people are asked now and were not before, in the words of the status.
+    """List what people are asked now and were not before, in the words of the status.
 
     Asked      somebody is to report, to sign, to acknowledge, or to meet a condition
     Conflict   GO stands against NO-GO, and somebody is to hold a meeting
@@ -120,7 +120,7 @@ def _announcement(reason: str, blocker: Blocker) -> Announcement:
 
 
 def _identity(blocker: Blocker) -> str | None:
-    """What tells the same thing missing from another: a NO-GO's words, or the request's command."""
+    """Tell one thing that is missing from another, by a NO-GO's words, or the request's command."""
     return blocker.message if blocker.reason == NO_GO else blocker.command
 
 

@@ -49,7 +49,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one kind of question asks of an answer.
+    """The rules of one kind of question.
 
     ``not_asked`` is said of whoever was not asked, and ``excluded`` of those whom the request
     excludes. ``exclusions`` keep people from answering at all, and ``go_exclusions`` from saying
@@ -70,7 +70,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Kind]):
-    """What the request that is current says, and whether that counts.
+    """The decision on the request that is current, and whether it counts.
 
     ``void_reason``, ``is_expired`` and ``waits_for`` (its detached signature, to be verified) say
     why it does not. ``signature`` is the detached signature where one holds.
@@ -123,7 +123,7 @@ class Answered(Generic[Kind]):
 
     @property
     def decision(self) -> ObservedDecision | None:
-        """What its signer says."""
+        """The decision of its signer."""
         return self.answer.decision
 
     @property
@@ -216,8 +216,8 @@ def _why_not_theirs(request: Request, by: str, rules: Rules) -> str | None:
 
 
 def _why_excluded(by: str, exclusions: tuple[Exclusion, ...]) -> str | None:
-    found = (each.reason for each in exclusions if by.lower() in each.names)
-    return next((f"{by} {reason}" for reason in found), None)
+    reasons = (item.reason for item in exclusions if by.lower() in item.names)
+    return next((f"{by} {reason}" for reason in reasons), None)
 
 
 def _why_not_a_member(state: State, request: Request, decision: ObservedDecision) -> str | None:
@@ -232,7 +232,7 @@ def _why_not_a_member(state: State, request: Request, decision: ObservedDecision
 def _signature_fault(
     state: State, request: Request, decision: ObservedDecision, rules: Rules
 ) -> str | None:
-    """What is wrong with the detached signature; what is not known yet is not wrong.
+    """Say what is wrong with the detached signature; what is not known yet is not wrong.
 
     It must hold until it is counted. In a dry run that is never, and it must have held when given.
     """

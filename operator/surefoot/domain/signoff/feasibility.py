@@ -32,7 +32,7 @@ from surefoot.domain.signoff.separation import (
 
 @dataclass(frozen=True, slots=True)
 class SigningConstraints:
-    """What keeps people from signing.
+    """The facts that keep people from signing.
 
     ``planning`` asked for the rollout or wrote its plan, in lower case, and ``reporters`` have
     reported on the step; ``checkpoints`` are those of the step. ``signers`` are the user names
@@ -46,7 +46,7 @@ class SigningConstraints:
 
 
 def signing_faults(rollout: Rollout) -> tuple[UnmetRequirement, ...]:
-    """What makes the plan of a rollout impossible to sign, for each step that is still ahead.
+    """List what makes a plan impossible to sign, for each step that is still ahead.
 
     Keys are no part of a plan: a role that needs a detached signature is taken for one that can be
     signed.
@@ -75,7 +75,7 @@ def signing_faults(rollout: Rollout) -> tuple[UnmetRequirement, ...]:
 def _checkpoint_faults(
     plan: CheckpointPlan, percent: int, planners: frozenset[str]
 ) -> tuple[UnmetRequirement, ...]:
-    """Why a checkpoint of the plan cannot pass, whoever reports."""
+    """Say why a checkpoint of the plan cannot pass, whoever reports."""
     if plan.reporter.groups:
         return ()
     users = plan.reporter.users
@@ -100,7 +100,7 @@ def _fault(message: str) -> UnmetRequirement:
 
 
 def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) -> tuple[str, ...]:
-    """Why the step cannot be approved under this plan, in words; empty where it may be."""
+    """Say why the step cannot be approved under this plan, in words; empty where it may be."""
     able = {role.name: _able(policy, role, constraints) for role in policy.roles if not role.groups}
     crowded = _crowded({name: people for name, people in able.items() if people})
     by_nobody = [role for role in policy.roles if not role.groups and not able[role.name]]
@@ -127,7 +127,7 @@ def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) 
 def _bar(
     policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
 ) -> str | None:
-    """Why a named user cannot sign for a role; None where they can."""
+    """Say why a named user cannot sign for a role; None where they can."""
     if not is_persons_name(user):
         return f"{user!a} is not a person's name"
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
@@ -145,7 +145,7 @@ def _bar(
 def _report_of(
     policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
 ) -> str | None:
-    """Which report is this user's: one given already, or one that only they can give."""
+    """Name the report that is this user's: given already, or only theirs to give."""
     if user.lower() in kept_from(policy, role, constraints.reporters):
         return f"{user} {REPORTED}"
     theirs = next(

@@ -29,7 +29,7 @@ _LONGEST_EVIDENCE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a role says: the GO that would count, and the NO-GO that stands, where there are any."""
+    """The position of a role: the GO that would count and the NO-GO that stands, if any."""
 
     role: str
     go: ObservedDecision | None
@@ -110,7 +110,7 @@ def _all(policy: ApprovalsPolicy) -> People:
 
 
 def _in_words(positions: Iterable[Position]) -> str:
-    """What each party says and why, so that the meeting begins with it."""
+    """Write down what each party says and why, so that the meeting begins with it."""
     lines = []
     for position in positions:
         if position.no_go is not None:
@@ -122,7 +122,7 @@ def _in_words(positions: Iterable[Position]) -> str:
 
 
 def _missing(state: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
-    """What the meeting waits for; a NO-GO of its chair is said of already."""
+    """List what the meeting waits for; a NO-GO of its chair is reported already."""
     if view.no_go is not None:
         return ()
     if view.is_go:

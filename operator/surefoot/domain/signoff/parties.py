@@ -57,7 +57,7 @@ def _is_of_now(state: State, approval: Approval) -> bool:
 
 
 def _words(approval: Approval, decision: ObservedDecision | None) -> list[PastDecision]:
-    """What was said by people who were asked."""
+    """The decisions of people who were asked."""
     history = decision.history if decision is not None else ()
     return [entry for entry in history if is_eligible(approval, entry.by)]
 

@@ -22,13 +22,13 @@ class PercentRange(NamedTuple):
 
 
 def range_of_move(state: State, to: int) -> PercentRange:
-    """What a move upward to this percentage enters; from 100 it completes."""
+    """The range that a move upward to this percentage enters; from 100 it completes."""
     here = state.percent or 0
     return PercentRange(here, _reached(here, to))
 
 
 def range_of_request(request: Request) -> PercentRange:
-    """What a word on a request is about.
+    """The range that a word on a request is about.
 
     A signature is about the step that is taken. A report on a percentage, and what is said of its
     outcome, is about everything that lies above it.

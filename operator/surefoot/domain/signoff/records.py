@@ -1,4 +1,4 @@
-"""What the status of every Checkpoint and Approval of a Rollout must say by now."""
+"""Records: the statuses that the Checkpoints and Approvals of a Rollout must have by now."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -148,7 +148,7 @@ def _answered(view: Answered[Approval] | Answered[Checkpoint] | None) -> dict[st
 def _changes(
     state: State, request: Request, current: dict[str, object] | None, used: _Used
 ) -> dict[str, object]:
-    """What the status must say: ``current`` is None for a request that no longer counts."""
+    """The changes of a status: ``current`` is None for a request that no longer counts."""
     known = current_decision(state, request)
     common = _common(state, request, known)
     if request.metadata.uid in used:
@@ -180,7 +180,7 @@ def _counted_by_pending(state: State) -> frozenset[str]:
 
 
 def _common(state: State, request: Request, known: ObservedDecision | None) -> dict[str, object]:
-    """What is kept of every decision, also of one that does not count."""
+    """The part that is kept of every decision, also of one that does not count."""
     decided_at: datetime | None = known.at if known else None
     return {
         "decisions": known.history if known else request.status.decisions,

@@ -27,7 +27,7 @@ _NOT_PEOPLE = "system:"
 
 
 def counts_for_nothing(dry_run: int) -> str:
-    """What is said wherever somebody meets a request of a dry run."""
+    """Say that a request is one of a dry run."""
     return f"dry run {dry_run} of the approval: it counts for nothing; answer as you would for real"
 
 
@@ -50,7 +50,7 @@ def plural_of(request: Request) -> str:
 
 
 def decide_command(request: Request) -> str:
-    """What to type to decide a request; what a person has to say is left as `…`."""
+    """The command that decides a request; what a person has to say is left as `…`."""
     where = f"{request.metadata.name} -n {request.metadata.namespace}"
     if isinstance(request, Approval) and request.spec.request.signing is Signing.REQUIRED:
         options = "".join(f' --{_dashed(part)} "…"' for part in _to_be_said(request))
@@ -63,7 +63,7 @@ def decide_command(request: Request) -> str:
 
 
 def _to_be_said(request: Request) -> tuple[str, ...]:
-    """What a GO must say, as fields of the spec."""
+    """The fields of the spec that a GO must fill in."""
     if isinstance(request, Checkpoint):
         is_handoff = request.spec.request.type is CheckpointType.HANDOFF
         return ("summary", "requiredAction") if is_handoff else ("summary",)
@@ -126,12 +126,12 @@ def is_eligible(request: Request, by: str) -> bool:
 
 
 def is_persons_name(name: str) -> bool:
-    """Whether this names a person, and can not be mistaken for another's name."""
+    """Whether this names a person, and cannot be mistaken for another's name."""
     return _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(_NOT_PEOPLE)
 
 
 def not_a_name(by: str) -> str:
-    """Why a name that is not a person's does not count, so that look-alikes can be told apart."""
+    """Say why such a name does not count, so that look-alikes can be told apart."""
     return (
         f"{by!a} is not a person's name: it must be printable ASCII without spaces and commas, and "
         f"not begin with {_NOT_PEOPLE}"
@@ -159,6 +159,6 @@ def exactly(request: Request) -> DecisionReference:
 
 
 def people_asked(request: Request) -> ApprovalRequest | People:
-    """Who may sign or report."""
+    """The people who may sign or report."""
     asked = request.spec.request
     return asked if isinstance(asked, ApprovalRequest) else asked.reporter

@@ -1,4 +1,4 @@
-"""What the status says of each role of the step ahead, in the words of the condition Approved."""
+"""The status of each role of the step ahead, in the words of the condition Approved."""
 
 from collections.abc import Mapping
 

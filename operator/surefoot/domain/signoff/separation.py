@@ -9,7 +9,7 @@ from surefoot.domain.derive.state import planners
 from surefoot.domain.signoff.requests import fold
 
 Reporters = Mapping[CheckpointType, frozenset[str]]
-"""Who has decided checkpoints of the step, in lower case, by the type of these."""
+"""The people who have decided checkpoints of the step, in lower case, by type."""
 NOBODY: Reporters = {}
 PLANNED = "requested this rollout or its attempt, or wrote its plan"
 REPORTED = "reported on this step"
