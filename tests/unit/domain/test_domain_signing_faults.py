@@ -123,7 +123,7 @@ def test_message_names_only_people_who_may_sign() -> None:
 
 def test_message_says_when_nobody_is_left_to_sign() -> None:
     """It does not name people who may not."""
-    first = {"checkpoints": [a_checkpoint("report", "hudson")]}
+    first = {"checkpoints": [a_checkpoint("report", "hudson", "atlas")]}
     world = World(
         a_rollout(
             steps=steps_of(10, 100, first=first),
@@ -137,3 +137,14 @@ def test_message_says_when_nobody_is_left_to_sign() -> None:
     assert world.message("Approved") == (
         "security must be signed; none of its people may sign: hudson reported on this step"
     )
+
+
+def test_plan_that_nobody_can_sign_is_not_valid_at_once() -> None:
+    """Before it starts, with the reason; it starts once somebody else is named."""
+    world = World(a_rollout(steps=steps_of(10, 100), approvals=roles(a_role("s", "hudson"))))
+    world.annotate(authors="hudson")
+    world.settle()
+    assert (world.percent, world.condition("PlanValid")) == (None, ("False", "NobodyCanSign"))
+    world.edit(approvals=roles(a_role("s", "hudson", "ivy")))
+    world.settle()
+    assert (world.percent, world.condition("PlanValid")[0]) == (10, "True")
