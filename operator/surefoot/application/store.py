@@ -24,6 +24,7 @@ from surefoot.domain.facts.upstreams import (
     upstream_of,
 )
 from surefoot.domain.flag.release import rollout_named_by
+from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ class Store:
         self._unreadable: dict[Kind, set[ObjectKey]] = {kind: set() for kind in Kind}
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
         self._dead: OrderedDict[str, None] = OrderedDict()
-        self._undecided: set[str] = set()
+        self._watched: set[str] = set()
         self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
@@ -176,7 +177,7 @@ class Store:
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]
         self._unindex(kind, entry)
-        self._undecided.discard(entry.head.uid)
+        self._watched.discard(entry.head.uid)
 
     def _index(self, kind: Kind, entry: Entry) -> None:
         content = entry.content
@@ -186,8 +187,8 @@ class Store:
                 self._downstreams.setdefault(ObjectKey(*name), set()).add(entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
-            if content.spec.decision is None:
-                self._undecided.add(entry.head.uid)
+            if has_no_unrecorded_decision(content):
+                self._watched.add(entry.head.uid)
         elif isinstance(content, UnreadableObject):
             if content.rollout:
                 self._requests.setdefault(_named_by(entry), set()).add((kind, entry.head.key))
@@ -285,8 +286,11 @@ class Store:
         return tuple(content for content in named if isinstance(content, UnreadableObject))
 
     def watched_requests(self, requests: Iterable[Request]) -> frozenset[str]:
-        """Which of these were seen here without a decision."""
-        return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._undecided)
+        """The UIDs of those that were seen here before their present decision.
+
+        Then they had no decision, or the last one on record.
+        """
+        return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._watched)
 
     def claims_beside(self, rollout: Rollout) -> tuple[Claim, ...]:
         """Other Rollouts of the namespace that name the same ConfigMap."""

@@ -186,6 +186,38 @@ def test_decision_on_what_was_seen_undecided_is_known_to_be_new() -> None:
     assert woken.store.watched_requests(approvals) == {"uid-a"}
 
 
+def test_decision_on_what_was_seen_with_all_decisions_on_record_is_known_to_be_new() -> None:
+    """A changed decision is new where the operator had recorded the one before it."""
+    woken = Woken()
+    recorded, unrecorded = (
+        Approval.model_validate(
+            {
+                "metadata": {"name": name, "uid": f"uid-{name}", "generation": 2},
+                "spec": {
+                    "request": an_approval(name).spec.request.to_wire(),
+                    "decision": "GO",
+                    "reason": "fine",
+                    "decidedBy": {"username": "hudson"},
+                },
+                "status": {
+                    "decisions": [
+                        {
+                            "decision": "GO",
+                            "by": "hudson",
+                            "generation": generation,
+                            "seenAt": "2025-10-23T22:00:00Z",
+                        }
+                    ]
+                },
+            }
+        )
+        for name, generation in (("a", 2), ("b", 1))
+    )
+    woken.sees(recorded, version="2")
+    woken.sees(unrecorded, version="2")
+    assert woken.store.watched_requests((recorded, unrecorded)) == {"uid-a"}
+
+
 def test_unreadable_object_is_kept_as_its_error() -> None:
     """It must not end the operator, and not look like an absent one."""
     woken = Woken()

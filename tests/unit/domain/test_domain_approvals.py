@@ -476,7 +476,7 @@ def test_requester_and_authors_may_not_sign() -> None:
     """Separation of duties is Required by default; case does not matter."""
     for author in ("ada", "bo", "cy", "dee"):
         world = signing(
-            a_role("security", "Ada", "Bo", "Cy", "Dee"),
+            a_role("security", "Ada", "Bo", "Cy", "Dee", "Eve"),
             annotations={"requested_by": "ada", "authors": "bo,cy", "on_behalf_of": "dee"},
         )
         world.sign(SECURITY, author.capitalize())
@@ -487,7 +487,7 @@ def test_requester_and_authors_may_not_sign() -> None:
 
 def test_author_found_out_later_may_not_have_signed() -> None:
     """Who changed the plan is known only after the request was opened."""
-    world = two_roles()
+    world = signing(a_role("security", "hudson", "ivy"), a_role("owner", "cora"))
     world.sign(SECURITY, "hudson")
     world.settle()
     world.annotate(authors="hudson")
@@ -607,7 +607,7 @@ def test_one_person_never_fills_two_roles() -> None:
 
 def test_two_roles_signed_in_the_same_moment_by_one_person_are_one() -> None:
     """The first by name counts."""
-    world = signing(a_role("security", "ada"), a_role("owner", "ada"))
+    world = signing(a_role("security", "ada"), a_role("owner", "ada", "bo"))
     world.sign(OWNER, "ada")
     world.sign(SECURITY, "ada")
     world.settle()

@@ -268,7 +268,9 @@ class PastDecision(ApiModel):
     generation: Whole
     """The object's generation that carried it."""
     seen_at: Instant
-    """When the operator first saw it."""
+    """When the operator first saw it: it was given no later."""
+    not_before: Instant | None = None
+    """When it can have been given at the earliest; absent where the operator watched."""
 
 
 class ApprovalStatus(ApiModel):

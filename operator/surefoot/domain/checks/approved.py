@@ -7,9 +7,11 @@ from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.checks.checkpoints_passed import who_is_awaited
 from surefoot.domain.derive.state import State
-from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
 from surefoot.domain.signoff.approvals import ApprovalsJudgement, judge_approvals
 from surefoot.domain.signoff.checkpoints import CheckpointsJudgement
+from surefoot.domain.signoff.feasibility import signing_faults
 from surefoot.domain.signoff.requests import format_people
 
 READS = (
@@ -44,7 +46,12 @@ def _says(_state: State, judgement: ApprovalsJudgement) -> Iterable[str]:
     if not judgement.verdict.holds:
         for view in judgement.views:
             if not view.is_go:
-                yield f"{view.role.name} ({format_people(view.role.users, view.role.groups)})"
+                people = format_people(view.may_sign.users, view.may_sign.groups)
+                yield f"{view.role.name} ({people})"
+
+
+def _faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
+    return signing_faults(snapshot.rollout)
 
 
 APPROVED = Check(
@@ -58,5 +65,6 @@ APPROVED = Check(
     reads=READS,
     next_change=_next_change,
     says=_says,
+    faults=_faults,
     asks_people=True,
 )

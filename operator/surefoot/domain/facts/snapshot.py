@@ -113,8 +113,8 @@ class Snapshot(FlagFacts):
 
     ``approvals`` and ``checkpoints`` are those that name this Rollout, whatever their state, also
     those of an earlier Rollout of the same name.
-    ``watched_requests`` are the UIDs of those that this operator has seen without a decision: a
-    decision on them was given while it watched.
+    ``watched_requests`` are the UIDs of those that this operator has seen before their present
+    decision, without one or with the last one on record: it was given while the operator watched.
     ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
     ``signers`` are the user names that a key is allowed for, and None where that is not known.
     ``admission_fault`` says what is wrong with the policies, where they are not enforced.
