@@ -9,7 +9,6 @@ from itertools import pairwise
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import (
     CheckpointPlan,
-    FlagFormat,
     RolloutSpec,
     Trigger,
 )
@@ -22,9 +21,9 @@ from surefoot.domain.facts.steps import ZERO, allowed_percents, hold_of
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement, Verdict, blocks, passes
 from surefoot.domain.flag.cohorts import cohort_faults
 from surefoot.domain.flag.config_map import adoption, belongs_to, is_offered
+from surefoot.domain.flag.formats.registry import FORMATS
 
 DEFAULT_EXPANSION_FACTOR = 3
-_BUILT = (FlagFormat.PERCENTAGE, FlagFormat.FLAGD)
 _ROUNDING = 1e-9
 """A factor such as 1.1 is not exact in binary; percentages are whole numbers."""
 
@@ -115,7 +114,7 @@ def _stronger_claim(snapshot: Snapshot) -> str | None:
 def _not_built(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     """Parts of the contract that this version does not have yet: refused, never ignored."""
     asked = {
-        f"target.format {spec.target.format.value}": spec.target.format not in _BUILT,
+        f"target.format {spec.target.format.value}": spec.target.format not in FORMATS,
         "delivery": spec.delivery is not None,
     }
     for what, is_asked in asked.items():

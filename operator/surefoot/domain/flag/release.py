@@ -5,7 +5,6 @@ wished (`surefoot.dev/on-delete`), and is released once it is certain that the R
 anything less than certain means wait, because a released flag is nobody's.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +18,7 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import OnDelete
 from surefoot.domain.facts.snapshot import ConfigMap
-from surefoot.domain.flag.formats.flagd import FLAGD_KEY, flagd_document
+from surefoot.domain.flag.formats import registry
 
 
 class Whereabouts(StrEnum):
@@ -97,23 +96,6 @@ def release(config_map: ConfigMap, around: Circumstances, now: datetime) -> Rele
     return Release(
         config_map=config_map,
         rollout_name=named[0],
-        data=_all_off(config_map, now) if zeroed else dict(config_map.data),
+        data=registry.zero(config_map.data, now) if zeroed else dict(config_map.data),
         zeroed=zeroed,
     )
-
-
-def _all_off(config_map: ConfigMap, now: datetime) -> dict[str, str]:
-    """Every flag at 0, the documents beside them included."""
-    document = {"percent": 0, "since": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-    flags = {
-        key.removesuffix(".json")
-        for key in config_map.data
-        if key.endswith(".json") and key.removesuffix(".json") in config_map.data
-    }
-    off = dict(config_map.data)
-    for flag in flags:
-        off[flag] = "0"
-        off[f"{flag}.json"] = json.dumps(document, separators=(",", ":"))
-    if FLAGD_KEY in off:
-        off[FLAGD_KEY] = flagd_document(sorted(flags), 0, "")
-    return off
