@@ -116,7 +116,7 @@ def render_of_zero(format_: Format, state: FlagState) -> dict[str, str]:
     return data
 
 
-TAMPERED = {
+TAMPERED: dict[str, dict[str, str | None]] = {
     "another number": {FLAGS[0]: "100"},
     "words": {FLAGS[0]: "ON"},
     "a number with spaces": {FLAGS[0]: " 1e2 "},
@@ -145,10 +145,9 @@ TAMPERED = {
 @pytest.mark.parametrize("how", TAMPERED)
 def test_zero_turns_everybody_off_whatever_somebody_wrote(format_: Format, how: str) -> None:
     """Also in documents of another format, and within what a ConfigMap has room for."""
-    changes: dict[str, str | None] = dict(TAMPERED[how])
     data = {
         key: value
-        for key, value in (render(format_.name, a_state()) | changes).items()
+        for key, value in {**render(format_.name, a_state()), **TAMPERED[how]}.items()
         if value is not None
     }
     off = zero(data, LATER)
