@@ -121,7 +121,7 @@ class Operator:
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.record.exchange(sinks(settings.record))
-        self.store = Store(self.wake, self.record.observe)
+        self.store = Store(self.wake, self.record.observe, self._rollout_gone)
         self.providers = Providers(settings, clock)
         self.feed = MetricsFeed(
             self.providers,
@@ -171,7 +171,7 @@ class Operator:
             telemetry=self.telemetry,
             forget=self._forget,
         )
-        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
+        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer, self.record.end)
         self.resyncer = Resyncer(
             self.cluster, self.store, clock, self.telemetry, start.source.restart
         )
@@ -197,6 +197,9 @@ class Operator:
             must_roll_back(rollout) or may_roll_back(rollout, answers)
         )
         self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
+
+    def _rollout_gone(self, key: ObjectKey) -> None:
+        self.keeper.rollout_gone(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)
@@ -228,6 +231,7 @@ class Operator:
             self._kept_up(self._watch),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
             self._kept_up(self._keep_orphans),
+            self._kept_up(self.keeper.run),
             self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
             self._kept_up(self._poll_halts),
             self._kept_up(self._poll_allowed_signers),
@@ -318,8 +322,9 @@ class Operator:
             await self._clock.sleep(2)
 
     def _after_sweep(self) -> None:
-        heads = self.store.heads(Kind.ROLLOUT).values()
-        self.record.present(frozenset(head.uid for head in heads))
+        there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
+        there |= {origin.uid for _, origin in self.store.orphans()}
+        self.record.present(there)
         self.synced.set()
         self._swept.set()
 

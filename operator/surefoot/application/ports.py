@@ -144,6 +144,12 @@ class Cluster(FlagCluster, Protocol):
     async def halts(self) -> tuple[Halt, ...]:
         """Every halt in the namespaces that are watched, and in the operator's."""
 
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        """Delete exactly the version held, and create it again with this data, and mutable.
+
+        Its labels and annotations stay. It is for a ConfigMap whose Rollout is gone.
+        """
+
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
 

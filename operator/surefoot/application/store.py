@@ -24,6 +24,7 @@ from surefoot.domain.checks.dependencies import (
 )
 from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
 from surefoot.domain.flag.release import rollout_named_by
+from surefoot.domain.record.verification import Origin
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -47,16 +48,19 @@ class Entry:
 class Store:
     """The cache. ``wake`` is told which Rollouts something changed for.
 
-    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included.
+    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included,
+    and ``gone`` where a Rollout was that is no longer there, also where another one took its name.
     """
 
     def __init__(
         self,
         wake: Wake = lambda _key: None,
         recorded: Callable[[Rollout], None] = lambda _rollout: None,
+        gone: Callable[[ObjectKey], None] = lambda _key: None,
     ) -> None:
         self.wake = wake
         self._recorded = recorded
+        self._gone = gone
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._undecided: set[str] = set()
@@ -111,6 +115,7 @@ class Store:
         self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT:
             self._wake_downstreams(entry.head.key)
+            self._gone(entry.head.key)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something."""
@@ -151,6 +156,8 @@ class Store:
             self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
             self._wake_downstreams(entry.head.key)
+        if kind is Kind.ROLLOUT and before is not None and before.head.uid != head.uid:
+            self._gone(head.key)
 
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]
@@ -286,8 +293,8 @@ class Store:
         """Which versions are known of a kind."""
         return {key: entry.head for key, entry in self._entries[kind].items()}
 
-    def orphans(self) -> Iterator[tuple[ObjectKey, ConfigMap]]:
-        """Managed ConfigMaps whose Rollout, by name and UID, is not known here."""
+    def orphans(self) -> Iterator[tuple[ObjectKey, Origin]]:
+        """Managed ConfigMaps whose Rollout is not known here, each with the Rollout it names."""
         for key, entry in list(self._entries[Kind.CONFIG_MAP].items()):
             if not isinstance(entry.content, ConfigMap):
                 continue
@@ -297,7 +304,7 @@ class Store:
             name, uid = named
             rollout = self._entries[Kind.ROLLOUT].get(ObjectKey(key.namespace, name))
             if rollout is None or rollout.head.uid != uid:
-                yield key, entry.content
+                yield key, Origin(key.namespace, name, uid)
 
 
 def _identity(content: Observable) -> tuple[str, str]:

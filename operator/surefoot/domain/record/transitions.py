@@ -133,14 +133,18 @@ def entry(
 def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
     """The status with an entry appended, chained by hash to the one before, within the bounds."""
     previous = status.history[-1].hash if status.history else ""
-    # The size is taken with a hash in place: sealing must not add to it.
-    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
-    small = _small_enough(chained)
-    sealed = small.model_copy(update={"hash": entry_hash(small)})
-    history = (*status.history, sealed)[-KEPT_ENTRIES:]
+    history = (*status.history, sealed(new, previous))[-KEPT_ENTRIES:]
     while len(history) > 1 and sum(map(_size, history)) > MAX_HISTORY_BYTES:
         history = history[1:]
     return status.model_copy(update={"history": history})
+
+
+def sealed(new: Transition, previous: str) -> Transition:
+    """The entry as it follows the one with this hash, shortened to its bound and hashed."""
+    # The size is taken with a hash in place: sealing must not add to it.
+    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
+    small = _small_enough(chained)
+    return small.model_copy(update={"hash": entry_hash(small)})
 
 
 def entry_hash(item: Transition) -> str:

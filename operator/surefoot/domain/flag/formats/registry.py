@@ -11,7 +11,7 @@ from types import MappingProxyType
 from surefoot.api.v1alpha1.rollout import FlagFormat
 from surefoot.domain.flag.formats.flagd import FlagdFormat
 from surefoot.domain.flag.formats.interface import FlagState, Format
-from surefoot.domain.flag.formats.percentage import PercentageFormat
+from surefoot.domain.flag.formats.percentage import PercentageFormat, is_percentage
 
 BASE: Format = PercentageFormat()
 FORMATS: Mapping[FlagFormat, Format] = MappingProxyType(
@@ -47,6 +47,13 @@ def zero(data: Mapping[str, str], written_at: datetime) -> dict[str, str]:
     for format_ in FORMATS.values():
         off |= format_.zero(data, flags, written_at)
     return off
+
+
+def percent_of(data: Mapping[str, str]) -> int | None:
+    """The highest percentage that a flag says by its number; None where none says any."""
+    flags = {flag for format_ in FORMATS.values() for flag in format_.flags_in(data)}
+    numbers = (data.get(flag, "") for flag in flags)
+    return max((int(number) for number in numbers if is_percentage(number)), default=None)
 
 
 def other_audience(name: FlagFormat, state: FlagState, data: Mapping[str, str]) -> str | None:
