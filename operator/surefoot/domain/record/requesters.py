@@ -68,15 +68,20 @@ def is_requested(item: Transition | PendingTransition) -> bool:
     return item.type in _STAMPS
 
 
+def named(item: Transition | PendingTransition) -> tuple[str, ...]:
+    """The names that it is by, without what stood there where no name was recorded."""
+    if not is_requested(item):
+        return item.by
+    return tuple(name for name in item.by if name not in {SUREFOOT, _FORMERLY_UNNAMED})
+
+
 def format_by(item: Transition | PendingTransition, otherwise: str = SUREFOOT) -> str:
     """Who it is by, for people; ``otherwise`` where the operator recorded nobody.
 
     A name that admission did not establish says so. Who signed for a step is told of by the
     evidence, with each signature.
     """
+    names = ", ".join(named(item))
     if not is_requested(item):
-        return ", ".join(item.by) or otherwise
-    names = [name for name in item.by if name not in {SUREFOOT, _FORMERLY_UNNAMED}]
-    if not names:
-        return UNNAMED
-    return f"{', '.join(names)}{'' if item.verified else ' (not verified)'}"
+        return names or otherwise
+    return f"{names}{'' if item.verified else ' (not verified)'}" if names else UNNAMED
