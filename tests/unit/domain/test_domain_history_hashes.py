@@ -1,9 +1,6 @@
 """Hashes of history entries: anybody can make them again, and no later version changes them."""
 
 import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +14,14 @@ from surefoot.api.v1alpha1.rollout_status import (
 )
 from surefoot.domain.record.transitions import entry, entry_hash, wire_hash, with_entry
 from surefoot.domain.record.verification import Origin, exported, lines, verify
+from tests.support.record_page import checked
 from tests.support.world import START, World, a_rollout, hours
 
 JSON = dict[str, Any]
-PAGE = Path(__file__).parents[3] / "docs" / "record.md"
 KEPT: JSON = json.loads((Path(__file__).parent / "data" / "history.json").read_text("utf-8"))
 """A history and its record as the code at commit 377f8e6 wrote them: every type of entry that it
 had, odd characters, and an entry that was shortened."""
 ENTRIES: list[JSON] = KEPT["rollout"]["status"]["history"]
-
-
-def checked(text: str) -> tuple[int, list[str]]:
-    """The exit code and the lines of the program on the page, run without anything of ours."""
-    program = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(program) == 1
-    run = subprocess.run(
-        # Neither the environment nor any installed package: the standard library alone.
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", program[0]],
-        input=text,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert not run.stderr
-    return run.returncode, run.stdout.splitlines()
 
 
 def as_lines(texts: list[str]) -> str:
