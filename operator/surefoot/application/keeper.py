@@ -7,6 +7,7 @@ way fresh reads must make it certain that the Rollout is gone.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -120,6 +121,7 @@ class OrphanKeeper:
             return
         if due.zeroed and held.config_map.immutable:
             # What is immutable stays as it is for ever: a new one comes, and then it is released.
+            due = replace(due, data=_flags_alone(due.data))
             await self._cluster.recreate_config_map(held, due.data)
             held = await self._cluster.config_map(key)
             if held is None:
@@ -170,6 +172,11 @@ class OrphanKeeper:
         self._announcer.announce(
             Subject(Kind.CONFIG_MAP, key, released.uid), (Announcement("Released", due.message),)
         )
+
+
+def _flags_alone(data: dict[str, str]) -> dict[str, str]:
+    """What the operator's account may create: numbers and documents, and no text of others."""
+    return {key: value for key, value in data.items() if value == "0" or key.endswith(".json")}
 
 
 def _is_done(due: Release, found: ConfigMap) -> bool:

@@ -198,12 +198,13 @@ async def test_release_whose_answer_was_lost_is_recorded_once() -> None:
 
 
 async def test_immutable_flag_is_turned_off_by_a_new_one() -> None:
-    """What is immutable can only be deleted; what took its place is released as any other."""
+    """What is immutable can only be deleted; what took its place has the flags and nothing else."""
     house = House("Zero", immutable=True)
     await house.keeper.see_to_all()
     assert house.is_released
     assert house.flags.data["memory-sync"] == "0"
     assert not house.flags.immutable
+    assert "x" not in house.flags.data
     assert [entry.to for _, entry in house.recorded] == [0]
 
 
