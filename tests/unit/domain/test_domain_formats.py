@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.rollout import RESERVED_KEYS, FlagFormat
-from surefoot.domain.checks.plan_valid import plan_faults
+from surefoot.domain.checks.table import plan_faults
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import adoption
 from surefoot.domain.flag.formats.flagd import FLAGD_KEY
