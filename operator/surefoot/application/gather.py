@@ -160,6 +160,7 @@ class Gatherer:
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
+            admission=self._admission.admission_status.admission,
         )
 
     async def gather(

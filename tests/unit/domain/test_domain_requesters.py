@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
 )
 from surefoot.domain.derive.pause import with_pause
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.record.requesters import UNNAMED, By, format_by, is_requested, requester
 from surefoot.domain.record.transitions import (
     KEPT_ENTRIES,
@@ -258,3 +259,35 @@ def test_pause_is_recorded_beside_a_transition_that_is_pending() -> None:
     paused = with_pause(world.rollout, status, world.now, verified=True)
     assert (kinds(paused)[-1], paused.pending) == ("Paused", pending)
     assert paused.history[-1].verified is True
+
+
+# The whole core
+
+
+@pytest.mark.parametrize("admission", [Admission.ENFORCED, Admission.UNENFORCED])
+def test_core_records_who_asked(admission: Admission) -> None:
+    """Every entry that a person asked for, once, with the name that admission stamped."""
+    world = World(a_rollout(hold={"soak": "90h"}), admission=admission)
+    world.annotate(**STAMPS)
+    world.settle()
+    for change in (
+        {"paused": True},
+        {"paused": None},
+        {"rollback": {"to": 0, "reason": "a bad feeling"}},
+        {"rollback": None},
+        {"attempt": 1},
+        {"hold": {"soak": "80h"}},
+    ):
+        world.now += minutes(1)
+        world.edit(**change)
+        world.settle()
+    verified = admission is Admission.ENFORCED
+    asked = [item for item in world.status.history if is_requested(item)]
+    assert [(item.type.value, item.by, item.verified) for item in asked] == [
+        ("Paused", ("changer",), verified),
+        ("Resumed", ("changer",), verified),
+        ("Rollback", ("changer",), verified),
+        ("Retry", ("raiser",), verified),
+        ("PlanChanged", ("planner",), verified),
+    ]
+    assert all("person" not in item.by for item in world.status.history)

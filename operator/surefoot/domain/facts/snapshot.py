@@ -79,6 +79,8 @@ class FlagFacts:
     ``measurements`` and ``queries`` are keyed by metric name. A metric that has not been answered
     since this operator started has no measurement; ``unanswered_since`` is since when it is asked.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
+    ``admission`` is how the policies stood when they were last looked at: by it the name of whoever
+    asks for a rollback is verified or not, and nothing else.
     """
 
     rollout: Rollout
@@ -90,6 +92,7 @@ class FlagFacts:
     evaluation_interval: timedelta = timedelta(seconds=30)
     status_refresh: timedelta = timedelta(minutes=10)
     clock_uncertainty: timedelta = timedelta(0)
+    admission: Admission = Admission.UNENFORCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,5 @@ class Snapshot(FlagFacts):
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     shared_namespaces: frozenset[str] = frozenset()
     rehearsed: RehearsalStatus | None = None
-    admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     escalate_after: timedelta | None = None
