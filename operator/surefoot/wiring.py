@@ -47,7 +47,7 @@ from surefoot.application.ports import (
     Policies,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
-from surefoot.application.reconcile import Decide, Reconciler, RollBack
+from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
@@ -295,6 +295,8 @@ class Operator:
     async def _work(self, key: ObjectKey, _lane: Lane) -> None:
         self.queue.forget(key)
         outcome = await self.reconciler.reconcile(key)
+        if outcome.result is Result.CONFLICT:
+            await self.keeper.check(key)
         if outcome.again_after is not None:
             self.queue.add_after(key, outcome.again_after, outcome.lane)
 

@@ -69,6 +69,17 @@ class OrphanKeeper:
         """A watch or a list tells that this Rollout was deleted, or another took its name."""
         self._gone.put_nowait(rollout)
 
+    async def check(self, rollout: ObjectKey) -> None:
+        """A write met a conflict: perhaps the Rollout is gone, and no watch has told yet."""
+        head = self._store.heads(Kind.ROLLOUT).get(rollout)
+        try:
+            found = await self._cluster.rollout(rollout)
+        except ApiError as error:
+            log.debug("rollout not read", rollout=str(rollout), error=str(error))
+            return
+        if head is not None and (found is None or found.metadata.uid != head.uid):
+            self._store.remove(Kind.ROLLOUT, head)
+
     async def run(self) -> None:
         """See to the ConfigMaps of each Rollout that is told to be gone, until cancelled."""
         async with asyncio.TaskGroup() as following:
