@@ -429,8 +429,9 @@ def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
     """What was recorded in an earlier attempt is compared with."""
     raise_attempt = attempt.begin_attempt
 
-    def keeping(status: Any, *args: Any) -> Any:
-        return raise_attempt(status, *args).model_copy(update={"baselines": status.baselines})
+    def keeping(status: Any, *args: Any, **known: Any) -> Any:
+        raised = raise_attempt(status, *args, **known)
+        return raised.model_copy(update={"baselines": status.baselines})
 
     patch.setattr(fold, "begin_attempt", keeping)
 

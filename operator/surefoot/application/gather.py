@@ -187,6 +187,9 @@ class Gatherer:
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
+            clock_disagreement=self._clock.disagreement(),
+            skipped=self._clock.skipped(),
+            admission=self._admission.admission_status.admission,
         )
 
     async def gather(
@@ -354,6 +357,8 @@ class Gatherer:
             status_refresh=self.rules.status_refresh,
             escalate_after=self.rules.escalate_after,
             clock_uncertainty=self._clock.uncertainty(),
+            clock_disagreement=self._clock.disagreement(),
+            skipped=self._clock.skipped(),
         )
 
 

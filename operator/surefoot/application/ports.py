@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatu
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
@@ -148,6 +149,12 @@ class Cluster(FlagCluster, Protocol):
     async def halts(self) -> tuple[Halt, ...]:
         """Every halt in the namespaces that are watched, and in the operator's."""
 
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        """Delete exactly the version held, and create it again with this data, and mutable.
+
+        Its labels and annotations stay. It is for a ConfigMap whose Rollout is gone.
+        """
+
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
 
@@ -168,13 +175,6 @@ class Subject:
     kind: Kind
     key: ObjectKey
     uid: str
-
-
-class SkippedTime(NamedTuple):
-    """A time that never passed, because the API server's clock was set forward over it."""
-
-    start: datetime
-    end: datetime
 
 
 class Clock(Protocol):

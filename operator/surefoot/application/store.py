@@ -24,6 +24,7 @@ from surefoot.domain.facts.upstreams import (
     upstream_of,
 )
 from surefoot.domain.flag.release import rollout_named_by
+from surefoot.domain.record.verification import Origin
 from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 from surefoot.errors import UnreadableObject
 
@@ -48,7 +49,8 @@ class Entry:
 class Store:
     """The cache. ``wake`` is told which Rollouts something changed for.
 
-    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included.
+    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included,
+    and ``gone`` where a Rollout was that is no longer there, also where another one took its name.
     ``unreadable`` is told how many objects of a kind cannot be read, whenever that changes.
     """
 
@@ -56,10 +58,12 @@ class Store:
         self,
         wake: Wake = lambda _key: None,
         recorded: Callable[[Rollout], None] = lambda _rollout: None,
+        gone: Callable[[ObjectKey], None] = lambda _key: None,
         unreadable: Callable[[Kind, int], None] = lambda _kind, _count: None,
     ) -> None:
         self.wake = wake
         self._recorded = recorded
+        self._gone = gone
         self._count_unreadable = unreadable
         self._unreadable: dict[Kind, set[ObjectKey]] = {kind: set() for kind in Kind}
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
@@ -125,6 +129,7 @@ class Store:
         self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT:
             self._wake_downstreams(entry.head.key)
+            self._gone(entry.head.key)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something."""
@@ -165,6 +170,8 @@ class Store:
             self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
             self._wake_downstreams(entry.head.key)
+        if kind is Kind.ROLLOUT and before is not None and before.head.uid != head.uid:
+            self._gone(head.key)
 
     def _tell(self, rollout: Rollout) -> None:
         """Tell whoever keeps the record; a defect there must not stop the work on the Rollout."""
@@ -336,8 +343,8 @@ class Store:
         """Which versions are known of a kind."""
         return {key: entry.head for key, entry in self._entries[kind].items()}
 
-    def orphans(self) -> Iterator[tuple[ObjectKey, ConfigMap]]:
-        """Managed ConfigMaps whose Rollout, by name and UID, is not known here."""
+    def orphans(self) -> Iterator[tuple[ObjectKey, Origin]]:
+        """Managed ConfigMaps whose Rollout is not known here, each with the Rollout it names."""
         for key, entry in list(self._entries[Kind.CONFIG_MAP].items()):
             if not isinstance(entry.content, ConfigMap):
                 continue
@@ -347,7 +354,7 @@ class Store:
             name, uid = named
             rollout = self._entries[Kind.ROLLOUT].get(ObjectKey(key.namespace, name))
             if rollout is None or rollout.head.uid != uid:
-                yield key, entry.content
+                yield key, Origin(key.namespace, name, uid)
 
 
 def _identity(content: Observable) -> tuple[str, str]:

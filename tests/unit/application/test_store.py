@@ -302,6 +302,25 @@ def test_config_map_of_an_unknown_rollout_is_an_orphan(uid: str, orphaned: bool)
     assert bool(list(woken.store.orphans())) is orphaned
 
 
+def test_rollout_that_is_gone_is_told_of() -> None:
+    """It was deleted, or another has its name; a Rollout that nobody knew is not told of twice."""
+    gone: list[str] = []
+    store = Store(gone=lambda key: gone.append(key.name))
+    first, again = a_rollout(), a_rollout()
+    metadata = again.metadata.model_copy(update={"uid": "another", "resource_version": "900"})
+    again = again.model_copy(update={"metadata": metadata})
+    key = ObjectKey("agents", "memory-sync")
+    store.observe_fresh(Kind.ROLLOUT, key, first)
+    store.observe_fresh(Kind.ROLLOUT, key, first)
+    assert gone == []
+    store.observe_fresh(Kind.ROLLOUT, key, again)
+    assert gone == ["memory-sync"]
+    head = ObjectHead(key, "another", "900")
+    store.remove(Kind.ROLLOUT, head)
+    store.remove(Kind.ROLLOUT, head)
+    assert gone == ["memory-sync", "memory-sync"]
+
+
 def test_halts_tell_where_something_changed() -> None:
     """Coming, changing and going; the operator's own halts every namespace."""
     store = Store()

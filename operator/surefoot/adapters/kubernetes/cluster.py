@@ -336,7 +336,24 @@ class KubernetesCluster:
         metadata["annotations"] = _changed(metadata.get("annotations"), marks.annotations)
         if data is not None:
             body["data"] = data
+            body.pop("binaryData", None)
         return await self._put_config_map(body)
+
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        """Delete exactly the version held, and create it again with this data, and mutable."""
+        read = _as_read(held)["metadata"]
+        metadata = {
+            part: read[part]
+            for part in ("name", "namespace", "labels", "annotations")
+            if part in read
+        }
+        body: JSON = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        key = head_of(_as_read(held)).key
+        await self.delete_config_map(held)
+        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        return config_map_from(
+            await self._http.write(f"create ConfigMap {key}", "POST", path, body)
+        )
 
     async def _put_config_map(self, body: JSON) -> ConfigMap:
         head = head_of(body)

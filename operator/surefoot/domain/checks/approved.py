@@ -1,6 +1,7 @@
 """Approved: everybody who must has signed for leaving the step, and no NO-GO stands."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout_status import Phase
@@ -13,6 +14,7 @@ from surefoot.domain.signoff.approvals import ApprovalsJudgement, judge_approval
 from surefoot.domain.signoff.checkpoints import CheckpointsJudgement
 from surefoot.domain.signoff.feasibility import signing_faults
 from surefoot.domain.signoff.requests import format_people
+from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 READS = (
     ConditionType.SOAK_COMPLETE,
@@ -27,13 +29,15 @@ def judge(state: State, earlier: Judgements) -> ApprovalsJudgement:
     if not isinstance(reports, CheckpointsJudgement):
         raise TypeError("CheckpointsPassed is not judged by checkpoints")
     soaked = state.soak is not None and state.soak.is_complete
-    return judge_approvals(
+    judgement = judge_approvals(
         state,
         hold_is_satisfied=soaked and all(earlier[kind].verdict.holds is True for kind in READS),
         reporters=reports.reporters,
         replaced_at=reports.replaced_at,
         meeting=reports.meeting,
     )
+    verdict = with_unreadable_no_gos(state, "Approval", judgement.verdict)
+    return replace(judgement, verdict=verdict)
 
 
 def _next_change(_state: State, judgement: ApprovalsJudgement) -> datetime | None:

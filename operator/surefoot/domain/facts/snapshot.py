@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.signoff.signatures import SignatureFact
@@ -94,6 +95,10 @@ class FlagFacts:
     ``measurements`` and ``queries`` are keyed by metric name. A metric that has not been answered
     since this operator started has no measurement; ``unanswered_since`` is since when it is asked.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
+    ``clock_disagreement`` says how its answers disagree about the time; empty where they agree.
+    ``skipped`` are times that never passed: its clock was set forward over them.
+    ``admission`` is how the policies stood when they were last looked at: by it the name of whoever
+    asks for a rollback is verified or not, and nothing else.
     """
 
     rollout: Rollout
@@ -105,6 +110,9 @@ class FlagFacts:
     evaluation_interval: timedelta = timedelta(seconds=30)
     status_refresh: timedelta = timedelta(minutes=10)
     clock_uncertainty: timedelta = timedelta(0)
+    clock_disagreement: str = ""
+    skipped: tuple[SkippedTime, ...] = ()
+    admission: Admission = Admission.UNENFORCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,5 @@ class Snapshot(FlagFacts):
     shared_namespaces: frozenset[str] = frozenset()
     rehearsed: RehearsalStatus | None = None
     unreadable: tuple[UnreadableFact, ...] = ()
-    admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     escalate_after: timedelta | None = None
