@@ -258,12 +258,16 @@ def lock(work: Path = BUILD / "debian") -> None:
         if not line.startswith("#") and line.split()[1] != architecture()
     ]
     header = f"# Debian {RELEASE}: package, architecture, version, SHA-256. `make image-lock` writes it.\n"
-    LOCK.write_text(header + "".join(f"{pin}\n" for pin in pins) + "".join(f"{x}\n" for x in others))
+    LOCK.write_text(
+        header + "".join(f"{pin}\n" for pin in pins) + "".join(f"{x}\n" for x in others)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Pin the packages."""
-    argparse.ArgumentParser(prog="python -m deploy.debian", description=__doc__).parse_args(arguments)
+    argparse.ArgumentParser(prog="python -m deploy.debian", description=__doc__).parse_args(
+        arguments
+    )
     try:
         lock()
     except DeployError as error:

@@ -26,8 +26,11 @@ def prepare_context(context: Path) -> None:
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
     debian.make_base(context / "base.tar")
-    wheel = next(path for path in wheels.build_distributions(context / "wheels")
-                 if path.name.startswith("surefoot-") and path.suffix == ".whl")
+    wheel = next(
+        path
+        for path in wheels.build_distributions(context / "wheels")
+        if path.name.startswith("surefoot-") and path.suffix == ".whl"
+    )
     site = context / "site"
     machine = os.uname().machine
     install = (

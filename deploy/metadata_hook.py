@@ -10,4 +10,6 @@ class ExtraHook(MetadataHookInterface):
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Ask for surefoot-testbed in the very version of this distribution."""
-        metadata["optional-dependencies"] = {"testbed": [f"surefoot-testbed=={metadata['version']}"]}
+        metadata["optional-dependencies"] = {
+            "testbed": [f"surefoot-testbed=={metadata['version']}"]
+        }

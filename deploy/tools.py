@@ -40,7 +40,9 @@ KUSTOMIZE = Build(
 KUBECONFORM = Build(
     name="kubeconform",
     version=KUBECONFORM_VERSION,
-    programs=(Program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "kubeconform"),),
+    programs=(
+        Program("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "kubeconform"),
+    ),
     usually=timedelta(seconds=20),
     memory="1 GB",
     modules=_MODULES,

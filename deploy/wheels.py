@@ -16,8 +16,14 @@ import tomlkit
 from deploy.project import BUILD, DIST, ROOT, Project, run
 
 PARTS = ("testbed", "demo")
-INSTALLED = ("crds", "manifests/base", "manifests/default", "manifests/policies",
-             "manifests/without-mutation", "manifests/hardening")
+INSTALLED = (
+    "crds",
+    "manifests/base",
+    "manifests/default",
+    "manifests/policies",
+    "manifests/without-mutation",
+    "manifests/hardening",
+)
 """What the demo installs. The folders of kustomize refer to each other by relative paths."""
 README = """# surefoot-testbed
 

@@ -23,9 +23,9 @@ def question(words: Sequence[str]) -> Mapping[str, str]:
     return {
         "_SUREFOOT_COMPLETE": "complete_fish",
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-        "_TYPER_COMPLETE_ARGS": shlex.join(["surefoot", "ctl", *words]) if all(words) else (
-            shlex.join(["surefoot", "ctl", *filter(None, words)]) + " "
-        ),
+        "_TYPER_COMPLETE_ARGS": shlex.join(["surefoot", "ctl", *words])
+        if all(words)
+        else (shlex.join(["surefoot", "ctl", *filter(None, words)]) + " "),
     }
 
 

@@ -34,7 +34,7 @@ app.command("notify-test")(send_a_test)
 app.add_typer(plugin, name="ctl")
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(installed_version("surefoot"))
         raise typer.Exit
@@ -42,7 +42,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 
 @app.callback()
 def surefoot(
-    version: Annotated[  # noqa: ARG001 - the callback has printed it
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
