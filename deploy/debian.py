@@ -1,8 +1,8 @@
 """The base of the image: a root file system of exactly the Debian packages that are pinned.
 
-`deploy/container/packages.lock` names each package with its version and the SHA-256 of its file. Nothing
-else is in the base: neither a shell nor a package manager. No maintainer script runs, and what is
-made here depends on these files alone.
+`deploy/container/packages.lock` names each package with its version and the SHA-256 of its file.
+Nothing else is in the base: neither a shell nor a package manager. No maintainer script runs, and
+what is made here depends on these files alone.
 
 `python -m deploy.debian` pins the newest versions again (`make image-lock`).
 """
@@ -110,8 +110,8 @@ def read_pins(lock: Path = LOCK) -> tuple[Pin, ...]:
 class Archive:
     """Debian's archive by a private apt, so that the machine's own sources do not matter.
 
-    ``MIRROR`` in the environment names another mirror. The archive keeps a version for as long as it
-    is the newest; https://snapshot.debian.org/archive/debian/DATE keeps all.
+    ``MIRROR`` in the environment names another mirror. The archive keeps a version for as long as
+    it is the newest; https://snapshot.debian.org/archive/debian/DATE keeps all.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -146,8 +146,8 @@ class Archive:
         except DeployError as error:
             raise DeployError(
                 f"the Debian archive has no {name} {version}, which {LOCK.name} pins. Pin the "
-                "versions that it has with `make image-lock`, or name a mirror that keeps old ones: "
-                "MIRROR=https://snapshot.debian.org/archive/debian/DATE"
+                "versions that it has with `make image-lock`, or name a mirror that keeps old "
+                "ones: MIRROR=https://snapshot.debian.org/archive/debian/DATE"
             ) from error
         stem = f"{name}_{version.replace(':', '%3a')}_"
         found = [path for path in target.iterdir() if path.name.startswith(stem)]
@@ -257,7 +257,7 @@ def lock(work: Path = BUILD / "debian") -> None:
         for line in (LOCK.read_text("utf-8").splitlines() if LOCK.exists() else [])
         if not line.startswith("#") and line.split()[1] != architecture()
     ]
-    header = f"# Debian {RELEASE}: package, architecture, version, SHA-256. `make image-lock` writes it.\n"
+    header = f"# Debian {RELEASE}: package, architecture, version, SHA-256. See make image-lock.\n"
     LOCK.write_text(
         header + "".join(f"{pin}\n" for pin in pins) + "".join(f"{x}\n" for x in others)
     )
