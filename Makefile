@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
-.PHONY: bench clean wheels image image-lock image-test release
+.PHONY: bench clean install-test test-all wheels image image-lock image-test release
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -73,6 +73,13 @@ image-lock: $(STAMP) ## pin the newest Debian packages of the image
 image-test: $(STAMP) ## build the image twice, compare, and run it on a real control plane
 	@$(BIN)/python -m deploy.image --twice
 	@$(BIN)/python -m pytest -s tests/packaging/image_checks.py
+
+install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm on a real API server
+	@$(BIN)/python -m surefoot.testbed.binaries
+	@$(BIN)/python -m deploy.tools
+	@$(BIN)/python -m pytest tests/packaging/install_checks.py
+
+test-all: test install-test image-test ## everything, also what takes long
 
 # IMAGE=ghcr.io/me/surefoot names the place that the image will be pushed to.
 release: $(STAMP) ## dist/: everything that a release consists of, with checksums

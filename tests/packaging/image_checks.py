@@ -34,7 +34,7 @@ kind: Rollout
 metadata: {name: checkout, namespace: default}
 spec:
   target: {configMapName: checkout-flags, flags: [checkout-v2]}
-  steps: [{percent: 10}, {percent: 100}]
+  steps: [{percent: 10}, {percent: 25}, {percent: 50}, {percent: 100}]
   hold: {soak: 24h}
 """
 

@@ -1,0 +1,252 @@
+"""Installed, upgraded and removed on a real API server, as docs/install.md and its sisters say.
+
+Its name keeps this file out of `make test`, since it takes a minute: `make install-test` runs it.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from surefoot.demo import companions
+from surefoot.testbed.bed import TestBed
+from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
+from tests.support.testbed import wait_until
+
+ROLLOUT = """
+apiVersion: surefoot.dev/v1alpha1
+kind: Rollout
+metadata: {{name: {name}, namespace: default}}
+spec:
+  target: {{configMapName: {name}-flags, flags: [{name}], onDelete: {on_delete}}}
+  steps: [{{percent: 10}}, {{percent: 25}}, {{percent: 50}}, {{percent: 100}}]
+  hold: {{soak: 24h}}
+"""
+OVERLAYS = ("default", "namespaced", "high-availability")
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
+    """A control plane of its own: what is installed here belongs to a whole cluster."""
+    tool("helm")
+    folder = tmp_path_factory.mktemp("install")
+    with TestBed.start(folder / "bed", prometheus=True, owner=os.getpid()) as bed:
+        yield bed
+
+
+@pytest.fixture
+def helm(bed: TestBed, tmp_path: Path) -> "Helm":
+    """Helm with the bed's cluster."""
+    return Helm(bed, tmp_path)
+
+
+class Helm:
+    """Runs helm for its words and its exit code."""
+
+    def __init__(self, bed: TestBed, home: Path) -> None:
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(bed.kubeconfig()),
+            "HELM_CACHE_HOME": str(home / "cache"),
+            "HELM_CONFIG_HOME": str(home / "config"),
+            "HELM_DATA_HOME": str(home / "data"),
+        }
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        answer = subprocess.run(
+            [tool("helm"), *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == 0 or not check, answer.stderr
+        return answer
+
+
+def everything(bed: TestBed) -> set[str]:
+    """Every object of the cluster by its name, but for those that come and go by themselves."""
+    resources = bed.kubectl("api-resources", "--verbs=list", "-o", "name").stdout.split()
+    passing = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses")
+    kinds = ",".join(name for name in resources if name not in passing)
+    shown = bed.kubectl("get", kinds, "-A", "-o", "json").stdout
+    return {
+        "/".join((item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+        for item in json.loads(shown)["items"]
+    }
+
+
+def installed(bed: TestBed, before: set[str]) -> set[str]:
+    """What is there and was not before."""
+    return everything(bed) - before
+
+
+def applied(bed: TestBed, name: str, on_delete: str) -> None:
+    """Apply a plan, and wait for its first step."""
+    text = ROLLOUT.format(name=name, on_delete=on_delete)
+    wait_until(  # policies and CRDs act a moment after they were applied
+        lambda: (
+            bed.kubectl("apply", "--server-side", "-f", "-", stdin=text, check=False).returncode
+            == 0
+        ),
+        20,
+        "the plan to be accepted",
+    )
+    wait_until(lambda: percent(bed, name) == "10", 30, "the first step")
+
+
+def percent(bed: TestBed, name: str) -> str:
+    """What the status says."""
+    path = "jsonpath={.status.percent}"
+    return bed.kubectl("get", "rollouts.surefoot.dev", name, "-o", path, check=False).stdout
+
+
+@pytest.fixture
+def operator(bed: TestBed) -> Iterator[None]:
+    """The operator beside the cluster, as no node runs its Pod; the account must be there."""
+    component = companions.operator(bed)
+    component.launch()
+    component.wait_until_ready()
+    yield
+    component.stop()
+
+
+@pytest.fixture
+def removed(bed: TestBed) -> Iterator[set[str]]:
+    """What is in the cluster before; afterwards everything of ours is removed."""
+    before = everything(bed)
+    yield before
+    names = [
+        name
+        for name in bed.kubectl(
+            "get",
+            "crds,mutatingadmissionpolicies,validatingadmissionpolicies,"
+            "mutatingadmissionpolicybindings,validatingadmissionpolicybindings",
+            "-o",
+            "name",
+        ).stdout.split()
+        if "surefoot" in name
+    ]
+    if names:
+        bed.kubectl("delete", *names)
+    bed.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    bed.kubectl("delete", "configmaps", "-n", "default", "--all")
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_overlay_is_installed_and_removed(bed: TestBed, removed: set[str], name: str) -> None:
+    """The API server takes every object, in its strict mode, and nothing is left afterwards."""
+    bed.kubectl("create", "namespace", "shop")
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    bed.kubectl("apply", "--server-side", "-k", f"manifests/{name}")
+    assert f"Deployment/{NAMESPACE}/surefoot" in installed(bed, removed)
+    bed.kubectl("delete", "-k", f"manifests/{name}")
+    bed.kubectl("delete", "-f", "crds/")
+    bed.kubectl("delete", "namespace", "shop")
+    assert installed(bed, removed) == set()
+
+
+def test_chart_is_installed_upgraded_and_uninstalled_while_a_rollout_runs(
+    bed: TestBed, helm: Helm, removed: set[str]
+) -> None:
+    """An upgrade keeps the Rollout where it stands; uninstalling keeps the CRDs and the plans."""
+    install = ("surefoot", str(CHART), "-n", NAMESPACE)
+    notes = helm("install", *install, "--create-namespace").stdout
+    assert "helm test surefoot -n surefoot-system" in notes
+    assert "kubectl get rollouts.surefoot.dev -A" in notes
+    component = companions.operator(bed)
+    component.launch()
+    try:
+        component.wait_until_ready()
+        applied(bed, "checkout", "Keep")
+        history = "jsonpath={.status.history[*].id}"
+        steps = bed.kubectl("get", "rollouts.surefoot.dev", "checkout", "-o", history).stdout
+        helm("upgrade", *install, "--set", "config.evaluationInterval=20s")
+        config = bed.kubectl("get", "configmap", "surefoot-config", f"-n={NAMESPACE}", "-o", "json")
+        text = json.loads(config.stdout)["data"]["config.yaml"]
+        assert yaml.safe_load(text)["evaluationInterval"] == "20s"
+        assert percent(bed, "checkout") == "10"
+        after = bed.kubectl("get", "rollouts.surefoot.dev", "checkout", "-o", history).stdout
+        assert after == steps
+    finally:
+        component.stop()
+    helm("uninstall", "surefoot", "-n", NAMESPACE)
+    assert percent(bed, "checkout") == "10"
+    kept = {name.partition("/")[0] for name in installed(bed, removed)}
+    assert kept == {
+        "ConfigMap",
+        "CustomResourceDefinition",
+        "Namespace",
+        "Rollout",
+        "APIService",
+        "ServiceAccount",
+    }
+    bed.kubectl("delete", "-f", "crds/")
+    bed.kubectl("delete", "configmap", "checkout-flags")
+
+
+def test_uninstalling_leaves_only_what_on_delete_keeps(
+    bed: TestBed, helm: Helm, removed: set[str]
+) -> None:
+    """In the order that docs/uninstall.md gives: Rollouts, operator and policies, CRDs."""
+    helm("install", "surefoot", str(CHART), "-n", NAMESPACE, "--create-namespace")
+    component = companions.operator(bed)
+    component.launch()
+    try:
+        component.wait_until_ready()
+        applied(bed, "kept", "Keep")
+        applied(bed, "gone", "Delete")
+        bed.kubectl("delete", "rollouts.surefoot.dev", "--all", "-A")
+        flags = ("get", "configmaps", "-A", "-l", "surefoot.dev/managed", "-o", "name")
+        wait_until(lambda: bed.kubectl(*flags).stdout == "", 60, "the flags to be released")
+    finally:
+        component.stop()
+    helm("uninstall", "surefoot", "-n", NAMESPACE)
+    bed.kubectl("delete", "-f", "crds/")
+    bed.kubectl("delete", "namespace", NAMESPACE)
+    assert installed(bed, removed) == {"ConfigMap/default/kept-flags"}
+
+
+def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed: set[str]) -> None:
+    """It refuses with the command that takes over, and that command does."""
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    bed.kubectl("apply", "--server-side", "-k", "manifests/default")
+    release = ("upgrade", "--install", "surefoot", str(CHART), "-n", NAMESPACE)
+    refused = helm(*release, check=False)
+    assert refused.returncode != 0
+    assert "was not installed by Helm; to take it over, run: helm upgrade --install" in (
+        refused.stderr
+    )
+    helm(
+        *release,
+        "--take-ownership",
+        "--set",
+        "adopt=true",
+        "--server-side=true",
+        "--force-conflicts",
+    )
+    helm("upgrade", "surefoot", str(CHART), "-n", NAMESPACE)
+
+
+def test_pod_of_helm_test_is_admitted_by_the_restricted_standard(
+    bed: TestBed, removed: set[str]
+) -> None:
+    """No node runs it here; the namespace's Pod Security judges it."""
+    bed.kubectl("apply", "--server-side", "-f", "manifests/base/namespace.yaml")
+    bed.kubectl("create", "serviceaccount", "default", f"-n={NAMESPACE}", check=False)
+    text = subprocess.run(
+        [tool("helm"), "template", "surefoot", CHART, "-n", NAMESPACE, "-s",
+         "templates/tests/ready.yaml"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    answer = bed.kubectl("create", "--dry-run=server", "-f", "-", stdin=text)
+    assert "pod/surefoot-test created" in answer.stdout
+
+
+def test_monitoring_is_left_out_by_default() -> None:
+    """A cluster without the Prometheus Operator does not know its kinds."""
+    assert not [item for item in chart() if item["apiVersion"].startswith("monitoring")]
