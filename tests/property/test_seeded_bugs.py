@@ -9,37 +9,32 @@ import pytest
 
 from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
-from surefoot.domain import (
+from surefoot.domain import decide, review, rollback
+from surefoot.domain.checks import check, dependencies, rehearsal, schedule
+from surefoot.domain.derive import attempt, baseline, fold, soak, state, triggers
+from surefoot.domain.derive.state import Move
+from surefoot.domain.facts import plan_hash, windows
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType, Verdict, passes
+from surefoot.domain.flag import config_map
+from surefoot.domain.record import transitions
+from surefoot.domain.signoff import (
     acknowledgements,
     approvals,
-    baseline,
     checkpoints,
     conditions,
-    decide,
-    dependencies,
     dry_run,
     meetings,
-    no_go,
-    plan_hash,
-    rehearsal,
+    percent_ranges,
     requests,
-    review,
-    rollback,
-    schedule,
-    situation,
-    soak,
-    stretches,
-    transitions,
-    triggers,
-    windows,
+    veto,
 )
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect, passes
 from tests.support import world as worlds
-from tests.support.tales import Op, Shape, a_tale
+from tests.support.scenarios import Op, Shape, a_tale
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
 from tests.unit.domain import test_domain_meetings as met
+from tests.unit.domain import test_domain_one_door as door
 from tests.unit.domain import test_domain_pending as pended
 from tests.unit.domain import test_domain_plan_changes as changed
 from tests.unit.domain import test_domain_soak as soaked
@@ -56,13 +51,13 @@ def no_soak(patch: pytest.MonkeyPatch) -> None:
 
 def soak_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
     """A second is counted that may not have passed."""
-    account = soak.close_account
+    account = soak.accrue_soak
 
     def generous(*args: Any, **kwargs: Any) -> Any:
         found = account(*args, **kwargs)
         return replace(found, healthy=found.healthy + timedelta(seconds=31))
 
-    patch.setattr("surefoot.domain.review.close_account", generous)
+    patch.setattr("surefoot.domain.derive.fold.accrue_soak", generous)
 
 
 def expired_counts(patch: pytest.MonkeyPatch) -> None:
@@ -72,8 +67,8 @@ def expired_counts(patch: pytest.MonkeyPatch) -> None:
 
 def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
     """A NO-GO does not stand."""
-    patch.setattr(approvals, "standing_no_go", lambda *_: None)
-    patch.setattr(checkpoints, "standing_no_go", lambda *_: None)
+    patch.setattr(approvals, "active_no_go", lambda *_: None)
+    patch.setattr(checkpoints, "active_no_go", lambda *_: None)
 
 
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
@@ -83,7 +78,7 @@ def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
         words = [(r, d.history[-1]) for r, d in known if d is not None]
         return next((w for w in words if w[1].decision is Decision.NO_GO), None)
 
-    patch.setattr(approvals, "standing_no_go", latest)
+    patch.setattr(approvals, "active_no_go", latest)
 
 
 def meeting_needs_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -103,13 +98,13 @@ def condition_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def forged_counts(patch: pytest.MonkeyPatch) -> None:
     """A name counts that admission did not see."""
-    patch.setattr(approvals, "is_known_to_be_theirs", lambda *_: True)
+    patch.setattr(approvals, "is_signer_authenticated", lambda *_: True)
 
 
 def forged_lifts(patch: pytest.MonkeyPatch) -> None:
     """A GO that admission did not see lifts a NO-GO."""
-    patch.setattr(no_go, "is_known_to_be_theirs", lambda *_: True)
-    patch.setattr(no_go, "_earlier_go_is_theirs", lambda *_: True)
+    patch.setattr(veto, "is_signer_authenticated", lambda *_: True)
+    patch.setattr(veto, "_earlier_go_is_theirs", lambda *_: True)
 
 
 def planner_signs(patch: pytest.MonkeyPatch) -> None:
@@ -147,12 +142,12 @@ def dry_run_counts(patch: pytest.MonkeyPatch) -> None:
 def dry_run_lifts(patch: pytest.MonkeyPatch) -> None:
     """What somebody says in a dry run takes back their NO-GO."""
     _dry_runs_are_seen(patch)
-    on_the_way = stretches.is_on_the_way
+    on_the_way = percent_ranges.overlaps_next_step
 
     def any_purpose(where: Any, approval: Any) -> bool:
         return on_the_way(where, _asked_in_earnest(approval))
 
-    patch.setattr("surefoot.domain.approvals.is_on_the_way", any_purpose)
+    patch.setattr("surefoot.domain.signoff.approvals.overlaps_next_step", any_purpose)
 
 
 def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
@@ -163,7 +158,7 @@ def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
         run = spec.approval_dry_run
         return real(spec) if run is None else f"{real(spec)[:60]}{run.run}"
 
-    patch.setattr("surefoot.domain.review.plan_hash", another)
+    patch.setattr("surefoot.domain.derive.plan.plan_hash", another)
 
 
 def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
@@ -171,16 +166,16 @@ def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     judge = approvals.judge_approvals
 
-    def apart(facts: Any) -> Any:
-        real, seen[:] = dry_run.apart(facts)
+    def split_dry_runs(facts: Any) -> Any:
+        real, seen[:] = dry_run.split_dry_runs(facts)
         return real, tuple(seen)
 
     def judged(where: Any, **known: Any) -> Any:
         facts = replace(where.snapshot, approvals=(*where.snapshot.approvals, *seen))
         return judge(replace(where, snapshot=facts), **known)
 
-    patch.setattr("surefoot.domain.review.apart", apart)
-    patch.setattr("surefoot.domain.review.judge_approvals", judged)
+    patch.setattr("surefoot.domain.review.split_dry_runs", split_dry_runs)
+    patch.setattr("surefoot.domain.checks.approved.judge_approvals", judged)
 
 
 def _asked_in_earnest(approval: Any) -> Any:
@@ -227,9 +222,19 @@ def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(triggers, "_without_answer", quiet)
 
 
+def _judge_as(patch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    """A check says this, whatever is so."""
+    judge_all = review.judge_all
+
+    def judged(*args: Any) -> Any:
+        return {**judge_all(*args), verdict.condition: verdict}
+
+    patch.setattr(review, "judge_all", judged)
+
+
 def pause_ignored(patch: pytest.MonkeyPatch) -> None:
     """Pause and halt hold nothing."""
-    patch.setattr(review, "_not_paused", lambda *_: passes(Aspect.NOT_PAUSED, "Running"))
+    _judge_as(patch, passes(ConditionType.NOT_PAUSED, "Running"))
 
 
 def failed_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
@@ -249,8 +254,7 @@ def any_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
 
 def ceiling_ignored(patch: pytest.MonkeyPatch) -> None:
     """A person's ceiling holds nothing."""
-    verdict = passes(Aspect.NOT_ROLLED_BACK, "NotRolledBack")
-    patch.setattr(review, "_not_rolled_back", lambda *_: verdict)
+    _judge_as(patch, passes(ConditionType.NOT_ROLLED_BACK, "NotRolledBack"))
 
 
 def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
@@ -265,20 +269,20 @@ def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
 
 def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
     """The target of a rollback is not checked to be lower."""
-    wanted = rollback.rollback_wanted
+    required = rollback.required_rollback
 
-    def upwards(found: Any) -> Any:
-        down = wanted(found)
+    def upwards(*args: Any) -> Any:
+        down = required(*args)
         return None if down is None else replace(down, to=100)
 
-    patch.setattr(decide, "rollback_wanted", upwards)
+    patch.setattr(rollback, "required_rollback", upwards)
 
 
 def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance is forgotten without looking whether it was applied."""
     patch.setattr(decide, "carries", lambda *_: False)
-    patch.setattr(decide, "_stop", lambda *_: "a whim")
-    patch.setattr(worlds, "_id_of", lambda _: None)
+    patch.setattr(decide, "_reason_to_withdraw", lambda *_: "a whim")
+    patch.setattr(worlds, "was_written_for", lambda *_: False)
 
 
 def step_is_skipped(patch: pytest.MonkeyPatch) -> None:
@@ -286,10 +290,10 @@ def step_is_skipped(patch: pytest.MonkeyPatch) -> None:
     take = decide._take_the_step
 
     def jump(found: Any) -> Any:
-        last = len(found.situation.rollout.spec.steps) - 1
-        if found.situation.index is None or found.situation.next_index is None:
+        last = len(found.state.rollout.spec.steps) - 1
+        if found.state.index is None or found.state.next_index is None:
             return take(found)
-        return take(replace(found, situation=replace(found.situation, next_index=last)))
+        return take(replace(found, state=replace(found.state, next_index=last)))
 
     patch.setattr(decide, "_take_the_step", jump)
 
@@ -312,7 +316,7 @@ def chain_is_broken(patch: pytest.MonkeyPatch) -> None:
 
 def void_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A Hold trigger that fired voids nothing."""
-    patch.setattr(review, "_with_void", lambda status, *_: status)
+    patch.setattr(fold, "void_decisions", lambda status, *_: status)
 
 
 def window_of_before(patch: pytest.MonkeyPatch) -> None:
@@ -322,7 +326,7 @@ def window_of_before(patch: pytest.MonkeyPatch) -> None:
 
 def drift_is_not_seen(patch: pytest.MonkeyPatch) -> None:
     """The ConfigMap is never compared."""
-    patch.setattr(review, "_drift", lambda _: None)
+    patch.setattr(fold, "_find_drift", lambda _: None)
 
 
 def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
@@ -332,18 +336,18 @@ def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
     def full(*args: Any) -> Any:
         return replace(look(*args), is_full=True)
 
-    patch.setattr("surefoot.domain.gates.window_at", full)
-    patch.setattr("surefoot.domain.triggers.window_at", full)
+    patch.setattr("surefoot.domain.checks.gates.window_at", full)
+    patch.setattr("surefoot.domain.derive.triggers.window_at", full)
 
 
 def coverage_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     """Few points are enough to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 0.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 0.0)
 
 
 def flapping_disarms(patch: pytest.MonkeyPatch) -> None:
     """Every point must be there to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 1.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 1.0)
 
 
 def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
@@ -353,12 +357,12 @@ def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
 
 def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
     """The plan is taken over though it is not valid."""
-    found = situation.situation_of
+    found = state.state_of_rollout
 
     def valid(*args: Any, **kwargs: Any) -> Any:
         return found(*args, **(kwargs | {"plan_is_valid": True}))
 
-    patch.setattr(review, "situation_of", valid)
+    patch.setattr(fold, "state_of_rollout", valid)
 
 
 def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
@@ -368,7 +372,8 @@ def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
 
 def freeze_ignored(patch: pytest.MonkeyPatch) -> None:
     """Steps are taken at any time."""
-    patch.setattr(review, "judge_schedule", lambda _: passes(Aspect.WITHIN_SCHEDULE, "Open"))
+    verdict = passes(ConditionType.WITHIN_SCHEDULE, "Open")
+    patch.setattr(schedule, "judge_schedule", lambda _: verdict)
 
 
 def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
@@ -383,19 +388,19 @@ def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
 
 def freeze_is_waited_out(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance goes on after a freeze, on what was found before it."""
-    stop = decide._stop
+    stop = decide._reason_to_withdraw
 
     def patient(*args: Any) -> str | None:
         reason = stop(*args)
-        return None if reason == "a freeze is in force" else reason
+        return None if reason and reason.startswith("a freeze is in force") else reason
 
-    patch.setattr(decide, "_stop", patient)
+    patch.setattr(decide, "_reason_to_withdraw", patient)
 
 
 def upstream_ignored(patch: pytest.MonkeyPatch) -> None:
     """Nobody is waited for."""
-    verdict = passes(Aspect.DEPENDENCIES_MET, "DependenciesMet")
-    patch.setattr(review, "judge_dependencies", lambda *_: verdict)
+    verdict = passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet")
+    patch.setattr(dependencies, "judge_dependencies", lambda *_: verdict)
 
 
 def upstreams_rollback_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -410,39 +415,85 @@ def upstreams_rollback_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
     """What was recorded in an earlier attempt is compared with."""
-    raise_attempt = review._with_attempt
+    raise_attempt = attempt.begin_attempt
 
     def keeping(status: Any, *args: Any) -> Any:
         return raise_attempt(status, *args).model_copy(update={"baselines": status.baselines})
 
-    patch.setattr(review, "_with_attempt", keeping)
+    patch.setattr(fold, "begin_attempt", keeping)
 
 
 def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
     """A bound that is relative is taken as it stands."""
-    patch.setattr("surefoot.domain.gates.yardstick", lambda *_: baseline.ABSOLUTE)
+    patch.setattr("surefoot.domain.checks.gates.reference_value", lambda *_: baseline.ABSOLUTE)
 
 
-def _rollback_waits_for(patch: pytest.MonkeyPatch, aspect: Aspect) -> None:
-    wanted = rollback.rollback_wanted
-    patch.setattr(
-        decide, "rollback_wanted", lambda found: wanted(found) if found.holds(aspect) else None
-    )
+def _rollback_waits_for(patch: pytest.MonkeyPatch, condition: ConditionType) -> None:
+    go_down = rollback.roll_back
+
+    def patient(facts: Any, now: Any) -> Any:
+        return go_down(facts, now) if review.evaluate(facts, now).holds(condition) else None
+
+    patch.setattr(decide, "roll_back", patient)
 
 
 def rollback_waits_for_the_schedule(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until a freeze ends."""
-    _rollback_waits_for(patch, Aspect.WITHIN_SCHEDULE)
+    _rollback_waits_for(patch, ConditionType.WITHIN_SCHEDULE)
 
 
 def rollback_waits_for_an_upstream(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until another Rollout has come far enough."""
-    _rollback_waits_for(patch, Aspect.DEPENDENCIES_MET)
+    _rollback_waits_for(patch, ConditionType.DEPENDENCIES_MET)
 
 
 def rollback_waits_for_a_baseline(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until there is a baseline."""
-    _rollback_waits_for(patch, Aspect.BASELINE_RECORDED)
+    _rollback_waits_for(patch, ConditionType.BASELINE_RECORDED)
+
+
+def found_is_committed(patch: pytest.MonkeyPatch) -> None:
+    """Whatever carries the id of a recorded Start was written for it."""
+
+    def anything(config_map: Any, transition_id: str) -> bool:
+        return bool(config_map.annotations.get("surefoot.dev/transition-id") == transition_id)
+
+    patch.setattr(config_map, "was_written_for", anything)
+    patch.setattr(decide, "carries", lambda found, _: bool(found.annotations))
+
+
+def late_start_is_left(patch: pytest.MonkeyPatch) -> None:
+    """A withdrawn Start that lands late stays where it is."""
+    patch.setattr(decide, "_late_start", lambda _: None)
+
+
+def adoption_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    """What was found in a ConfigMap is taken to be there still."""
+    patch.setattr(decide, "may_be_written", lambda *_: True)
+    patch.setattr(worlds, "may_be_written", lambda *_: True)
+
+
+def start_asks_nobody(patch: pytest.MonkeyPatch) -> None:
+    """What stops every move does not stop a Start."""
+    blocks = check.Check.blocks
+
+    def lax(self: Any, verdict: Any, move: Any) -> bool:
+        if move is Move.START and move not in self.applies_to:
+            return False
+        return blocks(self, verdict, move)
+
+    patch.setattr(check.Check, "blocks", lax)
+
+
+def breach_of_meanwhile_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A recorded advance goes on whatever happened while the operator was down."""
+    stop = decide._reason_to_withdraw
+
+    def forgetful(*args: Any) -> str | None:
+        reason = stop(*args)
+        return None if reason and ("has fired" in reason or "counted" in reason) else reason
+
+    patch.setattr(decide, "_reason_to_withdraw", forgetful)
 
 
 def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -681,6 +732,18 @@ NAMED: list[tuple[Break, Callable[[], None]]] = [
         lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(2, False),
     ),
     (flapping_disarms, lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(1, True)),
+    (found_is_committed, door.test_look_alike_of_a_recorded_start_is_not_committed),
+    (late_start_is_left, door.test_withdrawn_start_that_lands_late_is_undone),
+    (
+        adoption_is_not_asked_again,
+        lambda: door.test_adoption_does_not_write_over_what_somebody_did_meanwhile("after", "25"),
+    ),
+    (start_asks_nobody, door.test_start_does_not_happen_while_a_trigger_fires),
+    (start_asks_nobody, door.test_start_waits_for_the_first_answers_of_its_triggers),
+    (
+        breach_of_meanwhile_is_forgotten,
+        door.test_trigger_that_fired_and_ended_meanwhile_withdraws_a_recorded_advance,
+    ),
     (drift_is_not_seen, mapped.test_drift_is_restored_and_the_manager_is_named),
     (gap_counts_for_nothing_bad, soaked.test_gap_counts_as_far_as_data_were_present_and_quiet),
     (

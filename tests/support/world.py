@@ -16,7 +16,6 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
     ABANDONED_ANNOTATION,
-    TRANSITION_ID_ANNOTATION,
     ObjectMeta,
 )
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -26,17 +25,21 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
 )
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.config_map import (
+from surefoot.domain.decide import decide
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     is_abandoned,
+    is_own_start,
     may_be_written,
     rendering_of,
+    was_written_for,
 )
-from surefoot.domain.decide import decide
-from surefoot.domain.dependencies import RolloutName, Upstream
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -49,12 +52,11 @@ from surefoot.domain.plan import (
     RecordRequest,
     Rehearse,
     Restore,
+    Undo,
     WriteStatus,
 )
-from surefoot.domain.questions import questions
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
+from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
 
@@ -171,6 +173,7 @@ class World:
     metrics: dict[str, Metric] = field(default_factory=dict)
     failing: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
+    unanswered_since: dict[str, datetime] = field(default_factory=dict)
     answered_at: dict[str, datetime] = field(default_factory=dict)
     longest_answer: timedelta | None = None
     faults: dict[str, str] = field(default_factory=dict)
@@ -183,7 +186,7 @@ class World:
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     escalate_after: timedelta | None = None
-    seen_undecided: set[str] = field(default_factory=set)
+    watched_requests: set[str] = field(default_factory=set)
     signatures: dict[str, SignatureFact] = field(default_factory=dict)
     rehearsed: RehearsalStatus | None = None
     rehearsals_come_to: str | None = "Passed"
@@ -214,19 +217,20 @@ class World:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, metrics answered at once."""
-        asked = questions(self.rollout, self.now, self.interval)
+        asked = metric_queries(self.rollout, self.now, self.interval)
         return Snapshot(
             rollout=self.rollout,
             config_map=self.config_map,
             checkpoints=tuple(self.checkpoints.values()),
             approvals=tuple(self.approvals.values()),
-            seen_undecided=frozenset(self.seen_undecided),
+            watched_requests=frozenset(self.watched_requests),
             signatures=dict(self.signatures),
             measurements={
                 name: self._measure(metric_of(name), query)
                 for name, query in asked.items()
                 if metric_of(name) not in self.unanswered
             },
+            unanswered_since=dict(self.unanswered_since),
             queries={
                 metric.name: QueryFacts(
                     self.faults.get(metric.name), self.ranges.get(metric.name, timedelta(0))
@@ -335,7 +339,7 @@ class World:
         try:
             self.settle()
         except CrashError:
-            self.seen_undecided.clear()
+            self.watched_requests.clear()
         else:
             raise AssertionError("the operator did not die")
         finally:
@@ -368,7 +372,7 @@ class World:
     def skip(self, length: timedelta) -> None:
         """Let time pass with no operator running."""
         self.now += length
-        self.seen_undecided.clear()
+        self.watched_requests.clear()
 
     # People.
 
@@ -521,6 +525,8 @@ class World:
                 self._abandon(action, judged)
             case Restore(status=status):
                 self._restore(status, judged)
+            case Undo(transition_id=transition_id):
+                self._undo(transition_id)
             case OpenRequest(names=names, spec=spec):
                 self._open(names, spec)
             case RecordRequest():
@@ -560,7 +566,7 @@ class World:
     def _abandon(self, action: Abandon, judged: Rollout) -> None:
         if action.marks_config_map:
             found = self.config_map
-            if found is not None and _id_of(found) == action.pending.transition_id:
+            if found is not None and was_written_for(found, action.pending.transition_id):
                 self.commit(action.pending)
                 return
             self._mark_abandoned(action.pending, judged)
@@ -581,6 +587,14 @@ class World:
             resource_version=self._next_version(),
         )
         self._record("operator", "ConfigMap", self.config_map)
+
+    def _undo(self, transition_id: str) -> None:
+        status, found = self.rollout.status, self.config_map
+        if status.pending is not None or status.committed is not None or found is None:
+            return
+        if was_written_for(found, transition_id) and is_own_start(found, self.rollout):
+            self.config_map = None
+            self._record("operator", "ConfigMap", None)
 
     def _restore(self, status: RolloutStatus | None, judged: Rollout) -> None:
         rollout = judged
@@ -649,7 +663,7 @@ class World:
         else:
             raise AssertionError(f"no name is free: {names}")
         uid = f"uid-{name}-{self._next_version()}"
-        self.seen_undecided.add(uid)
+        self.watched_requests.add(uid)
         store[name] = kind(
             metadata=ObjectMeta(
                 name=name,
@@ -668,10 +682,6 @@ def _is_pending(fresh: Rollout, judged: Rollout, pending: PendingTransition) -> 
     found = fresh.status.pending
     same = fresh.metadata.uid == judged.metadata.uid
     return same and found is not None and found.transition_id == pending.transition_id
-
-
-def _id_of(config_map: ConfigMap) -> str | None:
-    return config_map.annotations.get(TRANSITION_ID_ANNOTATION)
 
 
 def _outcome_of(samples: list[Sample], end: datetime) -> tuple[Outcome, str]:

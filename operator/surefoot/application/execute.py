@@ -14,14 +14,14 @@ from typing import Protocol, TypeVar, assert_never
 import structlog
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec
-from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION, TRANSITION_ID_ANNOTATION
+from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
 from surefoot.application.ports import (
     Clock,
     ConfigMapRead,
+    ConfigMapVersion,
     FlagCluster,
-    HeldConfigMap,
     Kind,
     Marks,
     ObjectHead,
@@ -30,13 +30,16 @@ from surefoot.application.ports import (
     TransitionRecord,
 )
 from surefoot.application.store import Store
-from surefoot.domain.config_map import (
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     difference,
     is_abandoned,
+    is_own_start,
+    may_be_marked,
     may_be_written,
     rendering_of,
+    was_written_for,
 )
 from surefoot.domain.plan import (
     Abandon,
@@ -49,13 +52,16 @@ from surefoot.domain.plan import (
     RecordRequest,
     Rehearse,
     Restore,
+    Undo,
     WriteStatus,
 )
-from surefoot.domain.transitions import announcement
+from surefoot.domain.record.transitions import announcement
 from surefoot.errors import ApiError, Conflict, Refused
 
 log = structlog.get_logger(__name__)
 
+BOOKKEEPING = (OpenRequest, RecordRequest)
+"""Actions on Checkpoints and Approvals: side by side, and after whatever moves the flag."""
 ROUNDS = 5
 """How often a conflict repeats the reads within one pass; then the whole pass is repeated."""
 
@@ -130,7 +136,7 @@ class Executor:
     async def execute(
         self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
     ) -> Executed:
-        """Carry out the actions in order; those on Checkpoints and Approvals side by side.
+        """Carry out the actions in order; those on Checkpoints and Approvals last, side by side.
 
         ``read`` is the ConfigMap as it was read before these actions were decided.
 
@@ -138,37 +144,41 @@ class Executor:
         """
         rollout = judged
         outcome = Executed(moved=False)
-        for group in _side_by_side(actions):
-            if len(group) > 1:
-                await _all(self._on_request(rollout, action) for action in group)
-                continue
-            action = group[0]
-            match action:
-                case WriteStatus():
-                    rollout = await self._write_status(rollout, action.status)
-                case Intend():
-                    outcome = await self._intend(rollout, action, read)
-                case Apply():
-                    outcome = await self._finish(rollout, action.pending)
-                case Commit():
-                    outcome = await self._commit(rollout, action.pending)
-                case Abandon():
-                    outcome = await self._abandon(rollout, action)
-                case Restore():
-                    outcome = await self._restore(rollout, action)
-                case OpenRequest() | RecordRequest():
-                    await self._on_request(rollout, action)
-                case Rehearse():
-                    self._rehearse(rollout, action)
-                case _:
-                    assert_never(action)
+        moves = tuple(action for action in actions if not isinstance(action, BOOKKEEPING))
+        bookkeeping = tuple(action for action in actions if isinstance(action, BOOKKEEPING))
+        try:
+            for action in moves:
+                match action:
+                    case WriteStatus():
+                        rollout = await self._write_status(rollout, action.status)
+                    case Intend():
+                        outcome = await self._intend(rollout, action, read)
+                    case Apply():
+                        outcome = await self._finish(rollout, action.pending)
+                    case Commit():
+                        outcome = await self._commit(rollout, action.pending)
+                    case Abandon():
+                        outcome = await self._abandon(rollout, action)
+                    case Restore():
+                        outcome = await self._restore(rollout, action)
+                    case Undo():
+                        outcome = await self._undo(rollout, action)
+                    case Rehearse():
+                        self._rehearse(rollout, action)
+                    case _:
+                        assert_never(action)
+        finally:
+            # Also where a move failed. After one that was made the next pass, which follows at
+            # once, records what it used.
+            if not outcome.moved:
+                await _all(self._on_request(rollout, action) for action in bookkeeping)
         return outcome
 
     # The Rollout's status
 
     async def _write_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
         written = await self._cluster.write_rollout_status(judged, status)
-        self._store.took_in(Kind.ROLLOUT, written, _key(judged))
+        self._store.put(Kind.ROLLOUT, written, _key(judged))
         return written
 
     # Transitions
@@ -214,7 +224,7 @@ class Executor:
             if stop is not None or rollout is None:
                 return stop or Stop.ROLLOUT_GONE
             rendering = rendering_of(rollout, pending)
-            if held is not None and carries(held.found, rendering):
+            if held is not None and carries(held.config_map, rendering):
                 return _Applied(rollout)
             try:
                 await self._write_config_map(held, rendering, rollout)
@@ -253,10 +263,12 @@ class Executor:
         """Make it impossible to apply the transition; False where it was applied already."""
         for _ in range(ROUNDS):
             held = await self._cluster.config_map(_target(judged))
-            if held is not None and _carries_id(held, pending.transition_id):
+            if held is not None and was_written_for(held.config_map, pending.transition_id):
                 return False
-            if held is not None and is_abandoned(held.found, pending.transition_id):
+            if held is not None and is_abandoned(held.config_map, pending.transition_id):
                 return True
+            if held is not None and not _is_ours_to_mark(held, judged):
+                return True  # nothing is written to what is somebody else's
             marked = {ABANDONED_ANNOTATION: pending.transition_id}
             try:
                 if held is not None:
@@ -318,15 +330,37 @@ class Executor:
         if held is None or judged.status.committed is None:
             return False
         rendering = rendering_of(judged, judged.status.committed)
-        return difference(held.found, rendering, judged.metadata.uid) is None
+        return difference(held.config_map, rendering, judged.metadata.uid) is None
+
+    # A Start that was withdrawn
+
+    async def _undo(self, judged: Rollout, action: Undo) -> Executed:
+        """Delete what a withdrawn Start created late, as long as it is that and nothing else."""
+        held = await self._cluster.config_map(_target(judged))
+        rollout = await self._cluster.rollout(_key(judged))
+        if rollout is None or rollout.metadata.uid != judged.metadata.uid:
+            return Executed(moved=False, stopped=Stop.ROLLOUT_GONE)
+        if rollout.status.committed is not None or rollout.status.pending is not None:
+            return Executed(moved=True, stopped=Stop.SUPERSEDED)
+        if held is None or not was_written_for(held.config_map, action.transition_id):
+            return Executed(moved=True, stopped=Stop.SUPERSEDED)
+        if not is_own_start(held.config_map, rollout):
+            return Executed(moved=False, stopped=Stop.FOREIGN)
+        await self._cluster.delete_config_map(held)
+        log.warning(
+            "a withdrawn Start had been applied; its ConfigMap is deleted again",
+            rollout=str(_key(judged)),
+            transition=action.transition_id,
+        )
+        return Executed(moved=True)
 
     # The ConfigMap
 
     async def _write_config_map(
-        self, held: HeldConfigMap | None, rendering: Rendering, rollout: Rollout
+        self, held: ConfigMapVersion | None, rendering: Rendering, rollout: Rollout
     ) -> None:
         target = _target(rollout)
-        if held is not None and held.found.immutable:
+        if held is not None and held.config_map.immutable:
             # Immutable data can not be written: what was read goes, and a new object comes.
             await self._cluster.delete_config_map(held)
             held = None
@@ -334,14 +368,14 @@ class Executor:
             written = await self._cluster.create_config_map(target, rendering, rollout)
         else:
             written = await self._cluster.render_config_map(held, rendering, rollout)
-        self._store.took_in(Kind.CONFIG_MAP, written, target)
+        self._store.put(Kind.CONFIG_MAP, written, target)
 
     # Checkpoints and Approvals
 
-    async def _on_request(self, rollout: Rollout, action: Action) -> None:
+    async def _on_request(self, rollout: Rollout, action: OpenRequest | RecordRequest) -> None:
         if isinstance(action, OpenRequest):
             await self._open(rollout, action)
-        elif isinstance(action, RecordRequest):
+        else:
             await self._record(rollout, action)
 
     async def _open(self, rollout: Rollout, action: OpenRequest) -> None:
@@ -357,7 +391,7 @@ class Executor:
                 if opened is None or opened.spec.request != action.spec.request:
                     continue  # the name is taken by another request
             if opened is not None:
-                self._store.took_in(kind, opened, key)
+                self._store.put(kind, opened, key)
             return
         raise Refused(
             f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
@@ -369,25 +403,13 @@ class Executor:
         key = ObjectKey(rollout.metadata.namespace, action.name)
         head = ObjectHead(key, action.uid, action.resource_version)
         written = await self._cluster.write_request_status(kind, head, action.status)
-        self._store.took_in(kind, written, key)
+        self._store.put(kind, written, key)
 
 
 def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announcement, ...]:
     return tuple(
         announcement(item) for item in status.history if item.transition_id == pending.transition_id
     )
-
-
-def _side_by_side(actions: Iterable[Action]) -> list[list[Action]]:
-    """Runs of actions that may be carried out at once: those on different requests."""
-    groups: list[list[Action]] = []
-    for action in actions:
-        independent = isinstance(action, OpenRequest | RecordRequest)
-        if independent and groups and isinstance(groups[-1][0], OpenRequest | RecordRequest):
-            groups[-1].append(action)
-        else:
-            groups.append([action])
-    return groups
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:
@@ -403,7 +425,7 @@ def _reason_to_stop(
     judged: Rollout,
     rollout: Rollout | None,
     pending: PendingTransition,
-    held: HeldConfigMap | None,
+    held: ConfigMapVersion | None,
 ) -> Stop | None:
     if rollout is None or rollout.metadata.uid != judged.metadata.uid:
         return Stop.ROLLOUT_GONE
@@ -411,11 +433,15 @@ def _reason_to_stop(
         return Stop.ROLLOUT_DELETING
     if not _is_pending(rollout, judged, pending):
         return Stop.NOT_PENDING
-    if held is not None and is_abandoned(held.found, pending.transition_id):
+    if held is not None and is_abandoned(held.config_map, pending.transition_id):
         return Stop.ABANDONED
-    if not may_be_written(None if held is None else held.found, rollout):
+    if not may_be_written(None if held is None else held.config_map, rollout):
         return Stop.FOREIGN
     return None
+
+
+def _is_ours_to_mark(held: ConfigMapVersion, rollout: Rollout) -> bool:
+    return rollout.status.committed is not None or may_be_marked(held.config_map, rollout)
 
 
 def _is_pending(rollout: Rollout, judged: Rollout, pending: PendingTransition) -> bool:
@@ -432,10 +458,6 @@ def _is_committed_alike(one: Rollout, other: Rollout) -> bool:
         and other.status.committed is not None
         and one.status.committed.transition_id == other.status.committed.transition_id
     )
-
-
-def _carries_id(held: HeldConfigMap, transition_id: str) -> bool:
-    return held.found.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
 
 
 def _key(rollout: Rollout) -> ObjectKey:

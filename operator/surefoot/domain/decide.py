@@ -1,7 +1,7 @@
 """The decision: from frozen facts and a moment to a plan. The only place where anything is decided.
 
 Rollback outranks everything, then what is already recorded, then drift, then the next step. A step
-is taken when every aspect holds, and by nothing else.
+is taken when every check of the table that applies to it holds, and by nothing else.
 """
 
 from datetime import datetime, timedelta
@@ -15,28 +15,32 @@ from surefoot.api.v1alpha1.rollout_status import (
     RolloutStatus,
     Transition,
     TransitionType,
-    TriggerState,
 )
-from surefoot.domain import checkpoints, escalation, rehearsal, schedule
-from surefoot.domain.approvals import until_expiry
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
-from surefoot.domain.compliance import answers
-from surefoot.domain.conditions import left_open
-from surefoot.domain.config_map import (
+from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.rehearsal import PASSED
+from surefoot.domain.checks.table import CHECKS
+from surefoot.domain.checks.triggers_quiet import awaits_first_answer
+from surefoot.domain.compliance import outcomes
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.derive.state import Move
+from surefoot.domain.derive.trigger_faults import metric_fault
+from surefoot.domain.due import write_due_in
+from surefoot.domain.facts.plan_hash import plan_hash
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.steps import ZERO, index_of
+from surefoot.domain.facts.verdicts import ConditionType, Verdict
+from surefoot.domain.flag.cohorts import at_start, at_step, evidence_of, windows_of
+from surefoot.domain.flag.config_map import (
     adoption,
-    belongs_to,
     carries,
     difference,
     is_offered,
-    is_percentage,
+    is_own_start,
+    may_be_marked,
+    may_be_written,
     rendering_of,
-    written_at,
 )
-from surefoot.domain.due import write_due_in
-from surefoot.domain.escalation import news_for_people
-from surefoot.domain.faults import metric_fault
-from surefoot.domain.narrative import describe
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -46,22 +50,25 @@ from surefoot.domain.plan import (
     Intend,
     Plan,
     Restore,
+    Undo,
     WriteStatus,
 )
-from surefoot.domain.plan_hash import plan_hash
-from surefoot.domain.questions import questions
-from surefoot.domain.records import records
-from surefoot.domain.review import Review, review
-from surefoot.domain.rollback import Rollback, rollback_wanted
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.steps import ZERO, index_of
-from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
-from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, Verdict
+from surefoot.domain.record.transitions import announcement, entry, transition_id, with_entry
+from surefoot.domain.review import Review, evaluate
+from surefoot.domain.rollback import describe_move, roll_back, trigger_announcements
+from surefoot.domain.signoff import escalation
+from surefoot.domain.signoff.conditions import left_open
+from surefoot.domain.signoff.escalation import escalation_events
+from surefoot.domain.signoff.records import records
+from surefoot.domain.status import build_status
 
 AT_ONCE = ZERO
 DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
 DRIFT_PACE = timedelta(seconds=10)
+_CHECK = {check.type: check for check in CHECKS}
+REMEMBERED_STARTS = 8
+"""As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -74,203 +81,159 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return _idle(
             rollout.status, snapshot.status_refresh, "is being deleted: nothing is applied"
         )
-    found = review(snapshot, now)
-    wanted = rollback_wanted(found)
-    if rollout.status.pending is not None:
-        return _with_pending(found, rollout.status.pending, wanted)
-    if wanted is not None:
-        return _intend(found, _rollback_pending(found, wanted))
-    if _awaits_first_answers(snapshot, now):
+    way_down = roll_back(snapshot, now)
+    if way_down is not None:
+        return way_down
+    if rollout.status.pending is None and _awaits_first_answers(snapshot, now):
         return _idle(rollout.status, timedelta(seconds=1), "waits for the first metrics")
-    late = _late_start(found)
+    review = evaluate(snapshot, now)
+    if rollout.status.pending is not None:
+        return _with_pending(review, rollout.status.pending)
+    late = _late_start(review)
     if late is not None:
-        return _intend(found, late)
-    if found.drift is not None:
-        return _restore(found)
-    if _all_hold(found):
-        return _take_the_step(found)
-    return _wait(found)
+        return _plan(review, review.status, (Undo(late),), f"undoes Start {late}: it was withdrawn")
+    if review.state.drift is not None:
+        return _restore(review)
+    if not review.state.is_complete and not review.in_the_way:
+        return _take_the_step(review)
+    return _wait(review)
 
 
 # What is already recorded.
 
 
-def _with_pending(found: Review, pending: PendingTransition, wanted: Rollback | None) -> Plan:
-    """Go on with a recorded transition, or abandon it where somebody or something said stop."""
-    rollout, config_map = found.situation.rollout, found.situation.snapshot.config_map
+def _with_pending(review: Review, pending: PendingTransition) -> Plan:
+    """Go on with a recorded move, or withdraw it where it would not be decided any more."""
+    rollout, config_map = review.state.rollout, review.state.snapshot.config_map
     if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
-        return _plan(found, found.status, (Commit(pending),), f"commits {_said(pending)}")
-    if pending.type is TransitionType.ROLLBACK:
-        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    stop = _stop(found, pending, wanted)
-    if stop is None and _needed_for(found, pending):
-        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    stop = stop or _interference(found)
+        return _plan(review, review.status, (Commit(pending),), f"commits {describe_move(pending)}")
+    stop = _reason_to_withdraw(review, pending)
+    if stop is None and not review.blocking(_move_of(pending)):
+        action = Apply(pending)
+        return _plan(review, review.status, (action,), f"goes on with {describe_move(pending)}")
+    stop = stop or _interference(review)
     if stop is None:
-        return _wait(found)
-    replacement = _rollback_pending(found, wanted) if wanted is not None else None
-    status = describe(found, found.status.model_copy(update={"pending": replacement}))
-    # A first Start has no ConfigMap to mark: if its create lands late, it is committed.
-    action = Abandon(pending, status, marks_config_map=found.situation.has_started)
-    return _plan(found, status, (action,), f"abandons {_said(pending)}: {stop}")
+        return _wait(review)
+    return _withdraw(review, pending, stop)
 
 
-def _interference(found: Review) -> str | None:
+def _move_of(pending: PendingTransition) -> Move:
+    return Move.START if pending.type is TransitionType.START else Move.ADVANCE
+
+
+def _withdraw(review: Review, pending: PendingTransition, why: str) -> Plan:
+    """Make sure that a recorded move can never be applied.
+
+    At a Start there may be no ConfigMap to mark. The status then remembers the id, so that a create
+    that lands late is undone.
+    """
+    status = review.status.model_copy(update={"pending": None})
+    if pending.type is TransitionType.START:
+        starts = (*status.abandoned_starts, pending.transition_id)[-REMEMBERED_STARTS:]
+        status = status.model_copy(update={"abandoned_starts": starts})
+    action = Abandon(pending, build_status(review, status), marks_config_map=_may_be_marked(review))
+    summary = f"abandons {describe_move(pending)}: {why}"
+    return _plan(review, action.status, (action, *_bookkeeping(review)), summary)
+
+
+def _may_be_marked(review: Review) -> bool:
+    """Whether there is a ConfigMap that is the operator's to mark, or offered to it."""
+    state, found = review.state, review.state.snapshot.config_map
+    if state.has_started:
+        return True
+    return found is not None and may_be_marked(found, state.rollout)
+
+
+def _interference(review: Review) -> str | None:
     """Somebody changed the ConfigMap while a recorded advance waits: it is restored first."""
-    situation, committed = found.situation, found.status.committed
+    state, committed = review.state, review.status.committed
     if committed is None:
         return None
-    rendering = rendering_of(situation.rollout, committed)
-    uid = situation.rollout.metadata.uid
-    changed = difference(situation.snapshot.config_map, rendering, uid)
+    rendering = rendering_of(state.rollout, committed)
+    changed = difference(state.snapshot.config_map, rendering, state.rollout.metadata.uid)
     if changed is None or changed.by_the_plan:
         return None
     return f"the ConfigMap was changed: {changed.message}"
 
 
-def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
-    """The positive reason against a recorded advance, if there is one. Missing data only wait."""
-    situation, spec = found.situation, found.situation.rollout.spec
-    for reason, applies in (
-        ("a rollback is wanted", wanted is not None),
-        ("a trigger fires", bool(found.firing)),
-        ("spec.rollback is lower", spec.rollback is not None and spec.rollback.to < pending.to),
-        ("it is paused or halted", not found.holds(Aspect.NOT_PAUSED)),
-        ("somebody decided NO-GO", found.has_no_go),
-        ("the plan is not valid", not found.holds(Aspect.PLAN_VALID)),
-        ("admission is not enforced", found.verdict(Aspect.ADMISSION_ENFORCED).holds is False),
-        # Known, and it may last for days: what was found before it must not be acted on after it.
-        ("a freeze is in force", not found.holds(Aspect.WITHIN_SCHEDULE)),
-        (
-            "a Rollout that it depends on is not where it must be",
-            not found.holds(Aspect.DEPENDENCIES_MET),
-        ),
-        ("the plan has changed", _plan_has_changed(found, pending)),
-        ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
-    ):
-        if applies:
-            return reason
-    return None
+def _reason_to_withdraw(review: Review, pending: PendingTransition) -> str | None:
+    """Why a recorded move would not be decided any more; what is not known only waits."""
+    state, spec = review.state, review.state.rollout.spec
+    if not state.faults and plan_hash(spec) != pending.plan_hash:
+        return "the plan has changed"
+    if max(spec.attempt or 0, state.attempt) != pending.attempt:
+        return "the attempt was raised"
+    if not may_be_written(state.snapshot.config_map, state.rollout):
+        return "the ConfigMap is no longer what the Start was decided on"
+    blocking = [(_CHECK[v.condition], v) for v in review.blocking(_move_of(pending))]
+    for check, verdict in blocking:
+        if verdict.stops:
+            return check.withdrawal(verdict)
+    if state.void_before is not None and state.void_before >= pending.recorded_at:
+        return "a trigger has fired since it was decided"
+    counted = {(item.uid, item.generation) for item in pending.evidence.decisions}
+    if counted - {(item.uid, item.generation) for item in review.evidence().decisions}:
+        return "a decision that it counted does not count any more"
+    reasons = (check.withdrawal(verdict) for check, verdict in blocking)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
-def _plan_has_changed(found: Review, pending: PendingTransition) -> bool:
-    return not found.faults and plan_hash(found.situation.rollout.spec) != pending.plan_hash
+def _late_start(review: Review) -> str | None:
+    """The id of a withdrawn Start whose create landed after all; the object is the operator's own.
 
-
-def _needed_for(found: Review, pending: PendingTransition) -> bool:
-    if pending.type is TransitionType.START:
-        return all(found.holds(aspect) for aspect in NEEDED_TO_START)
-    return all(verdict.holds for verdict in found.verdicts)
-
-
-def _late_start(found: Review) -> PendingTransition | None:
-    """A Start whose create landed after it was abandoned, or whose answer was never seen.
-
-    The ConfigMap is this Rollout's and nobody else could have written it: it is recorded once more,
-    under the id that it carries, and committed.
+    Nothing that is found in a ConfigMap ever becomes a percentage that was not decided.
     """
-    situation, config_map = found.situation, found.situation.snapshot.config_map
-    if situation.has_started or config_map is None:
+    state, config_map = review.state, review.state.snapshot.config_map
+    if state.has_started or config_map is None or not is_own_start(config_map, state.rollout):
         return None
-    rollout = situation.rollout
-    text = config_map.data.get(rollout.spec.target.flags[0], "")
-    written = config_map.annotations.get(TRANSITION_ID_ANNOTATION, "")
-    if not belongs_to(config_map, rollout) or not is_percentage(text) or not written:
-        return None
-    percent = int(text)
-    index = index_of(rollout.spec, percent)
-    cohorts = at_start(rollout.spec, percent)
-    return PendingTransition(
-        transition_id=written,
-        type=TransitionType.START,
-        step=index if percent > 0 else None,
-        to=percent,
-        reason="AppliedLate",
-        message=f"a Start to {percent} % had been applied when it was found",
-        plan_hash=found.status.plan_hash,
-        attempt=situation.attempt,
-        recorded_at=written_at(config_map, rollout) or situation.now,
-        by=("surefoot",),
-        cohorts=cohorts,
-        evidence=Evidence(decided_at=situation.now, cohorts=evidence_of(cohorts, percent)),
-    )
-
-
-# Rollback.
-
-
-def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
-    situation = found.situation
-    spec = situation.rollout.spec
-    cohorts = at_rollback(situation.status, wanted.to)
-    return PendingTransition(
-        transition_id=transition_id(situation.rollout, TransitionType.ROLLBACK, wanted.to),
-        type=TransitionType.ROLLBACK,
-        step=index_of(spec, wanted.to) if wanted.to > 0 else None,
-        from_=situation.percent,
-        to=wanted.to,
-        reason=wanted.reason,
-        message=wanted.message,
-        plan_hash=found.status.plan_hash,
-        attempt=max(spec.attempt or 0, situation.attempt),
-        recorded_at=situation.now,
-        by=wanted.by,
-        cohorts=cohorts,
-        evidence=found.evidence().model_copy(
-            update={"decisions": (), "cohorts": evidence_of(cohorts, wanted.to)}
-        ),
-    )
+    return config_map.annotations[TRANSITION_ID_ANNOTATION]
 
 
 # The next step.
 
 
-def _all_hold(found: Review) -> bool:
-    return not found.situation.is_complete and not found.in_the_way
-
-
-def _take_the_step(found: Review) -> Plan:
-    situation = found.situation
-    if situation.next_index is None:
-        return _complete(found)
-    if not situation.has_started or situation.is_below_first:
-        return _intend(found, _start_pending(found))
-    to = situation.rollout.spec.steps[situation.next_index].percent
-    cohorts = at_step(situation, found.checkpoints.views, to)
-    evidence = _evidence_of_the_hold(found)
+def _take_the_step(review: Review) -> Plan:
+    state = review.state
+    if state.move is Move.COMPLETE:
+        return _complete(review)
+    if state.move is Move.START or state.next_index is None:
+        return _intend(review, _start_pending(review))
+    to = state.rollout.spec.steps[state.next_index].percent
+    cohorts = at_step(state, review.checkpoints.views, to)
+    evidence = _evidence_of_the_hold(review)
     return _intend(
-        found,
+        review,
         PendingTransition(
-            transition_id=transition_id(situation.rollout, TransitionType.ADVANCE, to),
+            transition_id=transition_id(state.rollout, TransitionType.ADVANCE, to),
             type=TransitionType.ADVANCE,
-            step=situation.next_index,
-            from_=situation.percent,
+            step=state.next_index,
+            from_=state.percent,
             to=to,
             reason="AllConditionsHold",
-            message=_why_it_may(found),
-            plan_hash=found.status.plan_hash,
-            attempt=situation.attempt,
-            recorded_at=situation.now,
-            by=_signers(found),
+            message=_why_it_may(review),
+            plan_hash=review.status.plan_hash,
+            attempt=state.attempt,
+            recorded_at=state.now,
+            by=_signers(review),
             cohorts=cohorts,
             evidence=evidence.model_copy(
                 update={
                     "cohorts": evidence_of(cohorts, to),
-                    "windows": (*evidence.windows, *windows_of(situation))[:80],
+                    "windows": (*evidence.windows, *windows_of(state))[:80],
                 }
             ),
         ),
     )
 
 
-def _start_pending(found: Review) -> PendingTransition:
+def _start_pending(review: Review) -> PendingTransition:
     """The first percentage, or the one that an adopted ConfigMap stands at."""
-    situation = found.situation
-    rollout, config_map = situation.rollout, situation.snapshot.config_map
-    index = situation.next_index or 0
+    state = review.state
+    rollout, config_map = state.rollout, state.snapshot.config_map
+    index = state.next_index or 0
     percent: int = rollout.spec.steps[index].percent
     reason, message = "Started", f"the first percentage of the plan is {percent} %"
-    if not situation.has_started and config_map is not None and is_offered(config_map, rollout):
+    if not state.has_started and config_map is not None and is_offered(config_map, rollout):
         adopted = adoption(config_map, rollout).percent
         if adopted is not None:
             percent, reason = adopted, "Adopted"
@@ -280,96 +243,92 @@ def _start_pending(found: Review) -> PendingTransition:
         transition_id=transition_id(rollout, TransitionType.START, percent),
         type=TransitionType.START,
         step=index_of(rollout.spec, percent) if percent > 0 else None,
-        from_=situation.percent,
+        from_=state.percent,
         to=percent,
         reason=reason,
         message=message,
-        plan_hash=found.status.plan_hash,
-        attempt=situation.attempt,
-        recorded_at=situation.now,
+        plan_hash=review.status.plan_hash,
+        attempt=state.attempt,
+        recorded_at=state.now,
         by=("surefoot",),
         cohorts=cohorts,
-        evidence=found.evidence().model_copy(
+        evidence=review.evidence().model_copy(
             update={"decisions": (), "cohorts": evidence_of(cohorts, percent)}
         ),
     )
 
 
-def _evidence_of_the_hold(found: Review) -> Evidence:
+def _evidence_of_the_hold(review: Review) -> Evidence:
     """What a step was left on, with the answers of the compliance check."""
-    return found.evidence().model_copy(update={"compliance": answers(found)})
+    return review.evidence().model_copy(update={"compliance": outcomes(review)})
 
 
-def _signers(found: Review) -> tuple[str, ...]:
-    signers = tuple(f"{item.role}: {item.by}" for item in found.approvals.evidence)
+def _signers(review: Review) -> tuple[str, ...]:
+    signers = tuple(f"{item.role}: {item.by}" for item in review.approvals.evidence)
     return signers or ("surefoot",)
 
 
-def _why_it_may(found: Review) -> str:
-    said = [
-        found.verdict(aspect).message
-        for aspect in (
-            Aspect.SOAK_COMPLETE,
-            Aspect.BASELINE_RECORDED,
-            Aspect.CHECKPOINTS_PASSED,
-            Aspect.GATES_HEALTHY,
-            Aspect.COVERAGE_OBSERVED,
-            Aspect.APPROVED,
-        )
-        if found.verdict(aspect).reason != "NotRequired"
+def _why_it_may(review: Review) -> str:
+    hold = {check.type for check in CHECKS if check.group is Group.HOLD}
+    reasons = [
+        verdict.message
+        for verdict in review.verdicts
+        if verdict.condition in hold and verdict.reason != "NotRequired"
     ]
-    return "; ".join(said) or "every condition holds"
+    return "; ".join(reasons) or "every condition holds"
 
 
-def _complete(found: Review) -> Plan:
+def _complete(review: Review) -> Plan:
     """Completed is one status write with its evidence: the flag already stands at 100 %.
 
     What it used, and what the step before it used, is put on record by the next pass, at once:
     nothing else need happen any more that would bring one about.
     """
-    situation = found.situation
-    status = found.status.model_copy(update={"completed_at": situation.now})
+    state = review.state
+    status = review.status.model_copy(update={"completed_at": state.now})
     status = with_entry(
         status,
         entry(
-            situation.rollout,
+            state.rollout,
             status,
             TransitionType.COMPLETE,
             reason="AllConditionsHold",
-            message=_why_it_may(found),
-            now=situation.now,
-            evidence=_evidence_of_the_hold(found),
-            by=_signers(found),
+            message=_why_it_may(review),
+            now=state.now,
+            evidence=_evidence_of_the_hold(review),
+            by=_signers(review),
         ),
     )
-    status = describe(found, status)
-    return _requeued(_plan(found, status, (WriteStatus(status),), "completes"), AT_ONCE)
+    status = build_status(review, status)
+    return _requeued(_plan(review, status, (WriteStatus(status),), "completes"), AT_ONCE)
 
 
-def _intend(found: Review, pending: PendingTransition) -> Plan:
-    status = describe(found, found.status.model_copy(update={"pending": pending}))
-    return _plan(found, status, (Intend(status),), f"decides {_said(pending)}: {pending.message}")
+def _intend(review: Review, pending: PendingTransition) -> Plan:
+    status = build_status(review, review.status.model_copy(update={"pending": pending}))
+    return _plan(
+        review, status, (Intend(status),), f"decides {describe_move(pending)}: {pending.message}"
+    )
 
 
 # Drift.
 
 
-def _restore(found: Review) -> Plan:
+def _restore(review: Review) -> Plan:
     """Put the ConfigMap back. Who fights for it is named, counted, and slowed down."""
-    drift, situation = found.drift, found.situation
+    drift, state = review.state.drift, review.state
     if drift is None:
-        raise ValueError(f"{situation.name} has not drifted")
+        raise ValueError(f"{state.name} has not drifted")
     if drift.by_the_plan:
-        return _plan(found, found.status, (Restore(None),), drift.message)
-    status = found.status
+        return _plan(review, review.status, (Restore(None),), drift.message)
+    status = review.status
     account = status.drift
-    now = situation.now
+    now = state.now
     if account is not None and account.count and now < account.last_at + DRIFT_PACE:
         wait = account.last_at + DRIFT_PACE - now
-        return _requeued(_wait(found), min(wait, found.situation.snapshot.evaluation_interval))
-    manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
+        return _requeued(_wait(review), min(wait, review.state.snapshot.evaluation_interval))
+    manager = state.snapshot.config_map.manager if state.snapshot.config_map else ""
     if _is_recorded(status) and account is None:
-        return _plan(found, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
+        return _plan(review, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
     if _is_storm(status, now):
         count = account.count + 1 if account else 1
         first_at = account.first_at if account else now
@@ -379,26 +338,26 @@ def _restore(found: Review) -> Plan:
             }
         )
     else:
-        status = with_entry(status, _drift_entry(found, status, manager, 1))
-    status = describe(found, status)
+        status = with_entry(status, _drift_entry(review, status, manager, 1))
+    status = build_status(review, status)
     by = f" changed by {manager}" if manager else ""
-    return _plan(found, status, (Restore(status),), f"restores the ConfigMap{by}: {drift.message}")
+    return _plan(review, status, (Restore(status),), f"restores the ConfigMap{by}: {drift.message}")
 
 
-def _drift_entry(found: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
-    situation = found.situation
-    message = found.drift.message if found.drift else f"restored {count} times"
+def _drift_entry(review: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
+    state = review.state
+    message = review.state.drift.message if review.state.drift else f"restored {count} times"
     by = f"{manager} changed the ConfigMap: " if manager else ""
     return entry(
-        situation.rollout,
+        state.rollout,
         status,
         TransitionType.DRIFT_CORRECTED,
         reason="Drifted",
         message=f"{by}{message}",
-        now=situation.now,
+        now=state.now,
         evidence=Evidence(
-            resource_version=situation.rollout.metadata.resource_version,
-            decided_at=situation.now,
+            resource_version=state.rollout.metadata.resource_version,
+            decided_at=state.now,
             manager=manager,
             count=count,
         ),
@@ -408,7 +367,7 @@ def _drift_entry(found: Review, status: RolloutStatus, manager: str, count: int)
 def _is_recorded(status: RolloutStatus) -> bool:
     """Whether the drift that is seen now is already in the history: nothing was in sync since."""
     return any(
-        condition.type == Aspect.TARGET_IN_SYNC.value and condition.reason == "Drifted"
+        condition.type == ConditionType.TARGET_IN_SYNC.value and condition.reason == "Drifted"
         for condition in status.conditions
     )
 
@@ -424,43 +383,59 @@ def _is_storm(status: RolloutStatus, now: datetime) -> bool:
     return len(recent) >= DRIFT_STORM
 
 
-def _after_the_storm(found: Review) -> RolloutStatus:
+def _after_the_storm(review: Review) -> RolloutStatus:
     """Once nobody interfered for a minute, what was only counted becomes one history entry."""
-    status, now = found.status, found.situation.now
+    status, now = review.status, review.state.now
     account = status.drift
-    if account is None or found.drift is not None or now - account.last_at < DRIFT_WINDOW:
+    if account is None or review.state.drift is not None or now - account.last_at < DRIFT_WINDOW:
         return status
     status = status.model_copy(update={"drift": None})
-    return with_entry(status, _drift_entry(found, status, account.manager, account.count))
+    return with_entry(status, _drift_entry(review, status, account.manager, account.count))
 
 
 # Waiting.
 
 
-def _wait(found: Review) -> Plan:
+def _wait(review: Review) -> Plan:
     """Nothing moves: say why, ask whom it takes, and keep the record of what they decided."""
-    situation = found.situation
-    snapshot, now = situation.snapshot, situation.now
-    status = describe(found, _after_the_storm(found))
+    state = review.state
+    snapshot, now = state.snapshot, state.now
+    status = build_status(review, _after_the_storm(review))
     due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
-    tried = found.dry_run
-    opens = (*found.checkpoints.opens, *found.approvals.opens, *left_open(situation), *tried.opens)
-    meeting = (found.approvals.meeting,) if found.approvals.meeting is not None else ()
-    kept = records(situation, (*found.checkpoints.views, *meeting), found.approvals.views)
-    kept += records(tried.situation, (), tried.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
-    rehearses = (found.rehearsal,) if found.rehearsal is not None else ()
-    actions = (*writes, *kept, *opens, *rehearses)
-    plan = _plan(found, status, actions, f"waits: {status.waiting_on}")
+    rehearsal = review.rehearsal.due
+    rehearses = (rehearsal,) if rehearsal is not None else ()
+    actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
+    plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
     return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
 
 
-def _plan(found: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
+def _bookkeeping(review: Review) -> tuple[Action, ...]:
+    """What the status of every request must say by now."""
+    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
+    tried = review.dry_run
+    return (
+        *records(review.state, (*review.checkpoints.views, *meeting), review.approvals.views),
+        *records(tried.situation, (), tried.views),
+    )
+
+
+def _openings(review: Review) -> tuple[Action, ...]:
+    """The requests that must be opened now."""
+    return (
+        *review.checkpoints.opens,
+        *review.approvals.opens,
+        *left_open(review.state),
+        *review.dry_run.opens,
+    )
+
+
+def _plan(review: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
     return Plan(
         status=status,
         actions=actions,
-        announcements=_announcements(found, status) if any(map(_writes_status, actions)) else (),
-        requeue_after=_look_again_in(found),
+        announcements=_announcements(review, status) if any(map(_writes_status, actions)) else (),
+        requeue_after=_look_again_in(review),
         summary=summary,
     )
 
@@ -485,66 +460,57 @@ def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
     return Plan(status, (), (), after, summary)
 
 
-def _look_again_in(found: Review) -> timedelta:
+def _look_again_in(review: Review) -> timedelta:
     """When something that is only a matter of time happens next."""
-    situation = found.situation
-    snapshot, now = situation.snapshot, situation.now
-    halt = snapshot.halt
-    freezes_or_thaws = schedule.next_change(situation)
-    ages = rehearsal.next_moment(situation)
+    state = review.state
+    snapshot, now = state.snapshot, state.now
+    changes = (
+        check.next_change(state, review.judgements[check.type])
+        for check in CHECKS
+        if not state.is_complete or check.outlives_completion
+    )
     ahead = [
         snapshot.status_refresh,
         snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
-        found.soak.left if found.soak and found.soak.running and found.soak.left else None,
-        _warm_up_left(found),
-        checkpoints.next_moment(situation) if situation.asks_people else None,
-        escalation.next_moment(situation) if situation.asks_people else None,
-        until_expiry(found.approvals, now),
-        halt.until - now if halt is not None and halt.until is not None else None,
-        freezes_or_thaws - now if freezes_or_thaws is not None else None,
-        ages - now if ages is not None else None,
-        DRIFT_PACE if found.status.drift else None,
+        escalation.next_moment(state) if state.asks_people else None,
+        DRIFT_PACE if review.status.drift else None,
+        *(moment - now for moment in changes if moment is not None),
     ]
-    positive = [length for length in ahead if length is not None and length > ZERO]
-    return min(positive)
-
-
-def _warm_up_left(found: Review) -> timedelta | None:
-    began = found.situation.began
-    return None if began is None else began + found.situation.hold.warm_up - found.situation.now
+    return min(length for length in ahead if length is not None and length > ZERO)
 
 
 def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
-    """Whether a Rollout that was judged before has metrics that nobody has answered for yet.
+    """Whether a Rollout that was judged before has metrics without any answer yet.
 
-    Only right after the operator has started. To judge now would say NoData for a moment, pause the
-    soak and wake people, for nothing. A provider that is down answers too: with an outcome.
+    That is so only right after the operator has started. To judge now would say NoData for a
+    moment, pause the soak and wake people, for nothing. A provider that is down answers too: with
+    an outcome.
     """
     rollout = snapshot.rollout
     if rollout.status.observed_generation != rollout.metadata.generation:
         return False
-    asked = questions(rollout, now, snapshot.evaluation_interval)
+    asked = metric_queries(rollout, now, snapshot.evaluation_interval)
     return any(
-        name not in snapshot.measurements and metric_fault(snapshot, metric_of(name)) is None
+        name not in snapshot.measurements
+        and metric_fault(snapshot, metric_of(name)) is None
+        and (name not in snapshot.unanswered_since or awaits_first_answer(snapshot, name, now))
         for name in asked
     )
 
 
-def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
+def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
     """Events for what the status says now and did not say before."""
-    before = found.situation.rollout.status
+    before = review.state.rollout.status
     known = {item.transition_id for item in before.history}
     said = [announcement(item) for item in status.history if item.transition_id not in known]
-    fired = {t.name for t in before.triggers if t.state is TriggerState.FIRING}
-    said += [
-        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True, about=v.name)
-        for v in found.firing
-        if v.name not in fired
-    ]
+    said += trigger_announcements(before, review.state.triggers)
     reasons = {c.type: c.reason for c in before.conditions}
-    for aspect, reason in ((Aspect.NOT_PAUSED, "Halted"), (Aspect.PLAN_VALID, None)):
-        verdict = found.verdict(aspect)
-        is_new = reasons.get(aspect.value) != verdict.reason
+    for condition, reason in (
+        (ConditionType.NOT_PAUSED, "Halted"),
+        (ConditionType.PLAN_VALID, None),
+    ):
+        verdict = review.verdict(condition)
+        is_new = reasons.get(condition.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
             said.append(
                 Announcement(
@@ -554,18 +520,18 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
                     command=_first_command(verdict),
                 )
             )
-    said += _news_of_admission(found, reasons.get(Aspect.ADMISSION_ENFORCED.value))
+    said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    said += news_for_people(found.situation, before.blocked_by, status.blocked_by)
+    said += escalation_events(review.state, before.blocked_by, status.blocked_by)
     return tuple(said)
 
 
-def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement, ...]:
+def _news_of_admission(review: Review, before: str | None) -> tuple[Announcement, ...]:
     """That signatures are verified from now on, or no longer; not knowing it is no news."""
-    verdict = found.verdict(Aspect.ADMISSION_ENFORCED)
-    if before in {None, verdict.reason} or found.situation.snapshot.admission is Admission.UNKNOWN:
+    verdict = review.verdict(ConditionType.ADMISSION_ENFORCED)
+    if before in {None, verdict.reason} or review.state.snapshot.admission is Admission.UNKNOWN:
         return ()
-    if found.situation.verified:
+    if review.state.verified:
         return (Announcement("AdmissionEnforced", verdict.message),)
     return (
         Announcement(
@@ -579,7 +545,7 @@ def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement,
 
 
 def _first_command(verdict: Verdict) -> str | None:
-    return next((item.command for item in verdict.missing if item.command), None)
+    return next((item.command for item in verdict.unmet if item.command), None)
 
 
 def _news_of_rehearsals(
@@ -587,11 +553,6 @@ def _news_of_rehearsals(
 ) -> tuple[Announcement, ...]:
     if now is None or now == before:
         return ()
-    failed = now.outcome != rehearsal.PASSED
+    failed = now.outcome != PASSED
     words = f"rehearsal run {now.run}, {now.took}: {now.message}"
     return (Announcement(f"Rehearsal{now.outcome}", words, warning=failed),)
-
-
-def _said(pending: PendingTransition) -> str:
-    start = "" if pending.from_ is None else f"{pending.from_} % → "
-    return f"{pending.type.value} {start}{pending.to} %"

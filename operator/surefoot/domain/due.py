@@ -9,18 +9,11 @@ from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.checks.table import CHECKS
+from surefoot.domain.facts.verdicts import ConditionType
 
 FLAP_PACE = timedelta(seconds=10)
-_FROM_METRICS = frozenset(
-    {
-        Aspect.TRIGGERS_QUIET.value,
-        Aspect.SOAK_COMPLETE.value,
-        Aspect.GATES_HEALTHY.value,
-        Aspect.COVERAGE_OBSERVED.value,
-        Aspect.SCORECARD_PASSED.value,
-    }
-)
+_PACED = frozenset(check.type.value for check in CHECKS if check.is_paced)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
 _Key = tuple[str, str]
@@ -44,7 +37,7 @@ def write_due_in(
 def _may_flap(key: _Key) -> bool:
     kind, name = key
     return kind in {"trigger", "outcome", "readiness", "compliance", "share"} or (
-        kind in {"condition", "blocker"} and name.partition("/")[0] in _FROM_METRICS
+        kind in {"condition", "blocker"} and name.partition("/")[0] in _PACED
     )
 
 
@@ -86,7 +79,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "requestedBy"): status.requested_by,
         ("status", "cohorts"): tuple((c.name, c.included, c.message) for c in status.cohorts),
         ("status", "approvalDryRun"): status.approval_dry_run,
-        ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
+        ("status", "upstreams"): _message(status, ConditionType.DEPENDENCIES_MET.value),
     }
     facts |= {
         # The reason of a condition for tools is the phase, which follows from the others.

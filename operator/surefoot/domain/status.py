@@ -1,0 +1,293 @@
+"""The review in words: phase, progress, what it waits for, and the conditions that tools read."""
+
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.meta import ON_BEHALF_OF_ANNOTATION, Condition
+from surefoot.api.v1alpha1.rollout_status import (
+    Blocker,
+    MetricStatus,
+    Phase,
+    Requester,
+    RoleStatus,
+    RolloutStatus,
+    TransitionType,
+    TriggerStatus,
+)
+from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.gates import gates_of, longest_for
+from surefoot.domain.checks.schedule import next_open
+from surefoot.domain.checks.table import CHECKS
+from surefoot.domain.compliance import assess
+from surefoot.domain.derive.state import Move, planners
+from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
+from surefoot.domain.facts.windows import number
+from surefoot.domain.flag.cohorts import balance, cohort_statuses
+from surefoot.domain.review import Review
+from surefoot.domain.signoff.checkpoints import opens_at
+from surefoot.domain.signoff.escalation import escalated
+from surefoot.domain.signoff.role_status import role_statuses
+
+_CHECK = {check.type: check for check in CHECKS}
+
+
+def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
+    """The status with everything that follows from the review."""
+    state, now = review.state, review.state.now
+    phase = phase_of(review, status)
+    return status.model_copy(
+        update={
+            "observed_generation": state.rollout.metadata.generation,
+            "observed_at": now,
+            "phase": phase,
+            "progress": _progress(review),
+            "waiting_on": cut(waiting_on(review, status)),
+            "next_percent": None if state.is_complete else state.target_percent,
+            "earliest_advance": _earliest(review),
+            "requested_by": _requester(review),
+            "conditions": _conditions(review, status, phase),
+            "metrics": _metrics(review),
+            "triggers": _triggers(review),
+            "blocked_by": escalated(state, blockers(review)),
+            "approvals": _approvals(review),
+            "readiness": review.readiness,
+            "approval_dry_run": review.dry_run.status,
+            "compliance": None if status.completed_at is not None else assess(review),
+            "cohorts": cohort_statuses(state, status),
+            "balance": balance(state),
+        }
+    )
+
+
+def cut(text: str, length: int = 2048) -> str:
+    """A message at the length that the API server takes."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def phase_of(review: Review, status: RolloutStatus) -> Phase:
+    """The one word for where it stands; the first that applies."""
+    blocked = [
+        check.phase
+        for check in CHECKS
+        if not review.holds(check.type)
+        and review.verdict(check.type).reason not in check.clock_reasons
+    ]
+    if Phase.INVALID in blocked:
+        return Phase.INVALID
+    if _is_rolling_back(status):
+        return Phase.ROLLING_BACK
+    if status.rolled_back:
+        return Phase.ROLLED_BACK
+    if status.completed_at is not None:
+        return Phase.COMPLETED
+    if Phase.PAUSED in blocked:
+        return Phase.PAUSED
+    if not review.state.has_started:
+        return Phase.PENDING
+    return blocked[0] if blocked else Phase.PROGRESSING
+
+
+def _is_rolling_back(status: RolloutStatus) -> bool:
+    return status.pending is not None and status.pending.type is TransitionType.ROLLBACK
+
+
+def _progress(review: Review) -> str:
+    steps = review.state.rollout.spec.steps
+    reached = review.state.index
+    return f"{0 if reached is None else reached + 1}/{len(steps)}"
+
+
+def blockers(review: Review) -> tuple[Blocker, ...]:
+    """Everything that is missing now: nothing that could not be mended yet."""
+    return tuple(
+        blocker
+        for verdict in review.verdicts
+        for blocker in verdict.blockers()
+        if _may_be_mended(review, verdict)
+    )[:96]
+
+
+def _may_be_mended(review: Review, verdict: Verdict) -> bool:
+    """Whether what is missing is asked for at this point of the rollout."""
+    state, check = review.state, _CHECK[verdict.condition]
+    if review.status.completed_at is not None:
+        return check.outlives_completion
+    if state.asks_people or check.blocks(verdict, Move.START):
+        return True
+    return state.has_started and check.group is Group.GUARD
+
+
+def waiting_on(review: Review, status: RolloutStatus) -> str:
+    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
+    pending = status.pending
+    said = f"{pending.type.value.lower()} to {pending.to} % is" if pending is not None else ""
+    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
+        return f"{said} being applied"
+    before = f"{said} decided and waits: " if pending is not None else ""
+    return f"{before}{_obstacles_clocks_and_people(review)}" if status.completed_at is None else ""
+
+
+def _obstacles_clocks_and_people(review: Review) -> str:
+    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
+    if review.state.asks_people:
+        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
+    else:
+        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
+    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
+    obstacles = [
+        blocker.message
+        for blocker in blockers(review)
+        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
+    ]
+    if obstacles:
+        more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
+        return f"{obstacles[0]}{more}"
+    if not review.state.asks_people:
+        return ""
+    clocks_and_data = ", ".join(_said(review, asks_people=False))
+    people = ", ".join(_said(review, asks_people=True))
+    return "; then ".join(part for part in (clocks_and_data, people) if part)
+
+
+def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
+    """What is waited for, of each check whose condition does not hold."""
+    return tuple(
+        words
+        for check in CHECKS
+        if check.asks_people is asks_people
+        for words in check.says(review.state, review.judgements[check.type])
+    )
+
+
+def _earliest(review: Review) -> datetime | None:
+    """What the clocks alone allow, to the later second; None when no clock holds."""
+    state = review.state
+    latest = max(state.now, _hold_clocks(review) or state.now)
+    schedule = state.rollout.spec.schedule
+    ends = state.is_complete or state.status.rolled_back or not state.plan_is_valid
+    if schedule is not None and not ends:
+        latest = next_open(schedule, latest)
+    return _to_the_later_second(latest) if latest > state.now else None
+
+
+def _hold_clocks(review: Review) -> datetime | None:
+    """What the clocks of the step's hold and of a halt allow; None where they do not run."""
+    state, soak = review.state, review.soak
+    if state.began is None or not state.opens_requests or soak is None:
+        return None
+    now, began, hold = state.now, state.began, state.hold
+    moments = [opens_at(state, view.plan) for view in review.checkpoints.views if not view.is_go]
+    if not soak.is_complete:
+        counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
+        moments.append(max(counted_to, began + hold.warm_up) + soak.left)
+    baseline = state.baseline
+    if baseline is not None and baseline.counted_to is not None:
+        moments.append(baseline.counted_to + baseline.left)
+    if gates_of(state.rollout.spec, hold):
+        longest = longest_for(state.rollout.spec, hold)
+        moments.append(began + max(hold.warm_up, longest))
+    halt = state.halt
+    moments.append(halt.until if halt is not None else None)
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _to_the_later_second(moment: datetime) -> datetime:
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+
+
+def _requester(review: Review) -> Requester | None:
+    annotations = review.state.rollout.metadata.annotations
+    names = planners(annotations)
+    if not names:
+        return None
+    return Requester(
+        username=names[0],
+        on_behalf_of=annotations.get(ON_BEHALF_OF_ANNOTATION),
+        verified=review.state.verified,
+    )
+
+
+def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Condition, ...]:
+    earlier = review.state.rollout.status.conditions
+    now = review.state.now
+    generation = review.state.rollout.metadata.generation
+    found = [
+        as_condition(
+            verdict.condition.value,
+            status=verdict.status,
+            reason=verdict.reason,
+            message=verdict.message,
+            earlier=earlier,
+            now=now,
+            generation=generation,
+        )
+        for verdict in review.verdicts
+    ]
+    message = waiting_on(review, status) or phase.value
+    complete = status.completed_at is not None
+    stalled = is_stalled(review, status)
+    for kind, holds in (
+        ("Ready", complete),
+        ("Reconciling", not complete and not stalled),
+        ("Stalled", stalled),
+    ):
+        found.append(
+            as_condition(
+                kind,
+                status=str(holds),
+                reason=phase.value,
+                message=message,
+                earlier=earlier,
+                now=now,
+                generation=generation,
+            )
+        )
+    return tuple(found)
+
+
+def is_stalled(review: Review, status: RolloutStatus) -> bool:
+    """Whether only a person can help."""
+    return (
+        not review.holds(ConditionType.PLAN_VALID)
+        or status.rolled_back
+        or review.has_no_go
+        or (status.drift is not None and status.drift.count > 0)
+    )
+
+
+def _metrics(review: Review) -> tuple[MetricStatus, ...]:
+    if review.state.is_complete:
+        return ()
+    snapshot = review.state.snapshot
+    return tuple(
+        _metric(metric.name, snapshot.measurements.get(metric.name))
+        for metric in snapshot.rollout.spec.metrics
+    )
+
+
+def _metric(name: str, measurement: Measurement | None) -> MetricStatus:
+    if measurement is None:
+        return MetricStatus(name=name, outcome="NoData", message="not measured yet")
+    value = measurement.value
+    return MetricStatus(
+        name=name,
+        value=None if value is None else number(value),
+        outcome=measurement.outcome.value,
+        observed_at=measurement.observed_at,
+        message=measurement.message,
+    )
+
+
+def _approvals(review: Review) -> tuple[RoleStatus, ...]:
+    """Who signed for the step ahead; once complete there is none."""
+    if review.status.completed_at is not None:
+        return ()
+    return role_statuses(review.approvals, review.state.snapshot.signatures)
+
+
+def _triggers(review: Review) -> tuple[TriggerStatus, ...]:
+    earlier = {entry.name: entry for entry in review.state.rollout.status.triggers}
+    return tuple(
+        verdict.as_status(earlier.get(verdict.name), review.state.now)
+        for verdict in review.state.triggers
+    )
