@@ -81,9 +81,9 @@ install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm o
 
 test-all: test install-test image-test ## everything, also what takes long
 
-# IMAGE=ghcr.io/me/surefoot names the place that the image will be pushed to.
+# IMAGE=ghcr.io/me/surefoot: where the image will be pushed to; URL: where the release will be published.
 release: $(STAMP) ## dist/: everything that a release consists of, with checksums
-	@$(BIN)/python -m deploy.release $(if $(IMAGE),--image $(IMAGE))
+	@$(BIN)/python -m deploy.release $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -108,10 +108,11 @@ def read_pins(lock: Path = LOCK) -> tuple[Pin, ...]:
 
 
 class Archive:
-    """Debian's archive by a private apt, so that the machine's own sources do not matter.
+    """Debian's archive by a private apt, so that the release of this machine does not matter.
 
-    ``MIRROR`` in the environment names another mirror. The archive keeps a version for as long as
-    it is the newest; https://snapshot.debian.org/archive/debian/DATE keeps all.
+    The mirrors are those that this machine's apt uses, or what ``MIRROR`` and ``SECURITY_MIRROR``
+    in the environment name. A mirror keeps a version for as long as it is the newest; Debian's
+    snapshot service keeps all.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,8 +120,7 @@ class Archive:
         self._folder = folder.absolute()
         for part in ("lists/partial", "archives/partial", "files", "etc/apt.conf.d"):
             (self._folder / part).mkdir(parents=True, exist_ok=True)
-        mirror = os.environ.get("MIRROR", "http://deb.debian.org/debian")
-        security = os.environ.get("SECURITY_MIRROR", "http://deb.debian.org/debian-security")
+        mirror, security = _mirrors()
         signed = f"[signed-by={KEYRING} check-valid-until=no]"
         (self._folder / "sources.list").write_text(
             f"deb {signed} {mirror} {RELEASE} main\n"
@@ -147,7 +147,7 @@ class Archive:
             raise DeployError(
                 f"the Debian archive has no {name} {version}, which {LOCK.name} pins. Pin the "
                 "versions that it has with `make image-lock`, or name a mirror that keeps old "
-                "ones: MIRROR=https://snapshot.debian.org/archive/debian/DATE"
+                "ones, such as Debian's snapshot service, in MIRROR and SECURITY_MIRROR"
             ) from error
         stem = f"{name}_{version.replace(':', '%3a')}_"
         found = [path for path in target.iterdir() if path.name.startswith(stem)]
@@ -169,6 +169,25 @@ class Archive:
         }
         command = [program, *(f"-o{key}={value}" for key, value in options.items()), *arguments]
         return run(*command, cwd=cwd)
+
+
+def _mirrors() -> tuple[str, str]:
+    """Find the mirror, and that of the security updates."""
+    used = run(
+        *("apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE) $(ORIGIN)"),
+        "Created-By: Packages",
+    )
+    words = [line.split() for line in used.splitlines() if line.endswith(" Debian")]
+    mirrors = [uri for uri, suite, _ in words if not suite.endswith("-security")]
+    security = [uri for uri, suite, _ in words if suite.endswith("-security")]
+    mirror = os.environ.get("MIRROR") or next(iter(mirrors), None)
+    security_mirror = os.environ.get("SECURITY_MIRROR") or next(iter(security), None)
+    if mirror is None or security_mirror is None:
+        raise DeployError(
+            "the apt of this machine knows no mirror of Debian and its security updates. Name "
+            "them: MIRROR=… SECURITY_MIRROR=…, or build in a container of Debian"
+        )
+    return mirror, security_mirror
 
 
 def make_base(target: Path, work: Path = BUILD / "debian") -> tuple[Pin, ...]:

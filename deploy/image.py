@@ -17,8 +17,6 @@ from deploy import debian, wheels
 from deploy.project import BUILD, DIST, ROOT, DeployError, Project, run
 
 CONTAINER = Path(__file__).parent / "container"
-LIBRARIES_LIMIT_MB = 120
-"""At most this much is unpacked beyond the base."""
 
 
 def prepare_context(context: Path) -> None:
@@ -74,6 +72,19 @@ def build(context: Path, archive: Path, project: Project) -> str:
     return digest_of(archive)
 
 
+def archive_of(project: Project) -> Path:
+    """Where the image's archive is put."""
+    return DIST / f"surefoot-image-{project.version}-{debian.architecture()}.tar"
+
+
+def make(project: Project) -> tuple[Path, str]:
+    """Build the image from nothing; return its archive and its digest."""
+    DIST.mkdir(exist_ok=True)
+    archive = archive_of(project)
+    prepare_context(BUILD / "image")
+    return archive, build(BUILD / "image", archive, project)
+
+
 def digest_of(archive: Path) -> str:
     """Read the digest of the image's manifest from an OCI archive."""
     with tarfile.open(archive) as tar:
@@ -93,21 +104,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Build the image, and print where it is and which digest it has."""
     parser = argparse.ArgumentParser(prog="python -m deploy.image", description=__doc__)
     parser.add_argument("--twice", action="store_true", help="build it again, and compare")
+    parser.add_argument(
+        "--digest", action="store_true", help="build nothing: print the digest of what is in dist/"
+    )
     options = parser.parse_args(arguments)
     project = Project.read()
-    archive = DIST / f"surefoot-image-{project.version}-{debian.architecture()}.tar"
-    DIST.mkdir(exist_ok=True)
+    if options.digest:
+        print(digest_of(archive_of(project)))
+        return 0
     try:
-        digests = []
-        for _ in range(2 if options.twice else 1):
-            prepare_context(BUILD / "image")
-            digests.append(build(BUILD / "image", archive, project))
+        made = [make(project) for _ in range(2 if options.twice else 1)]
     except DeployError as error:
         print(error, file=sys.stderr)
         return 3
-    print(f"{archive.relative_to(ROOT)}\n{digests[0]}")
-    if len(set(digests)) > 1:
-        print(f"the second build has another digest: {digests[1]}", file=sys.stderr)
+    archive, digest = made[-1]
+    print(f"{archive.relative_to(ROOT)}\n{digest}")
+    if any(other != digest for _, other in made):
+        print(f"the first build had another digest: {made[0][1]}", file=sys.stderr)
         return 1
     return 0
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy import debian
-from deploy.project import DIST, Project
+from deploy.image import archive_of
+from deploy.project import Project
 from surefoot.testbed.bed import TestBed
 
-ARCHIVE = DIST / f"surefoot-image-{Project.read().version}-{debian.architecture()}.tar"
+ARCHIVE = archive_of(Project.read())
 NAMESPACE = "surefoot-system"
 SECRETS = "/var/run/secrets/kubernetes.io/serviceaccount"
 
