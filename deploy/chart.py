@@ -8,6 +8,7 @@ the values that turn them on. The other templates, such as the Deployment, are w
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -98,11 +99,9 @@ def _policies() -> Iterator[tuple[PurePath, str]]:
     The refusal that names the custodians has other words where there are none, so both are asked
     for, and the chart chooses.
     """
-    identities = {"operator": OPERATOR, "collectors": (COLLECTOR,)}
-    without = shipped(PolicySettings(**identities))
-    named = shipped(
-        PolicySettings(**identities, custodian_users=(USER,), custodian_groups=(GROUP,))
-    )
+    settings = PolicySettings(operator=OPERATOR, collectors=(COLLECTOR,))
+    without = shipped(settings)
+    named = shipped(replace(settings, custodian_users=(USER,), custodian_groups=(GROUP,)))
     pairs = [_chosen(some, none) for some, none in zip(named, without, strict=True)]
     for policy, binding in zip(pairs[::2], pairs[1::2], strict=True):
         mutates = policy["kind"].startswith("Mutating")

@@ -66,7 +66,7 @@ def _libraries(site: Path) -> Iterator[Component]:
 
 
 def _licence(library: Distribution) -> Iterator[str]:
-    metadata = library.metadata
-    words = metadata.get("License-Expression") or metadata.get("License")
-    if words:
-        yield words.splitlines()[0][:100]
+    for field in ("License-Expression", "License"):
+        if field in library.metadata:
+            yield library.metadata[field].splitlines()[0][:100]
+            return

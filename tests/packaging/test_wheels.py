@@ -148,6 +148,22 @@ def test_demo_finds_what_it_installs_without_a_clone(together: Path) -> None:
     assert (hardening / "required-gates" / "kustomization.yaml").is_file()
 
 
+IMPORT_ALL = """
+import importlib, pkgutil, surefoot.demo, surefoot.testbed
+for package in (surefoot.demo, surefoot.testbed):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+
+
+def test_every_module_of_the_extra_is_imported_without_a_clone(together: Path) -> None:
+    """None of them looks for the clone while it is imported."""
+    answer = _surefoot(together, program=IMPORT_ALL)
+    assert answer.returncode == 0, answer.stderr
+    assert {"surefoot.demo.incident.story", "surefoot.testbed.bed"} <= set(answer.stdout.split())
+
+
 def test_second_build_makes_the_same_bytes(wheels: dict[str, Path], tmp_path: Path) -> None:
     """So that anybody can verify a release."""
     again = {path.name: path for path in build_distributions(tmp_path)}

@@ -17,7 +17,8 @@ from surefoot.testbed.progress import Progress
 
 SHIPPED = Path(__file__).parents[1] / "testbed" / "installs"
 """The folder of the wheel surefoot-testbed that holds `crds` and `manifests`."""
-SOURCE = SHIPPED if SHIPPED.is_dir() else Path(__file__).parents[3]
+CLONE = Path(__file__).parents[3]
+SOURCE = SHIPPED if SHIPPED.is_dir() else CLONE
 """The wheel's folder, or the root of a clone."""
 CRDS = SOURCE / "crds"
 MANIFESTS = SOURCE / "manifests" / "default"
@@ -65,6 +66,11 @@ class Stage:
         """Let everything run on after the demo, until ``surefoot demo stop``."""
         self.clearing.pop_all()
         self.bed.leave_running()
+
+
+def shown(path: Path) -> Path:
+    """The path of one of our files as people are told it: short in a clone, whole elsewhere."""
+    return path if SHIPPED.is_dir() else path.relative_to(CLONE)
 
 
 @contextmanager
