@@ -8,7 +8,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
-.PHONY: bench clean install-test test-all wheels image image-lock image-test release
+.PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -77,7 +77,14 @@ image-test: $(STAMP) ## build the image twice, compare, and run it on a real con
 install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm on a real API server
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
-	@$(BIN)/python -m pytest tests/packaging/install_checks.py
+	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py
+
+CHECKOV := $(BIN)/uv tool run --quiet --from checkov==3.3.30 checkov --config-file deploy/checkov.yaml
+install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
+	@mkdir -p build/rendered
+	@$(BIN)/python -m deploy.render build/rendered
+	@$(CHECKOV) --framework kubernetes --directory build/rendered
+	@$(CHECKOV) --framework dockerfile --file deploy/container/Dockerfile
 
 test-all: test install-test image-test ## everything, also what takes long
 

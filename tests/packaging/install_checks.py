@@ -8,12 +8,16 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from deploy.render import render
 from surefoot.demo import companions
 from surefoot.testbed.bed import TestBed
+from surefoot.testbed.binaries import go_environment
+from surefoot.testbed.toolchain import find_go
 from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
 from tests.support.testbed import wait_until
 
@@ -250,3 +254,96 @@ def test_pod_of_helm_test_is_admitted_by_the_restricted_standard(
 def test_monitoring_is_left_out_by_default() -> None:
     """A cluster without the Prometheus Operator does not know its kinds."""
     assert not [item for item in chart() if item["apiVersion"].startswith("monitoring")]
+
+
+MONITORING_MODULE = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+MONITORING_SUM = "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s="
+
+
+@pytest.fixture
+def prometheus_operators_crds(bed: TestBed) -> None:
+    """The CRDs of the Prometheus Operator, from its Go module."""
+    go = find_go()
+    answer = subprocess.run(
+        [go.path, "mod", "download", "-json", MONITORING_MODULE],
+        env={**go_environment(go), "GOFLAGS": "-mod=mod"},
+        cwd="/",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    module = json.loads(answer.stdout)
+    assert module["Sum"] == MONITORING_SUM
+    folder = Path(module["Dir"]) / "example" / "prometheus-operator-crd"
+    for name in ("prometheusrules", "servicemonitors"):
+        bed.kubectl("apply", "--server-side", "-f", f"{folder}/monitoring.coreos.com_{name}.yaml")
+        crd = f"crd/{name}.monitoring.coreos.com"
+        bed.kubectl("wait", "--for=condition=Established", crd, "--timeout=20s")
+
+
+@pytest.mark.usefixtures("prometheus_operators_crds")
+def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str]) -> None:
+    """The rules and the ServiceMonitor, against the CRDs of their own."""
+    bed.kubectl("create", "namespace", NAMESPACE)
+    wait_until(
+        lambda: (
+            bed.kubectl(
+                *("apply", "--server-side", "-k", "manifests/monitoring"), check=False
+            ).returncode
+            == 0
+        ),
+        20,
+        "the Prometheus Operator's kinds to be served",
+    )
+
+
+def test_rendered_objects_match_the_api_servers_schemas(bed: TestBed, tmp_path: Path) -> None:
+    """kubeconform, in strict mode, with the schemas that this API server publishes.
+
+    The Prometheus Operator's kinds have their own test, and CRDs are schemas themselves.
+    """
+    with bed.client() as client:
+        document = client.get("/openapi/v2").raise_for_status().json()
+    write_schemas(document["definitions"], tmp_path / "schemas")
+    render(tmp_path / "rendered")
+    answer = subprocess.run(
+        [
+            *(tool("kubeconform"), "-strict", "-summary", "-verbose", "-output", "json"),
+            *("-skip", "ServiceMonitor,PrometheusRule,CustomResourceDefinition"),
+            "-schema-location",
+            f"{tmp_path}/schemas/{{{{.ResourceKind}}}}-{{{{.Group}}}}-{{{{.ResourceAPIVersion}}}}.json",
+            str(tmp_path / "rendered"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    result = json.loads(answer.stdout)
+    faults = [found for found in result["resources"] if found["status"] not in PASSING]
+    assert {(fault["kind"], fault["msg"]) for fault in faults} == set()
+    assert result["summary"]["valid"] > 150
+
+
+PASSING = ("statusValid", "statusSkipped")
+
+
+def write_schemas(definitions: dict[str, Any], folder: Path) -> None:
+    """Write a JSON Schema for each kind, in which a field that is unknown is a fault."""
+    folder.mkdir()
+    strict = {}
+    for name, definition in definitions.items():
+        made = dict(definition)
+        if definition.get("format") == "int-or-string":
+            made = {"type": ["integer", "string"]}
+        elif "quantity" in name.lower():
+            made = {"type": ["number", "string"]}
+        elif "properties" in definition:
+            made["additionalProperties"] = False
+        strict[name] = made
+    for name, definition in strict.items():
+        for kind in definition.get("x-kubernetes-group-version-kind", ()):
+            # Of the core group, whose name is empty, kubeconform takes the version for the group.
+            group = kind["group"] or kind["version"]
+            file = f"{kind['kind'].lower()}-{group}-{kind['version']}.json"
+            schema = {"$ref": f"#/definitions/{name}", "definitions": strict}
+            (folder / file).write_text(json.dumps(schema))

@@ -30,6 +30,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "document": ("document", "checkout", "--step", "100"),
     "approve": ("approve", "checkout", "--role", "security", *WHY),
     "reject": ("reject", "checkout", "--role", "security", *WHY),
+    "withdraw": ("withdraw", "checkout", "--role", "security", *WHY),
+    "acknowledge": ("acknowledge", "hour-48", *WHY),
     "checkpoint": ("checkpoint", "checkout", "hour-48", "--go", "--summary", "fine", "--yes"),
     "rollback": ("rollback", "checkout", "--to", "0", *WHY),
     "halt": ("halt", "--reason", "because"),
@@ -48,6 +50,8 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
     folder = tmp_path_factory.mktemp("rights")
     with TestBed.start(folder / "bed", prometheus=False, owner=os.getpid()) as bed:
         bed.kubectl("apply", "--server-side", "-f", "crds/")
+        served = ("get", "rollouts.surefoot.dev,checkpoints.surefoot.dev,approvals.surefoot.dev")
+        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, 20, "the CRDs")
         yield bed
 
 
