@@ -6,6 +6,7 @@ Its name keeps this file out of `make test`, since it takes a minute: `make inst
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from deploy.render import render
 from surefoot.demo import companions
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.binaries import go_environment
+from surefoot.testbed.ports import free_ports
 from surefoot.testbed.toolchain import find_go
 from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
 from tests.support.testbed import wait_until
@@ -213,6 +215,50 @@ def test_uninstalling_leaves_only_what_on_delete_keeps(
     bed.kubectl("delete", "-f", "crds/")
     bed.kubectl("delete", "namespace", NAMESPACE)
     assert installed(bed, removed) == {"ConfigMap/default/kept-flags"}
+
+
+def test_namespaced_operator_works_with_the_rights_of_its_overlay(
+    bed: TestBed, removed: set[str], tmp_path: Path
+) -> None:
+    """In the namespace that it watches, and in no other."""
+    bed.kubectl("create", "namespace", "shop")
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    bed.kubectl("apply", "--server-side", "-k", "manifests/namespaced")
+    (port,) = free_ports(1)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"listen: 127.0.0.1:{port}\nevaluationInterval: 1s\nlogFormat: console\n")
+    command = (Path(sys.executable).with_name("surefoot"), "run", "--config", config, "-n", "shop")
+    account = bed.kubeconfig_for_service_account(NAMESPACE, "surefoot")
+    log = tmp_path / "operator.log"
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            command, env={**os.environ, "KUBECONFIG": str(account)}, stdout=file, stderr=file
+        ) as operator,
+    ):
+        try:
+            for namespace in ("default", "shop"):
+                plan = ROLLOUT.format(name="checkout", on_delete="Delete")
+                text = plan.replace("namespace: default", f"namespace: {namespace}")
+                apply = ("apply", "--server-side", "-f", "-")
+                wait_until(
+                    lambda: bed.kubectl(*apply, stdin=text, check=False).returncode == 0,  # noqa: B023
+                    20,
+                    "the plan to be accepted",
+                )
+            path = ("-o", "jsonpath={.status.percent}")
+            rollout = ("get", "rollouts.surefoot.dev", "checkout")
+            wait_until(
+                lambda: bed.kubectl(*rollout, "-n=shop", *path).stdout == "10",
+                60,
+                "the first step in shop",
+            )
+            assert bed.kubectl(*rollout, "-n=default", *path).stdout == ""
+            bed.kubectl("delete", "rollouts.surefoot.dev", "--all", "-A")
+        finally:
+            operator.terminate()
+    assert "forbidden" not in log.read_text()
+    bed.kubectl("delete", "namespace", "shop")
 
 
 def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed: set[str]) -> None:
