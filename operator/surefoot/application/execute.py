@@ -60,8 +60,6 @@ from surefoot.errors import ApiError, Conflict, Refused
 
 log = structlog.get_logger(__name__)
 
-BOOKKEEPING = (OpenRequest, RecordRequest)
-"""Actions on Checkpoints and Approvals: side by side, and after whatever moves the flag."""
 ROUNDS = 5
 """How often a conflict repeats the reads within one pass; then the whole pass is repeated."""
 
@@ -136,7 +134,7 @@ class Executor:
     async def execute(
         self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
     ) -> Executed:
-        """Carry out the actions in order; those on Checkpoints and Approvals last, side by side.
+        """Carry out the actions on the Rollout and its flag, in order.
 
         ``read`` is the ConfigMap as it was read before these actions were decided.
 
@@ -144,35 +142,40 @@ class Executor:
         """
         rollout = judged
         outcome = Executed(moved=False)
-        moves = tuple(action for action in actions if not isinstance(action, BOOKKEEPING))
-        bookkeeping = tuple(action for action in actions if isinstance(action, BOOKKEEPING))
-        try:
-            for action in moves:
-                match action:
-                    case WriteStatus():
-                        rollout = await self._write_status(rollout, action.status)
-                    case Intend():
-                        outcome = await self._intend(rollout, action, read)
-                    case Apply():
-                        outcome = await self._finish(rollout, action.pending)
-                    case Commit():
-                        outcome = await self._commit(rollout, action.pending)
-                    case Abandon():
-                        outcome = await self._abandon(rollout, action)
-                    case Restore():
-                        outcome = await self._restore(rollout, action)
-                    case Undo():
-                        outcome = await self._undo(rollout, action)
-                    case Rehearse():
-                        self._rehearse(rollout, action)
-                    case _:
-                        assert_never(action)
-        finally:
-            # Also where a move failed. After one that was made the next pass, which follows at
-            # once, records what it used.
-            if not outcome.moved:
-                await _all(self._on_request(rollout, action) for action in bookkeeping)
+        for action in actions:
+            match action:
+                case WriteStatus():
+                    rollout = await self._write_status(rollout, action.status)
+                case Intend():
+                    outcome = await self._intend(rollout, action, read)
+                case Apply():
+                    outcome = await self._finish(rollout, action.pending)
+                case Commit():
+                    outcome = await self._commit(rollout, action.pending)
+                case Abandon():
+                    outcome = await self._abandon(rollout, action)
+                case Restore():
+                    outcome = await self._restore(rollout, action)
+                case Undo():
+                    outcome = await self._undo(rollout, action)
+                case Rehearse():
+                    self._rehearse(rollout, action)
+                case OpenRequest() | RecordRequest():
+                    pass  # see `keep_books`
+                case _:
+                    assert_never(action)
         return outcome
+
+    async def keep_books(self, rollout: Rollout, actions: tuple[Action, ...]) -> None:
+        """Carry out the actions on Checkpoints and Approvals, side by side.
+
+        Raises the first failure, once all of them were tried.
+        """
+        await _all(
+            self._on_request(rollout, action)
+            for action in actions
+            if isinstance(action, OpenRequest | RecordRequest)
+        )
 
     # The Rollout's status
 

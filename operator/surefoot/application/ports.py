@@ -147,8 +147,8 @@ class Cluster(FlagCluster, Protocol):
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
 
-    async def kinds_are_established(self) -> bool:
-        """Whether the API server serves all three kinds."""
+    async def kinds_are_established(self, *kinds: Kind) -> bool:
+        """Whether the API server serves these of our kinds, and none is about to go."""
 
     async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
@@ -166,14 +166,30 @@ class Subject:
     uid: str
 
 
+class SkippedTime(NamedTuple):
+    """A time that never passed, because the API server's clock was set forward over it."""
+
+    start: datetime
+    end: datetime
+
+
 class Clock(Protocol):
     """The API server's time."""
 
     def now(self) -> datetime:
-        """A moment that the API server's clock has reached for certain."""
+        """A moment that the API server's clock has reached, as far as its answers agree."""
 
     def uncertainty(self) -> timedelta:
         """How much later than `now` it may be by the API server's clock."""
+
+    def disagreement(self) -> str:
+        """What is wrong with the API server's answers, where they disagree about the time.
+
+        It is empty where they agree. While it is not, no time may be credited to anything.
+        """
+
+    def skipped(self) -> tuple[SkippedTime, ...]:
+        """Times that never passed. No length of time that decides anything may count them."""
 
     def elapsed(self) -> float:
         """Seconds on a clock that only measures; it starts anywhere."""
@@ -200,7 +216,11 @@ class EventSink(Protocol):
 
 
 class EventSource(Protocol):
-    """Watches the kinds and tells a sink. Delivery may be late, doubled or missing."""
+    """Watches some kinds and tells a sink. Delivery may be late, doubled or missing."""
+
+    @property
+    def kinds(self) -> tuple["Kind", ...]:
+        """The kinds that it watches."""
 
     async def run(self, sink: EventSink) -> None:
         """Watch until cancelled. Returns or raises when the watching ended otherwise."""

@@ -18,9 +18,10 @@ from surefoot.application.reconcile import Pass, Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import QueryFacts
-from surefoot.domain.facts.snapshot import Halt, Snapshot
+from surefoot.domain.facts.snapshot import FlagFacts, Halt, Snapshot
 from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.rollback import roll_back
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout
@@ -35,7 +36,7 @@ class NoProviders:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset()
 
-    def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, promql: str) -> QueryFacts:
         return QueryFacts()
 
     async def measure(self, query: Any) -> Any:
@@ -44,11 +45,24 @@ class NoProviders:
     def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
+    def unanswered_since(self, key: ObjectKey) -> dict[str, Any]:
+        return {}
+
+    def known_queries(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
+    async def query_facts(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
 
 class Office:
     """A reconciler with everything around it."""
 
-    def __init__(self, decision: Callable[[Snapshot, datetime], Plan] = decide) -> None:
+    def __init__(
+        self,
+        decision: Callable[[Snapshot, datetime], Plan] = decide,
+        way_down: Callable[[FlagFacts, datetime], Plan | None] = roll_back,
+    ) -> None:
         self.cluster = FakeCluster(a_rollout())
         self.clock = FakeClock()
         self.store = Store()
@@ -75,6 +89,7 @@ class Office:
             announcer=self.announcer,
             telemetry=self.telemetry,
             forget=self.forgotten.append,
+            roll_back=way_down,
         )
         self.learn()
 
@@ -178,9 +193,16 @@ async def test_no_failure_ends_the_operator(error: Exception, result: Result) ->
     assert office.telemetry.said[-1] == ("reconciled", result.value)
 
 
+def fails_once_recorded(facts: FlagFacts, _now: datetime) -> Plan | None:
+    """The way down of an operator whose API server is down."""
+    if facts.rollout.status.pending is not None:
+        raise Unavailable("down")
+    return None
+
+
 async def test_backoff_is_bounded_and_short_for_a_rollback() -> None:
     """Ten seconds at most; one where a rollback is recorded."""
-    office = Office(fails_with(Unavailable("down")))
+    office = Office(fails_with(Unavailable("down")), fails_once_recorded)
     pauses = [(await office.look()).again_after for _ in range(12)]
     assert pauses[-1] == 10.0
     back = PendingTransition(
