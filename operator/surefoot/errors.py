@@ -28,7 +28,32 @@ class ConfigurationError(SurefootError):
 
 
 class UnreadableObject(SurefootError):
-    """An object from the API server does not have the shape that its kind promises."""
+    """An object from the API server does not have the shape that its kind promises.
+
+    ``rollout`` is the Rollout of the same namespace that a request names, and ``decision`` the
+    decision that it carries, as far as either can be told.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        namespace: str = "",
+        name: str = "",
+        uid: str = "",
+        resource_version: str = "",
+        rollout: str = "",
+        decision: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+        self.resource_version = resource_version
+        self.rollout = rollout
+        self.decision = decision
 
 
 class ApiError(SurefootError):

@@ -46,7 +46,7 @@ from surefoot.application.ports import (
     Policies,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
-from surefoot.application.reconcile import Decide, Reconciler, RollBack
+from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
@@ -128,7 +128,9 @@ class Operator:
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.record.exchange(sinks(settings.record))
-        self.store = Store(self.wake, self.record.observe)
+        self.store = Store(
+            self.wake, self.record.observe, self._rollout_gone, self._count_unreadable
+        )
         self.providers = Providers(settings, clock)
         self.feed = MetricsFeed(
             self.providers,
@@ -179,7 +181,7 @@ class Operator:
             forget=self._forget,
             roll_back=start.overrides.roll_back,
         )
-        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
+        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer, self.record.end)
         self.resyncer = Resyncer(
             self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
@@ -215,6 +217,9 @@ class Operator:
         urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
         self._enqueue(key, urgent=urgent)
 
+    def _count_unreadable(self, kind: Kind, count: int) -> None:
+        self.telemetry.unreadable_objects(kind.value, count)
+
     def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
         """A provider answered."""
         rollout = self.store.rollout(key)
@@ -227,6 +232,9 @@ class Operator:
         self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
         if urgent:
             self.reconciler.interrupt(key)
+
+    def _rollout_gone(self, key: ObjectKey) -> None:
+        self.keeper.rollout_gone(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)
@@ -255,6 +263,7 @@ class Operator:
             *(self._kept_up(watching.run) for watching in self._watching),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
             self._kept_up(self._keep_orphans),
+            self._kept_up(self.keeper.run),
             self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
             self._kept_up(self._halts.run),
             self._kept_up(self._allowed_signers.run),
@@ -299,6 +308,8 @@ class Operator:
     async def _work(self, key: ObjectKey, _lane: Lane) -> None:
         self.queue.forget(key)
         outcome = await self.reconciler.reconcile(key)
+        if outcome.result is Result.CONFLICT:
+            await self.keeper.check(key)
         if outcome.again_after is not None:
             self.queue.add_after(key, outcome.again_after, outcome.lane)
 
@@ -310,8 +321,9 @@ class Operator:
             source.restart()
 
     def _after_sweep(self) -> None:
-        heads = self.store.heads(Kind.ROLLOUT).values()
-        self.record.present(frozenset(head.uid for head in heads))
+        there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
+        there |= {origin.uid for _, origin in self.store.orphans()}
+        self.record.present(there)
         self.synced.set()
         self._swept.set()
 

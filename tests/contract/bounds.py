@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.api.v1alpha1.durations import BOUND_PATTERN, DURATION_PATTERN
+from surefoot.api.v1alpha1.durations import BOUND_PATTERN, DURATION_PATTERN, LONGEST_DURATION
+from surefoot.api.v1alpha1.moments import MOMENT_PATTERN
 from surefoot.crdgen.definitions import DEFINITIONS
 from surefoot.crdgen.schema import INT_OR_STRING, LIST_TYPE, RULES, Node
 from surefoot.crdgen.structural import structural_schema
@@ -19,6 +20,7 @@ from tests.contract.manifests import COMPLETE, REMOVED
 UNREACHABLE = (
     BOUND_PATTERN,
     DURATION_PATTERN,
+    MOMENT_PATTERN,
     "^(PreviousStep|Zero)$",
     "^-----BEGIN SSH SIGNATURE-----",
 )
@@ -40,6 +42,31 @@ COUPLED = frozenset(
     }
 )
 """What a bound allows but a rule over several fields does not; the table has those."""
+
+NO_MOMENTS = (
+    "tomorrow",
+    "9999-12-31T23:59:59-05:00",
+    "3000-01-01T00:00:00Z",
+    "1969-12-31T23:59:59Z",
+    "0000-01-01T00:00:00Z",
+    "2026-03-01T10:00:00+99:59",
+    "2026-03-01T10:00:00x5Z",
+    "2026-03-01T10:00:00ZTx",
+    "2026-02-29T10:00:00Z",
+    "2100-02-29T10:00:00Z",
+    "2026-04-31T10:00:00Z",
+    "2026-13-01T10:00:00Z",
+    "2026-00-10T10:00:00Z",
+    "2026-03-01T24:00:00Z",
+)
+MOMENTS = (
+    "1970-01-01T00:00:00Z",
+    "2999-12-31T23:59:59Z",
+    "2028-02-29t10:00:00z",
+    "2400-02-29T23:59:59Z",
+    "1972-02-29T00:00:00-12:00",
+    "2026-03-01T10:00:00.123456789+05:30",
+)
 
 SAID_BY_A_RULE = frozenset({"spec.triggers.0.to"})
 """Fields whose bounds are for editors; a rule with a message for people says the same."""
@@ -95,9 +122,10 @@ def _places(kind: str, path: str, node: Node, value: Any, seen: list[Node]) -> I
 
 
 def _with_pattern(node: Node) -> Node:
-    """A duration's form stands in a rule, for its message; here it is a pattern again."""
-    said = any(DURATION_PATTERN in rule["rule"] for rule in node.get(RULES, []))
-    return {**node, "pattern": DURATION_PATTERN} if said else node
+    """A duration's or moment's form stands in a rule, for its message; here it is a pattern."""
+    rules = "".join(rule["rule"] for rule in node.get(RULES, []))
+    said = [form for form in (DURATION_PATTERN, MOMENT_PATTERN) if form in rules]
+    return {**node, "pattern": said[0]} if said else node
 
 
 def _places_in_items(
@@ -117,7 +145,17 @@ def boundaries(place: Place) -> Iterator[Case]:
     yield from _another_type(place)
     if place.path in SAID_BY_A_RULE:
         return
-    for cases in (_length, _pattern, _choice, _range, _size, _needed, _moment):
+    for cases in (
+        _length,
+        _pattern,
+        _choice,
+        _range,
+        _text_range,
+        _length_of_time,
+        _size,
+        _needed,
+        _moment,
+    ):
         yield from cases(place)
 
 
@@ -136,6 +174,8 @@ def _another_type(place: Place) -> Iterator[Case]:
 def _length(place: Place) -> Iterator[Case]:
     node = place.node
     reachable = node.get("pattern") not in UNREACHABLE
+    if node.get("pattern") == MOMENT_PATTERN:
+        return  # its form says it all
     if "maxLength" in node and not node.get(INT_OR_STRING):
         longest = node["maxLength"]
         yield from place.breaks("too long", "x" * (longest + 1), str(longest))
@@ -166,12 +206,52 @@ def _range(place: Place) -> Iterator[Case]:
     node = place.node
     if "maximum" in node:
         most = node["maximum"]
-        yield from place.breaks("too large", most + 1, f"less than or equal to {most}")
+        says = _said_by_a_range(node) or f"less than or equal to {most}"
+        yield from place.breaks("too large", most + 1, says)
         yield from place.keeps("at maximum", most)
     if "minimum" in node:
         least = node["minimum"]
-        yield from place.breaks("too small", least - 1, f"greater than or equal to {least}")
+        says = _said_by_a_range(node) or f"greater than or equal to {least}"
+        yield from place.breaks("too small", least - 1, says)
         yield from place.keeps("at minimum", least)
+
+
+def _said_by_a_range(node: Node) -> str:
+    """What the rule says that bounds a number or percentage however it is written; may be empty."""
+    rules = node.get(RULES, []) if node.get(INT_OR_STRING) else []
+    return next((str(rule["message"]) for rule in rules), "")
+
+
+def _text_range(place: Place) -> Iterator[Case]:
+    """A number that is written as text has the same bounds, as a percentage too."""
+    node = place.node
+    if not node.get(INT_OR_STRING):
+        return
+    yield from place.breaks("of too many digits", "9" * 16, "9999999999999999")
+    yield from place.breaks("of too many digits below 0", "-" + "9" * 16, "-9999999999999999")
+    says = _said_by_a_range(node)
+    if not says:
+        return
+    least, most = node["minimum"], node["maximum"]
+    for text in (str(least), f"{least}.0", f"{least * 100}%", str(most), f"{most * 100}.00%"):
+        yield from place.keeps(f"as {text}", text)
+    for text in (
+        f"{least - 1}",
+        f"{least * 100 - 1}%",
+        f"{most}.000000000001",
+        f"{most * 100 + 1}%",
+    ):
+        yield from place.breaks(f"as {text}", text, says)
+
+
+def _length_of_time(place: Place) -> Iterator[Case]:
+    if place.node.get("pattern") != DURATION_PATTERN:
+        return
+    yield from place.keeps("at its longest", LONGEST_DURATION)
+    yield from place.keeps("of nothing", "0s")
+    yield from place.breaks("a second too long", f"{LONGEST_DURATION}1s", LONGEST_DURATION)
+    yield from place.breaks("long by its parts", "9998d25h", LONGEST_DURATION)
+    yield from place.breaks("below nothing", "-1s", "-1s")
 
 
 def _size(place: Place) -> Iterator[Case]:
@@ -209,8 +289,11 @@ def _needed(place: Place) -> Iterator[Case]:
 
 
 def _moment(place: Place) -> Iterator[Case]:
-    if place.node.get("format") == "date-time":
-        yield from place.breaks("no moment", "tomorrow", "tomorrow")
+    if place.node.get("pattern") == MOMENT_PATTERN:
+        for moment in NO_MOMENTS:
+            yield from place.breaks(f"as {moment}", moment, moment)
+        for moment in MOMENTS:
+            yield from place.keeps(f"as {moment}", moment)
 
 
 PLACES = tuple(places())

@@ -3,10 +3,12 @@
 from typing import Any
 
 from surefoot.api.v1alpha1.durations import ELAPSED_PATTERN
+from surefoot.api.v1alpha1.moments import MOMENT_PATTERN
 from surefoot.crdgen.schema import Node
 
 MATCHING = {
     ELAPSED_PATTERN: "1h2m3.000004s",
+    MOMENT_PATTERN: "2026-03-01T10:00:00.000001Z",
     "^(True|False|Unknown)$": "Unknown",
     "^(Passed|Failed)$": "Failed",
     "^(Go|GoWithMonitoring|NoGo)$": "NoGo",
@@ -30,8 +32,6 @@ def sample(node: Node) -> Any:
             return node["minimum"] + 1
         case "boolean":
             return True
-        case "string" if node.get("format") == "date-time":
-            return "2026-03-01T10:00:00.000001Z"
         case "string":
             return MATCHING[node["pattern"]] if "pattern" in node else "text"
     raise AssertionError(f"no sample for {node}")

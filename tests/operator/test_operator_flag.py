@@ -9,6 +9,8 @@ from tests.support.scene import JSON, Scene
 pytestmark = pytest.mark.apiserver
 
 SOAKING = {"soak": "1h"}
+AN_HOUR = 3600.0
+"""Seconds between sweeps where a test shows that it does not need any but the first."""
 
 
 async def _at_10(scene: Scene, **target: str) -> JSON:
@@ -145,13 +147,50 @@ async def test_flag_of_a_deleted_rollout_is_released(
     assert found["metadata"]["annotations"]["surefoot.dev/adopt"] == scene.name
 
 
+async def test_flag_of_a_deleted_rollout_goes_down_without_waiting_for_a_sweep(
+    scene: Scene,
+) -> None:
+    """The watch tells of the deletion, and the next complete list is an hour away."""
+    await _at_10(scene, onDelete="Zero")
+    async with scene.an_operator(sweep_every=AN_HOUR):
+        await scene.then_at(10)
+        await scene.delete("rollouts", scene.name)
+        found = await scene.until(lambda: _released(scene), "the flag to be released")
+    assert found["data"][scene.name] == "0"
+    assert scene.percents_written() == [10, 0]
+
+
+async def test_immutable_flag_of_a_deleted_rollout_goes_down(scene: Scene) -> None:
+    """A new ConfigMap takes its place, says 0, and is released."""
+    await _at_10(scene, onDelete="Zero")
+    async with scene.an_operator(sweep_every=AN_HOUR):
+        await scene.then_at(10)
+    await scene.patch("configmaps", scene.target, {"immutable": True})
+    await scene.delete("rollouts", scene.name)
+    async with scene.an_operator(sweep_every=AN_HOUR):
+        found = await scene.until(lambda: _released(scene), "the flag to be released")
+    assert found["data"][scene.name] == "0"
+    assert "immutable" not in found
+
+
+async def test_flag_goes_down_before_the_next_rollout_of_this_name_takes_it(scene: Scene) -> None:
+    """Deleted and created again at once: it is another one by its UID, and starts from 0."""
+    await _at_10(scene, onDelete="Zero")
+    async with scene.an_operator(sweep_every=AN_HOUR):
+        await scene.then_at(10)
+        await scene.delete("rollouts", scene.name)
+        created = await _at_10(scene, onDelete="Zero")
+        await scene.until(lambda: _belongs_to(scene, created), "the flag to be adopted")
+    assert scene.percents_written()[:2] == [10, 0]
+
+
 async def test_flag_of_a_rollout_deleted_while_no_operator_ran_is_released(scene: Scene) -> None:
-    """The next start finds it."""
+    """The next start finds it, with its first complete list."""
     await _at_10(scene, onDelete="Zero")
     async with scene.an_operator():
         await scene.then_at(10)
     await scene.delete("rollouts", scene.name)
-    async with scene.an_operator():
+    async with scene.an_operator(sweep_every=AN_HOUR):
         found = await scene.until(lambda: _released(scene), "the flag to be released")
     assert found["data"][scene.name] == "0"
 
@@ -210,6 +249,12 @@ async def test_namespace_can_be_deleted(scene: Scene) -> None:
     scene.client.post(
         "/api/v1/namespaces", json={"metadata": {"name": scene.namespace}}
     ).raise_for_status()
+
+
+async def _belongs_to(scene: Scene, rollout: JSON) -> bool:
+    found = await scene.get("configmaps", scene.target)
+    annotations = found["metadata"]["annotations"] if found is not None else {}
+    return bool(annotations.get("surefoot.dev/rollout-uid") == rollout["metadata"]["uid"])
 
 
 async def _released(scene: Scene) -> JSON | None:

@@ -1,6 +1,7 @@
 """The record on a real API server: every entry in a file, in order, across restarts."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from surefoot.adapters.settings import Settings
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.domain.record.verification import Verification, exported, verify
 from surefoot.plugin.app import app
+from tests.support.record_page import checked
 from tests.support.scene import JSON, Scene
 
 pytestmark = pytest.mark.apiserver
@@ -74,6 +76,50 @@ async def test_a_dead_sink_stops_no_rollback(scene: Scene, tmp_path: Path) -> No
         path.parent.mkdir()
         found = await then_recorded(scene, path)
     assert (found.faults, found.gaps) == ((), ())
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["running", "down"])
+async def test_end_of_a_deleted_rollout_arrives(
+    scene: Scene, tmp_path: Path, is_running: bool
+) -> None:
+    """What `onDelete: Zero` wrote is the last entry of its chain, also where nobody watched."""
+    path = tmp_path / "record.jsonl"
+    section = a_section(scene, path)
+    target = {"configMapName": scene.target, "flags": [scene.name], "onDelete": "Zero"}
+    await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"}, target=target)
+
+    async def ended() -> bool:
+        return [json.loads(line)["type"] for line in told(path)] == ["Start", "Released"]
+
+    async with scene.an_operator(record=section, sweep_every=3600):
+        await scene.then_at(10)
+        await then_recorded(scene, path)
+        if is_running:
+            await scene.delete("rollouts", scene.name)
+            await scene.until(ended, "the end in the file")
+    if not is_running:
+        await scene.delete("rollouts", scene.name)
+        async with scene.an_operator(record=section, sweep_every=3600):
+            await scene.until(ended, "the end in the file")
+    found = verify(told(path))
+    assert (found.faults, found.gaps, len(found.chains)) == ((), (), 1)
+    entry = json.loads(told(path)[-1])["entry"]
+    assert (entry["from"], entry["to"], entry["by"]) == (10, 0, ["surefoot"])
+
+
+async def test_program_of_the_page_confirms_a_real_history(scene: Scene, tmp_path: Path) -> None:
+    """A third party's few lines, on what the API server has and on what a sink took."""
+    path = tmp_path / "record.jsonl"
+    await scene.given_a_rollout(steps=(10, 25, 100), hold={"soak": "0s"})
+    async with scene.an_operator(record=a_section(scene, path)):
+        await scene.then_completed()
+        await scene.when_the_plan_is_patched(rollback={"to": 10, "reason": "a tést “test” \u2028"})
+        await scene.then_at(10)
+        await then_recorded(scene, path)
+    raw = await scene.get("rollouts", scene.name)
+    code, said = checked(json.dumps(raw))
+    assert (code, len(said)) == (0, len((await scene.status())["history"]))
+    assert checked(path.read_text("utf-8")) == (0, said)
 
 
 async def test_an_export_is_verified_without_a_cluster(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.clock_estimates import DRIFT, TOLERANCE
-from surefoot.application.ports import SkippedTime
+from surefoot.domain.facts.clock import SkippedTime
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOTHING = timedelta(0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
+from surefoot.api.v1alpha1.approval import Approval, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import decide, review, rollback
 from surefoot.domain.checks import check, dependencies, rehearsal, schedule
@@ -23,9 +23,11 @@ from surefoot.domain.signoff import (
     approvals,
     checkpoints,
     conditions,
+    decisions,
     dry_run,
+    evaluate,
     meetings,
-    percent_ranges,
+    records,
     requests,
     veto,
 )
@@ -33,12 +35,17 @@ from tests.support import world as worlds
 from tests.support.scenarios import Op, Shape, a_tale
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
+from tests.unit.domain import test_domain_decision_times as dated
+from tests.unit.domain import test_domain_decisions_on_record as kept
 from tests.unit.domain import test_domain_meetings as met
+from tests.unit.domain import test_domain_no_go as refused
+from tests.unit.domain import test_domain_odd_annotations as odd
 from tests.unit.domain import test_domain_one_door as door
 from tests.unit.domain import test_domain_pending as pended
 from tests.unit.domain import test_domain_plan_changes as changed
 from tests.unit.domain import test_domain_soak as soaked
 from tests.unit.domain import test_domain_triggers as fired
+from tests.unit.domain import test_domain_vetoes as vetoed
 
 Break = Callable[[pytest.MonkeyPatch], None]
 """Puts a defect into the production code."""
@@ -67,18 +74,22 @@ def expired_counts(patch: pytest.MonkeyPatch) -> None:
 
 def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
     """A NO-GO does not stand."""
-    patch.setattr(approvals, "active_no_go", lambda *_: None)
-    patch.setattr(checkpoints, "active_no_go", lambda *_: None)
+    patch.setattr(approvals, "active_no_gos", lambda *_: ())
+    patch.setattr(checkpoints, "active_no_gos", lambda *_: ())
 
 
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
     """Only the latest decision of a request is looked at, whoever gave it."""
 
-    def latest(_: Any, known: Any) -> Any:
-        words = [(r, d.history[-1]) for r, d in known if d is not None]
-        return next((w for w in words if w[1].decision is Decision.NO_GO), None)
+    words = veto._words
 
-    patch.setattr(approvals, "active_no_go", latest)
+    def latest(where: Any) -> Any:
+        for word in words(where):
+            decision = decisions.current_decision(where, word.request)
+            if decision is not None and word.entry == decision.history[-1]:
+                yield word
+
+    patch.setattr(veto, "_words", latest)
 
 
 def meeting_needs_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +109,7 @@ def condition_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def forged_counts(patch: pytest.MonkeyPatch) -> None:
     """A name counts that admission did not see."""
-    patch.setattr(approvals, "is_signer_authenticated", lambda *_: True)
+    patch.setattr(evaluate, "is_signer_authenticated", lambda *_: True)
 
 
 def forged_lifts(patch: pytest.MonkeyPatch) -> None:
@@ -142,12 +153,13 @@ def dry_run_counts(patch: pytest.MonkeyPatch) -> None:
 def dry_run_lifts(patch: pytest.MonkeyPatch) -> None:
     """What somebody says in a dry run takes back their NO-GO."""
     _dry_runs_are_seen(patch)
-    on_the_way = percent_ranges.overlaps_next_step
+    question = veto._question
 
-    def any_purpose(where: Any, approval: Any) -> bool:
-        return on_the_way(where, _asked_in_earnest(approval))
+    def any_purpose(where: Any, request: Any, names: Any) -> Any:
+        is_approval = isinstance(request, Approval)
+        return question(where, _asked_in_earnest(request) if is_approval else request, names)
 
-    patch.setattr("surefoot.domain.signoff.approvals.overlaps_next_step", any_purpose)
+    patch.setattr(veto, "_question", any_purpose)
 
 
 def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
@@ -417,8 +429,9 @@ def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
     """What was recorded in an earlier attempt is compared with."""
     raise_attempt = attempt.begin_attempt
 
-    def keeping(status: Any, *args: Any) -> Any:
-        return raise_attempt(status, *args).model_copy(update={"baselines": status.baselines})
+    def keeping(status: Any, *args: Any, **known: Any) -> Any:
+        raised = raise_attempt(status, *args, **known)
+        return raised.model_copy(update={"baselines": status.baselines})
 
     patch.setattr(fold, "begin_attempt", keeping)
 
@@ -496,9 +509,71 @@ def breach_of_meanwhile_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "_reason_to_withdraw", forgetful)
 
 
+def no_go_counts_at_its_own_percentage(patch: pytest.MonkeyPatch) -> None:
+    """A word on a checkpoint is about leaving exactly that percentage."""
+    words = veto._words
+
+    def narrow(where: Any) -> Any:
+        for word in words(where):
+            is_here = word.about.from_ == (where.percent or 0)
+            if is_here or word.question.kind is veto.QuestionKind.ROLE:
+                yield word
+
+    patch.setattr(veto, "_words", narrow)
+
+
+def case_is_folded_to_allow(patch: pytest.MonkeyPatch) -> None:
+    """Somebody whose name differs in case lifts a NO-GO."""
+    words = veto._words
+
+    def folded(where: Any) -> Any:
+        for word in words(where):
+            entry = word.entry.model_copy(update={"by": word.entry.by.lower()})
+            yield word._replace(entry=entry)
+
+    patch.setattr(veto, "_words", folded)
+
+
+def unwatched_no_go_is_dated_early(patch: pytest.MonkeyPatch) -> None:
+    """A NO-GO that nobody watched is taken to have been given when it was asked."""
+    patch.setattr(decisions, "given_at", decisions.earliest)
+    patch.setattr(veto, "given_at", decisions.earliest)
+
+
+def unwatched_go_is_dated_late(patch: pytest.MonkeyPatch) -> None:
+    """A GO that nobody watched is taken to have been given when it was seen."""
+    patch.setattr(decisions, "given_at", lambda entry: entry.seen_at)
+    patch.setattr(veto, "given_at", lambda entry: entry.seen_at)
+
+
+def counted_go_is_not_recorded(patch: pytest.MonkeyPatch) -> None:
+    """A GO that counted and became a NO-GO is nowhere on its request."""
+    patch.setattr(decisions, "_with_counted", lambda _, request: request.status.decisions)
+
+
+def only_what_fits_is_excluded(patch: pytest.MonkeyPatch) -> None:
+    """Whoever does not fit in the request is not excluded."""
+    patch.setattr(evaluate, "_why_excluded", lambda *_: None)
+
+
+def last_decisions_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """The oldest decision goes first, whatever it says."""
+    patch.setattr(decisions, "_bounded", lambda _, history: history[-16:])
+
+
+def counted_request_is_void_at_once(patch: pytest.MonkeyPatch) -> None:
+    """What an open intent counts is void before the intent is resolved."""
+    patch.setattr(records, "_counted_by_pending", lambda _: frozenset())
+
+
 def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:
     view = approvals._view
-    patch.setattr(approvals, "_view", lambda *args: replace(view(*args), **changes))
+
+    def changed_view(*args: Any) -> Any:
+        found = view(*args)
+        return replace(found, answer=replace(found.answer, **changes))
+
+    patch.setattr(approvals, "_view", changed_view)
 
 
 SIGNS: list[Op] = [
@@ -753,6 +828,42 @@ NAMED: list[tuple[Break, Callable[[], None]]] = [
     (
         waits_for_nothing_before_abandoning,
         lambda: pended.test_missing_data_only_wait("after intent"),
+    ),
+    (
+        no_go_counts_at_its_own_percentage,
+        vetoed.test_no_go_of_a_checkpoint_is_not_escaped_by_another_first_percentage,
+    ),
+    (
+        no_go_counts_at_its_own_percentage,
+        vetoed.test_refused_acknowledgement_is_not_escaped_by_another_first_percentage,
+    ),
+    (
+        case_is_folded_to_allow,
+        lambda: refused.test_go_of_a_name_in_other_letters_does_not_lift_a_no_go("Hudson"),
+    ),
+    (
+        unwatched_no_go_is_dated_early,
+        dated.test_first_no_go_given_while_the_operator_was_down_outlives_an_older_meeting,
+    ),
+    (
+        unwatched_go_is_dated_late,
+        dated.test_unwatched_go_counts_from_the_last_decision_before_it,
+    ),
+    (
+        counted_go_is_not_recorded,
+        kept.test_go_that_became_no_go_before_its_intent_was_applied_is_recorded_before_it,
+    ),
+    (
+        counted_request_is_void_at_once,
+        kept.test_request_that_an_open_intent_counts_is_not_void_before_the_intent_is_resolved,
+    ),
+    (
+        only_what_fits_is_excluded,
+        odd.test_author_who_did_not_fit_in_the_request_still_does_not_sign,
+    ),
+    (
+        last_decisions_are_kept,
+        lambda: refused.test_no_go_is_not_pushed_off_the_record("ivy"),
     ),
 ]
 

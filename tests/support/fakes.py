@@ -19,15 +19,15 @@ from surefoot.application.ports import (
     ObjectKey,
     Observable,
     Request,
-    SkippedTime,
     Subject,
     TransitionRecord,
 )
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.errors import Conflict
+from surefoot.errors import Conflict, Refused
 from tests.support.world import START
 
 Interruption = Callable[[str], Awaitable[None]]
@@ -126,6 +126,9 @@ class FakeTelemetry:
     def watch_missed(self, kind: str, count: int) -> None:
         self.said.append(("missed", kind, count))
 
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        self.said.append(("unreadable", kind, count))
+
 
 @dataclass
 class FakeAnnouncer:
@@ -144,7 +147,8 @@ async def _undisturbed(_call: str) -> None:
 class FakeCluster:
     """An API server in memory: versions, conflicts, and a list of every call in order.
 
-    ``before`` is awaited before each call with its name: a test changes the world there.
+    ``before`` is awaited before each call with its name: a test changes the world there. ``after``
+    is awaited once a ConfigMap was marked, before the answer is given.
     """
 
     def __init__(self, *rollouts: Rollout) -> None:
@@ -157,6 +161,7 @@ class FakeCluster:
         self.calls: list[str] = []
         self.events: list[Announcement] = []
         self.before: Interruption = _undisturbed
+        self.after: Interruption = _undisturbed
         self._version = 100
         for rollout in rollouts:
             self.put_rollout(rollout)
@@ -308,12 +313,31 @@ class FakeCluster:
     ) -> ConfigMap:
         await self._call("mark config map")
         found = self._held(held)
-        return self.put_config_map(
+        if found.immutable and data is not None and data != found.data:
+            raise Refused("its data is immutable")
+        marked = self.put_config_map(
             replace(
                 found,
                 data=found.data if data is None else data,
+                has_binary_data=found.has_binary_data and data is None,
                 labels=_merged(dict(found.labels), marks.labels),
                 annotations=_merged(dict(found.annotations), marks.annotations),
+            )
+        )
+        await self.after("mark config map")
+        return marked
+
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        await self._call("recreate config map")
+        found = self._held(held)
+        return self.put_config_map(
+            replace(
+                found,
+                uid=f"cm-{self.next_version()}",
+                data=data,
+                has_binary_data=False,
+                immutable=False,
+                owner_uids=(),
             )
         )
 

@@ -190,15 +190,17 @@ class Judge:
                 and asked.from_ < intent.pending.to
                 and (intent.pending.from_ or 0) < asked.to
             )
-        return asked.percent == intent.pending.from_ and asked.conditions_of is None
+        return asked.percent < intent.pending.to and asked.conditions_of is None
 
     def _has_lifted(self, signer: str, request: Request) -> bool:
-        """Whether the signer said GO later, to another request about the same."""
+        """Whether the signer said GO later, to another request about as much of the same."""
         mine = self.words[request.metadata.name][signer][0]
         return any(
             words[signer] > (mine, Decision.GO) and words[signer][1] is Decision.GO
             for name, words in self.words.items()
-            if signer in words and _question(self.requests[name]) == _question(request)
+            if signer in words
+            and _question(self.requests[name]) == _question(request)
+            and _lowest(self.requests[name]) >= _lowest(request)
         )
 
     def _is_resolved(self, signer: str, request: Request, intent: Intent) -> bool:
@@ -431,7 +433,13 @@ def _question(request: Request) -> tuple[Any, ...]:
     asked = request.spec.request
     if isinstance(asked, ApprovalRequest):
         return ("Approval", asked.role, asked.purpose)
-    return ("Checkpoint", asked.name, asked.percent)
+    return ("Checkpoint", asked.name)
+
+
+def _lowest(request: Request) -> int:
+    """Above which percentage a word on a checkpoint is about everything; 0 for an approval."""
+    asked = request.spec.request
+    return 0 if isinstance(asked, ApprovalRequest) else asked.percent
 
 
 def _bound(request: Request) -> tuple[Any, ...]:

@@ -56,6 +56,7 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
@@ -321,7 +322,12 @@ class World:
 
     def decide(self) -> Plan:
         """The decision on the facts as they are, not carried out."""
-        return decide(self.snapshot(), self.now)
+        snapshot = self.snapshot()
+        requests: tuple[Approval | Checkpoint, ...] = (*snapshot.checkpoints, *snapshot.approvals)
+        for request in requests:
+            if has_no_unrecorded_decision(request):
+                self.watched_requests.add(request.metadata.uid)
+        return decide(snapshot, self.now)
 
     def settle(self, limit: int = 30) -> Plan:
         """Reconcile until nothing more is to be done at this moment."""

@@ -22,7 +22,7 @@ import structlog
 
 from surefoot.adapters.clock_estimates import DRIFT, TOLERANCE, Answer, Estimate, read_answer
 from surefoot.api.v1alpha1.durations import in_words
-from surefoot.application.ports import SkippedTime
+from surefoot.domain.facts.clock import SkippedTime
 
 log = structlog.get_logger(__name__)
 

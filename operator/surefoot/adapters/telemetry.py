@@ -11,7 +11,7 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
-from surefoot.application.ports import ObjectKey, TransitionRecord
+from surefoot.application.ports import Kind, ObjectKey, TransitionRecord
 from surefoot.domain.facts.snapshot import Admission
 
 _FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
@@ -118,6 +118,14 @@ class PrometheusTelemetry:
         self._missed = Counter(
             "surefoot_watch_missed", "Changes found by a sweep", ("kind",), registry=registry
         )
+        self._unreadable = Gauge(
+            "surefoot_unreadable_objects",
+            "Objects that cannot be read and count for nothing",
+            ("kind",),
+            registry=registry,
+        )
+        for kind in (Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL):
+            self.unreadable_objects(kind.value, 0)
         self._failures = Counter(
             "surefoot_part_failures", "Background parts that failed", registry=registry
         )
@@ -272,6 +280,10 @@ class PrometheusTelemetry:
     def watch_missed(self, kind: str, count: int) -> None:
         """Changes that a sweep found and no watch had told."""
         self._missed.labels(kind).inc(count)
+
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        """How many objects of a kind cannot be read."""
+        self._unreadable.labels(kind).set(count)
 
     def exported(self, sink: str, count: int) -> None:
         """A sink took so many entries."""

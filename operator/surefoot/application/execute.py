@@ -56,7 +56,7 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.record.transitions import announcement
-from surefoot.errors import ApiError, Conflict, Refused
+from surefoot.errors import ApiError, Conflict, Refused, UnreadableObject
 
 log = structlog.get_logger(__name__)
 
@@ -390,7 +390,7 @@ class Executor:
                     name, action.spec, rollout
                 )
             except Conflict:
-                opened = await self._cluster.request(kind, key)
+                opened = await self._readable(kind, key)
                 if opened is None or opened.spec.request != action.spec.request:
                     continue  # the name is taken by another request
             if opened is not None:
@@ -400,6 +400,14 @@ class Executor:
             f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
             f"{', '.join(action.names)} are taken; delete one that is no longer needed"
         )
+
+    async def _readable(self, kind: Kind, key: ObjectKey) -> Request | None:
+        """A fresh read; None too where it cannot be read: then its name is taken, and no more."""
+        try:
+            return await self._cluster.request(kind, key)
+        except UnreadableObject as error:
+            self._store.put_unreadable(kind, error)
+            return None
 
     async def _record(self, rollout: Rollout, action: RecordRequest) -> None:
         kind = Kind(action.kind)

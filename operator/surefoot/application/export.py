@@ -21,7 +21,7 @@ from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.application.backoff import Backoff
 from surefoot.application.ports import Announcer, Clock, Kind, ObjectKey, Subject
 from surefoot.domain.plan import Announcement
-from surefoot.domain.record.transitions import KEPT_ENTRIES
+from surefoot.domain.record.transitions import KEPT_ENTRIES, sealed
 from surefoot.domain.record.verification import (
     Line,
     Mark,
@@ -115,6 +115,7 @@ class Record:
         self._telemetry = telemetry
         self._announcer = announcer
         self._kept: dict[str, _Kept] = {}
+        self._unchained: list[tuple[Origin, Transition]] = []
         self._deliveries: tuple[_Delivery, ...] = ()
         self._retired: list[_Delivery] = []
         self._exchanged = asyncio.Event()
@@ -131,11 +132,13 @@ class Record:
                 self._telemetry,
                 self._announcer,
                 self._settle,
+                self._chain,
             )
             for sink in sinks
         )
         if not self._deliveries:
             self._kept.clear()
+            self._unchained.clear()
         for rollout in rollouts:
             self.observe(rollout)
         self._exchanged.set()
@@ -155,9 +158,43 @@ class Record:
         for delivery in self._deliveries:
             delivery.has_news(origin.uid)
 
+    def end(self, origin: Origin, entry: Transition) -> None:
+        """The last entry of a Rollout that is gone: no status has it, so it is chained here.
+
+        It follows the last entry that is known of this Rollout, from its status or from what a
+        sink has. If the process ends before a sink has it, it is lost to that sink.
+        """
+        if self._deliveries:
+            self._unchained.append((origin, entry))
+            self._chain()
+
+    def _chain(self) -> None:
+        """Seal what ends a history, as soon as it is known which entry it follows."""
+        waiting, self._unchained = self._unchained, []
+        for origin, entry in waiting:
+            kept = self._kept.get(origin.uid) or _Kept(origin)
+            if not kept.entries and not all(each.knows_what_it_has for each in self._deliveries):
+                self._unchained.append((origin, entry))
+                continue
+            kept.entries = (*kept.entries, self._following(origin.uid, kept, entry))
+            self._kept[origin.uid] = kept
+            for delivery in self._deliveries:
+                delivery.has_news(origin.uid)
+
+    def _following(self, uid: str, kept: _Kept, entry: Transition) -> Transition:
+        if kept.entries:
+            last = kept.entries[-1]
+            told = {"plan_hash": last.plan_hash, "attempt": last.attempt}
+            return sealed(entry.model_copy(update=told), last.hash)
+        marks = (delivery.mark(uid) for delivery in self._deliveries)
+        return sealed(entry, next((mark.hash for mark in marks if mark is not None), ""))
+
     def present(self, uids: Collection[str]) -> None:
-        """These Rollouts exist, by a complete list; of others, what waits is still delivered."""
-        there = frozenset(uids)
+        """By a complete list, these Rollouts exist, or their ConfigMaps wait for their release.
+
+        Of others, what waits is still delivered.
+        """
+        there = {*uids, *(origin.uid for origin, _ in self._unchained)}
         for uid, kept in list(self._kept.items()):
             kept.is_there = uid in there
             self._settle(uid)
@@ -224,6 +261,7 @@ class _Delivery:
     _telemetry: RecordTelemetry
     _announcer: Announcer
     _settle: Callable[[str], None]
+    _is_loaded: Callable[[], None]
     _marks: dict[str, Mark] | None = None
     """How far the sink has each Rollout; None until it is known."""
     _todo: dict[str, None] = field(default_factory=dict)
@@ -238,6 +276,15 @@ class _Delivery:
         """A Rollout has entries that may not have been delivered."""
         self._todo[uid] = None
         self._news.set()
+
+    @property
+    def knows_what_it_has(self) -> bool:
+        """Whether it is known how far the sink has each Rollout."""
+        return self._marks is not None
+
+    def mark(self, uid: str) -> Mark | None:
+        """The last entry of a Rollout that the sink has."""
+        return None if self._marks is None else self._marks.get(uid)
 
     def waiting(self, uid: str, kept: _Kept) -> int:
         """How many of the entries kept the sink does not have yet."""
@@ -263,6 +310,7 @@ class _Delivery:
     async def run(self) -> None:
         """Deliver until cancelled, and go on by itself after whatever the sink does."""
         self._marks = await self._loaded()
+        self._is_loaded()
         self._todo = dict.fromkeys(self._kept)
         while True:
             self._news.clear()

@@ -1,7 +1,7 @@
 """Gathering the facts about one Rollout: from the caches, or afresh where it may move."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,13 @@ from surefoot.application.ports import (
 )
 from surefoot.application.store import Store
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
-from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Halt, Snapshot
+from surefoot.domain.facts.snapshot import (
+    ConfigMap,
+    FlagFacts,
+    Halt,
+    Snapshot,
+    UnreadableFact,
+)
 from surefoot.domain.facts.upstreams import names_of
 from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
@@ -181,6 +187,9 @@ class Gatherer:
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
+            clock_disagreement=self._clock.disagreement(),
+            skipped=self._clock.skipped(),
+            admission=self._admission.admission_status.admission,
         )
 
     async def gather(
@@ -215,6 +224,7 @@ class Gatherer:
             halt=self._store.halt(key.namespace, self._operator_namespace),
             admission_status=self._admission.admission_status,
             queries=await self._measurements.query_facts(key, rollout),
+            faults=self._store.unreadable(key),
         )
         return Facts(snapshot, None)
 
@@ -227,7 +237,7 @@ class Gatherer:
             if expected is None:
                 return Gone()
             target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
-            admission_status, rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+            admission_status, rollout, held, reports, signatures, halt = await asyncio.gather(
                 self._admission_status(afresh=admission),
                 self._cluster.rollout(key),
                 self._cluster.config_map(target),
@@ -244,12 +254,14 @@ class Gatherer:
             held = await self._cluster.config_map(target)
         if held is not None and MANAGED_LABEL in held.config_map.labels:
             self._store.put(Kind.CONFIG_MAP, held.config_map, target)
+        faults = [each for each in (*reports, *signatures) if isinstance(each, UnreadableObject)]
+        checkpoints = tuple(each for each in reports if isinstance(each, Checkpoint))
+        approvals = tuple(each for each in signatures if isinstance(each, Approval))
         self._remember(key, rollout, (*checkpoints, *approvals))
+        for fault in faults:
+            self._store.put_unreadable(Kind(fault.kind), fault)
         if admission:
-            try:
-                await self._refresh_upstreams(rollout)
-            except UnreadableObject as error:
-                return Unreadable(error)
+            await self._refresh_upstreams(rollout)
         queries = await self._measurements.query_facts(key, rollout)
         snapshot = self._snapshot(
             key,
@@ -261,6 +273,7 @@ class Gatherer:
             halt=halt,
             admission_status=admission_status,
             queries=queries,
+            faults=faults,
         )
         return Facts(snapshot, ConfigMapRead(held))
 
@@ -277,17 +290,26 @@ class Gatherer:
     async def _refresh_upstreams(self, rollout: Rollout) -> None:
         """Read what a Rollout waits for, as far as it is known: an advance is decided on it.
 
-        What is not known is not there, and is waited for without a read.
+        What is not known is not there, and is waited for without a read. One that cannot be read is
+        not there either.
         """
         known = self._store.upstreams(rollout, self.rules.shared_namespaces)
         keys = [ObjectKey(*name) for name in names_of(rollout) if name in known]
         heads = self._store.heads(Kind.ROLLOUT)
-        read = await asyncio.gather(*map(self._cluster.rollout, keys))
-        for key, found in zip(keys, read, strict=True):
-            if found is not None:
-                self._store.put(Kind.ROLLOUT, found, key)
+        upstreams = await asyncio.gather(*map(self._upstream, keys))
+        for key, upstream in zip(keys, upstreams, strict=True):
+            if isinstance(upstream, UnreadableObject):
+                self._store.put_unreadable(Kind.ROLLOUT, upstream)
+            elif upstream is not None:
+                self._store.put(Kind.ROLLOUT, upstream, key)
             elif key in heads:
                 self._store.remove(Kind.ROLLOUT, heads[key])
+
+    async def _upstream(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
+        try:
+            return await self._cluster.rollout(key)
+        except UnreadableObject as error:
+            return error
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
         self._store.put(Kind.ROLLOUT, rollout, key)
@@ -307,6 +329,7 @@ class Gatherer:
         halt: Halt | None,
         admission_status: AdmissionStatus,
         queries: Mapping[str, QueryFacts],
+        faults: Iterable[UnreadableObject],
     ) -> Snapshot:
         return Snapshot(
             rollout=rollout,
@@ -323,6 +346,9 @@ class Gatherer:
             claims=self._store.claims_beside(rollout),
             halt=halt,
             upstreams=self._store.upstreams(rollout, self.rules.shared_namespaces),
+            unreadable=_unreadable_facts(
+                rollout, (*faults, *self._store.unreadable_upstreams(rollout))
+            ),
             shared_namespaces=self.rules.shared_namespaces,
             rehearsed=self._rehearsed(rollout),
             admission=admission_status.admission,
@@ -331,6 +357,8 @@ class Gatherer:
             status_refresh=self.rules.status_refresh,
             escalate_after=self.rules.escalate_after,
             clock_uncertainty=self._clock.uncertainty(),
+            clock_disagreement=self._clock.disagreement(),
+            skipped=self._clock.skipped(),
         )
 
 
@@ -341,6 +369,15 @@ def _or(fallback: T, ask: Callable[[], T]) -> T:
     except Exception as error:
         log.exception("what a rollback can do without is not known", error=repr(error))
         return fallback
+
+
+def _unreadable_facts(
+    rollout: Rollout, faults: Iterable[UnreadableObject]
+) -> tuple[UnreadableFact, ...]:
+    """What cannot be read, parts of the Rollout's own status included, always in the same order."""
+    own = [("Rollout", rollout.metadata.name, rollout.left_out, "")] if rollout.left_out else []
+    facts = sorted((each.kind, each.name, str(each), each.decision) for each in faults)
+    return tuple(UnreadableFact(*fact) for fact in (*own, *facts))
 
 
 def _found(held: ConfigMapVersion | None) -> ConfigMap | None:

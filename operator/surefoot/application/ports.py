@@ -13,12 +13,17 @@ from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatu
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
 from surefoot.domain.signoff.signatures import SignatureFact
+from surefoot.errors import UnreadableObject
 
 Request = Checkpoint | Approval
+ReadCheckpoint = Checkpoint | UnreadableObject
+ReadApproval = Approval | UnreadableObject
+"""An object of a list, or why it cannot be read: one that cannot does not hide the others."""
 Observable = Rollout | Checkpoint | Approval | ConfigMap
 
 
@@ -88,11 +93,11 @@ class FlagCluster(Protocol):
     async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """A fresh read; None if it does not exist."""
 
-    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
 
-    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
@@ -144,6 +149,12 @@ class Cluster(FlagCluster, Protocol):
     async def halts(self) -> tuple[Halt, ...]:
         """Every halt in the namespaces that are watched, and in the operator's."""
 
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        """Delete exactly the version held, and create it again with this data, and mutable.
+
+        Its labels and annotations stay. It is for a ConfigMap whose Rollout is gone.
+        """
+
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
 
@@ -164,13 +175,6 @@ class Subject:
     kind: Kind
     key: ObjectKey
     uid: str
-
-
-class SkippedTime(NamedTuple):
-    """A time that never passed, because the API server's clock was set forward over it."""
-
-    start: datetime
-    end: datetime
 
 
 class Clock(Protocol):
@@ -268,6 +272,9 @@ class Telemetry(Protocol):
 
     def watch_missed(self, kind: str, count: int) -> None:
         """Changes that a sweep found and no watch had told."""
+
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        """How many objects of a kind cannot be read."""
 
 
 class AdmissionStatus(NamedTuple):

@@ -6,6 +6,8 @@ taken in; where the same kind of thing is found twice in a row, the watches are 
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import NoReturn
 
 import structlog
 
@@ -115,10 +117,18 @@ class Resyncer:
             try:
                 found = await self._cluster.observe(kind, key)
             except UnreadableObject as error:
-                log.debug("unreadable object", object=str(key), fault=str(error))
+                self._store.observe(kind, _head_of(error, key), partial(_raise, error))
                 return
         if found is not None:
             self._store.observe_fresh(kind, key, found)
+
+
+def _head_of(error: UnreadableObject, key: ObjectKey) -> ObjectHead:
+    return ObjectHead(key, error.uid, error.resource_version)
+
+
+def _raise(error: UnreadableObject) -> NoReturn:
+    raise error
 
 
 class PeriodicResync:

@@ -1,7 +1,7 @@
 """A stage to rehearse a rollback on: the API server for everything but the flag and its status."""
 
-from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
@@ -11,6 +11,8 @@ from surefoot.application.ports import (
     Marks,
     ObjectHead,
     ObjectKey,
+    ReadApproval,
+    ReadCheckpoint,
     Request,
 )
 from surefoot.domain.facts.snapshot import ConfigMap, Halt
@@ -63,11 +65,11 @@ class Stage:
             )
         return held
 
-    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
         """As they are."""
         return await self._cluster.checkpoints(rollout)
 
-    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
+    async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
         """As they are."""
         return await self._cluster.approvals(rollout)
 

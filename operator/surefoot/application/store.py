@@ -24,6 +24,8 @@ from surefoot.domain.facts.upstreams import (
     upstream_of,
 )
 from surefoot.domain.flag.release import rollout_named_by
+from surefoot.domain.record.verification import Origin
+from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -47,19 +49,26 @@ class Entry:
 class Store:
     """The cache. ``wake`` is told which Rollouts something changed for.
 
-    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included.
+    ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included,
+    and ``gone`` where a Rollout was that is no longer there, also where another one took its name.
+    ``unreadable`` is told how many objects of a kind cannot be read, whenever that changes.
     """
 
     def __init__(
         self,
         wake: Wake = lambda _key: None,
         recorded: Callable[[Rollout], None] = lambda _rollout: None,
+        gone: Callable[[ObjectKey], None] = lambda _key: None,
+        unreadable: Callable[[Kind, int], None] = lambda _kind, _count: None,
     ) -> None:
         self.wake = wake
         self._recorded = recorded
+        self._gone = gone
+        self._count_unreadable = unreadable
+        self._unreadable: dict[Kind, set[ObjectKey]] = {kind: set() for kind in Kind}
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
         self._dead: OrderedDict[str, None] = OrderedDict()
-        self._undecided: set[str] = set()
+        self._watched: set[str] = set()
         self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
@@ -75,9 +84,7 @@ class Store:
         try:
             content = read()
         except UnreadableObject as error:
-            log.warning(
-                "unreadable object", kind=kind.value, object=str(head.key), fault=str(error)
-            )
+            self._log_unreadable(kind, head, error)
             content = error
         self._replace(kind, head, content)
 
@@ -89,6 +96,17 @@ class Store:
         head = ObjectHead(key, *_identity(content))
         if self._is_news(kind, head):
             self._replace(kind, head, content, wakes=False)
+
+    def put_unreadable(self, kind: Kind, error: UnreadableObject) -> None:
+        """Take in that an object which was just read cannot be understood, without being woken."""
+        key = ObjectKey(error.namespace, error.name)
+        head = ObjectHead(key, error.uid, error.resource_version)
+        if self._is_news(kind, head):
+            self._log_unreadable(kind, head, error)
+            self._replace(kind, head, error, wakes=False)
+
+    def _log_unreadable(self, kind: Kind, head: ObjectHead, error: UnreadableObject) -> None:
+        log.warning("unreadable object", kind=kind.value, object=str(head.key), fault=str(error))
 
     def observe_fresh(self, kind: Kind, key: ObjectKey, content: Observable) -> None:
         """Take in a fresh read, and wake whom it concerns."""
@@ -111,6 +129,7 @@ class Store:
         self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT:
             self._wake_downstreams(entry.head.key)
+            self._gone(entry.head.key)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something."""
@@ -151,6 +170,8 @@ class Store:
             self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
             self._wake_downstreams(entry.head.key)
+        if kind is Kind.ROLLOUT and before is not None and before.head.uid != head.uid:
+            self._gone(head.key)
 
     def _tell(self, rollout: Rollout) -> None:
         """Tell whoever keeps the record; a defect there must not stop the work on the Rollout."""
@@ -163,7 +184,7 @@ class Store:
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]
         self._unindex(kind, entry)
-        self._undecided.discard(entry.head.uid)
+        self._watched.discard(entry.head.uid)
 
     def _index(self, kind: Kind, entry: Entry) -> None:
         content = entry.content
@@ -173,8 +194,13 @@ class Store:
                 self._downstreams.setdefault(ObjectKey(*name), set()).add(entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
-            if content.spec.decision is None:
-                self._undecided.add(entry.head.uid)
+            if has_no_unrecorded_decision(content):
+                self._watched.add(entry.head.uid)
+        elif isinstance(content, UnreadableObject):
+            if content.rollout:
+                self._requests.setdefault(_named_by(entry), set()).add((kind, entry.head.key))
+            self._unreadable[kind].add(entry.head.key)
+            self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _unindex(self, kind: Kind, entry: Entry) -> None:
         content = entry.content
@@ -184,6 +210,11 @@ class Store:
                 _discard(self._downstreams, ObjectKey(*name), entry.head.key)
         elif isinstance(content, Checkpoint | Approval):
             _discard(self._requests, _rollout_key(content), (kind, entry.head.key))
+        elif isinstance(content, UnreadableObject):
+            if content.rollout:
+                _discard(self._requests, _named_by(entry), (kind, entry.head.key))
+            self._unreadable[kind].discard(entry.head.key)
+            self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _wake_for(self, kind: Kind, entry: Entry) -> None:
         for key in self._concerned(kind, entry):
@@ -197,6 +228,8 @@ class Store:
                 yield from self._rollouts_on.get(_config_map_key(content), set()) - {key}
         elif isinstance(content, Checkpoint | Approval):
             yield _rollout_key(content)
+        elif isinstance(content, UnreadableObject) and content.rollout:
+            yield _named_by(entry)
         elif isinstance(content, ConfigMap):
             yield from set(self._rollouts_on.get(key, ()))
 
@@ -246,9 +279,25 @@ class Store:
             if isinstance(content, Checkpoint | Approval):
                 yield content
 
+    def unreadable(self, rollout: ObjectKey) -> tuple[UnreadableObject, ...]:
+        """The requests that name this Rollout and cannot be read, by name."""
+        contents = (
+            self._entries[kind][key].content
+            for kind, key in sorted(self._requests.get(rollout, ()))
+        )
+        return tuple(content for content in contents if isinstance(content, UnreadableObject))
+
+    def unreadable_upstreams(self, rollout: Rollout) -> tuple[UnreadableObject, ...]:
+        """The Rollouts that this one names, and that cannot be read."""
+        named = (self.rollout(ObjectKey(*name)) for name in names_of(rollout))
+        return tuple(content for content in named if isinstance(content, UnreadableObject))
+
     def watched_requests(self, requests: Iterable[Request]) -> frozenset[str]:
-        """Which of these were seen here without a decision."""
-        return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._undecided)
+        """The UIDs of those that were seen here before their present decision.
+
+        Then they had no decision, or the last one on record.
+        """
+        return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._watched)
 
     def claims_beside(self, rollout: Rollout) -> tuple[Claim, ...]:
         """Other Rollouts of the namespace that name the same ConfigMap."""
@@ -294,8 +343,8 @@ class Store:
         """Which versions are known of a kind."""
         return {key: entry.head for key, entry in self._entries[kind].items()}
 
-    def orphans(self) -> Iterator[tuple[ObjectKey, ConfigMap]]:
-        """Managed ConfigMaps whose Rollout, by name and UID, is not known here."""
+    def orphans(self) -> Iterator[tuple[ObjectKey, Origin]]:
+        """Managed ConfigMaps whose Rollout is not known here, each with the Rollout it names."""
         for key, entry in list(self._entries[Kind.CONFIG_MAP].items()):
             if not isinstance(entry.content, ConfigMap):
                 continue
@@ -305,7 +354,7 @@ class Store:
             name, uid = named
             rollout = self._entries[Kind.ROLLOUT].get(ObjectKey(key.namespace, name))
             if rollout is None or rollout.head.uid != uid:
-                yield key, entry.content
+                yield key, Origin(key.namespace, name, uid)
 
 
 def _identity(content: Observable) -> tuple[str, str]:
@@ -334,6 +383,13 @@ def _config_map_key(rollout: Rollout) -> ObjectKey:
 
 def _rollout_key(request: Request) -> ObjectKey:
     return ObjectKey(request.metadata.namespace, request.spec.request.rollout.name)
+
+
+def _named_by(entry: Entry) -> ObjectKey:
+    """The Rollout that an unreadable request names."""
+    content = entry.content
+    named = content.rollout if isinstance(content, UnreadableObject) else ""
+    return ObjectKey(entry.head.key.namespace, named)
 
 
 def _discard(index: dict[K, set[V]], key: K, value: V) -> None:

@@ -1,7 +1,8 @@
 """The structural schema: the dialect of JSON Schema that the API server enforces."""
 
-from surefoot.api.v1alpha1.durations import DURATION_PATTERN
+from surefoot.api.v1alpha1.durations import DURATION_PATTERN, LONGEST_DURATION, parse_duration
 from surefoot.api.v1alpha1.meta import ApiModel
+from surefoot.api.v1alpha1.moments import LONGEST_MOMENT, MOMENT_PATTERN
 from surefoot.crdgen.schema import INT_OR_STRING, RULES, Node, each_node, schema_tree, without
 
 INHERITING = frozenset({"hold"})
@@ -23,6 +24,22 @@ _DURATION_RULE = {
 }
 """Instead of a pattern, whose message would be the pattern."""
 
+_DURATION_LIMIT = {
+    "rule": f"!self.matches('{DURATION_PATTERN}') || "
+    "(self.contains('d') ? int(self.split('d')[0]) : 0) * 86400 + "
+    "duration('0s' + self.split('d')[self.contains('d') ? 1 : 0]).getSeconds() "
+    f"<= {int(parse_duration(LONGEST_DURATION).total_seconds())}",
+    "message": f"must be a duration of at most {LONGEST_DURATION}",
+    "reason": "FieldValueInvalid",
+}
+
+_MOMENT_RULE = {
+    "rule": f"self.matches(r'{MOMENT_PATTERN}')",
+    "message": "must be a moment from 1970 to 2999: write 2026-03-01T10:00:00Z",
+    "reason": "FieldValueInvalid",
+}
+"""In a spec, instead of a pattern; a status has no rules."""
+
 _API_VERSION = {"description": "The version of this contract.", "type": "string"}
 _KIND = {"description": "What kind of object this is.", "type": "string"}
 _METADATA = {"type": "object"}
@@ -32,6 +49,7 @@ def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
     """What the API server checks of a kind and, with ``defaults``, fills into its spec."""
     tree = each_node(schema_tree(kind), _structural)
     spec, status = tree["properties"]["spec"], tree["properties"]["status"]
+    spec = each_node(spec, _with_a_message)
     return {
         **tree,
         "properties": {
@@ -45,11 +63,19 @@ def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
     }
 
 
+def _with_a_message(node: Node) -> Node:
+    if node.get("pattern") != MOMENT_PATTERN:
+        return node
+    return {**without(node, "pattern"), "maxLength": LONGEST_MOMENT, RULES: [_MOMENT_RULE]}
+
+
 def _structural(node: Node) -> Node:
+    if node.get("pattern") == MOMENT_PATTERN:  # an API server takes a list for a formatted text
+        node = without(node, "format")
     if node.get(INT_OR_STRING):
         node = without(node, "anyOf", "type")
     if node.get("pattern") == DURATION_PATTERN:
-        node = {**without(node, "pattern"), RULES: [_DURATION_RULE]}
+        node = {**without(node, "pattern"), RULES: [_DURATION_RULE, _DURATION_LIMIT]}
     strange = {key for key in node if key not in _KEYWORDS and not key.startswith("x-kubernetes-")}
     if strange:
         raise ValueError(f"no structural schema can say {', '.join(sorted(strange))}: {node}")

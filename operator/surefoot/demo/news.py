@@ -8,6 +8,7 @@ from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, Transition, TriggerState
 from surefoot.demo.scene import Scene
+from surefoot.domain.record.requesters import format_by
 
 SOAK_LINE_EVERY = 2.0
 """Seconds of healthy time between two lines about it."""
@@ -81,7 +82,7 @@ def in_a_line(entry: Transition) -> str:
     moved = f" {entry.from_} % → {entry.to} %" if entry.from_ not in {None, entry.to} else ""
     if entry.from_ is None:
         moved = f" at {entry.to} %"
-    return f"{entry.type}{moved}, by {', '.join(entry.by)}"
+    return f"{entry.type}{moved}, by {format_by(entry)}"
 
 
 def mood_of(phase: Phase) -> Mood:

@@ -23,6 +23,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     WindowEvidence,
 )
 from surefoot.demo.news import Mood, as_percent
+from surefoot.domain.record.requesters import UNNAMED, named
 
 Patchers = Mapping[tuple[str, str], frozenset[str]]
 """Who patched an object, by its kind and name."""
@@ -45,7 +46,7 @@ def print_history(console: Console, rollout: Rollout, patchers: Patchers) -> Non
         table.add_row(
             f"{entry.at:%H:%M:%S}",
             Text(_what(entry), COLOURS.get(entry.type, Mood.GOOD.value)),
-            Text("\n".join(entry.by)),
+            Text("\n".join(named(entry)) or UNNAMED),
             Text("\n".join(_evidence(entry))),
         )
     console.print(table)

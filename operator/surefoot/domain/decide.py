@@ -520,6 +520,18 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
                     command=_first_command(verdict),
                 )
             )
+    known_warnings = {(warned.reason, warned.path) for warned in before.warnings}
+    said += [
+        Announcement("PlanWarning", f"{w.path}: {w.message}", warning=True, about=w.path)
+        for w in status.warnings
+        if (w.reason, w.path) not in known_warnings
+    ]
+    known_unreadable = {(found.kind, found.name) for found in before.unreadable}
+    said += [
+        Announcement("Unreadable", f"{u.kind} {u.name}: {u.message}", warning=True, about=u.name)
+        for u in status.unreadable
+        if (u.kind, u.name) not in known_unreadable
+    ]
     said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
     said += escalation_events(review.state, before.blocked_by, status.blocked_by)

@@ -36,7 +36,7 @@ def write_due_in(
 
 def _may_flap(key: _Key) -> bool:
     kind, name = key
-    return kind in {"trigger", "outcome", "readiness", "compliance", "share"} or (
+    return kind in {"trigger", "outcome", "readiness", "compliance", "share", "warning"} or (
         kind in {"condition", "blocker"} and name.partition("/")[0] in _PACED
     )
 
@@ -94,6 +94,8 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
     if status.compliance is not None:
         facts |= {("compliance", check.name): check.outcome for check in status.compliance.checks}
         facts[("compliance", "furtherBlockers")] = status.compliance.further_blockers
+    facts |= {("warning", f"{w.path}/{w.reason}"): True for w in status.warnings}
+    facts |= {("unreadable", f"{u.kind}/{u.name}"): True for u in status.unreadable}
     facts |= {("approval", role.role): role for role in status.approvals}
     facts |= {
         ("blocker", f"{b.condition}/{b.reason}/{b.command}"): (True, b.escalated_to)

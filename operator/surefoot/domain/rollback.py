@@ -23,11 +23,12 @@ from surefoot.api.v1alpha1.rollout_status import (
 )
 from surefoot.domain.derive.trigger_faults import valid_triggers
 from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
-from surefoot.domain.facts.snapshot import FlagFacts
+from surefoot.domain.facts.snapshot import Admission, FlagFacts
 from surefoot.domain.facts.steps import ZERO, allowed_percents, index_of
 from surefoot.domain.flag.cohorts import at_rollback, evidence_of
 from surefoot.domain.flag.config_map import carries, rendering_of
 from surefoot.domain.plan import Abandon, Announcement, Apply, Commit, Intend, Plan
+from surefoot.domain.record.requesters import REQUESTED, requester
 from surefoot.domain.record.transitions import transition_id
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ class Rollback:
     reason: str
     message: str
     by: tuple[str, ...]
+    verified: bool | None = None
+    """Whether admission established who asked for it; None where no person did."""
 
 
 def roll_back(facts: FlagFacts, now: datetime) -> Plan | None:
@@ -94,9 +97,10 @@ def _requested(facts: FlagFacts, percent: int) -> Rollback | None:
         return None
     to = max(step for step in allowed_percents(spec) if step <= ceiling.to)
     reason = ceiling.reason or "no reason was given"
-    return Rollback(
-        to, "Requested", f"spec.rollback asks for {ceiling.to} %: {reason}", ("person",)
-    )
+    is_enforced = facts.admission is Admission.ENFORCED
+    by = requester(facts.rollout, TransitionType.ROLLBACK, verified=is_enforced)
+    message = f"spec.rollback asks for {ceiling.to} %: {reason}"
+    return Rollback(to, REQUESTED, message, by.names, by.verified)
 
 
 def _triggered(facts: FlagFacts, verdict: TriggerVerdict, percent: int) -> Rollback | None:
@@ -160,6 +164,7 @@ def _pending(
         attempt=max(spec.attempt or 0, status.attempt or 0),
         recorded_at=now,
         by=required.by,
+        verified=required.verified,
         cohorts=cohorts,
         evidence=_or(Evidence(decided_at=now), lambda: _evidence(facts, triggers, now)).model_copy(
             update={"cohorts": _or(None, lambda: evidence_of(cohorts, required.to))}

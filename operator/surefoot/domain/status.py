@@ -12,6 +12,8 @@ from surefoot.api.v1alpha1.rollout_status import (
     RolloutStatus,
     TransitionType,
     TriggerStatus,
+    Unreadable,
+    Warned,
 )
 from surefoot.domain.checks.check import Group
 from surefoot.domain.checks.gates import gates_of, longest_for
@@ -23,6 +25,7 @@ from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.flag.cohorts import balance, cohort_statuses
+from surefoot.domain.plan_warnings import plan_warnings
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.checkpoints import opens_at
 from surefoot.domain.signoff.escalation import escalated
@@ -51,11 +54,31 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
             "blocked_by": escalated(state, blockers(review)),
             "approvals": _approvals(review),
             "readiness": review.readiness,
+            "warnings": _warnings(review),
+            "unreadable": tuple(
+                Unreadable(kind=fact.kind, name=fact.name, message=cut(fact.message, 1024))
+                for fact in state.snapshot.unreadable[:MOST_UNREADABLE]
+            ),
             "approval_dry_run": review.dry_run.status,
             "compliance": None if status.completed_at is not None else assess(review),
             "cohorts": cohort_statuses(state, status),
             "balance": balance(state),
         }
+    )
+
+
+MOST_UNREADABLE = 16
+
+
+def _warnings(review: Review) -> tuple[Warned, ...]:
+    """What can hardly be meant; once complete nobody is troubled with it."""
+    state = review.state
+    if review.status.completed_at is not None:
+        return ()
+    facts = state.snapshot
+    return tuple(
+        Warned(reason=found.reason, message=cut(found.message, 1024), path=found.path)
+        for found in plan_warnings(state.rollout.spec, facts.queries, facts.measurements)
     )
 
 
@@ -179,7 +202,7 @@ def _hold_clocks(review: Review) -> datetime | None:
     moments = [opens_at(state, view.plan) for view in review.checkpoints.views if not view.is_go]
     if not soak.is_complete:
         counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
-        moments.append(max(counted_to, began + hold.warm_up) + soak.left)
+        moments.append(max(counted_to, state.warm_until or began) + soak.left)
     baseline = state.baseline
     if baseline is not None and baseline.counted_to is not None:
         moments.append(baseline.counted_to + baseline.left)

@@ -10,6 +10,7 @@ from surefoot.domain.signoff.requests import FINAL, decide_command
 from surefoot.errors import Refused
 from surefoot.plugin import output, questions
 from surefoot.plugin.deciding import Answer, Prepared, write
+from surefoot.plugin.reading import readable
 from surefoot.plugin.session import Declined, Person, Session
 
 
@@ -17,7 +18,9 @@ async def acknowledge(session: Session, answer: Answer) -> int:
     """Answer all that this person is asked to acknowledge under the name of the answer."""
     me = await session.whoami()
     named = questions.acknowledgements_named(await session.requests("approvals"), answer.subject)
-    asked = {each["metadata"]["name"]: (each, approval_from(each)) for each in named}
+    raw = {each["metadata"]["name"]: each for each in named}
+    read = readable(named, approval_from)
+    asked = {each.metadata.name: (raw[each.metadata.name], each) for each in read}
     current = [request for _, request in asked.values() if request.status.state not in FINAL]
     if not current:
         earlier = [request for _, request in asked.values()]

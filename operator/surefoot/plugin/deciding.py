@@ -12,6 +12,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.signoff.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, questions
+from surefoot.plugin.reading import readable
 from surefoot.plugin.session import Declined, Person, Session, confirm, tell_each
 
 OF_AN_EARLIER_DECISION = (
@@ -74,7 +75,7 @@ async def report(session: Session, name: str, answer: Answer) -> int:
     raw = await session.rollout(name)
     rollout = rollout_from(raw)
     known = {each["metadata"]["name"]: each for each in await session.requests("checkpoints", raw)}
-    asked = map(checkpoint_from, known.values())
+    asked = readable(known.values(), checkpoint_from)
     found = questions.current_checkpoint(rollout, asked, answer.subject)
     if found is None:
         raise Declined(questions.why_checkpoint_is_not_asked(rollout, answer.subject))
@@ -98,7 +99,7 @@ async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> 
     """The Approval that is meant. `Declined` where there is none, or it can not be signed so."""
     rollout = rollout_from(raw)
     known = {each["metadata"]["name"]: each for each in await session.requests("approvals", raw)}
-    asked = [approval_from(each) for each in known.values()]
+    asked = readable(known.values(), approval_from)
     if answer.withdraws:
         found = questions.unused_go(rollout, asked, answer.subject, me.username)
         if found is None:

@@ -13,7 +13,9 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
     SoakStatus,
+    Transition,
 )
+from surefoot.domain.record.requesters import format_by, is_requested, named
 
 JSON = dict[str, Any]
 FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
@@ -61,6 +63,7 @@ def explanation(rollout: Rollout, now: datetime) -> JSON:
         "earliestAdvance": _moment(status.earliest_advance),
         "isJudged": status.observed_generation == rollout.metadata.generation,
         "requestedBy": None if requester is None else requester.to_wire(),
+        "lastRequest": _request_of(status),
         "soak": soak_of(status.soak, now),
         "missing": [
             {
@@ -102,6 +105,10 @@ def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
         by = status.requested_by
         behalf = f" on behalf of {by.on_behalf_of}" if by.on_behalf_of else ""
         yield f"  asked by    {by.username}{behalf}{'' if by.verified else ' (not verified)'}"
+    last = _last_request(status)
+    if last is not None:
+        ago = in_words(max(timedelta(0), now - last.at))
+        yield f"  last asked  {last.type.value} by {format_by(last)}, {ago} ago"
     yield from _missing(rollout)
     if status.approvals:
         yield "Signatures for the step ahead:"
@@ -115,6 +122,24 @@ def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
         yield from (f"  {each.name} is {each.state.value}: {each.message}" for each in restless)
 
 
+def _last_request(status: RolloutStatus) -> Transition | None:
+    """What a person asked for last: a retry, a rollback, a changed plan, a pause or its end."""
+    return next((entry for entry in reversed(status.history) if is_requested(entry)), None)
+
+
+def _request_of(status: RolloutStatus) -> JSON | None:
+    last = _last_request(status)
+    if last is None:
+        return None
+    return {
+        "type": last.type.value,
+        "at": _moment(last.at),
+        "by": ", ".join(named(last)) or None,
+        "verified": bool(last.verified),
+        "message": last.message,
+    }
+
+
 def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
     status, metadata = rollout.status, rollout.metadata
     where = "before its start" if status.percent is None else f"at {status.percent} %"
@@ -126,7 +151,8 @@ def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
     if status.observed_generation != metadata.generation:
         yield "  The operator has not judged the latest change yet; this is of before it."
     if status.pending is not None:
-        yield f"  under way   {status.pending.type.value} to {status.pending.to} %"
+        by = f" by {format_by(status.pending)}" if is_requested(status.pending) else ""
+        yield f"  under way   {status.pending.type.value} to {status.pending.to} %{by}"
     if status.next_percent is not None:
         yield f"  next        {status.next_percent} %"
     if status.waiting_on:

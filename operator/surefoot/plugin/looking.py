@@ -1,14 +1,15 @@
 """get, explain, inbox: reads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
-from surefoot.errors import Refused, UnreadableObject
+from surefoot.errors import Refused
 from surefoot.plugin import explanation, output, waiting
 from surefoot.plugin.commands.options import Format
+from surefoot.plugin.reading import readable
 from surefoot.plugin.session import Session
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def _objects(found: list[JSON], name: str | None) -> JSON:
 
 async def explain(session: Session, name: str, format_: Format) -> int:
     """Why it does not move."""
-    found = [rollout_from(raw) for raw in await session.rollouts(name)]
+    found = readable(await session.rollouts(name), rollout_from)
     now = session.now()
     if format_ is Format.JSON:
         said = [explanation.explanation(rollout, now) for rollout in found]
@@ -64,9 +65,9 @@ async def inbox(session: Session, format_: Format) -> int:
     items = waiting.waiting_for(
         me.username,
         me.groups,
-        rollouts=_readable(rollouts, rollout_from),
-        approvals=_readable(approvals, approval_from),
-        checkpoints=_readable(checkpoints, checkpoint_from),
+        rollouts=readable(rollouts, rollout_from),
+        approvals=readable(approvals, approval_from),
+        checkpoints=readable(checkpoints, checkpoint_from),
         now=session.now(),
     )
     if format_ is Format.JSON:
@@ -87,14 +88,3 @@ async def _if_allowed(asked: Awaitable[list[JSON]]) -> list[JSON]:
             raise
         output.warn(f"Note: {error}")
         return []
-
-
-def _readable(found: list[JSON], read: Callable[[JSON], T]) -> list[T]:
-    """Those that can be read; one that can not must not hide the others."""
-    read_so_far: list[T] = []
-    for raw in found:
-        try:
-            read_so_far.append(read(raw))
-        except UnreadableObject as error:
-            output.warn(f"Warning: {error}")
-    return read_so_far

@@ -10,6 +10,7 @@ import typer
 from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import ReportFormat
+from surefoot.plugin.reading import readable
 from surefoot.plugin.session import Session
 from surefoot.reports.dossier import Dossier, dossier_of, with_record
 from surefoot.reports.rendering import Report, html, markdown
@@ -45,8 +46,8 @@ async def dossier(session: Session, name: str) -> Dossier:
     )
     return dossier_of(
         rollout_from(raw),
-        map(checkpoint_from, checkpoints),
-        map(approval_from, approvals),
+        readable(checkpoints, checkpoint_from),
+        readable(approvals, approval_from),
         session.now(),
     )
 

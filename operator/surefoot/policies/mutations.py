@@ -3,11 +3,16 @@
 A name that is there already is left: a wrong one is then refused, so that who forged it is told
 and the audit log keeps it. The stamps of a Rollout are written over: manifests that were exported
 carry old ones.
+
+These policies act before the schema does. Each therefore looks at an object only where what it
+reads has the right type. Any other object is left to the schema, whose refusal names the field.
 """
 
 from surefoot.policies import cel
 from surefoot.policies.rendering import Mutation, Resources
 from surefoot.policies.stamps import STAMP_VARIABLES
+
+_HAS_A_SPEC = "type(object.?spec.orValue(0)) == map"
 
 
 def policies() -> tuple[Mutation, ...]:
@@ -17,22 +22,28 @@ def policies() -> tuple[Mutation, ...]:
             "surefoot-decided-by",
             matches=(Resources(("approvals", "checkpoints"), ("UPDATE",)),),
             needed=(
+                ("well-formed", _HAS_A_SPEC),
                 (
                     "not-signed",
                     "object.spec.?decision.hasValue() && !object.spec.?decidedBy.hasValue()",
                 ),
             ),
-            object=f"{cel.MY_UID} == '' ? "
-            "Object{spec: Object.spec{decidedBy: Object.spec.decidedBy{"
-            f"username: {cel.ME}"
-            "}}} : Object{spec: Object.spec{decidedBy: Object.spec.decidedBy{"
-            f"username: {cel.ME}, uid: {cel.MY_UID}"
-            "}}}",
+            patches="[JSONPatch{op: 'add', path: '/spec/decidedBy', value: "
+            f"{cel.MY_UID} == '' ? {{'username': {cel.ME}}} : "
+            f"{{'username': {cel.ME}, 'uid': {cel.MY_UID}}}"
+            "}]",
         ),
         Mutation(
             "surefoot-stamps",
             matches=(Resources(("rollouts",), ("CREATE", "UPDATE")),),
             needed=(
+                (
+                    "well-formed",
+                    (
+                        f"{_HAS_A_SPEC} && type(object.spec.?attempt.orValue(0)) == int && "
+                        "type(object.spec.?rehearsal.orValue({})) == map"
+                    ),
+                ),
                 (
                     "changed",
                     (
@@ -42,7 +53,10 @@ def policies() -> tuple[Mutation, ...]:
                 ),
             ),
             variables=STAMP_VARIABLES,
-            object="Object{metadata: Object.metadata{annotations: "
-            "variables.stamps.transformMap(k, v, v != '', v)}}",
+            patches="(object.metadata.?annotations.hasValue() ? [] : "
+            "[JSONPatch{op: 'add', path: '/metadata/annotations', value: {}}]) + "
+            "variables.stamps.filter(k, variables.stamps[k] != '').map(k, "
+            "JSONPatch{op: 'add', path: '/metadata/annotations/' + jsonpatch.escapeKey(k), "
+            "value: variables.stamps[k]})",
         ),
     )

@@ -106,13 +106,15 @@ class Mutation:
     """A mutating policy.
 
     It matches only what needs a stamp: what it matches can fail to be served for seconds after an
-    API server has started, and no rollback may wait for that.
+    API server has started, and no rollback may wait for that. ``patches`` is CEL for a list of JSON
+    patches: an apply configuration would have to make sense of the whole object, and the mistake of
+    a person who wrote text for a number would be answered by the policy and not by the schema.
     """
 
     name: str
     matches: tuple[Resources, ...]
     needed: tuple[tuple[str, str], ...]
-    object: str
+    patches: str
     variables: tuple[tuple[str, str], ...] = ()
 
     def manifests(self) -> tuple[Manifest, Manifest]:
@@ -127,8 +129,8 @@ class Mutation:
                     **_variables(self.variables),
                     "mutations": [
                         {
-                            "patchType": "ApplyConfiguration",
-                            "applyConfiguration": {"expression": self.object},
+                            "patchType": "JSONPatch",
+                            "jsonPatch": {"expression": self.patches},
                         }
                     ],
                     "reinvocationPolicy": "IfNeeded",

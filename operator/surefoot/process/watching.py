@@ -1,5 +1,6 @@
 """Keeps a source of events running, for the kinds that it watches and for no others."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -10,6 +11,8 @@ from surefoot.errors import ApiError
 log = structlog.get_logger(__name__)
 
 RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+SETTLED_AFTER = 5.0
+"""Seconds after which a source that was started watches everything."""
 LONG = 60.0
 """Seconds after which a source that ends is started again without a long pause."""
 
@@ -38,16 +41,24 @@ class Watching:
         await self._wait_for_kinds()
         while True:
             began = self._clock.elapsed()
+            settled = asyncio.create_task(self._ask_once_settled())
             try:
                 await self._source.run(self._sink)
                 log.warning("a source of events ended; it is started again", kinds=kinds)
             except Exception:  # whatever it was, without events the operator is blind
                 log.exception("a source of events failed; it is started again", kinds=kinds)
+            finally:
+                settled.cancel()
             if self._clock.elapsed() - began > LONG:
                 pauses = list(RESTART_PAUSES)
             await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
             await self._wait_for_kinds()
             self._restarted()
+
+    async def _ask_once_settled(self) -> None:
+        """A change between the first list and the first watch is told by no event."""
+        await self._clock.sleep(SETTLED_AFTER)
+        self._restarted()
 
     async def _wait_for_kinds(self) -> None:
         complained = False

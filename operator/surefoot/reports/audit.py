@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
+from surefoot.reports.asked import AskedByPerson, asked_by_people
 from surefoot.reports.confidence import Confidence, confidence_of
 from surefoot.reports.conversations import Conflict, Handoff
 from surefoot.reports.decisions import Matrix, StepTaken, matrix_of, steps_taken
@@ -92,6 +93,8 @@ class Audit(Report):
     confidence: Confidence
     schedule: Schedule
     steps: tuple[StepTaken, ...]
+    asked: tuple[AskedByPerson, ...]
+    """Retries, rollbacks, changed plans and pauses that people asked for."""
     matrix: Matrix
     handoffs: tuple[Handoff, ...]
     conflicts: tuple[Conflict, ...]
@@ -136,6 +139,7 @@ def audit_of(dossier: Dossier, standards: Standards, log: AuditLog | None = None
         confidence=confidence_of(facts),
         schedule=schedule_of(facts),
         steps=steps_taken(dossier),
+        asked=asked_by_people(dossier),
         matrix=matrix_of(dossier),
         handoffs=facts.handoffs,
         conflicts=facts.conflicts,

@@ -12,7 +12,13 @@ from pydantic import Field
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
-from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
+from surefoot.api.v1alpha1.rollout_status import (
+    DecisionEvidence,
+    PendingTransition,
+    Transition,
+    TransitionType,
+)
+from surefoot.domain.record.requesters import SUREFOOT, UNNAMED, is_requested, named
 from surefoot.domain.signoff.meetings import NAME as CONFLICT
 from surefoot.domain.signoff.requests import Request, format_people, is_dry_run
 from surefoot.reports.dossier import Dossier
@@ -27,7 +33,6 @@ from surefoot.reports.requests import (
     requested_by,
 )
 
-SUREFOOT = "surefoot"
 EVERYBODY = "everybody"
 _HOUR = timedelta(hours=1)
 _ROLLED_BACK = "Find out why; raise the attempt to go on"
@@ -334,14 +339,23 @@ def _of_transition(dossier: Dossier, entry: Transition) -> Iterable[Message]:
         kind=Kind.TRANSITION,
         at=entry.at,
         hour=None,
-        from_=", ".join(entry.by) or SUREFOOT,
+        from_=_by(entry),
         to=EVERYBODY,
         message=f"{moved}: {entry.message or entry.reason}",
         action_required=_ROLLED_BACK if is_back else "",
         pending=is_back and is_last,
-        status=f"committed as {entry.transition_id}",
+        status=f"committed as {entry.transition_id}{_in_doubt(_is_verified(entry))}",
         about=entry.transition_id,
     )
+
+
+def _by(entry: Transition | PendingTransition) -> str:
+    return ", ".join(named(entry)) or (UNNAMED if is_requested(entry) else SUREFOOT)
+
+
+def _is_verified(entry: Transition | PendingTransition) -> bool | None:
+    """Whether the name is that of whoever asked; None where no person did, or nobody was named."""
+    return bool(entry.verified) if is_requested(entry) and named(entry) else None
 
 
 def _after(dossier: Dossier, entry: Transition) -> tuple[Transition, ...]:
@@ -372,13 +386,13 @@ def _of_intent(dossier: Dossier) -> Iterable[Message]:
             kind=Kind.TRANSITION,
             at=pending.recorded_at,
             hour=None,
-            from_=", ".join(pending.by) or SUREFOOT,
+            from_=_by(pending),
             to=EVERYBODY,
             message=f"{pending.type.value}, {pending.from_ or 0} % → {pending.to} %: "
             f"{pending.message or pending.reason}",
             action_required="",
             pending=True,
-            status="decided, and not yet written to the flag",
+            status=f"decided, and not yet written to the flag{_in_doubt(_is_verified(pending))}",
             about=pending.transition_id,
         )
 

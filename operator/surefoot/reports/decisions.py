@@ -5,7 +5,9 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
+from surefoot.domain.record.requesters import format_by, is_requested
 from surefoot.domain.signoff.requests import Request
+from surefoot.reports.asked import asked_before, in_words
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 
@@ -60,6 +62,8 @@ class StepTaken(Part):
     soak_healthy: str | None
     compliance: tuple[str, ...]
     """What the compliance check said, as `Name=Outcome`; empty where it was not recorded."""
+    people: str
+    """What people had to do with it beside the decisions below, in a sentence or two."""
     decisions: tuple[Decision, ...]
     windows: tuple[Window, ...]
     shortened: bool
@@ -81,23 +85,24 @@ class Matrix(Part):
 
 def steps_taken(dossier: Dossier) -> tuple[StepTaken, ...]:
     """Every step of the record, oldest first."""
-    return tuple(_step(entry) for entry in dossier.history if entry.type in _STEPS)
+    return tuple(_step(dossier, entry) for entry in dossier.history if entry.type in _STEPS)
 
 
-def _step(entry: Transition) -> StepTaken:
+def _step(dossier: Dossier, entry: Transition) -> StepTaken:
     evidence, soak = entry.evidence, entry.evidence.soak
     return StepTaken(
         step=step_name(entry),
         type=entry.type.value,
         at=entry.at,
         transition_id=entry.transition_id,
-        decided_by=", ".join(entry.by) or "unknown",
+        decided_by=format_by(entry, otherwise="unknown"),
         reason=entry.reason,
         message=entry.message,
         admission=evidence.admission or None,
         soak_required=soak.required if soak else None,
         soak_healthy=soak.healthy if soak else None,
         compliance=evidence.compliance,
+        people=_people(dossier, entry),
         decisions=tuple(_decision(each) for each in evidence.decisions),
         windows=tuple(
             Window(
@@ -115,6 +120,23 @@ def _step(entry: Transition) -> StepTaken:
         ),
         shortened=evidence.shortened,
     )
+
+
+def _people(dossier: Dossier, entry: Transition) -> str:
+    """It never says that nobody decided, where somebody did or where some of it was left out."""
+    before = asked_before(dossier, entry)
+    said = []
+    if is_requested(entry):
+        said.append(f"It was asked for by {format_by(entry)}, which needs no signature.")
+    elif entry.evidence.shortened and not entry.evidence.decisions:
+        said.append("The entry was shortened: which decisions it used is not on the record.")
+    elif not entry.evidence.decisions and not before:
+        said.append("No decision of a person is on the record.")
+    elif not entry.evidence.decisions:
+        said.append("No signature is on the record.")
+    if before:
+        said.append(f"Before it: {'; '.join(map(in_words, before))}.")
+    return " ".join(said)
 
 
 def step_name(entry: Transition) -> str:

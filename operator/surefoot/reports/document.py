@@ -14,6 +14,7 @@ from pydantic import Field
 from surefoot.api.v1alpha1.approval import Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.record.requesters import format_by
 from surefoot.domain.signoff.requests import Request
 from surefoot.reports.checkpoints import CheckpointReport, checkpoints_of, reports_of
 from surefoot.reports.dossier import Dossier
@@ -375,7 +376,8 @@ def _taken(dossier: Dossier, step: Step) -> str:
     if undone is None:
         return said
     return (
-        f"{said}; a rollback to {undone.to} % undid it at {_moment(undone.at)} "
+        f"{said}; a rollback to {undone.to} % by {format_by(undone)} undid it at "
+        f"{_moment(undone.at)} "
         f"({undone.transition_id})"
     )
 

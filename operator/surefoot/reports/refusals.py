@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from surefoot.api.v1alpha1.rollout_status import TransitionType
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.record.requesters import named
 from surefoot.errors import AuditError
 from surefoot.reports.decisions import Uncounted, step_name, uncounted
 from surefoot.reports.dossier import Dossier
@@ -84,6 +85,9 @@ class PlanChange(Part):
     at: datetime
     percent: int
     fields: tuple[str, ...]
+    by: str | None
+    """None where the name was not recorded."""
+    verified: bool | None
     message: str
 
 
@@ -128,6 +132,8 @@ def refusals_of(dossier: Dossier, log: AuditLog | None) -> Refusals:
                 at=each.at,
                 percent=each.to,
                 fields=each.evidence.changed_fields,
+                by=", ".join(named(each)) or None,
+                verified=bool(each.verified) if named(each) else None,
                 message=each.message,
             )
             for each in history

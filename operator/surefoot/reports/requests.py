@@ -5,7 +5,8 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision, Purpose
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
-from surefoot.domain.signoff.requests import Request, format_people, is_recorded, people_asked
+from surefoot.domain.signoff.decisions import is_recorded
+from surefoot.domain.signoff.requests import Request, format_people, people_asked
 from surefoot.reports.dossier import Dossier
 
 ACKNOWLEDGE = "Acknowledge"

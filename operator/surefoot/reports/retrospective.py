@@ -7,6 +7,7 @@ from typing import ClassVar
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout_status import TransitionType
 from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.record.requesters import format_by
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.facts import Facts, facts_of
 from surefoot.reports.practices import Compliance, Practice
@@ -137,7 +138,7 @@ def _causes(facts: Facts) -> Iterator[str]:
             said = f"the plan asked for a soak of {in_words(asked)}, the standard for"
             yield f"{expansion.name}: {said} {in_words(least)}"
     for entry in facts.entries(TransitionType.ROLLBACK):
-        by = ", ".join(entry.by) or "unknown"
+        by = format_by(entry, otherwise="unknown")
         why = entry.message or entry.reason
         yield f"rollback from {entry.from_} to {entry.to} % by {by}: {why}"
     for entry in facts.entries(TransitionType.DRIFT_CORRECTED):

@@ -9,6 +9,7 @@ from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
 from surefoot.domain.checks.risks import open_risks
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.record.requesters import format_by, is_requested
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, Practice
 from surefoot.reports.rendering import Part
@@ -150,8 +151,9 @@ def _unresolved(facts: Facts) -> Iterator[_Said]:
 
 def _undone(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.ROLLBACK):
+        by = f" by {format_by(each)}" if is_requested(each) else ""
         yield (
-            f"rolled back from {each.from_} to {each.to} %: {each.message or each.reason}",
+            f"rolled back from {each.from_} to {each.to} %{by}: {each.message or each.reason}",
             "find the cause before it is tried again",
         )
 
@@ -195,7 +197,7 @@ def _high_risks(facts: Facts) -> Iterator[_Said]:
 def _plan_changed(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.PLAN_CHANGED):
         fields = ", ".join(each.evidence.changed_fields) or "fields that are not kept"
-        yield f"the plan was changed at {each.to} %: {fields}", ""
+        yield f"the plan was changed at {each.to} % by {format_by(each)}: {fields}", ""
 
 
 def _not_whole(facts: Facts) -> Iterator[_Said]:

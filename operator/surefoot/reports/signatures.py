@@ -5,7 +5,8 @@ from datetime import datetime
 from surefoot.api.v1alpha1.approval import Approval, Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout import Role
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, RoleStatus
-from surefoot.domain.signoff.requests import format_people, is_recorded
+from surefoot.domain.signoff.decisions import is_recorded
+from surefoot.domain.signoff.requests import format_people
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 from surefoot.reports.requests import (

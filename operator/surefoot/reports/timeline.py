@@ -8,6 +8,8 @@ from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import CheckpointPlan
 from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.domain.facts.steps import hold_of
+from surefoot.domain.record.requesters import format_by, is_requested
+from surefoot.reports import asked
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.expansions import Expansion, planned_stay
 from surefoot.reports.facts import Facts, facts_of
@@ -102,7 +104,7 @@ def schedule_of(facts: Facts) -> Schedule:
     """Everything on time that the record shows."""
     return Schedule(
         events=_events(facts),
-        paths=tuple(_path(each, facts.standards) for each in facts.taken),
+        paths=tuple(_path(facts.dossier, each, facts.standards) for each in facts.taken),
         next=_next(facts),
     )
 
@@ -121,9 +123,16 @@ def _moves(facts: Facts) -> list[Event]:
     """Every history entry. An expansion was planned for when the stay before it was to end."""
     by_entry = {each.entry.transition_id: each for each in facts.taken if each.entry is not None}
     return [
-        _event(_said(entry), _planned(by_entry.get(entry.transition_id)), entry.at, entry.message)
+        _event(_said(entry), _planned(by_entry.get(entry.transition_id)), entry.at, _remark(entry))
         for entry in facts.dossier.history
     ]
+
+
+def _remark(entry: Transition) -> str:
+    """What the entry says, and who asked for it where a person did."""
+    if not is_requested(entry):
+        return entry.message
+    return f"{entry.message}; by {format_by(entry)}" if entry.message else f"by {format_by(entry)}"
 
 
 def _said(entry: Transition) -> str:
@@ -197,7 +206,7 @@ def _ahead(facts: Facts) -> list[Event]:
 # The critical path
 
 
-def _path(expansion: Expansion, standards: Standards) -> CriticalPath:
+def _path(dossier: Dossier, expansion: Expansion, standards: Standards) -> CriticalPath:
     return CriticalPath(
         expansion=expansion.name,
         stages=(
@@ -207,7 +216,7 @@ def _path(expansion: Expansion, standards: Standards) -> CriticalPath:
             _meeting(expansion),
             _total(expansion, standards),
         ),
-        decided_last=_decided_last(expansion),
+        decided_last=_decided_last(dossier, expansion),
     )
 
 
@@ -304,16 +313,23 @@ def _total(expansion: Expansion, standards: Standards) -> Stage:
     )
 
 
-def _decided_last(expansion: Expansion) -> str:
-    decisions = expansion.entry.evidence.decisions if expansion.entry is not None else ()
-    dated = [(each.decided_at, each) for each in decisions if each.decided_at is not None]
-    if not expansion.decisions_are_whole:
+def _decided_last(dossier: Dossier, expansion: Expansion) -> str:
+    """The last signature or report, or what a person asked for after it, as the end of a pause."""
+    entry = expansion.entry
+    if entry is None or not expansion.decisions_are_whole:
         return "unknown: the entry was shortened"
-    if not dated or expansion.at is None:
+    dated = [
+        *((each.at, asked.in_words(each)) for each in asked.asked_before(dossier, entry)),
+        *(
+            (each.decided_at, f"{each.role} by {each.by or 'nobody named'}")
+            for each in entry.evidence.decisions
+            if each.decided_at is not None
+        ),
+    ]
+    if not dated:
         return "no person: only clocks and metrics"
-    moment, decision = max(reversed(dated), key=lambda each: each[0])
-    ago = in_words(expansion.at - moment)
-    return f"{decision.role} by {decision.by or 'nobody named'}, {ago} before the step"
+    moment, said = max(reversed(dated), key=lambda each: each[0])
+    return f"{said}, {in_words(entry.at - moment)} before the step"
 
 
 # The next times

@@ -606,7 +606,7 @@ async def test_insecure_cluster_is_taken_as_told(tmp_path: Path) -> None:
 def test_unreadable_object_says_where() -> None:
     """Kind, namespace, name and the field."""
     raw = {"metadata": {"name": "checkout", "namespace": "shop"}, "spec": {"steps": "all"}}
-    with pytest.raises(UnreadableObject, match=r"Rollout shop/checkout can not be read: spec\."):
+    with pytest.raises(UnreadableObject, match=r"Rollout shop/checkout cannot be read: spec\."):
         read(Kind.ROLLOUT, raw)
 
 
@@ -739,6 +739,8 @@ async def test_halt_says_who_wrote_it(
         ({}, True),
         ({"until": "2100-01-01T00:00:00Z"}, True),
         ({"until": "2001-01-01T00:00:00Z"}, False),
+        ({"until": "9999-12-31T23:59:59-05:00"}, True),
+        ({"until": "0001-01-01T00:00:00+14:00"}, False),
         ({"until": "tomorrow"}, True),
         ({"until": "2001-01-01T00:00:00"}, True),
     ],
@@ -746,7 +748,7 @@ async def test_halt_says_who_wrote_it(
 async def test_halt_holds_until_its_time_is_over(
     cluster: KubernetesCluster, answers: MeasurementSource, data: dict[str, str], halted: bool
 ) -> None:
-    """An end that can not be read is no end."""
+    """An end that cannot be read is no end."""
     found = {"metadata": {"name": "surefoot-halt", "namespace": "agents"}, "data": data}
     answers.will_say(200, found)
     answers.will_say(404)

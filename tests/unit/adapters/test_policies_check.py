@@ -257,7 +257,7 @@ def weaken(part: str) -> Callable[[JSON], None]:
         "operation": lambda spec: spec["matchConstraints"]["resourceRules"][0]["operations"].pop(),
         "actions": lambda spec: spec.update(validationActions=["Audit"]),
         "resources": lambda spec: spec.update(matchResources={"namespaceSelector": {}}),
-        "mutation": lambda spec: spec["mutations"][0].update(patchType="JSONPatch"),
+        "mutation": lambda spec: spec["mutations"][0].update(patchType="ApplyConfiguration"),
     }
     return edits[part]
 

@@ -56,6 +56,17 @@ def test_live_values_have_the_names_of_the_contract() -> None:
     assert not any('condition="Ready"' in line for line in lines(telemetry))
 
 
+def test_objects_that_cannot_be_read_are_counted() -> None:
+    """By kind, and none from the beginning, so that the first is a rise."""
+    telemetry = PrometheusTelemetry()
+    telemetry.unreadable_objects("Approval", 2)
+    assert lines(telemetry) >= {
+        'surefoot_unreadable_objects{kind="Approval"} 2.0',
+        'surefoot_unreadable_objects{kind="Checkpoint"} 0.0',
+        'surefoot_unreadable_objects{kind="Rollout"} 0.0',
+    }
+
+
 def test_rehearsals_are_counted_by_what_they_came_to() -> None:
     """And how long each took."""
     telemetry = PrometheusTelemetry()

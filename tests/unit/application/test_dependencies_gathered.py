@@ -8,9 +8,10 @@ import pytest
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.admission import AdmissionWatch
-from surefoot.application.gather import Facts, Gatherer, Rules, Unreadable
+from surefoot.application.gather import Facts, Gatherer, Rules
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
+from surefoot.domain.facts.snapshot import UnreadableFact
 from surefoot.domain.facts.upstreams import RolloutName, names_of
 from surefoot.errors import UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster
@@ -197,8 +198,8 @@ async def test_upstream_that_is_gone_by_now_is_not_there() -> None:
     assert facts.snapshot.upstreams == {}
 
 
-async def test_nothing_is_decided_while_an_upstream_can_not_be_read() -> None:
-    """It is known to be there, and not how far it is."""
+async def test_an_upstream_that_cannot_be_read_is_named_and_not_there() -> None:
+    """The Rollout that waits for it can be judged; it goes on waiting, and the reason is known."""
     upstream, rollout = at(named("schema-v2"), 50), named("b", "schema-v2")
     cluster, woken = FakeCluster(upstream, rollout), Woken()
     for key, each in cluster.rollouts.items():
@@ -207,13 +208,24 @@ async def test_nothing_is_decided_while_an_upstream_can_not_be_read() -> None:
 
     async def garbled(call: str) -> None:
         if call == "read rollout" and next(reads) == 1:
-            raise UnreadableObject("agents/schema-v2: no such shape")
+            raise UnreadableObject(
+                "agents/schema-v2: no such shape",
+                kind="Rollout",
+                namespace="agents",
+                name="schema-v2",
+                uid=upstream.metadata.uid,
+                resource_version="999",
+            )
 
     cluster.before = garbled
     facts = await gathering(cluster, woken.store).gather(
         key_of(rollout), fresh=True, admission=True
     )
-    assert isinstance(facts, Unreadable)
+    assert isinstance(facts, Facts)
+    assert facts.snapshot.upstreams == {}
+    assert facts.snapshot.unreadable == (
+        UnreadableFact("Rollout", "schema-v2", "agents/schema-v2: no such shape"),
+    )
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -228,3 +240,31 @@ async def test_rollout_without_dependencies_reads_no_others(known: bool) -> None
         ObjectKey("agents", "b"), fresh=True, admission=True
     )
     assert cluster.calls.count("read rollout") == (1 if known else 2)
+
+
+async def test_unreadable_requests_are_named_and_the_others_are_there() -> None:
+    """From fresh lists, and from the caches once they know: in both cases the Rollout is judged."""
+    rollout = named("b")
+    cluster, woken = FakeCluster(rollout), Woken()
+    error = UnreadableObject(
+        "spec: wrong",
+        kind="Approval",
+        namespace="agents",
+        name="b-25-security",
+        uid="uid-1",
+        resource_version="7",
+        rollout="b",
+        decision="NO-GO",
+    )
+
+    async def listed(_rollout: ObjectKey) -> tuple[UnreadableObject, ...]:
+        return (error,)
+
+    cluster.approvals = listed  # type: ignore[method-assign,assignment]
+    gatherer = gathering(cluster, woken.store)
+    for fresh in (True, False):
+        facts = await gatherer.gather(key_of(rollout), fresh=fresh)
+        assert isinstance(facts, Facts)
+        assert facts.snapshot.unreadable == (
+            UnreadableFact("Approval", "b-25-security", "spec: wrong", "NO-GO"),
+        )

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Transition, TransitionType
 from surefoot.application import backoff, export
 from surefoot.application.export import Record
 from surefoot.domain.record.transitions import with_entry
-from surefoot.domain.record.verification import Mark, verify
+from surefoot.domain.record.verification import Mark, origin_of, verify
 from surefoot.errors import SinkError, Unavailable
 from tests.support.fakes import FakeAnnouncer, FakeClock, turns
 from tests.support.world import START, a_rollout
@@ -297,3 +297,102 @@ async def test_large_batches_are_split_and_stay_in_order() -> None:
     assert world.sink.tried == 2
     assert verify(world.sink.lines).faults == ()
     assert len(world.sink.lines) == 120
+
+
+# The end of a history
+
+
+def the_end() -> Transition:
+    """What ends a history, as the ConfigMap alone can tell it."""
+    return Transition(
+        transition_id="end",
+        type=TransitionType.RELEASED,
+        from_=10,
+        to=0,
+        at=START,
+        reason="RolloutDeleted",
+    )
+
+
+async def test_end_follows_the_last_entry_of_the_status() -> None:
+    """It is of the plan and attempt that ended with it."""
+    world = World()
+    await world.happens("a", "b")
+    async with world.running():
+        assert world.record is not None
+        world.record.end(origin_of(world.rollouts["memory-sync"]), the_end())
+        await turns()
+    assert world.sink.ids == ["a", "b", "end"]
+    found = verify(world.sink.lines)
+    assert (found.faults, found.gaps) == ((), ())
+
+
+async def test_end_after_a_restart_follows_what_the_sink_has() -> None:
+    """The Rollout was deleted while no operator ran: only the cursor knows its last entry."""
+    world = World(FakeSink("one"), FakeSink("two"))
+    await world.happens("a", "b")
+    async with world.running():
+        pass
+    gone = origin_of(world.rollouts.pop("memory-sync"))
+    world.cursors.marks["two"].clear()
+    async with world.running():
+        assert world.record is not None
+        world.record.present({gone.uid})
+        world.record.end(gone, the_end())
+        await turns()
+        world.record.present(set())
+        await turns()
+    one, two = world.sinks
+    assert one.ids == ["a", "b", "end"]
+    assert verify(one.lines) == replace(verify(one.lines), faults=(), gaps=())
+    assert two.ids == ["a", "b", "gap", "end"]
+    assert world.cursors.marks == {"one": {}, "two": {}}
+
+
+async def test_end_waits_until_it_is_known_what_it_follows() -> None:
+    """The cursors cannot be read at the start; nothing is chained to a guess, and nothing lost."""
+    world = World()
+    await world.happens("a")
+    async with world.running():
+        pass
+    gone = origin_of(world.rollouts.pop("memory-sync"))
+    world.cursors.is_down = True
+    async with world.running():
+        assert world.record is not None
+        world.record.end(gone, the_end())
+        world.record.present(set())
+        await turns()
+        assert world.sink.ids == ["a"]
+        world.cursors.is_down = False
+        await world.clock.advance(120)
+        assert world.sink.ids == ["a", "end"]
+    assert verify(world.sink.lines).faults == ()
+
+
+async def test_end_is_delivered_again_where_the_sink_failed() -> None:
+    """The Rollout is gone from every list by then."""
+    world = World(FakeSink(fault="full"))
+    async with world.running():
+        assert world.record is not None
+        world.record.end(origin_of(a_rollout()), the_end())
+        world.record.present(set())
+        await turns()
+        assert world.sink.lines == []
+        world.sink.fault = ""
+        await world.clock.advance(120)
+        assert world.sink.ids == ["end"]
+        world.record.present(set())
+        await turns()
+    assert world.cursors.marks["archive"] == {}
+
+
+async def test_end_is_kept_for_nobody_without_sinks() -> None:
+    """What nobody takes is not remembered."""
+    world = World()
+    world.sinks = ()
+    async with world.running():
+        assert world.record is not None
+        world.record.end(origin_of(a_rollout()), the_end())
+        world.record.exchange([late := FakeSink("late")])
+        await turns()
+    assert late.lines == []

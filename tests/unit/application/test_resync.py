@@ -8,7 +8,7 @@ from surefoot.application.ports import Kind, ObjectKey, Subject
 from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.plan import Announcement
-from surefoot.errors import Refused, Unavailable
+from surefoot.errors import Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
 from tests.support.world import a_rollout
 
@@ -140,3 +140,27 @@ async def test_events_that_can_not_be_posted_are_let_go() -> None:
     await announcer.drain()
     assert len(cluster.events) == LONGEST_QUEUE - 1
     assert cluster.events[-1].message == str(LONGEST_QUEUE + 4)
+
+
+async def test_an_object_that_cannot_be_read_is_swept_once() -> None:
+    """It is known from then on, so that no watch is suspected of having missed it again."""
+    yard = Yard()
+
+    async def unreadable(call: str) -> None:
+        if call == "read Rollout":
+            raise UnreadableObject(
+                "wrong",
+                kind="Rollout",
+                namespace=KEY.namespace,
+                name=KEY.name,
+                uid="uid-memory-sync",
+                resource_version=yard.cluster.rollouts[KEY].metadata.resource_version,
+            )
+
+    yard.cluster.before = unreadable
+    for _ in range(3):
+        await yard.sweep()
+    assert isinstance(yard.store.rollout(KEY), UnreadableObject)
+    assert yard.cluster.calls.count("list Rollout") == 3
+    assert yard.restarts == 0
+    assert not [each for each in yard.telemetry.said if each[0] == "missed"]

@@ -186,6 +186,38 @@ def test_decision_on_what_was_seen_undecided_is_known_to_be_new() -> None:
     assert woken.store.watched_requests(approvals) == {"uid-a"}
 
 
+def test_decision_on_what_was_seen_with_all_decisions_on_record_is_known_to_be_new() -> None:
+    """A changed decision is new where the operator had recorded the one before it."""
+    woken = Woken()
+    recorded, unrecorded = (
+        Approval.model_validate(
+            {
+                "metadata": {"name": name, "uid": f"uid-{name}", "generation": 2},
+                "spec": {
+                    "request": an_approval(name).spec.request.to_wire(),
+                    "decision": "GO",
+                    "reason": "fine",
+                    "decidedBy": {"username": "hudson"},
+                },
+                "status": {
+                    "decisions": [
+                        {
+                            "decision": "GO",
+                            "by": "hudson",
+                            "generation": generation,
+                            "seenAt": "2025-10-23T22:00:00Z",
+                        }
+                    ]
+                },
+            }
+        )
+        for name, generation in (("a", 2), ("b", 1))
+    )
+    woken.sees(recorded, version="2")
+    woken.sees(unrecorded, version="2")
+    assert woken.store.watched_requests((recorded, unrecorded)) == {"uid-a"}
+
+
 def test_unreadable_object_is_kept_as_its_error() -> None:
     """It must not end the operator, and not look like an absent one."""
     woken = Woken()
@@ -196,6 +228,55 @@ def test_unreadable_object_is_kept_as_its_error() -> None:
     woken.store.observe(Kind.ROLLOUT, ObjectHead(KEY, "u", "1"), parse)
     assert isinstance(woken.store.rollout(KEY), UnreadableObject)
     assert woken.keys == ["memory-sync"]
+
+
+def unreadable_approval(version: str = "3") -> UnreadableObject:
+    """An Approval of the Rollout of these tests that no model reads."""
+    return UnreadableObject(
+        "spec: wrong",
+        kind="Approval",
+        namespace="agents",
+        name="a",
+        uid="uid-a",
+        resource_version=version,
+        rollout="memory-sync",
+        decision="NO-GO",
+    )
+
+
+def test_an_unreadable_request_wakes_its_rollout_and_is_named() -> None:
+    """The readable ones are there as ever, and the unreadable one is counted until it is gone."""
+    counts: list[tuple[str, int]] = []
+    woken = Woken()
+    woken.store = Store(
+        lambda key: woken.keys.append(key.name),
+        unreadable=lambda kind, count: counts.append((kind.value, count)),
+    )
+    woken.sees(an_approval("a"), version="2")
+    woken.sees(an_approval("b"), version="2")
+    error = unreadable_approval()
+
+    def parse() -> Approval:
+        raise error
+
+    head = ObjectHead(ObjectKey("agents", "a"), "uid-a", "3")
+    woken.store.observe(Kind.APPROVAL, head, parse)
+
+    assert woken.keys == ["memory-sync"] * 3
+    assert [each.metadata.name for each in woken.store.approvals(KEY)] == ["b"]
+    assert woken.store.unreadable(KEY) == (error,)
+    woken.sees(an_approval("a"), version="4")
+    assert woken.store.unreadable(KEY) == ()
+    assert counts == [("Approval", 1), ("Approval", 0)]
+
+
+def test_what_was_just_found_unreadable_wakes_nobody() -> None:
+    """Whoever read it knows; and an older version of it is no news."""
+    woken = Woken()
+    woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("5"))
+    woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("4"))
+    assert woken.keys == []
+    assert [each.resource_version for each in woken.store.unreadable(KEY)] == ["5"]
 
 
 def test_two_rollouts_on_one_config_map_see_each_other() -> None:
@@ -219,6 +300,25 @@ def test_config_map_of_an_unknown_rollout_is_an_orphan(uid: str, orphaned: bool)
     annotations = {ROLLOUT_ANNOTATION: "memory-sync", ROLLOUT_UID_ANNOTATION: uid}
     woken.sees(a_flag(annotations=annotations))
     assert bool(list(woken.store.orphans())) is orphaned
+
+
+def test_rollout_that_is_gone_is_told_of() -> None:
+    """It was deleted, or another has its name; a Rollout that nobody knew is not told of twice."""
+    gone: list[str] = []
+    store = Store(gone=lambda key: gone.append(key.name))
+    first, again = a_rollout(), a_rollout()
+    metadata = again.metadata.model_copy(update={"uid": "another", "resource_version": "900"})
+    again = again.model_copy(update={"metadata": metadata})
+    key = ObjectKey("agents", "memory-sync")
+    store.observe_fresh(Kind.ROLLOUT, key, first)
+    store.observe_fresh(Kind.ROLLOUT, key, first)
+    assert gone == []
+    store.observe_fresh(Kind.ROLLOUT, key, again)
+    assert gone == ["memory-sync"]
+    head = ObjectHead(key, "another", "900")
+    store.remove(Kind.ROLLOUT, head)
+    store.remove(Kind.ROLLOUT, head)
+    assert gone == ["memory-sync", "memory-sync"]
 
 
 def test_halts_tell_where_something_changed() -> None:

@@ -6,9 +6,18 @@ from typing import Any
 import jsonschema
 import pytest
 
+from surefoot.api.v1alpha1.durations import (
+    BOUND_PATTERN,
+    DURATION_PATTERN,
+    ELAPSED_PATTERN,
+    LARGEST_BOUND,
+    LONGEST_DURATION,
+)
+from surefoot.api.v1alpha1.moments import MOMENT_PATTERN
 from surefoot.crdgen.definitions import DEFINITIONS, Definition
 from surefoot.crdgen.editor import editor_schema
 from surefoot.crdgen.schema import INT_OR_STRING, LIST_TYPE, RULES, Node
+from surefoot.crdgen.structural import structural_schema
 from tests.contract.bounds import BOUNDARIES
 from tests.contract.cases import CASES
 from tests.contract.manifests import COMPLETE, MINIMAL, changed
@@ -148,13 +157,18 @@ def test_editor_underlines_nothing_that_is_right() -> None:
 
 
 def test_editor_underlines_what_is_out_of_bounds() -> None:
-    """Every bound of a single field is seen while typing; formats are up to the editor."""
+    """Every bound of a single field is seen while typing.
+
+    The calendar is up to the editor's formats, and what a text comes to as a number is said in the
+    description: no editor runs the rules.
+    """
     overlooked = [
-        case.name
+        case
         for case in BOUNDARIES
         if not case.accepted and EDITORS[case.kind].is_valid(case.manifest)
     ]
-    assert [name for name in overlooked if not name.endswith("no moment")] == []
+    up_to_others = ("must be from ", LONGEST_DURATION)
+    assert [c.name for c in overlooked if not any(word in c.says for word in up_to_others)] == []
 
 
 @pytest.mark.parametrize(
@@ -181,3 +195,49 @@ def test_editor_shows_rules_it_cannot_check() -> None:
     """No editor runs CEL, but the hover text of the object names the rules."""
     spec = EDITOR_SCHEMAS["Rollout"]["properties"]["spec"]
     assert "- the last step must be 100" in spec["description"]
+
+
+def _numbers(path: str, node: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every number of a schema, and every text that stands for one, by its path."""
+    pattern = str(node.get("pattern", ""))
+    rules = "".join(rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
+    is_length = pattern == ELAPSED_PATTERN or DURATION_PATTERN in rules
+    is_moment = pattern == MOMENT_PATTERN or MOMENT_PATTERN in rules
+    is_number = node.get("type") in {"integer", "number"} or node.get("x-kubernetes-int-or-string")
+    if is_number or is_length or is_moment:
+        yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from _numbers(f"{path}.{name}", child)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(node.get(keyword), dict):
+            yield from _numbers(f"{path}[]", node[keyword])
+
+
+NUMBERS = [
+    pytest.param(node, id=path)
+    for definition in DEFINITIONS
+    for path, node in _numbers(
+        definition.kind, structural_schema(definition.model, defaults=definition.defaults)
+    )
+]
+BOUNDED_TEXTS = {ELAPSED_PATTERN, BOUND_PATTERN, MOMENT_PATTERN, "^(PreviousStep|Zero)$"}
+"""Forms that let no number through which is larger or smaller than a number that they name."""
+
+
+@pytest.mark.parametrize("node", NUMBERS)
+def test_every_number_has_a_lower_and_an_upper_bound(node: dict[str, Any]) -> None:
+    """Counts, percentages, bounds, lengths of time and moments alike, in plan and status."""
+    if node.get("type") in {"integer", "number"}:
+        assert node["minimum"] < node["maximum"] <= 1_000_000_000
+        return
+    if node.get("x-kubernetes-int-or-string"):
+        assert node["minimum"] < node["maximum"] <= LARGEST_BOUND
+    rules = [rule["message"] for rule in node.get("x-kubernetes-validations", ())]
+    is_length = f"must be a duration of at most {LONGEST_DURATION}" in rules
+    is_moment = any(rule.startswith("must be a moment from 1970 to 2999") for rule in rules)
+    assert is_length or is_moment or node["pattern"] in BOUNDED_TEXTS
+
+
+def test_there_are_numbers_of_every_kind() -> None:
+    """Were they not found, the test above would prove nothing."""
+    assert len(NUMBERS) > 100

@@ -77,6 +77,40 @@ def test_request_is_bound_to_what_it_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("annotations", "excluded"),
+    [
+        ({"on_behalf_of": "x" * 257, "authors": "ada"}, ["ada"]),
+        ({"requested_by": "x" * 300, "attempt_by": "y" * 256}, ["y" * 256]),
+        ({"authors": "z" * 100_000}, []),
+    ],
+    ids=["on behalf of", "requester", "author"],
+)
+def test_a_name_that_no_decision_can_carry_keeps_nobody_from_being_asked(
+    annotations: dict[str, str], excluded: list[str]
+) -> None:
+    """The schema has no room for it, and nobody of such a name can sign."""
+    world = signing(a_role("security", "hudson"), annotations=annotations)
+    assert list(world.approvals[SECURITY].spec.request.excluded_users) == excluded
+    assert world.status.requested_by is not None
+
+
+def test_more_authors_than_a_request_can_exclude_do_not_sign() -> None:
+    """Those who are asked by name are excluded first; a signature of any other is refused too."""
+    authors = [f"a{number:03}" for number in range(400)]
+    world = signing(
+        a_role("security", "a399", groups=["sec"]), annotations={"authors": ",".join(authors)}
+    )
+    excluded = world.approvals[SECURITY].spec.request.excluded_users
+    assert len(excluded) == 256
+    assert "a399" in excluded
+    assert "a300" not in excluded
+    world.sign(SECURITY, "a300")
+    world.settle()
+    assert world.percent == 10
+    assert "wrote its plan" in world.role("security").message
+
+
+@pytest.mark.parametrize(
     ("role", "command"),
     [
         (
@@ -442,7 +476,7 @@ def test_requester_and_authors_may_not_sign() -> None:
     """Separation of duties is Required by default; case does not matter."""
     for author in ("ada", "bo", "cy", "dee"):
         world = signing(
-            a_role("security", "Ada", "Bo", "Cy", "Dee"),
+            a_role("security", "Ada", "Bo", "Cy", "Dee", "Eve"),
             annotations={"requested_by": "ada", "authors": "bo,cy", "on_behalf_of": "dee"},
         )
         world.sign(SECURITY, author.capitalize())
@@ -453,7 +487,7 @@ def test_requester_and_authors_may_not_sign() -> None:
 
 def test_author_found_out_later_may_not_have_signed() -> None:
     """Who changed the plan is known only after the request was opened."""
-    world = two_roles()
+    world = signing(a_role("security", "hudson", "ivy"), a_role("owner", "cora"))
     world.sign(SECURITY, "hudson")
     world.settle()
     world.annotate(authors="hudson")
@@ -573,7 +607,7 @@ def test_one_person_never_fills_two_roles() -> None:
 
 def test_two_roles_signed_in_the_same_moment_by_one_person_are_one() -> None:
     """The first by name counts."""
-    world = signing(a_role("security", "ada"), a_role("owner", "ada"))
+    world = signing(a_role("security", "ada"), a_role("owner", "ada", "bo"))
     world.sign(OWNER, "ada")
     world.sign(SECURITY, "ada")
     world.settle()

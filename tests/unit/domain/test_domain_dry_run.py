@@ -378,10 +378,15 @@ def test_requests_of_dry_runs_are_out_of_sight_of_every_other_judgement() -> Non
 def test_roles_that_can_not_be_signed_are_said_before_anybody_signs() -> None:
     """Also what is not known."""
     world = tried(
-        approvals={"roles": [a_role("security", "hudson"), a_role("owner", groups=["o"])]}
+        25,
+        approvals={"roles": [a_role("security", "hudson"), a_role("owner", groups=["o"])]},
+        steps=steps_of(
+            10, 25, 100, first={"checkpoints": [a_checkpoint("report", "hudson", "ivy")]}
+        ),
     )
-    world.annotate(authors="hudson")
-    ask(world, 2)
+    world.sign("memory-sync-10-report", "hudson")
+    world.settle()
+    ask(world, 2, 25)
     (said,) = outcome(world).obstacles
-    assert said.startswith("nobody can sign for security: hudson requested this rollout")
+    assert said.startswith("nobody can sign for security: hudson reported on this step")
     assert outcome(world).message.endswith("Who is in group o is not known to the operator")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import adoption
-from surefoot.domain.flag.formats.flagd import FLAGD_KEY, buckets_alike, flagd_document
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY, FlagdFormat, flagd_document
 from surefoot.domain.flag.release import Circumstances, Whereabouts, release
 from tests.support.flagd import KEYS, evaluator, is_in, who_is_in
 from tests.support.world import START, World, a_rollout
@@ -297,7 +297,7 @@ def test_document_that_would_move_somebody_is_not_adopted(text: str) -> None:
     found = adoption(offered(text), a_rollout(target=FLAGD))
     assert (found.percent, found.reason) == (None, "AdoptedDocumentDiffers")
     assert "flags.flagd.json that may let in others than 10 % of accountId" in found.message
-    assert not buckets_alike(text, RIGHT)
+    assert not FlagdFormat().same_audience(text, RIGHT)
 
 
 def test_document_is_foreign_to_the_format_percentage() -> None:

@@ -216,13 +216,14 @@ def test_entries_that_do_not_move_the_flag_keep_its_step_and_percentage() -> Non
     """From and to are the same."""
     world = World(a_rollout(hold={"soak": "1h"}))
     world.settle()
+    world.annotate(requested_by="cora")
     world.edit(hold={"soak": "2h"})
     world.settle()
     item = world.status.history[-1]
     assert (item.from_, item.to, item.step, item.attempt) == (10, 10, 0, 0)
     assert (item.plan_hash, item.by, item.reason) == (
         world.status.plan_hash,
-        ("surefoot",),
+        ("cora",),
         "PlanChanged",
     )
     assert (item.evidence.generation, item.evidence.decided_at) == (2, START)

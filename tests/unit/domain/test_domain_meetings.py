@@ -65,10 +65,10 @@ def test_go_against_no_go_opens_a_meeting() -> None:
         "security: NO-GO by hudson: NO-GO by hudson\nlead: GO by forge: GO by forge"
     )
     blocker = next(b for b in world.status.blocked_by if b.reason == "AwaitingMeeting")
-    assert blocker.message == "GO stands against NO-GO: cora, thon must hold a meeting"
+    assert blocker.message == "GO stands against NO-GO: cora must hold a meeting"
     assert blocker.command is not None
     assert f"checkpoints.surefoot.dev {MEETING} " in blocker.command
-    assert world.status.waiting_on == "conflict (cora, thon), security (hudson, ivy)"
+    assert world.status.waiting_on == "conflict (cora), security (hudson, ivy)"
 
 
 def test_no_meeting_before_every_other_role_has_decided() -> None:
@@ -245,6 +245,18 @@ def test_steps_own_meeting_resolves_the_conflict() -> None:
     decide(world, f"{board}-ack-lead", "forge")
     decide(world, f"{board}-ack-security", "ivy")
     assert world.percent == 50
+
+
+def test_name_in_other_letters_does_not_acknowledge_for_the_side_it_overruled() -> None:
+    """Who chaired does not confirm for the role whose NO-GO somebody of a like name gave."""
+    roles = (a_role("security", "cora", "Cora", "ivy"), a_role("lead", "forge"))
+    world = signing(*roles, policy={"meeting": {"users": ["Cora"]}})
+    decide(world, SECURITY, "cora", "NO-GO")
+    decide(world, LEAD, "forge")
+    decide(world, MEETING, "Cora")
+    decide(world, ack("lead"), "forge")
+    decide(world, ack("security"), "Cora")
+    assert (world.percent, world.states()[ack("security")]) == (10, "Void")
 
 
 def test_forged_acknowledgement_does_not_count() -> None:

@@ -116,13 +116,44 @@ def test_signer_lifts_it_by_a_go_to_a_smaller_step() -> None:
     assert world.percent == 20
 
 
-def test_signer_in_other_letters_is_the_same_signer() -> None:
-    """Names that differ in case are one person."""
-    world = refused(approvals={"roles": [a_role("security", "hudson", "Hudson")]})
+@pytest.mark.parametrize("other", ["Hudson", "HUDSON"])
+def test_go_of_a_name_in_other_letters_does_not_lift_a_no_go(other: str) -> None:
+    """The API server takes it for another person's name: case is folded to exclude only."""
+    world = refused(approvals={"roles": [a_role("security", "hudson", other)]})
     world.now += minutes(1)
-    world.sign(SECURITY, "Hudson", reason="mended")
+    world.sign(SECURITY, other, reason="mended")
     world.settle()
-    assert world.percent == 50
+    assert (world.percent, world.role("security").state) == (10, "NoGo")
+    world.now += minutes(1)
+    world.sign(SECURITY, "hudson", reason="mended")
+    world.settle()
+    assert world.role("security").state != "NoGo"
+
+
+@pytest.mark.parametrize("other", ["Hudson", "ivy"])
+def test_no_go_is_not_pushed_off_the_record(other: str) -> None:
+    """However often others decide, in whatever letters they write the signer's name."""
+    world = refused(approvals={"roles": [a_role("security", "hudson", other)]})
+    for number in range(40):
+        world.now += minutes(1)
+        decision = "GO" if number % 2 else "NO-GO"
+        world.sign(SECURITY, other, decision=decision, reason=f"number {number}")
+        world.settle()
+    assert (world.percent, world.role("security").state) == (10, "NoGo")
+    assert world.role("security").by == "hudson"
+
+
+def test_no_go_is_not_pushed_off_the_record_by_forged_words() -> None:
+    """A GO that lifts nothing does not take the place of a NO-GO either."""
+    world = refused()
+    world.admission = Admission.NOT_ENFORCED
+    for number in range(40):
+        world.now += minutes(1)
+        world.sign(SECURITY, "hudson", reason=f"says mallory, {number}")
+        world.settle()
+    world.admission = Admission.ENFORCED
+    world.settle()
+    assert (world.percent, world.role("security").state) == (10, "NoGo")
 
 
 def test_no_go_on_a_request_that_is_void_stands() -> None:

@@ -105,4 +105,4 @@ def test_quorum_that_can_not_be_met() -> None:
     quorum = {"rule": "Quorum", "quorum": 2}
     assert found(*roles, policy=quorum) == []
     *_, last = found(*roles, policy=quorum, planning=["pat"])
-    assert last == "the quorum of 2 can not be met: at most 1 of 3 roles can be signed"
+    assert last == "the quorum of 2 cannot be met: at most 1 of 3 roles can be signed"

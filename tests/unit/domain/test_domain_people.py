@@ -115,7 +115,7 @@ def test_request_to_roll_back_is_a_rollback_like_any_other() -> None:
         10,
         0,
         "Requested",
-        ("person",),
+        (),
     )
     assert last.message == "spec.rollback asks for 10 %: bad feeling"
     assert (world.percent, world.status.phase) == (10, "RolledBack")

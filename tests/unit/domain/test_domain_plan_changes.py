@@ -124,7 +124,7 @@ def test_people_fields_and_on_delete_change_no_plan() -> None:
     world.edit(paused=True, rollback={"to": 50}, target=target)
     world.settle()
     assert (world.status.plan_hash, world.states()) == (before, {"memory-sync-100-security": "Go"})
-    assert world.history() == [("Start", 10)]
+    assert world.history() == [("Start", 10), ("Paused", 10)]
 
 
 PLAN_TARGET = {"configMapName": "memory-sync-flags", "flags": ["memory-sync", "hybrid-rag"]}

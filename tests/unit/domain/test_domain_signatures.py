@@ -247,7 +247,7 @@ def test_signature_nobody_verified_yet_takes_no_place_from_another() -> None:
             approvals={
                 "roles": [
                     {"name": "security", "users": ["hudson"], "signing": "Required"},
-                    a_role("owner", "hudson"),
+                    a_role("owner", "hudson", "ivy"),
                 ]
             },
         ),

@@ -63,7 +63,7 @@ def test_who_raised_the_attempt_may_not_approve_it() -> None:
 
 def test_who_raised_an_earlier_attempt_may_approve_the_next() -> None:
     """Only who asked for this one is excluded."""
-    world = asking(a_role("security", "hudson"), annotations={"attempt_by": "hudson"})
+    world = asking(a_role("security", "hudson", "ivy"), annotations={"attempt_by": "hudson"})
     world.edit(attempt=1)
     world.annotate(attempt_by="thon")
     world.settle()
@@ -135,7 +135,7 @@ def test_name_that_could_be_mistaken_for_another_never_counts(name: str) -> None
 @pytest.mark.parametrize("name", ["system:serviceaccount:apps:deployer", "system:admin"])
 def test_machine_never_signs(name: str) -> None:
     """A decision is a person's; a machine may at most carry it."""
-    world = asking(a_role("security", name))
+    world = asking(a_role("security", name, "ivy"))
     world.sign(SECURITY, name)
     world.settle()
     assert (world.percent, world.states()[SECURITY]) == (10, "Void")
@@ -154,7 +154,9 @@ def test_name_in_printable_ascii_counts(name: str) -> None:
 def test_report_by_no_person_does_not_count(name: str) -> None:
     """Reports are people's decisions too."""
     world = World(
-        a_rollout(steps=steps_of(10, 100, first={"checkpoints": [a_checkpoint("report", name)]}))
+        a_rollout(
+            steps=steps_of(10, 100, first={"checkpoints": [a_checkpoint("report", name, "ivy")]})
+        )
     )
     world.settle()
     world.sign("memory-sync-10-report", name)
@@ -176,7 +178,7 @@ def test_user_is_meant_exactly() -> None:
 
 def test_excluded_user_is_told_so() -> None:
     """By the request that was made, also where the annotations say nothing any more."""
-    world = asking(a_role("security", "hudson"), annotations={"authors": "Hudson"})
+    world = asking(a_role("security", "hudson", "ivy"), annotations={"authors": "Hudson"})
     world.annotate()
     world.sign(SECURITY, "hudson")
     world.settle()
@@ -194,7 +196,7 @@ def test_member_of_a_group_is_known_by_admission_only() -> None:
 
 def test_one_person_is_one_whatever_the_case_of_their_name() -> None:
     """Two roles need two people."""
-    world = asking(a_role("security", "Hudson"), a_role("owner", "hudson"))
+    world = asking(a_role("security", "Hudson"), a_role("owner", "hudson", "ivy"))
     world.sign(OWNER, "hudson")
     world.settle()
     world.now += seconds(1)
@@ -293,7 +295,7 @@ def test_decision_in_other_words_is_another_decision() -> None:
 
 def test_void_stays_void_when_its_cause_is_gone() -> None:
     """What was written as final is final; the new round is what counts."""
-    world = asking(a_role("security", "hudson"))
+    world = asking(a_role("security", "hudson", "ivy"))
     world.annotate(authors="hudson")
     world.sign(SECURITY, "hudson")
     world.settle()

@@ -98,6 +98,7 @@ def test_every_section_has_its_place() -> None:
         "## Compliance",
         "## Timeline",
         "## Decisions",
+        "## What people asked for",
         "## Approvals",
         "## Handoffs",
         "## Conflicts",

@@ -16,10 +16,11 @@ from surefoot.adapters.kubernetes.objects import (
     head_of,
     is_object,
     read,
+    read_or_fault,
     rollout_from,
 )
-from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.meta import (
     ALLOWED_SIGNERS_CONFIGMAP,
     ALLOWED_SIGNERS_KEY,
@@ -29,6 +30,7 @@ from surefoot.api.v1alpha1.meta import (
     MANAGED_BY_LABEL,
     MANAGED_LABEL,
 )
+from surefoot.api.v1alpha1.moments import within_calendar
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
@@ -39,6 +41,8 @@ from surefoot.application.ports import (
     ObjectHead,
     ObjectKey,
     Observable,
+    ReadApproval,
+    ReadCheckpoint,
     Request,
     Subject,
 )
@@ -97,15 +101,15 @@ class KubernetesCluster:
         raw = await self._get(Kind.CONFIG_MAP, key)
         return None if raw is None else ConfigMapVersion(config_map_from(raw), raw)
 
-    async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.CHECKPOINT, rollout)
-        return tuple(checkpoint_from(item) for item in items)
+        return tuple(read_or_fault(checkpoint_from, item) for item in items)
 
-    async def approvals(self, rollout: ObjectKey) -> tuple[Approval, ...]:
-        """A fresh list of those that name this Rollout."""
+    async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
+        """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.APPROVAL, rollout)
-        return tuple(approval_from(item) for item in items)
+        return tuple(read_or_fault(approval_from, item) for item in items)
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
@@ -178,14 +182,13 @@ class KubernetesCluster:
     def _in_force(self, raw: JSON) -> Halt | None:
         """The halt that a ConfigMap declares, unless its time is over.
 
-        An `until` that can not be read is no end: a halt must not be lost to a misspelling.
+        An `until` that cannot be read is no end: a halt must not be lost to a misspelling.
         """
         data = raw.get("data") or {}
         until: datetime | None = None
         with contextlib.suppress(ValueError, TypeError):
             until = datetime.fromisoformat(data["until"]) if "until" in data else None
-        if until is not None and until.tzinfo is None:
-            until = None
+        until = within_calendar(until) if until is not None and until.tzinfo is not None else None
         if until is not None and until <= self._clock.now():
             return None
         reason, by = data.get("reason") or "no reason given", data.get("by") or ""
@@ -333,7 +336,24 @@ class KubernetesCluster:
         metadata["annotations"] = _changed(metadata.get("annotations"), marks.annotations)
         if data is not None:
             body["data"] = data
+            body.pop("binaryData", None)
         return await self._put_config_map(body)
+
+    async def recreate_config_map(self, held: ConfigMapVersion, data: dict[str, str]) -> ConfigMap:
+        """Delete exactly the version held, and create it again with this data, and mutable."""
+        read = _as_read(held)["metadata"]
+        metadata = {
+            part: read[part]
+            for part in ("name", "namespace", "labels", "annotations")
+            if part in read
+        }
+        body: JSON = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        key = head_of(_as_read(held)).key
+        await self.delete_config_map(held)
+        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        return config_map_from(
+            await self._http.write(f"create ConfigMap {key}", "POST", path, body)
+        )
 
     async def _put_config_map(self, body: JSON) -> ConfigMap:
         head = head_of(body)

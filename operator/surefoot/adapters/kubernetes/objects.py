@@ -1,12 +1,15 @@
 """Objects as the API server writes them, read into models and facts."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.meta import READING
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable
 from surefoot.domain.facts.snapshot import ConfigMap
@@ -64,6 +67,16 @@ def approval_from(raw: Mapping[str, Any]) -> Approval:
     return _model_from(Kind.APPROVAL, Approval, raw)
 
 
+def read_or_fault(
+    reader: Callable[[Mapping[str, Any]], M], raw: Mapping[str, Any]
+) -> M | UnreadableObject:
+    """Read an object of a list, or say why it cannot be read: that does not hide the others."""
+    try:
+        return reader(raw)
+    except UnreadableObject as error:
+        return error
+
+
 _READERS: dict[Kind, Callable[[Mapping[str, Any]], Observable]] = {
     Kind.ROLLOUT: rollout_from,
     Kind.CHECKPOINT: checkpoint_from,
@@ -75,14 +88,113 @@ def _model_from(kind: Kind, model: type[M], raw: Mapping[str, Any]) -> M:
     # Items of a list lack these two; whoever listed knows what they are.
     whole = {**raw, "apiVersion": "surefoot.dev/v1alpha1", "kind": kind.value}
     try:
-        return model.model_validate(whole)
+        return model.model_validate(whole, context=READING)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:3]
-        )
-        raise UnreadableObject(
-            f"{kind.value} {head_of(raw).key} can not be read: {faults}"
-        ) from error
+        lenient = _without_unreadable_parts(whole, error) if model is Rollout else None
+        if lenient is not None:
+            return lenient  # type: ignore[return-value]  # it is a Rollout, as the model is
+        raise unreadable(kind, raw, _faults(error.errors())) from error
+    except Exception as error:  # whatever a stored value provokes, it concerns this object only
+        raise unreadable(kind, raw, f"{type(error).__name__}: {error}") from error
+
+
+def unreadable(kind: Kind, raw: Mapping[str, Any], fault: str) -> UnreadableObject:
+    """The error for an object that no model can read, with all that can be told of it."""
+    head = head_of(raw)
+    return UnreadableObject(
+        f"{kind.value} {head.key} cannot be read: {fault}",
+        kind=kind.value,
+        namespace=head.key.namespace,
+        name=head.key.name,
+        uid=head.uid,
+        resource_version=head.resource_version,
+        rollout=_text_at(raw, "spec", "request", "rollout", "name"),
+        decision=_text_at(raw, "spec", "decision"),
+    )
+
+
+def _text_at(raw: Any, *path: str) -> str:
+    for name in path:
+        raw = raw.get(name) if isinstance(raw, Mapping) else None
+    return raw if isinstance(raw, str) else ""
+
+
+def _faults(errors: Sequence[ErrorDetails]) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors[:3])
+
+
+LEAST_STATUS = frozenset({
+    "percent", "committed", "pending", "since", "holdSince", "attempt", "planHash", "voidBefore",
+    "rolledBack", "completedAt", "abandonedStarts",
+})  # fmt: skip
+"""Where the flag stands and what may not happen any more. A Rollout cannot be read without these:
+to take one of them for absent could move the flag."""
+
+MADE_AGAIN = frozenset({
+    "observedGeneration", "observedAt", "phase", "progress", "waitingOn", "plan", "step", "drift",
+    "nextPercent", "earliestAdvance", "requestedBy", "conditions", "soak", "baselines", "rehearsal",
+    "approvals", "approvalDryRun", "metrics", "triggers", "cohorts", "balance", "blockedBy",
+    "warnings", "unreadable", "readiness", "compliance", "history",
+})  # fmt: skip
+"""What a status says besides. Where an earlier version wrote one of these in another form, it is
+left out: it is found out again, or was a record. Whoever loses soak or a baseline waits longer."""
+
+_MOST_TRIES = 4
+
+
+def _without_unreadable_parts(whole: dict[str, Any], error: ValidationError) -> Rollout | None:
+    """The Rollout less the parts of its status that cannot be read; None where that is no remedy.
+
+    What was left out is said in `Rollout.left_out`.
+    """
+    left_out: list[str] = []
+    for _ in range(_MOST_TRIES):
+        remedied = _less(whole, error.errors())
+        if remedied is None:
+            return None
+        left_out.append(_faults(error.errors()))
+        whole = remedied
+        try:
+            rollout = Rollout.model_validate(whole, context=READING)
+        except ValidationError as further:
+            error = further
+            continue
+        return rollout.without("; ".join(left_out))
+    return None
+
+
+def _less(whole: dict[str, Any], errors: Sequence[ErrorDetails]) -> dict[str, Any] | None:
+    places = [_removable(each["loc"]) for each in errors]
+    status: Any = copy.deepcopy(whole.get("status"))
+    # From the back, so that the places of list items stay true while earlier ones are removed.
+    for place in sorted({each for each in places if each is not None}, reverse=True):
+        if place.item >= 0:
+            del status[place.field][place.item]
+        elif place.field == "pending":
+            del status["pending"]["evidence"]
+        else:
+            del status[place.field]
+    return None if None in places else {**whole, "status": status}
+
+
+class _Place(NamedTuple):
+    """A part of a status: a field, or an item of a list."""
+
+    field: str
+    item: int = -1
+
+
+def _removable(loc: tuple[int | str, ...]) -> _Place | None:
+    """The smallest part around a fault that may be left out: an item of a list, or a field."""
+    match loc:
+        case ("status", "pending", "evidence", *_):
+            return _Place("pending")
+        case ("status", str(field), int(index), *_) if field in MADE_AGAIN:
+            return _Place(field, index)
+        case ("status", str(field), *_) if field in MADE_AGAIN:
+            return _Place(field)
+        case _:
+            return None
 
 
 def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:

@@ -9,11 +9,14 @@ from pydantic import Field
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
+    LONGEST_IDENTITY,
+    MOST_EXCLUDED,
     SIGNED_BY_SOMEBODY,
     ApiModel,
     ConditionStatus,
     DecisionCondition,
     DecisionReference,
+    Expiry,
     Identities,
     Identity,
     Instant,
@@ -23,9 +26,9 @@ from surefoot.api.v1alpha1.meta import (
     Percent,
     Rule,
     Signer,
-    Time,
     Whole,
     Word,
+    is_blank,
     map_list,
 )
 
@@ -117,13 +120,13 @@ class ApprovalRequest(ApiModel):
     """Users who may sign."""
     groups: Identities = ()
     """Groups whose members may sign."""
-    excluded_users: Annotated[tuple[Identity, ...], Field(max_length=256), ATOMIC] = ()
+    excluded_users: Annotated[tuple[Identity, ...], Field(max_length=MOST_EXCLUDED), ATOMIC] = ()
     """Users who may not sign: who requested the rollout, wrote its plan or reported on the step."""
     required_sections: Annotated[tuple[Section, ...], Field(max_length=3), ATOMIC] = ()
     """Parts that a decision must fill in."""
     signing: Signing = Signing.OPTIONAL
     """Required: a GO needs a detached signature. Optional: one that is there must hold."""
-    requested_by: Annotated[str, Field(max_length=256)] = ""
+    requested_by: Annotated[str, Field(max_length=LONGEST_IDENTITY)] = ""
     """Who asked for the rollout."""
     evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
@@ -151,7 +154,7 @@ class DetachedSignature(ApiModel):
         Field(min_length=1, max_length=8192, pattern="^-----BEGIN SSH SIGNATURE-----"),
     ]
     """The armored signature, with the namespace approval@surefoot.dev, over the document."""
-    expires_at: Time
+    expires_at: Expiry
     """Until when the signature may be used. Part of what is signed."""
 
 
@@ -170,7 +173,7 @@ def lacking_sections(spec: "ApprovalSpec") -> tuple[Section, ...]:
         Section.SECURITY_STATUS: spec.security_status,
     }
     required = spec.request.required_sections
-    return tuple(section for section in required if not (written[section] or "").strip())
+    return tuple(section for section in required if is_blank(written[section]))
 
 
 def _lacks_no_signature(spec: "ApprovalSpec") -> bool:
@@ -207,7 +210,7 @@ class ApprovalSpec(ApiModel):
         Rule(
             cel="!has(self.decision) || (has(self.reason) && size(self.reason.trim()) > 0)",
             message='a decision must have a reason: add "reason":"…" to spec',
-            holds=lambda spec: spec.decision is None or bool((spec.reason or "").strip()),
+            holds=lambda spec: spec.decision is None or not is_blank(spec.reason),
             field=".reason",
         ),
         *(
@@ -265,7 +268,9 @@ class PastDecision(ApiModel):
     generation: Whole
     """The object's generation that carried it."""
     seen_at: Instant
-    """When the operator first saw it."""
+    """When the operator first saw it: it was given no later."""
+    not_before: Instant | None = None
+    """When it can have been given at the earliest; absent where the operator watched."""
 
 
 class ApprovalStatus(ApiModel):

@@ -9,6 +9,7 @@ from surefoot.api.v1alpha1.approval import Decision, PastDecision, RequestState
 from surefoot.api.v1alpha1.meta import (
     API_VERSION,
     ATOMIC,
+    MOST_EXCLUDED,
     SIGNED_BY_SOMEBODY,
     ApiModel,
     ConditionStatus,
@@ -27,6 +28,7 @@ from surefoot.api.v1alpha1.meta import (
     Text,
     Whole,
     Word,
+    is_blank,
     map_list,
 )
 
@@ -84,7 +86,7 @@ class CheckpointRequest(ApiModel):
     """The decision whose conditions this reports as met; absent for a checkpoint of the plan."""
     evidence: Annotated[str, Field(max_length=8192)] | None = None
     """What was known when the request was opened, in words."""
-    excluded_users: Annotated[tuple[Identity, ...], Field(max_length=256), ATOMIC] = ()
+    excluded_users: Annotated[tuple[Identity, ...], Field(max_length=MOST_EXCLUDED), ATOMIC] = ()
     """Users who may not decide this."""
     opens_at: Instant | None = None
     """From when it may be decided."""
@@ -124,7 +126,7 @@ class Dissent(ApiModel):
 def lacks_required_action(spec: "CheckpointSpec") -> bool:
     """Whether this is a handoff that does not say what its receiver has to do."""
     is_handoff = spec.request.type is CheckpointType.HANDOFF
-    return is_handoff and not (spec.required_action or "").strip()
+    return is_handoff and is_blank(spec.required_action)
 
 
 class CheckpointSpec(ApiModel):
@@ -156,7 +158,7 @@ class CheckpointSpec(ApiModel):
         Rule(
             cel="!has(self.decision) || (has(self.summary) && size(self.summary.trim()) > 0)",
             message='a decision must have a summary: add "summary":"…" to spec',
-            holds=lambda spec: spec.decision is None or bool((spec.summary or "").strip()),
+            holds=lambda spec: spec.decision is None or not is_blank(spec.summary),
             field=".summary",
         ),
         Rule(

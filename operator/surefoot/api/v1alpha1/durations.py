@@ -7,7 +7,10 @@ from decimal import Decimal
 DURATION_PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"
 """What a plan may say: days, hours, minutes, seconds, each at most once and in this order."""
 
-ELAPSED_PATTERN = r"^([0-9]{1,8}h)?([0-9]{1,6}m)?([0-9]{1,8}(\.[0-9]{1,6})?s)?$"
+LONGEST_DURATION = "9999d"
+"""What the parts come to together, at most: 27 years, so that no plan reaches past the calendar."""
+
+ELAPSED_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,8}(\.[0-9]{1,6})?s)?$"
 """What a status says: as above without days, with fractions of a second."""
 
 BOUND_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,12})?%?$"

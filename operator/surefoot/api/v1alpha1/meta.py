@@ -6,7 +6,7 @@ object read or made, and `crdgen` turns it into the structural schema that the A
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -15,23 +15,33 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
     SerializationInfo,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 from surefoot.api.v1alpha1.durations import (
     BOUND_PATTERN,
     DURATION_PATTERN,
     ELAPSED_PATTERN,
     LARGEST_BOUND,
+    LONGEST_DURATION,
     parse_bound,
     parse_duration,
+)
+from surefoot.api.v1alpha1.moments import (
+    EARLIEST,
+    MOMENT_PATTERN,
+    nearest_moment,
+    parse_moment,
+    within_calendar,
 )
 
 GROUP = "surefoot.dev"
@@ -121,10 +131,10 @@ class Extension:
     keywords: tuple[tuple[str, Any], ...]
 
     def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+        self, inner: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Pydantic's hook: the inner schema, with the keywords added."""
-        schema = handler(core_schema)
+        schema = handler(inner)
         schema.update((name, list(v) if isinstance(v, tuple) else v) for name, v in self.keywords)
         return schema
 
@@ -166,14 +176,79 @@ SET_LIST = (AfterValidator(_no_repeats), extension(x_kubernetes_list_type="set")
 ATOMIC = extension(x_kubernetes_list_type="atomic")
 
 
-def _is_duration(text: str) -> str:
-    parse_duration(text)
+READING: Final = {"reading": True}
+"""Validation context for what an API server has stored. A bound that was drawn tighter since does
+not make an object unreadable: the API server refuses what is new and keeps what it has."""
+
+_BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""What CEL's `trim()` takes away: Unicode's white space. Python's `strip()` takes U+001C to U+001F
+as well."""
+
+
+def is_blank(text: str | None) -> bool:
+    """Whether a text says nothing, by the measure of the API server."""
+    return not (text or "").strip(_BLANK)
+
+
+def _is_duration(text: str, info: ValidationInfo) -> str:
+    length = parse_duration(text)
+    if length > parse_duration(LONGEST_DURATION) and info.context != READING:
+        raise ValueError(f'"{text}" is too long: a duration is at most {LONGEST_DURATION}')
     return text
 
 
 def _is_bound(bound: int | str) -> int | str:
     parse_bound(bound)
     return bound
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A bound or factor lies between two whole numbers, however it is written."""
+
+    least: int
+    most: int
+    of_what: str
+
+    @property
+    def message(self) -> str:
+        """What a person reads."""
+        return f"must be from {self.least} to {self.most} {self.of_what}"
+
+    @property
+    def cel(self) -> str:
+        """The same for the API server. A text of another form has its own message."""
+        number = "double(self.replace('%', '')) / (self.endsWith('%') ? 100.0 : 1.0)"
+        return (
+            f"type(self) == int ? self >= {self.least} && self <= {self.most} : "
+            f"type(self) != string || !self.matches(r'{BOUND_PATTERN}') || "
+            f"({number} >= {self.least}.0 && {number} <= {self.most}.0)"
+        )
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Pydantic's hook: the inner validation, and then the range."""
+        return core_schema.with_info_after_validator_function(self._keep, handler(source))
+
+    def _keep(self, bound: int | str, info: ValidationInfo) -> int | str:
+        if info.context != READING and not self.least <= parse_bound(bound) <= self.most:
+            raise ValueError(f"{bound} {self.message}")
+        return bound
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Pydantic's hook: the inner schema with the range."""
+        rule = {"rule": self.cel, "message": self.message, "reason": "FieldValueInvalid"}
+        return {
+            **handler(schema),
+            "minimum": self.least,
+            "maximum": self.most,
+            "x-kubernetes-validations": [rule],
+        }
 
 
 CANONICAL: Final = {"canonical": True}
@@ -188,15 +263,23 @@ def _number_if_canonical(bound: int | str, info: SerializationInfo) -> int | str
     return parse_bound(bound) if info.context == CANONICAL else bound
 
 
-def _no_number(moment: Any) -> Any:
-    """Pydantic would read a number as seconds since 1970; the API server takes text only."""
-    if isinstance(moment, int | float):
-        raise ValueError(f"{moment} is not a moment: write 2026-03-01T10:00:00Z")  # noqa: TRY004
-    return moment
+def _as_moment(value: Any, info: ValidationInfo) -> Any:
+    """Read a text as the API server does. Pydantic would read a number as seconds since 1970."""
+    if isinstance(value, str):
+        return nearest_moment(value) if info.context == READING else parse_moment(value)
+    if isinstance(value, datetime):
+        return within_calendar(value)
+    raise ValueError(f"{value} is not a moment: write 2026-03-01T10:00:00Z")
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def _as_expiry(value: Any, info: ValidationInfo) -> Any:
+    """Read a moment after which something does not count. One that cannot be read is long past."""
+    try:
+        return _as_moment(value, info)
+    except ValueError:
+        if info.context == READING:
+            return EARLIEST
+        raise
 
 
 def _with_microseconds(moment: datetime) -> str:
@@ -215,6 +298,8 @@ def _cut_to(length: int) -> BeforeValidator:
 
     return BeforeValidator(cut)
 
+
+_MOMENT: Final = {"type": "string", "format": "date-time", "pattern": MOMENT_PATTERN}
 
 Duration = Annotated[
     str,
@@ -239,20 +324,25 @@ Bound = Annotated[
 ]
 Instant = Annotated[
     datetime,
-    BeforeValidator(_no_number),
-    AfterValidator(_utc),
+    BeforeValidator(_as_moment),
     PlainSerializer(_with_microseconds, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema(_MOMENT),
 ]
 """A moment that decides something: kept with microseconds."""
 Time = Annotated[
     datetime,
-    BeforeValidator(_no_number),
-    AfterValidator(_utc),
+    BeforeValidator(_as_moment),
     PlainSerializer(_to_the_second, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema(_MOMENT),
 ]
 """A moment as Kubernetes writes it: to the second."""
+Expiry = Annotated[
+    datetime,
+    BeforeValidator(_as_expiry),
+    PlainSerializer(_to_the_second, when_used="json"),
+    WithJsonSchema(_MOMENT),
+]
+"""A moment after which something does not count. One that cannot be read has passed."""
 
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 """Strict, as every number here: the API server takes no "10" for 10."""
@@ -268,7 +358,10 @@ ObjectName = Annotated[
     ),
 ]
 """A name as the API server takes it for a ConfigMap: labels joined by dots."""
-Identity = Annotated[str, Field(min_length=1, max_length=256)]
+LONGEST_IDENTITY: Final = 256
+MOST_EXCLUDED: Final = 256
+"""How many users a request can exclude."""
+Identity = Annotated[str, Field(min_length=1, max_length=LONGEST_IDENTITY)]
 """A user or group name as the API server knows it."""
 Identities = Annotated[tuple[Identity, ...], Field(max_length=32), *SET_LIST]
 Text = Annotated[str, Field(max_length=1024)]

@@ -4,7 +4,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from surefoot.api.v1alpha1.approval import RoleType, Section, Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
@@ -14,6 +14,7 @@ from surefoot.api.v1alpha1.meta import (
     ATOMIC,
     SET_LIST,
     ApiModel,
+    Between,
     Bound,
     Duration,
     Extension,
@@ -480,8 +481,10 @@ class Trigger(ApiModel):
 class Limits(ApiModel):
     """Bounds on the plan itself."""
 
-    max_expansion_factor: Bound = 3
-    """Largest growth from one step to the next."""
+    max_expansion_factor: Annotated[Bound, Between(1, 100, "times the step before")] = 3
+    """Largest growth from one step to the next: 3 lets 10 be followed by at most 30. If absent, it
+    is 3, also where the plan has no limits; from 0 any percentage may follow. A plan with a larger
+    step does not start."""
     max_open_risk: Level | None = None
     """Severity of the worst risk that may be Open when a step is taken; any if absent."""
 
@@ -512,7 +515,7 @@ class Coverage(ApiModel):
 
     metric: Name
     """The share that was observed, as a fraction of the eligible."""
-    tolerance: Bound = 1
+    tolerance: Annotated[Bound, Between(0, 100, "percentage points")] = 1
     """How far it may be off, in percentage points."""
 
 
@@ -792,6 +795,19 @@ class Rollout(ApiModel):
     """The plan."""
     status: RolloutStatus = RolloutStatus()
     """Where it stands, why it does not move, who decided and on what evidence."""
+
+    _left_out: str = PrivateAttr("")
+
+    @property
+    def left_out(self) -> str:
+        """Which parts of the stored status could not be read and why; empty where all could."""
+        return self._left_out
+
+    def without(self, parts: str) -> "Rollout":
+        """A copy that says which parts of its status could not be read."""
+        copied = self.model_copy()
+        copied._left_out = parts  # noqa: SLF001 - the copy's own
+        return copied
 
     rules = (
         Rule(

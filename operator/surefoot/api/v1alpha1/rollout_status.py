@@ -59,6 +59,8 @@ class TransitionType(StrEnum):
     DRIFT_CORRECTED = "DriftCorrected"
     PLAN_CHANGED = "PlanChanged"
     RETRY = "Retry"
+    PAUSED = "Paused"
+    RESUMED = "Resumed"
     RELEASED = "Released"
 
 
@@ -296,7 +298,8 @@ class Transition(ApiModel):
     transition_id: Word
     """Unique; the ConfigMap carries the id of the transition it was written for."""
     type: TransitionType
-    """Start, Advance, Rollback, Complete, DriftCorrected, PlanChanged, Retry or Released."""
+    """Start, Advance, Rollback, Complete, DriftCorrected, PlanChanged, Retry, Paused, Resumed or
+    Released."""
     step: Whole | None = None
     """Index of the step arrived at; absent below the first step."""
     from_: Annotated[Percent | None, Field(alias="from")] = None
@@ -316,7 +319,12 @@ class Transition(ApiModel):
     evidence: Evidence = Evidence()
     """Every input that the decision used."""
     by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
-    """Who decided: the signers, or the trigger, or the operator."""
+    """Who decided: the signers, or the trigger, or the operator; of a retry, a rollback by
+    `spec.rollback`, a changed plan, a pause and its end the user who asked for it. Absent where
+    nobody was named."""
+    verified: bool | None = None
+    """Whether the API server's admission established who asked for it; absent where no person did.
+    The evidence says the same of every signature."""
     took: Elapsed | None = None
     """From the intent to the commit."""
     prev_hash: Word = ""
@@ -377,6 +385,9 @@ class PendingTransition(ApiModel):
     """When it was decided."""
     by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
     """Who decided."""
+    verified: bool | None = None
+    """Whether the API server's admission established who asked for it; absent where no person did.
+    """
     cohorts: COMMITTED_COHORTS = ()
     """Which cohorts will be in, and which not."""
     evidence: Evidence = Evidence()
@@ -624,6 +635,28 @@ class PlanRecord(ApiModel):
     """For each part of the plan its hash; a step is `steps[10]`."""
 
 
+class Warned(ApiModel):
+    """Something that cannot be meant as it is written. Nothing is refused for it."""
+
+    reason: Word
+    """What kind of thing, in one word."""
+    message: Message
+    """What was found, what was expected, and what to do."""
+    path: Word = ""
+    """The field it is about, such as `spec.gates[errors].atMost`; empty where it is about none."""
+
+
+class Unreadable(ApiModel):
+    """An object that no model can read. It counts for nothing, and nothing else waits for it."""
+
+    kind: Word
+    """Approval or Checkpoint; Rollout for one that this waits for, or for a part of this one."""
+    name: Word
+    """The object's name."""
+    message: Message
+    """What is wrong with it."""
+
+
 class RolloutStatus(ApiModel):
     """Where a rollout stands, why it does not move, who decided and on what evidence."""
 
@@ -687,10 +720,16 @@ class RolloutStatus(ApiModel):
     """Decisions seen before this moment do not count: a Rollback or Hold trigger fired then."""
     rolled_back: bool = False
     """Whether a rollback ended the attempt; only a higher `spec.attempt` starts again."""
+    paused: bool = False
+    """Whether the last pause is not over, by the history, of which it may have dropped out."""
     completed_at: Instant | None = None
     """When the rollout was completed."""
     blocked_by: Annotated[tuple[Blocker, ...], Field(max_length=96), ATOMIC] = ()
     """Everything that is missing, one entry each."""
+    warnings: Annotated[tuple[Warned, ...], Field(max_length=16), ATOMIC] = ()
+    """What cannot be meant as it is written; nothing is refused for it."""
+    unreadable: Annotated[tuple[Unreadable, ...], Field(max_length=16), ATOMIC] = ()
+    """Objects of this Rollout that cannot be read. They count for nothing."""
     readiness: Readiness | None = None
     """The readiness score."""
     compliance: Compliance | None = None

@@ -1,16 +1,20 @@
 """Approved: everybody who must has signed for leaving the step, and no NO-GO stands."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.checks.checkpoints_passed import who_is_awaited
 from surefoot.domain.derive.state import State
-from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
 from surefoot.domain.signoff.approvals import ApprovalsJudgement, judge_approvals
 from surefoot.domain.signoff.checkpoints import CheckpointsJudgement
+from surefoot.domain.signoff.feasibility import signing_faults
 from surefoot.domain.signoff.requests import format_people
+from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 READS = (
     ConditionType.SOAK_COMPLETE,
@@ -25,13 +29,15 @@ def judge(state: State, earlier: Judgements) -> ApprovalsJudgement:
     if not isinstance(reports, CheckpointsJudgement):
         raise TypeError("CheckpointsPassed is not judged by checkpoints")
     soaked = state.soak is not None and state.soak.is_complete
-    return judge_approvals(
+    judgement = judge_approvals(
         state,
         hold_is_satisfied=soaked and all(earlier[kind].verdict.holds is True for kind in READS),
         reporters=reports.reporters,
         replaced_at=reports.replaced_at,
         meeting=reports.meeting,
     )
+    verdict = with_unreadable_no_gos(state, "Approval", judgement.verdict)
+    return replace(judgement, verdict=verdict)
 
 
 def _next_change(_state: State, judgement: ApprovalsJudgement) -> datetime | None:
@@ -44,7 +50,12 @@ def _says(_state: State, judgement: ApprovalsJudgement) -> Iterable[str]:
     if not judgement.verdict.holds:
         for view in judgement.views:
             if not view.is_go:
-                yield f"{view.role.name} ({format_people(view.role.users, view.role.groups)})"
+                people = format_people(view.may_sign.users, view.may_sign.groups)
+                yield f"{view.role.name} ({people})"
+
+
+def _faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
+    return signing_faults(snapshot.rollout)
 
 
 APPROVED = Check(
@@ -58,5 +69,6 @@ APPROVED = Check(
     reads=READS,
     next_change=_next_change,
     says=_says,
+    faults=_faults,
     asks_people=True,
 )

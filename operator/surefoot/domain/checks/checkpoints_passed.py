@@ -1,6 +1,7 @@
 """CheckpointsPassed: every report of the step is GO, and no NO-GO stands."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout import CheckpointPlan
@@ -17,6 +18,7 @@ from surefoot.domain.signoff.checkpoints import (
     next_moment,
 )
 from surefoot.domain.signoff.requests import format_people
+from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
@@ -93,7 +95,9 @@ def who_is_awaited(views: Iterable[CheckpointView]) -> Iterable[str]:
 
 def judge(state: State, _: Judgements) -> CheckpointsJudgement:
     """What the checkpoints of the step say."""
-    return judge_checkpoints(state)
+    judgement = judge_checkpoints(state)
+    verdict = with_unreadable_no_gos(state, "Checkpoint", judgement.verdict)
+    return replace(judgement, verdict=verdict)
 
 
 CHECKPOINTS_PASSED = Check(

@@ -12,7 +12,7 @@ from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
-from surefoot.domain.derive.state import State
+from surefoot.domain.derive.state import State, warm_until
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Outcome, is_stale
@@ -110,8 +110,9 @@ def judge_gates(
         return GatesJudgement(not_required(ConditionType.GATES_HEALTHY))
     look = _GateContext(snapshot, status, began, now, hold.gates is None)
     verdicts = tuple(_judge_gate(look, gate) for gate in gates)
-    if hold.warm_up and began is not None and now < began + hold.warm_up:
-        left = in_words(began + hold.warm_up - now)
+    warm = warm_until(began, hold, snapshot)
+    if hold.warm_up and warm is not None and now < warm:
+        left = in_words(warm - now)
         warming_up = blocks(
             ConditionType.GATES_HEALTHY, UnmetRequirement("WarmingUp", f"warms up for {left}")
         )
@@ -141,9 +142,9 @@ def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
 
 def judge_gate(situation: State, gate: Gate) -> GateVerdict:
     """Whether one gate of the plan holds, asked for by its name, whatever this step needs."""
-    began, now, warm_up = situation.began, situation.now, situation.hold.warm_up
-    if began is not None and now < began + warm_up:
-        left = in_words(began + warm_up - now)
+    began, now, warm = situation.began, situation.now, situation.warm_until
+    if warm is not None and now < warm:
+        left = in_words(warm - now)
         return GateVerdict(gate.name, False, "WarmingUp", f"{gate.name}: warms up for {left}", ())
     look = _GateContext(situation.snapshot, situation.status, began, now, by_default=False)
     return _judge_gate(look, gate)

@@ -6,7 +6,7 @@ the faults of the part of the plan that it is about; those here belong to no oth
 
 from collections.abc import Iterable
 
-from surefoot.api.v1alpha1.rollout import FlagFormat, RolloutSpec
+from surefoot.api.v1alpha1.rollout import RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import EVERY_MOVE, Check, Group, Judgements
 from surefoot.domain.derive.state import State
@@ -22,8 +22,7 @@ from surefoot.domain.facts.verdicts import (
 )
 from surefoot.domain.flag.cohorts import cohort_faults
 from surefoot.domain.flag.config_map import adoption, is_offered, is_own_start
-
-_BUILT = (FlagFormat.PERCENTAGE, FlagFormat.FLAGD)
+from surefoot.domain.flag.formats.registry import FORMATS
 
 
 def judge(state: State, _: Judgements) -> Verdict:
@@ -97,7 +96,7 @@ def _stronger_claim(snapshot: Snapshot) -> str | None:
 def _not_built(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
     """Parts of the contract that this version does not have yet: refused, never ignored."""
     asked = {
-        f"target.format {spec.target.format.value}": spec.target.format not in _BUILT,
+        f"target.format {spec.target.format.value}": spec.target.format not in FORMATS,
         "delivery": spec.delivery is not None,
     }
     for what, is_asked in asked.items():

@@ -39,7 +39,7 @@ def judge(state: State, _: Judgements) -> Verdict:
     elif loud:
         unmet = UnmetRequirement("SoakPaused", f"{message}, not counting while {loud} is not quiet")
     elif not soak.running and state.began is not None:
-        warm_up = in_words(state.began + state.hold.warm_up - state.now)
+        warm_up = in_words((state.warm_until or state.now) - state.now)
         unmet = UnmetRequirement(
             "WarmingUp", f"{message}, not counting before {warm_up} of warm-up are over"
         )
@@ -55,8 +55,8 @@ def _so_far(soak: SoakAccount) -> str:
 
 def _next_change(state: State, _: Verdict) -> datetime | None:
     """When the soak may be over, or the warm-up before which it does not run."""
-    if state.began is not None and state.now < state.began + state.hold.warm_up:
-        return state.began + state.hold.warm_up
+    if state.warm_until is not None and state.now < state.warm_until:
+        return state.warm_until
     if state.soak is None or not state.soak.running or not state.soak.left:
         return None
     return state.now + state.soak.left

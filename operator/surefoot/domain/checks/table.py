@@ -12,6 +12,7 @@ from surefoot.domain.checks.approved import APPROVED
 from surefoot.domain.checks.baseline_recorded import BASELINE_RECORDED
 from surefoot.domain.checks.check import Check
 from surefoot.domain.checks.checkpoints_passed import CHECKPOINTS_PASSED
+from surefoot.domain.checks.clock_trusted import CLOCK_TRUSTED
 from surefoot.domain.checks.coverage import COVERAGE_OBSERVED
 from surefoot.domain.checks.delivery_observed import DELIVERY_OBSERVED
 from surefoot.domain.checks.dependencies import DEPENDENCIES_MET
@@ -35,6 +36,7 @@ CHECKS: Final = (
     TRIGGERS_QUIET,
     TARGET_IN_SYNC,
     ADMISSION_ENFORCED,
+    CLOCK_TRUSTED,
     NOT_ROLLED_BACK,
     WITHIN_EXPANSION_LIMIT,
     SOAK_COMPLETE,

@@ -4,15 +4,22 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TransitionType
+from surefoot.domain.record.requesters import requester
 from surefoot.domain.record.transitions import entry, with_entry
 
 
 def begin_attempt(
-    status: RolloutStatus, rollout: Rollout, now: datetime, later_bound: datetime
+    status: RolloutStatus,
+    rollout: Rollout,
+    now: datetime,
+    later_bound: datetime,
+    *,
+    verified: bool,
 ) -> RolloutStatus:
     """The status in the attempt that a person asks for.
 
-    Before Start and after Completed there is nothing to try again: the number is noted.
+    ``verified`` says whether admission is enforced, so that the name of who asks is theirs. Before
+    Start and after Completed there is nothing to try again: the number is noted.
     """
     wanted = max(rollout.spec.attempt or 0, status.attempt or 0)
     if status.attempt is None or status.percent is None or status.completed_at is not None:
@@ -29,6 +36,7 @@ def begin_attempt(
             "baselines": (),
         }
     )
+    by = requester(rollout, TransitionType.RETRY, verified=verified)
     return with_entry(
         status,
         entry(
@@ -39,6 +47,7 @@ def begin_attempt(
             message=f"attempt raised to {wanted} {before}: requests are asked anew and the hold "
             "starts anew",
             now=now,
-            by=("person",),
+            by=by.names,
+            verified=by.verified,
         ),
     )

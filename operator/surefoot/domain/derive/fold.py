@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.derive.attempt import begin_attempt
 from surefoot.domain.derive.baseline import judge_baseline
+from surefoot.domain.derive.pause import with_pause
 from surefoot.domain.derive.plan import take_over_plan
 from surefoot.domain.derive.rehearsal import record_rehearsal
 from surefoot.domain.derive.soak import SoakAccount, accrue_soak
@@ -20,7 +21,7 @@ from surefoot.domain.derive.state import State, state_of_rollout
 from surefoot.domain.derive.trigger_faults import valid_triggers
 from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
 from surefoot.domain.derive.void import void_decisions
-from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.flag.config_map import Difference, difference, rendering_of
 
@@ -30,8 +31,12 @@ def derive(snapshot: Snapshot, faults: Iterable[UnmetRequirement], now: datetime
     rollout, faults = snapshot.rollout, tuple(faults)
     valid, later_bound = not faults, now + snapshot.clock_uncertainty
     status = rollout.status
-    status = take_over_plan(rollout, status, now, later_bound, plan_is_valid=valid)
-    status = begin_attempt(status, rollout, now, later_bound)
+    verified = snapshot.admission is Admission.ENFORCED
+    status = take_over_plan(
+        rollout, status, now, later_bound, plan_is_valid=valid, verified=verified
+    )
+    status = begin_attempt(status, rollout, now, later_bound, verified=verified)
+    status = with_pause(rollout, status, now, verified=verified)
     status = record_rehearsal(status, snapshot.rehearsed)
     state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
     triggers = _judge_triggers(state)
@@ -63,8 +68,9 @@ def _accrue_soak(state: State, triggers: tuple[TriggerVerdict, ...]) -> SoakAcco
 
     Under an invalid plan it stays as it was: its triggers are not those that the soak is measured
     by. Once the plan is valid again, the time since is read back as that plan's triggers saw it.
+    So is the time during which the API server's answers disagreed about what time it was.
     """
-    if not state.plan_is_valid:
+    if not state.plan_is_valid or (state.snapshot.clock_disagreement and state.asks_people):
         return _as_written(state.status)
     if state.began is None or not state.asks_people:
         return None
@@ -74,6 +80,7 @@ def _accrue_soak(state: State, triggers: tuple[TriggerVerdict, ...]) -> SoakAcco
         tuple(verdict for verdict in triggers if verdict.is_required),
         began=state.began,
         now=state.now,
+        skipped=state.snapshot.skipped,
     )
 
 

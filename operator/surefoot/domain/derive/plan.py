@@ -16,6 +16,7 @@ from surefoot.domain.facts.plan_hash import (
     plan_hash,
     plan_parts,
 )
+from surefoot.domain.record.requesters import requester
 from surefoot.domain.record.transitions import entry, with_entry
 
 
@@ -26,6 +27,7 @@ def take_over_plan(
     later_bound: datetime,
     *,
     plan_is_valid: bool,
+    verified: bool,
 ) -> RolloutStatus:
     """The status under the plan that is in force: the last valid one.
 
@@ -48,6 +50,7 @@ def take_over_plan(
         }
     status = status.model_copy(update=record)
     kept = "the soak goes on" if keeps_soak else "the soak starts anew"
+    by = requester(rollout, TransitionType.PLAN_CHANGED, verified=verified)
     return with_entry(
         status,
         entry(
@@ -63,5 +66,7 @@ def take_over_plan(
                 decided_at=now,
                 changed_fields=changed[:64],
             ),
+            by=by.names,
+            verified=by.verified,
         ),
     )

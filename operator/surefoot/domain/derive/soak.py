@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.rollout import OnBreach, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, SoakStatus, TriggerState
 from surefoot.domain.derive.trigger_past import Span, TriggerPast, free_time, judge_past
 from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.clock import SkippedTime, skipped_since
 from surefoot.domain.facts.steps import ZERO, HoldPolicy
 
 
@@ -57,15 +58,17 @@ def accrue_soak(
     *,
     began: datetime,
     now: datetime,
+    skipped: tuple[SkippedTime, ...] = (),
 ) -> SoakAccount:
     """The account up to the newest data, or up to now where no trigger asks for data.
 
     ``began`` is when this hold began. ``now`` is never later than the truth, so neither is the end
     of what is counted; accounts closed one after the other add up to no more than the last ``now``.
+    ``skipped`` are times that never passed: they are nobody's healthy time.
     """
     start, healthy = _opening(status, began)
     end = _known_until(triggers, start, now)
-    warm_from = began + hold.warm_up
+    warm_from = began + hold.warm_up + skipped_since(began, skipped)
     is_quiet = all(verdict.state is TriggerState.QUIET for verdict in triggers)
     running = is_quiet and now >= warm_from
     if end <= start:
@@ -80,6 +83,7 @@ def accrue_soak(
         for verdict, past in zip(triggers, pasts, strict=True)
         for span in (*_unanswered(verdict, start), *past.unquiet)
     ]
+    unproven += [Span(time.start, time.end) for time in skipped]
     healthy += free_time(max(counted_from, warm_from), end, unproven)
     fired_at = _last_firing(triggers, pasts, OnBreach.RESET)
     return SoakAccount(hold.soak, healthy, running, end, fired_at)

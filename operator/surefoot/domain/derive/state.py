@@ -17,7 +17,8 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.facts.snapshot import Admission, Halt, Snapshot
+from surefoot.domain.facts.clock import skipped_since
+from surefoot.domain.facts.snapshot import Admission, FlagFacts, Halt, Snapshot
 from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
 
 if TYPE_CHECKING:
@@ -119,6 +120,11 @@ class State:
         return Move.COMPLETE if self.next_index is None else Move.ADVANCE
 
     @property
+    def warm_until(self) -> datetime | None:
+        """When the warm-up of this hold is over; None before Start."""
+        return warm_until(self.began, self.hold, self.snapshot)
+
+    @property
     def halt(self) -> Halt | None:
         """The halt that is in force, without an end that nobody will see."""
         halt = self.snapshot.halt
@@ -184,6 +190,13 @@ class State:
         """How long a GO counts; None where nobody has to sign."""
         policy = self.hold.approvals
         return parse_duration(policy.max_age) if policy else None
+
+
+def warm_until(began: datetime | None, hold: HoldPolicy, facts: FlagFacts) -> datetime | None:
+    """When a hold's warm-up is over. Time that never passed warms nothing up."""
+    if began is None:
+        return None
+    return began + hold.warm_up + skipped_since(began, facts.skipped)
 
 
 def state_of_rollout(

@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.signoff.signatures import SignatureFact
@@ -73,12 +74,31 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableFact:
+    """An object that no model can read, or a part of the Rollout's status that was left out.
+
+    ``kind`` is Approval or Checkpoint for a request that names the Rollout, and Rollout for one
+    that it waits for or for itself. ``decision`` is the decision that a request carries, as far as
+    it can be told: an unreadable NO-GO is still somebody's NO-GO.
+    """
+
+    kind: str
+    name: str
+    message: str
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FlagFacts:
     """What a rollback is decided from, and all that it is decided from.
 
     ``measurements`` and ``queries`` are keyed by metric name. A metric that has not been answered
     since this operator started has no measurement; ``unanswered_since`` is since when it is asked.
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
+    ``clock_disagreement`` says how its answers disagree about the time; empty where they agree.
+    ``skipped`` are times that never passed: its clock was set forward over them.
+    ``admission`` is how the policies stood when they were last looked at: by it the name of whoever
+    asks for a rollback is verified or not, and nothing else.
     """
 
     rollout: Rollout
@@ -90,6 +110,9 @@ class FlagFacts:
     evaluation_interval: timedelta = timedelta(seconds=30)
     status_refresh: timedelta = timedelta(minutes=10)
     clock_uncertainty: timedelta = timedelta(0)
+    clock_disagreement: str = ""
+    skipped: tuple[SkippedTime, ...] = ()
+    admission: Admission = Admission.UNENFORCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +121,8 @@ class Snapshot(FlagFacts):
 
     ``approvals`` and ``checkpoints`` are those that name this Rollout, whatever their state, also
     those of an earlier Rollout of the same name.
-    ``watched_requests`` are the UIDs of those that this operator has seen without a decision: a
-    decision on them was given while it watched.
+    ``watched_requests`` are the UIDs of those that this operator has seen before their present
+    decision, without one or with the last one on record: it was given while the operator watched.
     ``signatures`` has what a verifier says of each detached signature, by the Approval's UID.
     ``signers`` are the user names that a key is allowed for, and None where that is not known.
     ``admission_fault`` says what is wrong with the policies, where they are not enforced.
@@ -107,6 +130,8 @@ class Snapshot(FlagFacts):
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
     ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
+    ``unreadable`` are the objects that belong to this Rollout and cannot be read: they count for
+    nothing.
     """
 
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -119,6 +144,6 @@ class Snapshot(FlagFacts):
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     shared_namespaces: frozenset[str] = frozenset()
     rehearsed: RehearsalStatus | None = None
-    admission: Admission = Admission.UNENFORCED
+    unreadable: tuple[UnreadableFact, ...] = ()
     admission_fault: str = ""
     escalate_after: timedelta | None = None

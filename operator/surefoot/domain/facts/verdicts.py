@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     PLAN_VALID = "PlanValid"
     TARGET_IN_SYNC = "TargetInSync"
     ADMISSION_ENFORCED = "AdmissionEnforced"
+    CLOCK_TRUSTED = "ClockTrusted"
     NOT_PAUSED = "NotPaused"
     NOT_ROLLED_BACK = "NotRolledBack"
     TRIGGERS_QUIET = "TriggersQuiet"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from surefoot.api.v1alpha1.cohorts import Match
-from surefoot.api.v1alpha1.rollout import Cohort, FlagFormat, RolloutSpec
+from surefoot.api.v1alpha1.rollout import Cohort, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import (
     Balance,
     CohortEvidence,
@@ -29,12 +29,11 @@ from surefoot.domain.facts.measurements import is_stale
 from surefoot.domain.facts.steps import allowed_percents, hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.facts.windows import number
+from surefoot.domain.flag.formats.registry import formats_with_attributes, lacks_attributes
 from surefoot.domain.signoff.checkpoints import CheckpointView
 
 MAX_BYTES = 16 * 1024
 """All cohorts of a plan together: each flag's definition repeats them, within one ConfigMap."""
-
-_NO_ATTRIBUTES = FlagFormat.PERCENTAGE
 
 
 # What a transition decides.
@@ -289,12 +288,13 @@ def cohort_faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     """Cohorts that could not be kept off, or would never come in."""
     if not spec.cohorts:
         return
-    if spec.target.format is _NO_ATTRIBUTES:
+    if lacks_attributes(spec.target.format):
         yield UnmetRequirement(
             "CohortsNeedAttributes",
             f"cohorts ({_listed(cohort.name for cohort in spec.cohorts)}) are told apart by an "
             f"attribute, and the format {spec.target.format.value} has none; remove them, or "
-            "delete the Rollout and create it anew with target.format Flagd",
+            f"delete the Rollout and create it again with target.format "
+            f"{' or '.join(formats_with_attributes())}",
         )
     size = len(json.dumps([_with(cohort).to_wire() for cohort in spec.cohorts]).encode())
     if size > MAX_BYTES:

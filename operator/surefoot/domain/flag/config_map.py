@@ -3,10 +3,9 @@
 Rendering is deterministic: so drift is any difference, and a transition is applied exactly once.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from surefoot.api.v1alpha1.meta import (
@@ -20,11 +19,13 @@ from surefoot.api.v1alpha1.meta import (
     ROLLOUT_UID_ANNOTATION,
     TRANSITION_ID_ANNOTATION,
 )
-from surefoot.api.v1alpha1.rollout import FlagFormat, OnDelete, Rollout
+from surefoot.api.v1alpha1.rollout import OnDelete, Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, CommittedCohort, PendingTransition
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.cohorts import at_start
-from surefoot.domain.flag.formats.flagd import FLAGD_KEY, buckets_alike, flagd_document
+from surefoot.domain.flag.formats import registry
+from surefoot.domain.flag.formats.interface import FlagState
+from surefoot.domain.flag.formats.percentage import is_percentage
 
 MANAGED_LABELS = MappingProxyType({MANAGED_BY_LABEL: "surefoot", MANAGED_LABEL: "true"})
 
@@ -51,8 +52,17 @@ def rendering_of(rollout: Rollout, transition: PendingTransition | Committed) ->
     else:
         percent, step = rollout.status.percent, rollout.status.step
     return Rendering(
-        data=_flag_data(rollout, percent, step, transition.transition_id, transition.recorded_at)
-        | _documents(rollout, percent, transition.cohorts),
+        data=registry.render(
+            rollout.spec.target.format,
+            _state(
+                rollout,
+                percent,
+                step,
+                transition.cohorts,
+                transition_id=transition.transition_id,
+                written_at=transition.recorded_at,
+            ),
+        ),
         labels=MANAGED_LABELS,
         annotations={
             ROLLOUT_ANNOTATION: rollout.metadata.name,
@@ -65,31 +75,25 @@ def rendering_of(rollout: Rollout, transition: PendingTransition | Committed) ->
     )
 
 
-def _flag_data(
-    rollout: Rollout, percent: int, step: int | None, transition_id: str, written_at: datetime
-) -> dict[str, str]:
-    document: dict[str, int | str] = {"percent": percent}
-    if step is not None:
-        document["step"] = step
-    document["transitionId"] = transition_id
-    document["since"] = written_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    text = json.dumps(document, separators=(",", ":"))
-    data: dict[str, str] = {}
-    for flag in rollout.spec.target.flags:
-        data[flag] = str(percent)
-        data[f"{flag}.json"] = text
-    return data
-
-
-def _documents(
-    rollout: Rollout, percent: int, cohorts: tuple[CommittedCohort, ...]
-) -> dict[str, str]:
-    """What the format adds for all flags at once, by key."""
+def _state(
+    rollout: Rollout,
+    percent: int,
+    step: int | None,
+    cohorts: tuple[CommittedCohort, ...],
+    *,
+    transition_id: str,
+    written_at: datetime,
+) -> FlagState:
     target = rollout.spec.target
-    if target.format is not FlagFormat.FLAGD:
-        return {}
-    excluded = tuple(cohort.match for cohort in cohorts if not cohort.included)
-    return {FLAGD_KEY: flagd_document(target.flags, percent, target.bucketing_key, excluded)}
+    return FlagState(
+        flags=target.flags,
+        percent=percent,
+        bucketing_key=target.bucketing_key,
+        excluded=tuple(cohort.match for cohort in cohorts if not cohort.included),
+        step=step,
+        transition_id=transition_id,
+        written_at=written_at,
+    )
 
 
 def carries(config_map: ConfigMap, rendering: Rendering) -> bool:
@@ -251,10 +255,9 @@ class Adoption:
 
 def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
     """Whether the Rollout can take this ConfigMap over without moving anybody."""
-    flags = rollout.spec.target.flags
-    of_the_format = _documents(rollout, 0, ())
-    own_keys = {*flags, *(f"{flag}.json" for flag in flags), *of_the_format}
-    foreign = sorted(set(config_map.data) - own_keys)
+    target, flags = rollout.spec.target, rollout.spec.target.flags
+    own_keys = registry.render(target.format, _state_to_adopt(rollout, 0))
+    foreign = sorted(set(config_map.data) - set(own_keys))
     if foreign or config_map.has_binary_data:
         keys = ", ".join(foreign) or "binaryData"
         return Adoption(
@@ -275,14 +278,6 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             f"flag; found {said}",
         )
     percent = int(text)
-    other = next((f for f in flags if not _agrees(config_map.data.get(f"{f}.json"), percent)), None)
-    if other is not None:
-        return Adoption(
-            None,
-            "AdoptedDocumentDiffers",
-            f"ConfigMap {config_map.name} has a document {other}.json that does not say "
-            f'"percent":{percent} as the flag does; remove it, or make it say the same',
-        )
     percents = [step.percent for step in rollout.spec.steps]
     if percent != 0 and percent not in percents:
         return Adoption(
@@ -292,31 +287,20 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             f"({', '.join(map(str, percents))}); add a step with percent {percent} to adopt it "
             "without moving anybody",
         )
-    for key, expected in _documents(rollout, percent, at_start(rollout.spec, percent)).items():
-        found_document = config_map.data.get(key)
-        if found_document is not None and not buckets_alike(found_document, expected):
-            return Adoption(
-                None,
-                "AdoptedDocumentDiffers",
-                f"ConfigMap {config_map.name} has a document {key} that may let in others than "
-                f"{percent} % of {rollout.spec.target.bucketing_key} by this plan; remove it, or "
-                f"make it say {_quoted(expected, 1024)}",
-            )
+    other = registry.other_audience(
+        target.format, _state_to_adopt(rollout, percent), config_map.data
+    )
+    if other is not None:
+        return Adoption(
+            None,
+            "AdoptedDocumentDiffers",
+            f"ConfigMap {config_map.name} has a document {other}",
+        )
     return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent} %")
 
 
-def _agrees(document: str | None, percent: int) -> bool:
-    """Whether a flag's document, where there is one, puts the same share in as the flag."""
-    if document is None:
-        return True
-    try:
-        says = json.loads(document)
-    except (ValueError, RecursionError):
-        return False
-    found = says.get("percent") if isinstance(says, dict) else None
-    return type(found) is int and found == percent
-
-
-def is_percentage(text: str) -> bool:
-    """Whether a flag's value is a whole number from 0 to 100, as the operator writes it."""
-    return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100
+def _state_to_adopt(rollout: Rollout, percent: int) -> FlagState:
+    """What a Start at this percentage would write, apart from when and by which transition."""
+    cohorts = at_start(rollout.spec, percent)
+    moment = datetime.fromtimestamp(0, UTC)
+    return _state(rollout, percent, None, cohorts, transition_id="", written_at=moment)

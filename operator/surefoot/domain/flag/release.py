@@ -5,7 +5,7 @@ wished (`surefoot.dev/on-delete`), and is released once it is certain that the R
 anything less than certain means wait, because a released flag is nobody's.
 """
 
-import json
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,8 +18,10 @@ from surefoot.api.v1alpha1.meta import (
     ROLLOUT_UID_ANNOTATION,
 )
 from surefoot.api.v1alpha1.rollout import OnDelete
+from surefoot.api.v1alpha1.rollout_status import Evidence, Transition, TransitionType
 from surefoot.domain.facts.snapshot import ConfigMap
-from surefoot.domain.flag.formats.flagd import FLAGD_KEY, flagd_document
+from surefoot.domain.flag.formats import registry
+from surefoot.domain.record.requesters import SUREFOOT
 
 
 class Whereabouts(StrEnum):
@@ -47,12 +49,15 @@ class Release:
     """Give the ConfigMap back to the people: it is no longer managed.
 
     ``data`` is what it says from now on; ``zeroed`` whether the flags were turned off for it.
+    ``at`` is when this was decided.
     """
 
     config_map: ConfigMap
     rollout_name: str
+    rollout_uid: str
     data: dict[str, str]
     zeroed: bool
+    at: datetime
 
     @property
     def labels(self) -> dict[str, str | None]:
@@ -63,6 +68,26 @@ class Release:
     def annotations(self) -> dict[str, str | None]:
         """A Rollout of the same name may adopt it; the old one's UID goes."""
         return {ADOPT_ANNOTATION: self.rollout_name, ROLLOUT_UID_ANNOTATION: None}
+
+    @property
+    def entry(self) -> Transition:
+        """The entry that ends the history, as far as the ConfigMap alone can tell it.
+
+        The Rollout is gone, and its plan and the chain of its history with it.
+        """
+        percent = registry.percent_of(self.config_map.data)
+        text = "\n".join((self.rollout_uid, self.config_map.uid, TransitionType.RELEASED.value))
+        return Transition(
+            transition_id=hashlib.sha256(text.encode()).hexdigest()[:20],
+            type=TransitionType.RELEASED,
+            from_=percent,
+            to=0 if self.zeroed else percent or 0,
+            at=self.at,
+            reason="RolloutDeleted",
+            message=self.message,
+            evidence=Evidence(decided_at=self.at),
+            by=(SUREFOOT,),
+        )
 
     @property
     def message(self) -> str:
@@ -97,23 +122,8 @@ def release(config_map: ConfigMap, around: Circumstances, now: datetime) -> Rele
     return Release(
         config_map=config_map,
         rollout_name=named[0],
-        data=_all_off(config_map, now) if zeroed else dict(config_map.data),
+        rollout_uid=named[1],
+        data=registry.zero(config_map.data, now) if zeroed else dict(config_map.data),
         zeroed=zeroed,
+        at=now,
     )
-
-
-def _all_off(config_map: ConfigMap, now: datetime) -> dict[str, str]:
-    """Every flag at 0, the documents beside them included."""
-    document = {"percent": 0, "since": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
-    flags = {
-        key.removesuffix(".json")
-        for key in config_map.data
-        if key.endswith(".json") and key.removesuffix(".json") in config_map.data
-    }
-    off = dict(config_map.data)
-    for flag in flags:
-        off[flag] = "0"
-        off[f"{flag}.json"] = json.dumps(document, separators=(",", ":"))
-    if FLAGD_KEY in off:
-        off[FLAGD_KEY] = flagd_document(sorted(flags), 0, "")
-    return off

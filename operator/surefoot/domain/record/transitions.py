@@ -2,7 +2,8 @@
 
 intent ──apply──▶ commit        Start, Advance, Rollback: they move the flag
   └────abandon                  an advance that was recorded and must not happen
-one status write                Complete, Retry, PlanChanged, DriftCorrected
+one status write                Complete, Retry, PlanChanged, DriftCorrected, Paused, Resumed
+the record alone                Released: the Rollout is gone
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
 )
 from surefoot.domain.plan import Announcement
+from surefoot.domain.record.requesters import SUREFOOT, UNNAMED, format_by, is_requested
 
 KEPT_ENTRIES = 20
 MAX_ENTRY_BYTES = 16 * 1024
@@ -87,6 +89,7 @@ def committed(rollout: Rollout, pending: PendingTransition, now: datetime) -> Ro
             message=pending.message,
             evidence=pending.evidence,
             by=pending.by,
+            verified=pending.verified,
             took=format_elapsed(max(now - pending.recorded_at, now - now)),
         ),
     )
@@ -101,9 +104,13 @@ def entry(
     message: str,
     now: datetime,
     evidence: Evidence | None = None,
-    by: tuple[str, ...] = ("surefoot",),
+    by: tuple[str, ...] = (SUREFOOT,),
+    verified: bool | None = None,
 ) -> Transition:
-    """An entry that does not move the flag. The status must have a percentage."""
+    """An entry that does not move the flag. The status must have a percentage.
+
+    ``verified`` says whether admission established who it is ``by``; None where no person is.
+    """
     if status.percent is None:
         raise ValueError(f"{rollout.metadata.name} has not started and has no history yet")
     return Transition(
@@ -119,20 +126,25 @@ def entry(
         message=message,
         evidence=evidence or Evidence(),
         by=by,
+        verified=verified,
     )
 
 
 def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
     """The status with an entry appended, chained by hash to the one before, within the bounds."""
     previous = status.history[-1].hash if status.history else ""
-    # The size is taken with a hash in place: sealing must not add to it.
-    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
-    small = _small_enough(chained)
-    sealed = small.model_copy(update={"hash": entry_hash(small)})
-    history = (*status.history, sealed)[-KEPT_ENTRIES:]
+    history = (*status.history, sealed(new, previous))[-KEPT_ENTRIES:]
     while len(history) > 1 and sum(map(_size, history)) > MAX_HISTORY_BYTES:
         history = history[1:]
     return status.model_copy(update={"history": history})
+
+
+def sealed(new: Transition, previous: str) -> Transition:
+    """The entry as it follows the one with this hash, shortened to its bound and hashed."""
+    # The size is taken with a hash in place: sealing must not add to it.
+    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
+    small = _small_enough(chained)
+    return small.model_copy(update={"hash": entry_hash(small)})
 
 
 def entry_hash(item: Transition) -> str:
@@ -220,4 +232,7 @@ def announcement(item: Transition) -> Announcement:
     bad = item.type in {TransitionType.ROLLBACK, TransitionType.DRIFT_CORRECTED}
     moved = f"{item.from_ if item.from_ is not None else 0} % → {item.to} %"
     text = f"{moved}: {item.message}" if item.from_ != item.to else item.message
+    by = format_by(item)
+    if is_requested(item) and by != UNNAMED:
+        text = f"{text}; by {by}"
     return Announcement(item.type.value, text, warning=bad, about=item.transition_id)

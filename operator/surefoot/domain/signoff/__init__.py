@@ -1,1 +1,1 @@
-"""What people decide: requests, decisions, and what counts."""
+"""Signing off: requests to people, their decisions, and the rules by which these count."""

@@ -11,50 +11,45 @@ from surefoot.api.v1alpha1.checkpoint import (
     Checkpoint,
     CheckpointRequest,
     CheckpointSpec,
-    People,
 )
 from surefoot.api.v1alpha1.meta import ConditionStatus
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.plan import OpenRequest
+from surefoot.domain.signoff.evaluate import Answered, Exclusion, Rules, evaluate
 from surefoot.domain.signoff.requests import (
     FINAL,
-    ObservedDecision,
     Request,
-    counted,
-    current_decision,
     decide_command,
     exactly,
     format_people,
     free_names,
+    named,
     people_asked,
-    state_of,
-    why_report_is_void,
 )
+from surefoot.domain.signoff.separation import planning
 
 NAME = "conditions"
+MAY_NOT_REPORT = "may not report on this"
 _LONGEST_EVIDENCE = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionsView:
-    """What one GO asks for, the report that is asked for, and what that says."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionsView(Answered[Checkpoint]):
+    """The conditions of one GO, and the report that says whether it is met."""
 
     of: Request
-    report: Checkpoint | None
-    decision: ObservedDecision | None
-    void_reason: str | None
-    rounds: int
+
+    @property
+    def report(self) -> Checkpoint | None:
+        """The report that is asked for."""
+        return self.request
 
     @property
     def are_met(self) -> bool:
         """Whether the report says so."""
-        return (
-            self.void_reason is None
-            and self.decision is not None
-            and self.decision.decision is Decision.GO
-        )
+        return self.answer.is_go
 
     @property
     def unmet(self) -> tuple[str, ...]:
@@ -63,19 +58,14 @@ class ConditionsView:
             return ()
         return tuple(condition.name for condition in self.of.spec.conditions if condition.blocking)
 
-    @property
-    def state(self) -> RequestState:
-        """The state that the report has by now."""
-        return RequestState.VOID if self.void_reason is not None else state_of(self.decision)
 
-
-def judge(situation: State, request: Request | None) -> ConditionsView | None:
-    """What the GO on a request asks for; None where there is no GO, or it asks for nothing."""
+def judge(state: State, request: Request | None) -> ConditionsView | None:
+    """Judge the conditions of the GO on a request; None where there are none."""
     if request is None or request.spec.decision is not Decision.GO or not request.spec.conditions:
         return None
     asked = [
         checkpoint
-        for checkpoint in situation.snapshot.checkpoints
+        for checkpoint in state.snapshot.checkpoints
         if checkpoint.spec.request.conditions_of is not None
         and checkpoint.spec.request.conditions_of.uid == request.metadata.uid
     ]
@@ -85,13 +75,20 @@ def judge(situation: State, request: Request | None) -> ConditionsView | None:
         key=lambda each: each.spec.request.round,
         default=None,
     )
-    decision = current_decision(situation, report) if report is not None else None
     return ConditionsView(
         of=request,
-        report=report,
-        decision=decision,
-        void_reason=why_report_is_void(situation, report, decision) if report else None,
+        answer=evaluate(state, report, _rules(state, request)),
         rounds=max((each.spec.request.round for each in asked), default=0),
+    )
+
+
+def _rules(state: State, of: Request) -> Rules:
+    """The same people are excluded as from the decision, whether or not their names fitted."""
+    planners = planning(state.rollout) if of.spec.request.excluded_users else frozenset()
+    return Rules(
+        not_asked=MAY_NOT_REPORT,
+        excluded=MAY_NOT_REPORT,
+        exclusions=(Exclusion(planners, MAY_NOT_REPORT),),
     )
 
 
@@ -100,22 +97,22 @@ def _counts(report: Checkpoint) -> bool:
     return report.status.state not in FINAL - {RequestState.USED}
 
 
-def openings(situation: State, view: ConditionsView | None) -> tuple[OpenRequest, ...]:
+def openings(state: State, view: ConditionsView | None) -> tuple[OpenRequest, ...]:
     """The report that must be asked for now, if it is not yet."""
-    return _opening(view) if view is not None and situation.opens_requests else ()
+    return _opening(view) if view is not None and state.opens_requests else ()
 
 
-def left_open(situation: State) -> tuple[OpenRequest, ...]:
+def left_open(state: State) -> tuple[OpenRequest, ...]:
     """Reports to be asked for on what did not hold the step: that was taken before they were."""
     requests: tuple[Request, ...] = (
-        *situation.snapshot.approvals,
-        *situation.snapshot.checkpoints,
+        *state.snapshot.approvals,
+        *state.snapshot.checkpoints,
     )
     views = (
-        judge(situation, request)
+        judge(state, request)
         for request in requests
         if request.status.state is RequestState.USED
-        and request.spec.request.rollout.uid == situation.rollout.metadata.uid
+        and request.spec.request.rollout.uid == state.rollout.metadata.uid
     )
     return tuple(opening for view in views if view is not None for opening in _opening(view))
 
@@ -132,7 +129,7 @@ def _opening(view: ConditionsView) -> tuple[OpenRequest, ...]:
         step=asked.step,
         percent=asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent,
         name=NAME,
-        reporter=People(users=people.users, groups=people.groups),
+        reporter=named(people.users, people.groups),
         conditions_of=exactly(view.of),
         evidence=_in_words(view.of),
         excluded_users=asked.excluded_users,
@@ -142,7 +139,7 @@ def _opening(view: ConditionsView) -> tuple[OpenRequest, ...]:
 
 
 def _in_words(of: Request) -> str:
-    """What is asked for, so that nobody has to look it up."""
+    """List the conditions, so that nobody has to look them up."""
     lines = [
         f"{condition.name}{' (blocking)' if condition.blocking else ''}: {condition.text}"
         for condition in of.spec.conditions
@@ -151,7 +148,7 @@ def _in_words(of: Request) -> str:
 
 
 def missing(view: ConditionsView, whose: str) -> UnmetRequirement:
-    """What keeps a GO from counting, who can say that it is met, and what they type."""
+    """Describe what keeps a GO from counting, and the command that says that it is met."""
     people = people_asked(view.of)
     named = ", ".join(view.unmet)
     others = format_people(people.users, people.groups)
@@ -183,8 +180,8 @@ def statuses(view: ConditionsView | None) -> tuple[ConditionStatus, ...]:
 
 def evidence(view: ConditionsView | None) -> tuple[DecisionEvidence, ...]:
     """The report that conditions are met, as it is."""
-    if view is None or not view.are_met or view.report is None or view.decision is None:
+    if view is None or not view.are_met:
         return ()
     asked = view.of.spec.request
     whose = asked.role if isinstance(asked, ApprovalRequest) else asked.name
-    return (counted(view.report, view.decision, whose, purpose="Conditions"),)
+    return view.as_counted(whose, "Conditions")

@@ -1,6 +1,6 @@
 """The dry run of an approval: the same people, the same judgement, and it counts for nothing.
 
-It is judged by `judge_approvals` in a situation that is imagined: as if the rollout stood before
+It is judged by `judge_approvals` in a state that is imagined: as if the rollout stood before
 the step that is tried, and with the requests of this run alone. Nothing else ever sees these
 requests: `split_dry_runs` takes them out of the facts before anything is judged.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
 from surefoot.api.v1alpha1.rollout import ApprovalDryRun, ApprovalsPolicy
 from surefoot.api.v1alpha1.rollout_status import ApprovalDryRunStatus
-from surefoot.domain.derive.state import State, planners
+from surefoot.domain.derive.state import State
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import hold_of, index_of, next_index, previous_percent
 from surefoot.domain.plan import OpenRequest
@@ -19,14 +19,14 @@ from surefoot.domain.signoff.feasibility import SigningConstraints, signing_obst
 from surefoot.domain.signoff.percent_ranges import asked_percent
 from surefoot.domain.signoff.requests import format_people, is_dry_run
 from surefoot.domain.signoff.role_status import role_statuses
-from surefoot.domain.signoff.separation import NOBODY, Reporters
+from surefoot.domain.signoff.separation import NOBODY, Reporters, planning
 
 _MOST_OBSTACLES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What is to be said of the latest dry run, and whom it asks.
+    """The latest dry run, and the requests that it makes.
 
     ``situation`` is what is really so, but with the requests of all dry runs and no others;
     ``views`` are the roles of the run that is on.
@@ -45,24 +45,22 @@ def split_dry_runs(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
     return replace(snapshot, approvals=real), requests
 
 
-def judge_dry_run(situation: State, requests: tuple[Approval, ...], reporters: Reporters) -> DryRun:
+def judge_dry_run(state: State, requests: tuple[Approval, ...], reporters: Reporters) -> DryRun:
     """How the latest dry run stands. ``reporters`` have reported on the step that is stood on."""
-    run = _latest(situation)
-    around = replace(
-        situation, snapshot=replace(situation.snapshot, approvals=requests, checkpoints=())
-    )
+    run = _latest(state)
+    around = replace(state, snapshot=replace(state.snapshot, approvals=requests, checkpoints=()))
     if run is None or run.started_at is None or run.ended_at is not None:
         return _dry_run(around, run)
     there = _there(around, run)
     if not there.opens_requests:
         return _dry_run(around, run)
-    here = there.percent == situation.percent
+    here = there.percent == state.percent
     reporters = reporters if here else NOBODY
     judgement = judge_approvals(
         there, hold_is_satisfied=True, reporters=reporters, replaced_at=None
     )
     # What people would then do beside signing is said and not asked for: meetings and reports.
-    opens = tuple(each for each in judgement.opens if isinstance(each.spec, ApprovalSpec))
+    opens = tuple(item for item in judgement.opens if isinstance(item.spec, ApprovalSpec))
     status = _with_outcome(there, run, judgement, reporters)
     return _dry_run(around, status, judgement.views, opens)
 
@@ -80,81 +78,81 @@ def _dry_run(
 # Which run it is, and whether it is on.
 
 
-def _latest(situation: State) -> ApprovalDryRunStatus | None:
+def _latest(state: State) -> ApprovalDryRunStatus | None:
     """The run on record, or a higher one that somebody asks for. Under an invalid plan none is."""
-    known, asked = situation.status.approval_dry_run, situation.rollout.spec.approval_dry_run
-    if not situation.plan_is_valid:
+    known, asked = state.status.approval_dry_run, state.rollout.spec.approval_dry_run
+    if not state.plan_is_valid:
         return known
     if asked is not None and (known is None or _is_yet_to_begin(asked, known)):
-        return _begun(situation, asked)
+        return _begun(state, asked)
     if known is None or known.started_at is None or known.ended_at is not None:
         return known
-    why = _superseded_reason(situation, known)
+    why = _superseded_reason(state, known)
     if why is None:
         return known
-    return known.model_copy(update={"ended_at": situation.now, "ended_because": why})
+    return known.model_copy(update={"ended_at": state.now, "ended_because": why})
 
 
 def _is_yet_to_begin(asked: ApprovalDryRun, known: ApprovalDryRunStatus) -> bool:
     return asked.run > known.run or (asked.run == known.run and known.started_at is None)
 
 
-def _begun(situation: State, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
+def _begun(state: State, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
     """The run as it begins now; or that it waits, and for what."""
-    why_not = _why_not(situation, asked)
+    why_not = _why_not(state, asked)
     if why_not is not None:
         said = f"dry run {asked.run} of the approval has not begun: {why_not}"
         return ApprovalDryRunStatus(run=asked.run, to=asked.to, message=said)
-    to = _to(situation, asked)
+    to = _to(state, asked)
     return ApprovalDryRunStatus(
         run=asked.run,
-        from_=_from(situation, to),
+        from_=_from(state, to),
         to=to,
-        plan_hash=situation.plan_hash,
-        attempt=situation.attempt,
-        started_at=situation.now,
+        plan_hash=state.plan_hash,
+        attempt=state.attempt,
+        started_at=state.now,
     )
 
 
-def _why_not(situation: State, asked: ApprovalDryRun) -> str | None:
-    """Why a run can not begin now; None where it can."""
-    spec = situation.rollout.spec
-    if situation.is_complete:
+def _why_not(state: State, asked: ApprovalDryRun) -> str | None:
+    """Why a run cannot begin now; None where it can."""
+    spec = state.rollout.spec
+    if state.is_complete:
         return "the rollout is complete, and nothing is left to be signed for"
-    if situation.status.rolled_back:
+    if state.status.rolled_back:
         return "a rollback ended the attempt; raise attempt first"
-    if not situation.asks_people:
+    if not state.asks_people:
         return "the rollout has not started"
-    to = _to(situation, asked)
+    to = _to(state, asked)
     if index_of(spec, to) is None:
         steps = ", ".join(str(step.percent) for step in spec.steps)
         return f"no step is at {to} %: raise run with to at one of {steps}, or without"
-    if _is_reached(situation, _from(situation, to)):
+    if _is_reached(state, _from(state, to)):
         return f"{to} % is reached: raise run with to at a later step, or without"
-    if not _policy(situation, _from(situation, to)).roles:
-        return f"nobody has to sign for {_goal(_from(situation, to), to)}"
+    if not _policy(state, _from(state, to)).roles:
+        return f"nobody has to sign for {_goal(_from(state, to), to)}"
     return None
 
 
-def _to(situation: State, asked: ApprovalDryRun) -> int:
+def _to(state: State, asked: ApprovalDryRun) -> int:
     """The percentage that is tried: the next step's where none is named."""
-    return asked_percent(situation) if asked.to is None else asked.to
+    return asked_percent(state) if asked.to is None else asked.to
 
 
-def _from(situation: State, to: int) -> int:
+def _from(state: State, to: int) -> int:
     """The percentage that is left for it. From the last step only completion follows."""
-    last = situation.percent == to == situation.rollout.spec.steps[-1].percent
-    return to if last else previous_percent(situation.rollout.spec, to)
+    last = state.percent == to == state.rollout.spec.steps[-1].percent
+    return to if last else previous_percent(state.rollout.spec, to)
 
 
-def _is_reached(situation: State, from_: int) -> bool:
-    return situation.is_complete or (situation.percent or 0) > from_
+def _is_reached(state: State, from_: int) -> bool:
+    return state.is_complete or (state.percent or 0) > from_
 
 
-def _superseded_reason(situation: State, run: ApprovalDryRunStatus) -> str | None:
+def _superseded_reason(state: State, run: ApprovalDryRunStatus) -> str | None:
     """Why a run that had begun is over; None while it is on."""
-    over = situation.superseded_reason(attempt=run.attempt, plan_hash=run.plan_hash)
-    if over is None and _is_reached(situation, run.from_ or 0):
+    over = state.superseded_reason(attempt=run.attempt, plan_hash=run.plan_hash)
+    if over is None and _is_reached(state, run.from_ or 0):
         return "the step was taken"
     return over
 
@@ -184,8 +182,8 @@ def _there(around: State, run: ApprovalDryRunStatus) -> State:
     )
 
 
-def _policy(situation: State, from_: int) -> ApprovalsPolicy:
-    spec = situation.rollout.spec
+def _policy(state: State, from_: int) -> ApprovalsPolicy:
+    spec = state.rollout.spec
     return hold_of(spec, index_of(spec, from_)).approvals or ApprovalsPolicy()
 
 
@@ -216,15 +214,14 @@ def _with_outcome(
 
 
 def _not_known(policy: ApprovalsPolicy) -> str:
-    """What can not be said about obstacles."""
+    """Say what is not known about obstacles."""
     groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
     return f". Who is in {format_people((), groups)} is not known to the operator" if groups else ""
 
 
 def _constraints(there: State, reporters: Reporters) -> SigningConstraints:
-    planning = planners(there.rollout.metadata.annotations)
     return SigningConstraints(
-        planning=frozenset(name.lower() for name in planning),
+        planning=planning(there.rollout),
         reporters=reporters,
         checkpoints=there.hold.checkpoints,
         signers=there.snapshot.signers,

@@ -1,4 +1,4 @@
-"""Escalation: who was asked is told of, and told of again, each time more urgently, while silent.
+"""Escalation: people who were asked and are silent are told of again, each time more urgently.
 
 A request is as urgent as it is old. Past its due time it is a Warning; one without a due time is
 after `escalateAfter`. After another `escalateAfter` it is Critical. The level is on the status, so
@@ -13,6 +13,7 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout_status import Blocker, Severity
 from surefoot.domain.derive.state import State
 from surefoot.domain.plan import Announcement
+from surefoot.domain.signoff.moments import later
 from surefoot.domain.signoff.requests import FINAL, Request, decide_command
 
 LATE = "CheckpointLate"
@@ -22,54 +23,54 @@ _SHORTEST = timedelta(microseconds=1)
 
 
 class Level(NamedTuple):
-    """From when on a request that nobody has decided is how urgent."""
+    """A degree of urgency, and the moment at which an undecided request reaches it."""
 
     moment: datetime
     severity: Severity
 
 
-def escalated(situation: State, blockers: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
-    """What is missing, each with how urgent it has become."""
+def escalated(state: State, blockers: tuple[Blocker, ...]) -> tuple[Blocker, ...]:
+    """Add to each thing that is missing how urgent it has become."""
     if not any(blocker.command for blocker in blockers):
         return blockers
-    asked = _asked(situation)
+    asked = _asked(state)
     return tuple(
-        blocker.model_copy(update={"escalated_to": _level(situation, asked[blocker.command])})
+        blocker.model_copy(update={"escalated_to": _level(state, asked[blocker.command])})
         if blocker.command in asked
         else blocker
         for blocker in blockers
     )
 
 
-def next_moment(situation: State) -> timedelta | None:
+def next_moment(state: State) -> timedelta | None:
     """How long until a request becomes more urgent; None if none will."""
-    now = situation.now
+    now = state.now
     ahead = [
         max(level.moment - now, _SHORTEST)
-        for request in _asked(situation).values()
-        for level in levels(request, situation.snapshot.escalate_after)
+        for request in _asked(state).values()
+        for level in levels(request, state.snapshot.escalate_after)
         if level.moment >= now
     ]
     return min(ahead, default=None)
 
 
 def levels(request: Request, after: timedelta | None) -> tuple[Level, ...]:
-    """When a request becomes how urgent, as long as nobody decides it."""
+    """List the moments at which a request becomes more urgent while it is undecided."""
     due = request.spec.request.due_at if isinstance(request, Checkpoint) else None
     created = request.metadata.creation_timestamp
     if due is None and created is not None and after is not None:
-        due = created + after
+        due = later(created, after)
     if due is None:
         return ()
     if after is None:
         return (Level(due, Severity.WARNING),)
-    return (Level(due, Severity.WARNING), Level(due + after, Severity.CRITICAL))
+    return (Level(due, Severity.WARNING), Level(later(due, after), Severity.CRITICAL))
 
 
 def escalation_events(
-    situation: State, before: Iterable[Blocker], after: Iterable[Blocker]
+    state: State, before: Iterable[Blocker], after: Iterable[Blocker]
 ) -> list[Announcement]:
-    """What people are asked now and were not before, in the words of the status.
+    """List what people are asked now and were not before, in the words of the status.
 
     Asked      somebody is to report, to sign, to acknowledge, or to meet a condition
     Conflict   GO stands against NO-GO, and somebody is to hold a meeting
@@ -80,7 +81,7 @@ def escalation_events(
     before = tuple(before)
     earlier = {blocker.command: blocker for blocker in before}
     known = {(blocker.reason, _identity(blocker)) for blocker in before}
-    asked = _asked(situation)
+    asked = _asked(state)
     said = []
     for blocker in after:
         is_new = (blocker.reason, _identity(blocker)) not in known
@@ -119,13 +120,13 @@ def _announcement(reason: str, blocker: Blocker) -> Announcement:
 
 
 def _identity(blocker: Blocker) -> str | None:
-    """What tells the same thing missing from another: a NO-GO's words, or the request's command."""
+    """Tell one thing that is missing from another, by a NO-GO's words, or the request's command."""
     return blocker.message if blocker.reason == NO_GO else blocker.command
 
 
-def _asked(situation: State) -> dict[str | None, Request]:
+def _asked(state: State) -> dict[str | None, Request]:
     """The requests that nobody has decided, by what is typed to decide them."""
-    snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
+    snapshot, uid = state.snapshot, state.rollout.metadata.uid
     requests: tuple[Request, ...] = (*snapshot.checkpoints, *snapshot.approvals)
     return {
         decide_command(request): request
@@ -136,10 +137,10 @@ def _asked(situation: State) -> dict[str | None, Request]:
     }
 
 
-def _level(situation: State, request: Request) -> Severity | None:
+def _level(state: State, request: Request) -> Severity | None:
     reached = [
         level.severity
-        for level in levels(request, situation.snapshot.escalate_after)
-        if level.moment < situation.now
+        for level in levels(request, state.snapshot.escalate_after)
+        if level.moment < state.now
     ]
     return reached[-1] if reached else None

@@ -1,26 +1,38 @@
-"""Obstacles: what makes a step's approval impossible, however willing everybody is to sign.
+"""Feasibility: what makes a step's approval impossible, however willing everyone is to sign.
 
-Said as far as the plan shows it. Who is in a group only the API server knows, so a role that a
-group may sign for is taken for one that can be signed.
+It is judged as far as the plan shows it. Only the API server knows the members of a group, so a
+role that a group may sign for is taken for one that can be signed.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from surefoot.api.v1alpha1.approval import Signing
+from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     CheckpointPlan,
     Role,
+    Rollout,
     SeparationOfDuties,
 )
-from surefoot.domain.signoff.requests import is_persons_name
-from surefoot.domain.signoff.separation import Reporters, is_a_report_on, kept_from
+from surefoot.domain.facts.steps import hold_of
+from surefoot.domain.facts.verdicts import UnmetRequirement
+from surefoot.domain.signoff.requests import fold, is_persons_name
+from surefoot.domain.signoff.separation import (
+    NOBODY,
+    PLANNED,
+    REPORTED,
+    Reporters,
+    is_a_report_on,
+    kept_from,
+    planning,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SigningConstraints:
-    """What keeps people from signing.
+    """The facts that keep people from signing.
 
     ``planning`` asked for the rollout or wrote its plan, in lower case, and ``reporters`` have
     reported on the step; ``checkpoints`` are those of the step. ``signers`` are the user names
@@ -33,22 +45,76 @@ class SigningConstraints:
     signers: frozenset[str] | None
 
 
+def signing_faults(rollout: Rollout) -> tuple[UnmetRequirement, ...]:
+    """List what makes a plan impossible to sign, for each step that is still ahead.
+
+    Keys are no part of a plan: a role that needs a detached signature is taken for one that can be
+    signed.
+    """
+    spec, planners = rollout.spec, planning(rollout)
+    if rollout.status.completed_at is not None:
+        return ()
+    faults: list[UnmetRequirement] = []
+    for index, step in enumerate(spec.steps):
+        if step.percent < (rollout.status.percent or 0):
+            continue
+        hold = hold_of(spec, index)
+        for plan in hold.checkpoints:
+            faults += _checkpoint_faults(plan, step.percent, planners)
+        constraints = SigningConstraints(planners, NOBODY, hold.checkpoints, None)
+        obstacles = signing_obstacles(hold.approvals or ApprovalsPolicy(), constraints)
+        if obstacles:
+            ahead = spec.steps[index + 1 :]
+            goal = (
+                f"the step from {step.percent}% to {ahead[0].percent}%" if ahead else "completion"
+            )
+            faults.append(_fault(f"{goal} cannot be approved: {'; '.join(obstacles)}"))
+    return tuple(faults)
+
+
+def _checkpoint_faults(
+    plan: CheckpointPlan, percent: int, planners: frozenset[str]
+) -> tuple[UnmetRequirement, ...]:
+    """Say why a checkpoint of the plan cannot pass, whoever reports."""
+    if plan.reporter.groups:
+        return ()
+    users = plan.reporter.users
+    able = [user for user in users if is_persons_name(user)]
+    why = [f"{user!a} is not a person's name" for user in users if not is_persons_name(user)]
+    if plan.type is CheckpointType.DECISION_MEETING:
+        why += [f"{user} {PLANNED}" for user in able if user.lower() in planners]
+        able = [user for user in able if user.lower() not in planners]
+    if plan.receiver is not None and not plan.receiver.groups:
+        receivers = fold(filter(is_persons_name, plan.receiver.users))
+        alone = fold(able) if len(fold(able)) == 1 else frozenset()
+        if receivers <= alone:
+            why += [f"{user} is the only one to report and to receive it" for user in able[:1]]
+            able = []
+    if able:
+        return ()
+    return (_fault(f"checkpoint {plan.name} at {percent}% cannot pass: {'; '.join(why)}"),)
+
+
+def _fault(message: str) -> UnmetRequirement:
+    return UnmetRequirement("NobodyCanSign", f"{message}; name somebody else")
+
+
 def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) -> tuple[str, ...]:
-    """Why the step can not be approved under this plan, in words; empty where it may be."""
+    """Say why the step cannot be approved under this plan, in words; empty where it may be."""
     able = {role.name: _able(policy, role, constraints) for role in policy.roles if not role.groups}
     crowded = _crowded({name: people for name, people in able.items() if people})
     by_nobody = [role for role in policy.roles if not role.groups and not able[role.name]]
     possible = len(policy.roles) - len(by_nobody) - len(crowded)
     if possible >= (policy.quorum or len(policy.roles)):
         return ()
-    found = [_by_nobody(policy, role, constraints) for role in by_nobody]
-    found += [_too_few(roles, people) for roles, people in crowded]
+    obstacles = [_by_nobody(policy, role, constraints) for role in by_nobody]
+    obstacles += [_too_few(roles, people) for roles, people in crowded]
     if policy.quorum is not None:
-        found.append(
-            f"the quorum of {policy.quorum} can not be met: at most {possible} of "
+        obstacles.append(
+            f"the quorum of {policy.quorum} cannot be met: at most {possible} of "
             f"{len(policy.roles)} roles can be signed"
         )
-    return tuple(found)
+    return tuple(obstacles)
 
 
 def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> frozenset[str]:
@@ -61,12 +127,12 @@ def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) 
 def _bar(
     policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
 ) -> str | None:
-    """Why a named user can not sign for a role; None where they can."""
+    """Say why a named user cannot sign for a role; None where they can."""
     if not is_persons_name(user):
         return f"{user!a} is not a person's name"
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
         if user.lower() in constraints.planning:
-            return f"{user} requested this rollout or its attempt, or wrote its plan"
+            return f"{user} {PLANNED}"
         reported = _report_of(policy, role, user, constraints)
         if reported is not None:
             return reported
@@ -79,16 +145,16 @@ def _bar(
 def _report_of(
     policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
 ) -> str | None:
-    """The report that is this user's: given already, or nobody else's to give."""
+    """Name the report that is this user's: given already, or only theirs to give."""
     if user.lower() in kept_from(policy, role, constraints.reporters):
-        return f"{user} reported on this step"
+        return f"{user} {REPORTED}"
     theirs = next(
         (
             plan.name
             for plan in constraints.checkpoints
             if is_a_report_on(plan.type, role)
             and not plan.reporter.groups
-            and {name.lower() for name in plan.reporter.users} == {user.lower()}
+            and fold(plan.reporter.users) == fold((user,))
         ),
         None,
     )
@@ -125,10 +191,10 @@ def _crowded(able: Mapping[str, frozenset[str]]) -> list[tuple[frozenset[str], f
                 return True
         return False
 
-    found = []
+    crowded = []
     for role in able:
         tried: set[str] = set()
         if not is_given(role, tried):
             rivals = frozenset(taken[person] for person in tried)
-            found.append((rivals | {role}, frozenset(tried)))
-    return found
+            crowded.append((rivals | {role}, frozenset(tried)))
+    return crowded

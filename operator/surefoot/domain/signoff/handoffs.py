@@ -8,7 +8,7 @@ RECEIVER = "receiver"
 
 
 def parties(checkpoint: Checkpoint) -> tuple[Party, ...]:
-    """Who must acknowledge a handoff: its receiver. Nobody takes over from themselves."""
+    """The party of a handoff is its receiver. No one takes over from themselves."""
     spec = checkpoint.spec
     receiver = spec.request.receiver
     if receiver is None or spec.decision is not Decision.GO or spec.decided_by is None:

@@ -7,7 +7,6 @@ counts for this plan and attempt, once every role that had decided has acknowled
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from surefoot.api.v1alpha1.approval import PastDecision
 from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
 from surefoot.domain.derive.state import State
@@ -19,7 +18,9 @@ from surefoot.domain.signoff.checkpoints import (
     missing_of,
     opening_of,
 )
-from surefoot.domain.signoff.requests import ObservedDecision, decide_command, format_people
+from surefoot.domain.signoff.decisions import ObservedDecision
+from surefoot.domain.signoff.requests import decide_command, format_people, named
+from surefoot.domain.signoff.veto import Veto
 
 NAME = "conflict"
 _MOST_PEOPLE = 32
@@ -28,11 +29,11 @@ _LONGEST_EVIDENCE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What a role says: the GO that would count, and the NO-GO that stands, where there are any."""
+    """The position of a role: the GO that would count and the NO-GO that stands, if any."""
 
     role: str
     go: ObservedDecision | None
-    no_go: PastDecision | None
+    no_go: Veto | None
     is_planned: bool = True
 
 
@@ -44,16 +45,16 @@ class Conflict:
     opens: tuple[OpenRequest, ...] = ()
     missing: tuple[UnmetRequirement, ...] = ()
 
-    def resolves(self, no_go: PastDecision) -> bool:
-        """Whether the meeting has resolved this NO-GO, which must be older."""
+    def resolves(self, no_go: Veto) -> bool:
+        """Whether the meeting has resolved this NO-GO, which must surely be older."""
         view = self.view
         if view is None or not view.is_go or view.decision is None:
             return False
-        return no_go.seen_at < view.decision.at
+        return no_go.given_at < view.decision.at
 
 
 def judge_conflict(
-    situation: State,
+    state: State,
     policy: ApprovalsPolicy,
     positions: tuple[Position, ...],
     own: CheckpointView | None,
@@ -64,21 +65,23 @@ def judge_conflict(
         return Conflict()
     is_on = _is_conflict(policy, positions)
     if own is not None:
-        found = Conflict(own)
-        is_open = is_on and not all(map(found.resolves, against))
+        is_open = is_on and not all(map(Conflict(own).resolves, against))
         return Conflict(own, missing=_again(own) if is_open else ())
     plan = _plan(policy)
-    view = judge_meeting(situation, plan)
+    view = judge_meeting(state, plan)
     if not is_on and view.decision is None:
         return Conflict()
-    opens = opening_of(situation, view, _in_words(positions), may_open=is_on)
+    opens = opening_of(state, view, _in_words(positions), may_open=is_on)
     is_over = all(map(Conflict(view).resolves, against))
-    missing = () if is_over else _missing(situation, view)
+    missing = () if is_over else _missing(state, view)
     return Conflict(view, opens, missing)
 
 
 def _is_conflict(policy: ApprovalsPolicy, positions: Iterable[Position]) -> bool:
-    """Whether every other role that is needed says GO, or another signer of the same role does."""
+    """Whether every other role that is needed says GO, or another signer of the same role does.
+
+    Names that differ in case may be one person's, who does not contradict themselves.
+    """
     planned = [position for position in positions if position.is_planned]
     others = [position for position in planned if position.no_go is None]
     agreed = [position for position in others if position.go is not None]
@@ -100,14 +103,14 @@ def _plan(policy: ApprovalsPolicy) -> CheckpointPlan:
 
 
 def _all(policy: ApprovalsPolicy) -> People:
-    """Whoever may sign for a role, as many as a request can name."""
+    """Everyone who may sign for a role, as many as a request can name."""
     users = dict.fromkeys(user for role in policy.roles for user in role.users)
     groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
-    return People(users=tuple(users)[:_MOST_PEOPLE], groups=tuple(groups)[:_MOST_PEOPLE])
+    return named(tuple(users)[:_MOST_PEOPLE], tuple(groups)[:_MOST_PEOPLE])
 
 
 def _in_words(positions: Iterable[Position]) -> str:
-    """What each party says and why, so that the meeting begins with it."""
+    """Write down what each party says and why, so that the meeting begins with it."""
     lines = []
     for position in positions:
         if position.no_go is not None:
@@ -118,15 +121,15 @@ def _in_words(positions: Iterable[Position]) -> str:
     return "\n".join(lines)[:_LONGEST_EVIDENCE]
 
 
-def _missing(situation: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
-    """What the meeting waits for; a NO-GO of its chair is said of already."""
+def _missing(state: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
+    """List what the meeting waits for; a NO-GO of its chair is reported already."""
     if view.no_go is not None:
         return ()
     if view.is_go:
         return _again(view)
     if view.decision is not None:
-        return missing_of(situation, view)
-    chairs = format_people(view.plan.reporter.users, view.plan.reporter.groups)
+        return missing_of(state, view)
+    chairs = format_people(view.may_report.users, view.may_report.groups)
     command = decide_command(view.request) if view.request is not None else None
     return (
         UnmetRequirement(

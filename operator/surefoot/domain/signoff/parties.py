@@ -1,86 +1,87 @@
 """The parties of a meeting: every role that had decided when the meeting did.
 
-Nobody acknowledges for the side that they overrule: where a role said NO-GO, neither who chaired
-the meeting nor who said GO for the same role does, unless the NO-GO is their own.
+No one acknowledges for the side that they overrule: where a role said NO-GO, neither the chair of
+the meeting nor a person who said GO for the same role does, unless the NO-GO is their own.
 """
 
 from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, PastDecision, Signing
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.domain.derive.state import State
 from surefoot.domain.signoff.acknowledgements import Party
-from surefoot.domain.signoff.percent_ranges import overlaps_next_step
-from surefoot.domain.signoff.requests import ObservedDecision, current_decision, is_eligible
-from surefoot.domain.signoff.veto import active_no_go
+from surefoot.domain.signoff.decisions import ObservedDecision, current_decision, earliest
+from surefoot.domain.signoff.percent_ranges import asked_percent, overlaps_next_step
+from surefoot.domain.signoff.requests import is_eligible, named
+from surefoot.domain.signoff.veto import Question, QuestionKind, Veto, active_no_gos
 
 _Known = list[tuple[Approval, ObservedDecision | None]]
 
 
 def parties(
-    situation: State, meeting: Checkpoint, outcome: ObservedDecision | None
+    state: State, meeting: Checkpoint, outcome: ObservedDecision | None
 ) -> tuple[Party, ...]:
-    """Who must acknowledge the GO of a meeting: a party for each role."""
+    """Those who must acknowledge the GO of a meeting: a party for each role."""
     is_meeting = meeting.spec.request.type is CheckpointType.DECISION_MEETING
-    if not is_meeting or outcome is None or outcome.decision is not Decision.GO:
+    if not is_meeting or outcome is None or not outcome.is_go:
         return ()
     by_role: dict[str, _Known] = {}
-    for approval in situation.snapshot.approvals:
-        if overlaps_next_step(situation, approval):
-            pair = (approval, current_decision(situation, approval))
+    for approval in state.snapshot.approvals:
+        if overlaps_next_step(state, approval):
+            pair = (approval, current_decision(state, approval))
             by_role.setdefault(approval.spec.request.role, []).append(pair)
-    return tuple(
-        _party(situation, role, known, outcome)
-        for role, known in sorted(by_role.items())
-        if _had_decided(situation, known, outcome.at)
-    )
+    vetoes = {veto.question: veto for veto in active_no_gos(state, asked_percent(state))}
+    found = []
+    for role, known in sorted(by_role.items()):
+        veto = vetoes.get(Question(QuestionKind.ROLE, role))
+        if _had_decided(state, known, veto, outcome.seen_at):
+            found.append(_party(state, role, known, veto, outcome))
+    return tuple(found)
 
 
-def _had_decided(situation: State, known: _Known, moment: datetime) -> bool:
-    """Whether the role had said anything that could count, or a NO-GO of whenever stood."""
-    no_go = active_no_go(situation, known)
-    if no_go is not None and no_go[1].seen_at < moment:
+def _had_decided(state: State, known: _Known, veto: Veto | None, moment: datetime) -> bool:
+    """Whether the role may have said anything before that could count, or its NO-GO stood."""
+    if veto is not None and earliest(veto.entry) < moment:
         return True
     return any(
-        entry.seen_at < moment
+        earliest(entry) < moment
         for approval, decision in known
-        if _is_of_now(situation, approval)
+        if _is_of_now(state, approval)
         for entry in _words(approval, decision)
     )
 
 
-def _is_of_now(situation: State, approval: Approval) -> bool:
+def _is_of_now(state: State, approval: Approval) -> bool:
     asked = approval.spec.request
-    return (asked.plan_hash, asked.attempt) == (situation.plan_hash, situation.attempt)
+    return (asked.plan_hash, asked.attempt) == (state.plan_hash, state.attempt)
 
 
 def _words(approval: Approval, decision: ObservedDecision | None) -> list[PastDecision]:
-    """What was said by people who were asked."""
+    """The decisions of people who were asked."""
     history = decision.history if decision is not None else ()
     return [entry for entry in history if is_eligible(approval, entry.by)]
 
 
-def _party(situation: State, role: str, known: _Known, outcome: ObservedDecision) -> Party:
-    policy = situation.hold.approvals
+def _party(
+    state: State, role: str, known: _Known, veto: Veto | None, outcome: ObservedDecision
+) -> Party:
+    policy = state.hold.approvals
     planned = next((each for each in policy.roles if each.name == role), None) if policy else None
     asked = planned or known[-1][0].spec.request
     return Party(
         name=role,
-        people=People(users=asked.users, groups=asked.groups),
-        excluded=_excluded(situation, known, outcome),
+        people=named(asked.users, asked.groups),
+        excluded=frozenset() if veto is None else _excluded(known, veto, outcome),
         signing=asked.signing if planned is not None else Signing.OPTIONAL,
     )
 
 
-def _excluded(situation: State, known: _Known, outcome: ObservedDecision) -> frozenset[str]:
-    no_go = active_no_go(situation, known)
-    if no_go is None:
-        return frozenset()
+def _excluded(known: _Known, veto: Veto, outcome: ObservedDecision) -> frozenset[str]:
+    """Those who overrule the role's NO-GO. Only exactly its own signer is not one of them."""
     agreed = {
         entry.by
         for approval, decision in known
         for entry in _words(approval, decision)
         if entry.decision is Decision.GO
     }
-    own = no_go[1].by.lower()
-    return frozenset(name for name in {outcome.by, *agreed} if name.lower() != own)
+    return frozenset({outcome.by, *agreed} - {veto.by})

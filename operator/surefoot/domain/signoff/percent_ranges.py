@@ -1,30 +1,64 @@
-"""The stretch of percentages that the next step enters, and which signatures are about it."""
+"""Ranges of percentages: what a move enters, and what a word on a request is about."""
 
-from surefoot.api.v1alpha1.approval import Approval
+from typing import NamedTuple
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Purpose
 from surefoot.domain.derive.state import State
+from surefoot.domain.signoff.requests import Request
+
+COMPLETED = 101
+"""Completed lies beyond 100%."""
 
 
-def overlaps_next_step(situation: State, approval: Approval) -> bool:
+class PercentRange(NamedTuple):
+    """Percentages above ``from_``, up to and with ``to``."""
+
+    from_: int
+    to: int
+
+    def overlaps(self, other: "PercentRange") -> bool:
+        """Whether some percentage lies in both."""
+        return self.from_ < other.to and other.from_ < self.to
+
+
+def range_of_move(state: State, to: int) -> PercentRange:
+    """The range that a move upward to this percentage enters; from 100 it completes."""
+    here = state.percent or 0
+    return PercentRange(here, _reached(here, to))
+
+
+def range_of_request(request: Request) -> PercentRange:
+    """The range that a word on a request is about.
+
+    A signature is about the step that is taken. A report on a percentage, and what is said of its
+    outcome, is about everything that lies above it.
+    """
+    asked = request.spec.request
+    if not isinstance(asked, ApprovalRequest):
+        return PercentRange(asked.percent, COMPLETED)
+    if asked.purpose is Purpose.ACKNOWLEDGE:
+        return PercentRange(asked.from_, COMPLETED)
+    return PercentRange(asked.from_, _reached(asked.from_, asked.to))
+
+
+def overlaps_next_step(state: State, approval: Approval) -> bool:
     """Whether the next step would enter percentages that this request was about.
 
-    A NO-GO to 50 % is one to 40 % or 100 % as well, until 50 % is reached. Another target does not
-    get around it.
+    A NO-GO to 50% is one to 40% or 100% as well, until 50% is reached: another target does not get
+    around it.
     """
     asked = approval.spec.request
-    if asked.rollout.uid != situation.rollout.metadata.uid:
-        return False
-    if asked.purpose is not situation.purpose:
-        return False
-    from_, to = _stretch(asked.from_, asked.to)
-    here, there = _stretch(situation.percent or 0, asked_percent(situation))
-    return from_ < there and here < to
+    return (
+        asked.rollout.uid == state.rollout.metadata.uid
+        and asked.purpose is state.purpose
+        and range_of_request(approval).overlaps(range_of_move(state, asked_percent(state)))
+    )
 
 
-def _stretch(from_: int, to: int) -> tuple[int, int]:
-    """The percentages that are left and entered; Completed lies beyond 100."""
-    return from_, 101 if from_ == 100 else to
-
-
-def asked_percent(situation: State) -> int:
+def asked_percent(state: State) -> int:
     """The percentage asked for; from 100 to 100 means Completed."""
-    return 100 if situation.target_percent is None else situation.target_percent
+    return 100 if state.target_percent is None else state.target_percent
+
+
+def _reached(from_: int, to: int) -> int:
+    return COMPLETED if from_ == 100 else to

@@ -1,4 +1,4 @@
-"""What the status of every Checkpoint and Approval of a Rollout must say by now."""
+"""Records: the statuses that the Checkpoints and Approvals of a Rollout must have by now."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,32 +16,33 @@ from surefoot.domain.plan import RecordRequest
 from surefoot.domain.signoff import conditions
 from surefoot.domain.signoff.acknowledgements import AcknowledgementView
 from surefoot.domain.signoff.approvals import RoleView
-from surefoot.domain.signoff.checkpoints import CheckpointView, is_late, state_now
+from surefoot.domain.signoff.checkpoints import CheckpointView, is_late
 from surefoot.domain.signoff.conditions import ConditionsView
-from surefoot.domain.signoff.requests import (
-    FINAL,
+from surefoot.domain.signoff.decisions import (
     ObservedDecision,
-    Request,
-    counts_for_nothing,
     current_decision,
     may_be_recorded,
     state_of,
 )
+from surefoot.domain.signoff.evaluate import Answered
+from surefoot.domain.signoff.requests import FINAL, Request, counts_for_nothing
 
 
 def records(
-    situation: State,
+    state: State,
     checkpoints: Iterable[CheckpointView],
     roles: Iterable[RoleView],
 ) -> tuple[RecordRequest, ...]:
     """The statuses that must be written: what was decided, seen, used, voided or has expired.
 
-    As long as it is not known whether admission is enforced, a new decision is not put on record:
-    the record says whether admission established who decided.
+    They follow from the facts, whatever else the pass does: a plan may carry them after the flag's
+    move. What an open transition counts is Used only once that is committed, and void only once
+    that is abandoned. As long as it is not known whether admission is enforced, a new decision is
+    not put on record: the record says whether admission established who decided.
     """
     checkpoints = tuple(checkpoints)
-    snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
-    used = _used(situation.status)
+    snapshot, uid = state.snapshot, state.rollout.metadata.uid
+    used = _used(state.status)
     by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
     by_approval = {v.request.metadata.uid: v for v in roles if v.request is not None}
     by_acknowledgement = {
@@ -50,31 +51,31 @@ def records(
         for each in view.acknowledgements
         if each.request is not None
     }
-    by_report = _conditions_by_report(situation)
+    by_report = _conditions_by_report(state)
     found: list[RecordRequest] = []
     for checkpoint in snapshot.checkpoints:
         if checkpoint.spec.request.rollout.uid == uid:
             key = checkpoint.metadata.uid
             view = by_checkpoint.get(key) or by_report.get(key)
-            status = _checkpoint_status(situation, checkpoint, view, used)
-            found += _record(situation, checkpoint, status)
+            status = _checkpoint_status(state, checkpoint, view, used)
+            found += _record(state, checkpoint, status)
     for approval in snapshot.approvals:
         if approval.spec.request.rollout.uid == uid:
             key = approval.metadata.uid
             view_of_it = by_approval.get(key) or by_acknowledgement.get(key)
-            status_of_it = _approval_status(situation, approval, view_of_it, used)
-            found += _record(situation, approval, status_of_it)
+            status_of_it = _approval_status(state, approval, view_of_it, used)
+            found += _record(state, approval, status_of_it)
     return tuple(found)
 
 
-def _conditions_by_report(situation: State) -> dict[str, ConditionsView]:
+def _conditions_by_report(state: State) -> dict[str, ConditionsView]:
     """The conditions that somebody reports on, by the report's UID: of all GOs not taken back."""
     requests: tuple[Request, ...] = (
-        *situation.snapshot.approvals,
-        *situation.snapshot.checkpoints,
+        *state.snapshot.approvals,
+        *state.snapshot.checkpoints,
     )
     views = (
-        conditions.judge(situation, request)
+        conditions.judge(state, request)
         for request in requests
         if request.status.state not in {RequestState.VOID, RequestState.EXPIRED}
     )
@@ -82,9 +83,9 @@ def _conditions_by_report(situation: State) -> dict[str, ConditionsView]:
 
 
 def _record(
-    situation: State, request: Request, status: CheckpointStatus | ApprovalStatus
+    state: State, request: Request, status: CheckpointStatus | ApprovalStatus
 ) -> tuple[RecordRequest, ...]:
-    if status == request.status or not may_be_recorded(situation, request):
+    if status == request.status or not may_be_recorded(state, request):
         return ()
     metadata = request.metadata
     kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
@@ -95,7 +96,7 @@ _Used = dict[str, tuple[str, int]]
 
 
 def _used(status: RolloutStatus) -> _Used:
-    """Which transition used a decision, and at which generation, by the request's UID."""
+    """The transition that used a decision, and at which generation, by the request's UID."""
     return {
         decision.uid: (entry.transition_id, decision.generation)
         for entry in status.history
@@ -104,39 +105,31 @@ def _used(status: RolloutStatus) -> _Used:
 
 
 def _approval_status(
-    situation: State,
+    state: State,
     approval: Approval,
     view: RoleView | AcknowledgementView | None,
     used: _Used,
 ) -> ApprovalStatus:
-    current: dict[str, object] | None = None
-    if view is not None:
-        current = {"state": view.state, "void_reason": view.void_reason}
+    current = _answered(view)
     if isinstance(view, RoleView):
         current = {**(current or {}), "expires_at": view.expires_at}
-    changes = _changes(situation, approval, current, used)
+    changes = _changes(state, approval, current, used)
     if approval.spec.request.dry_run is not None:
         changes["message"] = counts_for_nothing(approval.spec.request.dry_run)
     return approval.status.model_copy(update=changes)
 
 
 def _checkpoint_status(
-    situation: State,
+    state: State,
     checkpoint: Checkpoint,
     view: CheckpointView | ConditionsView | None,
     used: _Used,
 ) -> CheckpointStatus:
-    current: dict[str, object] | None = None
-    if isinstance(view, ConditionsView):
-        current = {"state": view.state, "void_reason": view.void_reason}
-    elif view is not None:
-        current = {
-            "state": state_now(view),
-            "void_reason": view.void_reason,
-            "late": is_late(view, situation.now),
-            "acknowledged": view.is_acknowledged,
-        }
-    changes = _changes(situation, checkpoint, current, used)
+    current = _answered(view)
+    if isinstance(view, CheckpointView):
+        late, acknowledged = is_late(view, state.now), view.is_acknowledged
+        current = {**(current or {}), "late": late, "acknowledged": acknowledged}
+    changes = _changes(state, checkpoint, current, used)
     if (
         checkpoint.metadata.uid in used
         and checkpoint.spec.request.type is not CheckpointType.REPORT
@@ -146,12 +139,18 @@ def _checkpoint_status(
     return checkpoint.status.model_copy(update=changes)
 
 
+def _answered(view: Answered[Approval] | Answered[Checkpoint] | None) -> dict[str, object] | None:
+    if view is None:
+        return None
+    return {"state": view.state, "void_reason": view.void_reason}
+
+
 def _changes(
-    situation: State, request: Request, current: dict[str, object] | None, used: _Used
+    state: State, request: Request, current: dict[str, object] | None, used: _Used
 ) -> dict[str, object]:
-    """What the status must say: ``current`` is None for a request that no longer counts."""
-    known = current_decision(situation, request)
-    common = _common(situation, request, known)
+    """The changes of a status: ``current`` is None for a request that no longer counts."""
+    known = current_decision(state, request)
+    common = _common(state, request, known)
     if request.metadata.uid in used:
         transition, generation = used[request.metadata.uid]
         return {
@@ -162,44 +161,48 @@ def _changes(
         }
     if request.status.state in FINAL:
         return common
-    if not situation.plan_is_valid:
-        # Nothing is voided for a plan that is not in force.
+    if not state.plan_is_valid or request.metadata.uid in _counted_by_pending(state):
+        # Nothing is voided for a plan that is not in force, nor what may be used already.
         return {**common, "state": state_of(known)}
     if current is None:
         return {
             **common,
             "state": RequestState.VOID,
-            "void_reason": _why_void(situation, request),
+            "void_reason": _why_void(state, request),
         }
     return {**common, **current}
 
 
-def _common(
-    situation: State, request: Request, known: ObservedDecision | None
-) -> dict[str, object]:
-    """What is kept of every decision, also of one that does not count."""
+def _counted_by_pending(state: State) -> frozenset[str]:
+    """The requests that an open transition counts: whether they are used is yet to be seen."""
+    pending = state.rollout.status.pending
+    return frozenset(item.uid for item in pending.evidence.decisions) if pending else frozenset()
+
+
+def _common(state: State, request: Request, known: ObservedDecision | None) -> dict[str, object]:
+    """The part that is kept of every decision, also of one that does not count."""
     decided_at: datetime | None = known.at if known else None
     return {
         "decisions": known.history if known else request.status.decisions,
         "decided_at": decided_at,
-        "conditions": conditions.statuses(conditions.judge(situation, request)),
+        "conditions": conditions.statuses(conditions.judge(state, request)),
         "observed_generation": request.metadata.generation,
     }
 
 
-def _why_void(situation: State, request: Request) -> str:
+def _why_void(state: State, request: Request) -> str:
     """Why a request is no longer the one that counts."""
     asked = request.spec.request
     if isinstance(asked, CheckpointRequest) and asked.conditions_of is not None:
         return "the decision that asks for these conditions no longer counts"
     run = asked.dry_run if isinstance(asked, ApprovalRequest) else None
-    latest = situation.status.approval_dry_run
+    latest = state.status.approval_dry_run
     if run is not None and latest is not None and run != latest.run:
         return f"dry run {latest.run} was asked for"
-    over = situation.superseded_reason(attempt=asked.attempt, plan_hash=asked.plan_hash)
+    over = state.superseded_reason(attempt=asked.attempt, plan_hash=asked.plan_hash)
     if over is not None:
         return over
     percent = asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent
-    if percent != situation.percent or situation.is_complete:
+    if percent != state.percent or state.is_complete:
         return "the step was left without it"
     return "it was asked again"

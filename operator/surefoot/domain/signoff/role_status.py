@@ -1,17 +1,12 @@
-"""What the status says of each role of the step ahead, in the words of the condition Approved."""
+"""The status of each role of the step ahead, in the words of the condition Approved."""
 
 from collections.abc import Mapping
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import RoleStatus
-from surefoot.domain.signoff.approvals import (
-    ApprovalsJudgement,
-    NoGo,
-    RoleView,
-    awaiting,
-    said_of_no_go,
-)
+from surefoot.domain.signoff.approvals import ApprovalsJudgement, RoleView, awaiting
 from surefoot.domain.signoff.signatures import SignatureFact
+from surefoot.domain.signoff.veto import Veto
 
 MOST_ROLES = 16
 
@@ -19,21 +14,21 @@ MOST_ROLES = 16
 def role_statuses(
     judgement: ApprovalsJudgement, signatures: Mapping[str, SignatureFact]
 ) -> tuple[RoleStatus, ...]:
-    """Who signed for each role, and roles that are no longer asked but whose NO-GO stands."""
+    """The signature of each role, also of roles that are no longer asked but whose NO-GO stands."""
     planned = {view.role.name for view in judgement.views}
-    removed = [no_go for no_go in judgement.against if no_go[0].spec.request.role not in planned]
-    found = (
+    removed = [veto for veto in judgement.against if veto.question.name not in planned]
+    statuses = (
         *(_of_role(view, signatures, may_ask=judgement.may_ask) for view in judgement.views),
-        *(_of_no_go(no_go, signatures) for no_go in removed),
+        *(_of_veto(veto, signatures) for veto in removed),
     )
-    return found[:MOST_ROLES]
+    return statuses[:MOST_ROLES]
 
 
 def _of_role(
     view: RoleView, signatures: Mapping[str, SignatureFact], *, may_ask: bool
 ) -> RoleStatus:
     if view.no_go is not None:
-        return _of_no_go(view.no_go, signatures)
+        return _of_veto(view.no_go, signatures)
     request, decision = view.request, view.decision
     message = "" if view.is_go else view.resolved or awaiting(view, may_ask=may_ask).message
     if request is None:
@@ -52,20 +47,20 @@ def _of_role(
     )
 
 
-def _of_no_go(no_go: NoGo, signatures: Mapping[str, SignatureFact]) -> RoleStatus:
+def _of_veto(veto: Veto, signatures: Mapping[str, SignatureFact]) -> RoleStatus:
     """A NO-GO that stands says more than what was asked since."""
-    request, entry = no_go
+    request, entry = veto.request, veto.entry
     is_last = request.spec.decided_by is not None and request.spec.decided_by.username == entry.by
     return RoleStatus(
-        role=request.spec.request.role,
+        role=veto.question.name,
         approval=request.metadata.name,
         round=request.spec.request.round,
         state=RequestState.NO_GO,
         by=entry.by,
         verified=entry.verified,
         key=_key(request.metadata.uid, signatures) if is_last else None,
-        decided_at=entry.seen_at,
-        message=said_of_no_go(no_go).message,
+        decided_at=veto.given_at,
+        message=veto.requirement().message,
     )
 
 

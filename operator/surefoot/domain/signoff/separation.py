@@ -1,18 +1,27 @@
-"""Separation of duties: whose reports on a step keep whom from signing for which role."""
+"""Separation of duties: whom their part in a rollout keeps from signing for a role, and why."""
 
 from collections.abc import Mapping
 
 from surefoot.api.v1alpha1.approval import RoleType
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
-from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Role, SeparationOfDuties
+from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Role, Rollout, SeparationOfDuties
+from surefoot.domain.derive.state import planners
+from surefoot.domain.signoff.requests import fold
 
 Reporters = Mapping[CheckpointType, frozenset[str]]
-"""Who has decided checkpoints of the step, in lower case, by the type of these."""
+"""The people who have decided checkpoints of the step, in lower case, by type."""
 NOBODY: Reporters = {}
+PLANNED = "requested this rollout or its attempt, or wrote its plan"
+REPORTED = "reported on this step"
+
+
+def planning(rollout: Rollout) -> frozenset[str]:
+    """Everyone who asked for a rollout or wrote its plan, in lower case."""
+    return fold(planners(rollout.metadata.annotations))
 
 
 def kept_from(policy: ApprovalsPolicy, role: Role, reporters: Reporters) -> frozenset[str]:
-    """Who may not sign for a role because of what they reported, in lower case."""
+    """Those who may not sign for a role because of what they reported, in lower case."""
     if policy.separation_of_duties is SeparationOfDuties.OFF:
         return frozenset()
     kept = (names for kind, names in reporters.items() if is_a_report_on(kind, role))
@@ -20,7 +29,7 @@ def kept_from(policy: ApprovalsPolicy, role: Role, reporters: Reporters) -> froz
 
 
 def is_a_report_on(kind: CheckpointType, role: Role) -> bool:
-    """Whether who decides such a checkpoint reports on what the role is to judge.
+    """Whether deciding such a checkpoint is to report on what the role is to judge.
 
     A meeting is about the approvals. The role `CheckpointReport` is the reporter's own, and whoever
     did the work hands it over and says for `ImplementationReadiness` whether it is ready.

@@ -16,14 +16,14 @@ from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.api.v1alpha1.rollout_status import SignatureEvidence
 
 NAMESPACE = "approval@surefoot.dev"
-"""What the signatures are for, as `ssh-keygen -Y sign -n` is told: no other use of the key fits."""
+"""The purpose of the signatures, as `ssh-keygen -Y sign -n` is told, so that no other use fits."""
 LONGEST_DOCUMENT = 2048
 """Bytes; a status has to hold the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureFact:
-    """What a verifier found out about the detached signature of one decision.
+    """The findings of a verifier about the detached signature of one decision.
 
     ``fault`` says why it does not hold, None where it does. ``key`` is the fingerprint of the key
     that made it, empty where that could not be read. ``valid_from`` and ``valid_until`` bound the
@@ -130,7 +130,8 @@ def _was_withdrawn(approval: Approval) -> bool:
     spec = approval.spec
     if spec.request.signing is not Signing.REQUIRED or spec.decided_by is None:
         return False
-    own = [past for past in approval.status.decisions if past.by == spec.decided_by.username]
+    signer = spec.decided_by.username.lower()
+    own = [past for past in approval.status.decisions if past.by.lower() == signer]
     said = [past.decision for past in own]
     return Decision.GO in said and Decision.NO_GO in said[said.index(Decision.GO) :]
 

@@ -6,16 +6,73 @@ lacks the bucketing key would share one bucket with all others who do, so the do
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from surefoot.api.v1alpha1.cohorts import Match
+from surefoot.api.v1alpha1.rollout import FlagFormat
+from surefoot.domain.flag.formats.interface import FlagState, read_json
 
 FLAGD_KEY = "flags.flagd.json"
 """The key of the ConfigMap that has the document."""
 
 ON, OFF = "on", "off"
 _JSON = dict[str, Any]
+_MOST_FLAGS_OFF = 4096
+"""So many flags are defined as off, because a ConfigMap has room for a megabyte. More than a target
+can name were put there by somebody else, and a flag that is not defined lets nobody in."""
+_SHOWN = 1024
+_FLAG_NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+
+
+class FlagdFormat:
+    """One document for all flags, which flagd and its SDKs read."""
+
+    name = FlagFormat.FLAGD
+    has_attributes = True
+
+    def render(self, state: FlagState) -> dict[str, str]:
+        """The document."""
+        return {
+            FLAGD_KEY: flagd_document(
+                state.flags, state.percent, state.bucketing_key, state.excluded
+            )
+        }
+
+    def flags_in(self, data: Mapping[str, str]) -> frozenset[str]:
+        """The flags that the document defines, if it can be read."""
+        flags = _flags_of(data.get(FLAGD_KEY, ""))
+        names = filter(_FLAG_NAME.fullmatch, flags if isinstance(flags, dict) else ())
+        return frozenset(islice(names, _MOST_FLAGS_OFF))
+
+    def zero(
+        self,
+        data: Mapping[str, str],
+        flags: Iterable[str],
+        written_at: datetime,  # noqa: ARG002 - the document does not say it
+    ) -> dict[str, str]:
+        """A document of flags without targeting."""
+        if FLAGD_KEY not in data:
+            return {}
+        return {FLAGD_KEY: flagd_document(sorted(flags)[:_MOST_FLAGS_OFF], 0, "")}
+
+    def same_audience(self, found: str, expected: str) -> bool:
+        """Whether all flags are defined by the same values.
+
+        A weight of 10.0 is none of 10: it serves nobody.
+        """
+        return _canonical(_flags_of(found)) == _canonical(_flags_of(expected))
+
+    def describe_other_audience(self, state: FlagState, expected: str) -> str:
+        """The whole document that must stand there, so that it can be copied."""
+        shown = expected if len(expected) <= _SHOWN else f"{expected[: _SHOWN - 1]}…"
+        return (
+            f"that may let in others than {state.percent} % of {state.bucketing_key} by this plan; "
+            f'remove it, or make it say "{shown}"'
+        )
 
 
 def flagd_document(
@@ -68,17 +125,9 @@ def _is_meant(match: Match) -> _JSON:
     return {"and": [among, beyond]} if match.in_ else beyond
 
 
-def buckets_alike(found: str, expected: str) -> bool:
-    """Whether a document lets in exactly those whom the expected one lets in, as far as it shows.
-
-    Its flags must be defined by the same values. A weight of 10.0 is none of 10: it serves nobody.
-    """
-    try:
-        says = json.loads(found)
-    except (ValueError, RecursionError):
-        return False
-    flags = says.get("flags") if isinstance(says, dict) else None
-    return _canonical(flags) == _canonical(json.loads(expected)["flags"])
+def _flags_of(document: str) -> Any:
+    content = read_json(document)
+    return content.get("flags") if isinstance(content, dict) else None
 
 
 def _canonical(value: Any) -> str:
