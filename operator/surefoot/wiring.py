@@ -20,7 +20,7 @@ from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.notifications import routes
-from surefoot.adapters.probes import Heart, Probes
+from surefoot.adapters.probes import EventLoopMonitor, Probes
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
 from surefoot.adapters.signatures import SshSignatures
@@ -30,7 +30,7 @@ from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.admission import EVERY as ADMISSION_EVERY
 from surefoot.application.admission import AdmissionWatch
-from surefoot.application.announce import BackgroundAnnouncer, Everybody
+from surefoot.application.announce import BackgroundAnnouncer, FanOutAnnouncer
 from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
@@ -38,16 +38,23 @@ from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back, must_roll_back
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
-from surefoot.application.ports import Cluster, EventSource, Kind, ObjectKey, Policies, Standing
+from surefoot.application.ports import (
+    AdmissionStatus,
+    Cluster,
+    EventSource,
+    Kind,
+    ObjectKey,
+    Policies,
+)
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.store import Store
-from surefoot.application.sweep import Sweeper, Watchman
+from surefoot.application.sweep import PeriodicResync, Resyncer
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
-from surefoot.domain.questions import questions
-from surefoot.domain.transitions import committed
+from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.metric_queries import metric_queries
+from surefoot.domain.record.transitions import committed
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)
@@ -59,8 +66,8 @@ CLOCK_PROBING = 1.05
 SWEEP_EVERY = 60.0
 HALTS_EVERY = 10.0
 ALLOWED_SIGNERS_EVERY = 10.0
-SICK_AFTER = 180.0
-"""Seconds without an attempt to sweep, or between two beats of the heart, that mean sickness."""
+UNHEALTHY_AFTER = 180.0
+"""Seconds without an attempt to sweep, or between two beats of the monitor, that mean sickness."""
 STOP_WITHIN = 10.0
 NOTIFY_WITHIN = 3.0
 """Seconds in which notifications that wait are sent at the end; then they are dropped."""
@@ -68,12 +75,12 @@ RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class TestOverrides:
     """What tests exchange."""
 
     cluster: Callable[[Cluster], Cluster] = lambda cluster: cluster
     decide: Decide = decide
-    questions: Questions = questions
+    questions: Questions = metric_queries
     committed: Committer = committed
     sweep_every: float = SWEEP_EVERY
     admission_every: float = ADMISSION_EVERY
@@ -88,7 +95,7 @@ class Start:
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
-    seams: Seams = field(default_factory=Seams)
+    overrides: TestOverrides = field(default_factory=TestOverrides)
 
 
 class Operator:
@@ -105,21 +112,21 @@ class Operator:
         cluster = KubernetesCluster(
             http, clock, operator_namespace=home, namespaces=start.namespaces
         )
-        self.cluster = start.seams.cluster(cluster)
+        self.cluster = start.overrides.cluster(cluster)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
         self.notifier.exchange(routes(settings.notifications))
-        announcer = Everybody(self.announcer, self.notifier)
+        announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.record.exchange(sinks(settings.record))
-        self.store = Store(self.wake, self.record.saw)
+        self.store = Store(self.wake, self.record.observe)
         self.providers = Providers(settings, clock)
         self.feed = MetricsFeed(
             self.providers,
             clock,
-            start.seams.questions,
+            start.overrides.questions,
             self.wake_for_answers,
             self.telemetry,
             interval=settings.evaluation_interval,
@@ -131,7 +138,7 @@ class Operator:
             changed=self._admission_changed,
         )
         self.rehearser = Rehearser(
-            Parts(self.cluster, clock, start.seams.decide, start.seams.committed),
+            Parts(self.cluster, clock, start.overrides.decide, start.overrides.committed),
             self.telemetry,
             self.wake,
         )
@@ -149,13 +156,13 @@ class Operator:
         )
         self.reconciler = Reconciler(
             gatherer=self.gatherer,
-            decide=start.seams.decide,
+            decide=start.overrides.decide,
             executor=Executor(
                 self.cluster,
                 self.store,
                 clock,
                 self.telemetry,
-                start.seams.committed,
+                start.overrides.committed,
                 rehearse=self.rehearser.begin,
             ),
             store=self.store,
@@ -165,12 +172,12 @@ class Operator:
             forget=self._forget,
         )
         self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
-        self.sweeper = Sweeper(
+        self.resyncer = Resyncer(
             self.cluster, self.store, clock, self.telemetry, start.source.restart
         )
         self._swept = asyncio.Event()
-        self.watchman = Watchman(self.sweeper, clock, self._after_sweep)
-        self.heart = Heart()
+        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep)
+        self.event_loop_monitor = EventLoopMonitor()
         self.synced = asyncio.Event()
         """Set once the caches hold what there is."""
         self.probes = Probes(self.telemetry.exposition, self._sick, self._unready)
@@ -191,7 +198,7 @@ class Operator:
         )
         self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
 
-    def _admission_changed(self, found: Standing) -> None:
+    def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)
         self._wake_all()
 
@@ -217,11 +224,11 @@ class Operator:
                 "admission is Unenforced: whoever may patch an Approval may sign in any name"
             )
         async with _together(
-            self._kept_up(self.heart.run),
+            self._kept_up(self.event_loop_monitor.run),
             self._kept_up(self._watch),
-            self._kept_up(lambda: self.watchman.run(self._start.seams.sweep_every)),
+            self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
             self._kept_up(self._keep_orphans),
-            self._kept_up(lambda: self.admission.run(self._start.seams.admission_every)),
+            self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
             self._kept_up(self._poll_halts),
             self._kept_up(self._poll_allowed_signers),
             self._kept_up(self.feed.run),
@@ -294,7 +301,7 @@ class Operator:
                 pauses = list(RESTART_PAUSES)
             await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
             await self._kinds_are_there()
-            self.watchman.ask()
+            self.resync.ask()
 
     async def _kinds_are_there(self) -> None:
         complained = False
@@ -383,18 +390,18 @@ class Operator:
     # Health
 
     def _sick(self) -> str | None:
-        if self.heart.age > SICK_AFTER:
-            return f"the event loop has stood still for {self.heart.age:.0f} s"
-        idle = self._clock.elapsed() - self.sweeper.tried_at
-        if idle > SICK_AFTER:
+        if self.event_loop_monitor.age > UNHEALTHY_AFTER:
+            return f"the event loop has stood still for {self.event_loop_monitor.age:.0f} s"
+        idle = self._clock.elapsed() - self.resyncer.tried_at
+        if idle > UNHEALTHY_AFTER:
             return f"no sweep was tried for {idle:.0f} s"
         return None
 
     def _unready(self) -> str | None:
-        if not self.synced.is_set() or self.sweeper.succeeded_at is None:
+        if not self.synced.is_set() or self.resyncer.succeeded_at is None:
             return "the caches are not synced yet"
-        old = self._clock.elapsed() - self.sweeper.succeeded_at
-        return f"no sweep succeeded for {old:.0f} s" if old > SICK_AFTER else None
+        old = self._clock.elapsed() - self.resyncer.succeeded_at
+        return f"no sweep succeeded for {old:.0f} s" if old > UNHEALTHY_AFTER else None
 
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"

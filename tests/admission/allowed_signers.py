@@ -14,6 +14,7 @@ from tests.admission.attempt import (
     refused,
     replace,
 )
+from tests.admission.builders import ALLOWED_SIGNERS, MANAGED, OWNER
 from tests.admission.people import (
     ADMIN,
     COLLECTORS,
@@ -27,7 +28,6 @@ from tests.admission.people import (
     NEIGHBOUR,
     OPERATOR,
 )
-from tests.admission.things import ALLOWED_SIGNERS, MANAGED, OWNER
 
 POLICY = "allowed-signers"
 NAME = ALLOWED_SIGNERS

@@ -23,6 +23,7 @@ import yaml
 from surefoot.policies import Manifest, PolicySettings, shipped
 from surefoot.testbed.bed import TestBed
 from tests.admission.attempt import API_VERSIONS, FLAGS_API, Attempt, Outcome, Request
+from tests.admission.builders import THINGS, UID_OF_CHECKOUT
 from tests.admission.people import (
     ADMIN,
     CUSTODIAN,
@@ -31,7 +32,6 @@ from tests.admission.people import (
     TOOLS,
     Actor,
 )
-from tests.admission.things import THINGS, UID_OF_CHECKOUT
 from tests.contract.manifests import changed
 from tests.support.crds import CRDS, all_kinds_are_served
 from tests.support.testbed import wait_until

@@ -20,6 +20,7 @@ from tests.admission.attempt import (
     replace,
     replaced,
 )
+from tests.admission.builders import MANAGED, OWNER, flags
 from tests.admission.people import (
     ADMIN,
     ATLAS,
@@ -39,7 +40,6 @@ from tests.admission.people import (
     PRETENDERS,
     THON,
 )
-from tests.admission.things import MANAGED, OWNER, flags
 from tests.contract.manifests import REMOVED
 
 POLICY = "configmaps"

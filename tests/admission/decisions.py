@@ -15,6 +15,7 @@ from tests.admission.attempt import (
     replace,
     replaced,
 )
+from tests.admission.builders import OWNER, decide, report
 from tests.admission.people import (
     ACCOUNTS,
     ADMIN,
@@ -40,7 +41,6 @@ from tests.admission.people import (
     SYSTEM_HUDSON,
     THON,
 )
-from tests.admission.things import OWNER, decide, report
 from tests.contract.manifests import REMOVED
 
 POLICY = "decisions"

@@ -15,6 +15,7 @@ from tests.admission.attempt import (
     replace,
     showing,
 )
+from tests.admission.builders import CHANGED_BY, MARK, MARKS, ON_BEHALF_OF, OWNER, PLAN, stamps
 from tests.admission.people import (
     ADMIN,
     ATLAS,
@@ -28,7 +29,6 @@ from tests.admission.people import (
     OPERATOR,
     THON,
 )
-from tests.admission.things import CHANGED_BY, MARK, MARKS, ON_BEHALF_OF, OWNER, PLAN, stamps
 
 POLICY = "metadata"
 KINDS = (("Approval", "go"), ("Checkpoint", "go"), ("Rollout", "checkout"))

@@ -17,6 +17,7 @@ from tests.admission.attempt import (
     replace,
     replaced,
 )
+from tests.admission.builders import APPROVAL, CHECKPOINT, decide, report
 from tests.admission.people import (
     ADMIN,
     ATLAS,
@@ -32,7 +33,6 @@ from tests.admission.people import (
     OPERATOR,
     PRETENDERS,
 )
-from tests.admission.things import APPROVAL, CHECKPOINT, decide, report
 
 POLICY = "decisions"
 NOT_YOURS = refused(POLICY, "whoever could would choose who may sign it")

@@ -24,6 +24,17 @@ from tests.admission.attempt import (
     replaced,
     showing,
 )
+from tests.admission.builders import (
+    ATTEMPT_BY,
+    AUTHORS,
+    CHANGED_BY,
+    EDITED_STEPS,
+    MARK,
+    ON_BEHALF_OF,
+    PLAN,
+    WITHOUT_ATTEMPT,
+    stamps,
+)
 from tests.admission.people import (
     ADMIN,
     ATLAS,
@@ -35,17 +46,6 @@ from tests.admission.people import (
     NO_BREAK,
     PAIR,
     THON,
-)
-from tests.admission.things import (
-    ATTEMPT_BY,
-    AUTHORS,
-    CHANGED_BY,
-    EDITED_STEPS,
-    MARK,
-    ON_BEHALF_OF,
-    PLAN,
-    WITHOUT_ATTEMPT,
-    stamps,
 )
 
 POLICY = "stamps"

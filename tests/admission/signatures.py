@@ -1,8 +1,8 @@
 """Detached signatures: who may carry a decision that somebody has signed with their own key."""
 
 from tests.admission.attempt import Attempt, accepted, invalid, merge, refused
+from tests.admission.builders import SIGNATURE, SOONER, decide
 from tests.admission.people import ADMIN, COURIER, FORGE, HUDSON, OPERATOR
-from tests.admission.things import SIGNATURE, SOONER, decide
 
 POLICY = "decisions"
 NEEDED = invalid("the GO of this role needs a detached signature: run surefoot sign")

@@ -14,6 +14,7 @@ from tests.admission.attempt import (
     refused,
     replace,
 )
+from tests.admission.builders import LONG_AGO, PLAN, stamps
 from tests.admission.people import (
     ADMIN,
     COLLECTORS,
@@ -25,7 +26,6 @@ from tests.admission.people import (
     OPERATOR,
     PRETENDERS,
 )
-from tests.admission.things import LONG_AGO, PLAN, stamps
 
 POLICY = "status"
 WRITTEN: dict[str, tuple[str, dict[str, Any]]] = {

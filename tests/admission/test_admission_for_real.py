@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 
 from tests.admission.attempt import API_VERSIONS, Attempt, Request, create, delete, merge
+from tests.admission.builders import APPROVAL, CHECKPOINT, OWNER, decide
 from tests.admission.cluster import Cluster, World, difference, new_world
 from tests.admission.conftest import settled
 from tests.admission.people import CORA, HUDSON, OPERATOR, Actor
 from tests.admission.table import TABLE
-from tests.admission.things import APPROVAL, CHECKPOINT, OWNER, decide
 from tests.support.testbed import wait_until
 
 pytestmark = pytest.mark.apiserver

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.admission.cluster import Cluster, World, new_world
-from tests.admission.conftest import settled
-from tests.admission.things import (
+from tests.admission.builders import (
     AUTHORS,
     CHANGED_BY,
     EDITED_STEPS,
@@ -19,6 +17,8 @@ from tests.admission.things import (
     decide,
     stamps,
 )
+from tests.admission.cluster import Cluster, World, new_world
+from tests.admission.conftest import settled
 
 pytestmark = pytest.mark.apiserver
 

@@ -12,9 +12,9 @@ import pytest
 
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery
-from surefoot.domain.questions import questions
-from surefoot.domain.review import review
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
+from surefoot.domain.metric_queries import metric_queries
+from surefoot.domain.review import evaluate
 from surefoot.testbed.binaries import provide
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
@@ -191,9 +191,9 @@ async def test_baseline_counts_the_time_that_had_samples(
         interval=STEP,
     )
     at_10.settle()
-    asked = questions(at_10.rollout, world.now, STEP)
+    asked = metric_queries(at_10.rollout, world.now, STEP)
     answers = {name: await providers.measure(question) for name, question in asked.items()}
-    found = review(replace(at_10.snapshot(), measurements=answers), world.now)
+    found = evaluate(replace(at_10.snapshot(), measurements=answers), world.now)
     assert (found.baseline.verdict.reason, found.baseline.left < 10 * MINUTE) == (reason, True)
     assert [entry.median for entry in found.status.baselines] == ["7"] * (reason == "Recorded")
 

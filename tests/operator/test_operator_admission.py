@@ -14,8 +14,8 @@ from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.application.admission import RECENT
-from surefoot.application.ports import Standing
-from surefoot.domain.snapshot import Admission
+from surefoot.application.ports import AdmissionStatus
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings
 from surefoot.testbed.bed import TestBed
 from tests.support.policies import in_force
@@ -48,7 +48,7 @@ def spoil(bed: TestBed, policy: str, *change: dict[str, Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def looking_as(kubeconfig: Path, settings: PolicySettings) -> AsyncIterator[Standing]:
+async def looking_as(kubeconfig: Path, settings: PolicySettings) -> AsyncIterator[AdmissionStatus]:
     """What a check finds, made with these credentials."""
     http = Http(await Access.load(str(kubeconfig)))
     try:
@@ -231,7 +231,7 @@ async def test_policies_that_fill_in_names_may_be_missing(
     for kind in ("mutatingadmissionpolicy", "mutatingadmissionpolicybinding"):
         policies.kubectl("delete", kind, "surefoot-decided-by", "surefoot-stamps")
     async with looking_as(guarded_service_account, PolicySettings()) as found:
-        assert found == Standing(Admission.ENFORCED)
+        assert found == AdmissionStatus(Admission.ENFORCED)
 
 
 async def test_operator_under_another_name_is_told(guarded: TestBed) -> None:

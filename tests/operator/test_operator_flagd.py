@@ -14,7 +14,7 @@ from openfeature.contrib.provider.flagd.resolvers.in_process import InProcessRes
 from openfeature.contrib.provider.flagd.resolvers.process.connector.file_watcher import FileWatcher
 from openfeature.evaluation_context import EvaluationContext
 
-from surefoot.domain.flagd import FLAGD_KEY
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY
 from tests.support.flagd import KEYS
 from tests.support.scene import JSON, SURELY, Scene
 from tests.support.testbed import wait_until_async

@@ -9,7 +9,7 @@ import pytest
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.shadow import shadow_name
+from surefoot.domain.flag.shadow import shadow_name
 from tests.support.scene import JSON, Scene, Tap, Write, crash
 
 pytestmark = pytest.mark.apiserver

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.approval import Approval
-from surefoot.domain.signing import NAMESPACE, document
+from surefoot.domain.signoff.signatures import NAMESPACE, document
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
 

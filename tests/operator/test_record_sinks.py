@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from surefoot.adapters.settings import Settings
 from surefoot.adapters.sinks.settings import RecordSection
-from surefoot.domain.record import Verification, exported, verify
+from surefoot.domain.record.verification import Verification, exported, verify
 from surefoot.plugin.app import app
 from tests.support.scene import JSON, Scene
 

@@ -13,7 +13,7 @@ from surefoot.reports.practices import Compliance
 from surefoot.reports.rendering import html, markdown
 from surefoot.reports.retrospective import retrospective_of
 from surefoot.reports.standards import Standards, Weights
-from tests.support.tales import Op, Shape, Tale, sequences, shapes
+from tests.support.scenarios import Op, Shape, Tale, sequences, shapes
 from tests.unit.reports.conducted import (
     a_conflict,
     advance,

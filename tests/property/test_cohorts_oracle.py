@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.domain.flagd import FLAGD_KEY
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY
 from tests.support.flagd import evaluator, is_in
 from tests.support.world import World, a_gate, a_metric, a_rollout, steady
 

@@ -7,7 +7,7 @@ metric says. No order of events breaks an invariant, and from every state all en
 from collections import deque
 
 from surefoot.api.v1alpha1.rollout_status import Phase
-from tests.support.tales import Op, Shape, Tale
+from tests.support.scenarios import Op, Shape, Tale
 
 SHAPE = Shape(percents=(10, 100), soak="0s", roles=1, watches=True, action="Rollback")
 EVENTS: tuple[Op, ...] = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.durations import parse_duration
-from tests.support.tales import Op, Shape, a_tale, sequences, shapes
+from tests.support.scenarios import Op, Shape, a_tale, sequences, shapes
 from tests.support.world import START, World, a_rollout, steady
 
 

@@ -9,34 +9,26 @@ import pytest
 
 from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
-from surefoot.domain import (
+from surefoot.domain import decide, review, rollback
+from surefoot.domain.checks import dependencies, rehearsal, schedule
+from surefoot.domain.derive import baseline, soak, state, triggers
+from surefoot.domain.facts import plan_hash, windows
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType, passes
+from surefoot.domain.record import transitions
+from surefoot.domain.signoff import (
     acknowledgements,
     approvals,
-    baseline,
     checkpoints,
     conditions,
-    decide,
-    dependencies,
     dry_run,
     meetings,
-    no_go,
-    plan_hash,
-    rehearsal,
+    percent_ranges,
     requests,
-    review,
-    rollback,
-    schedule,
-    situation,
-    soak,
-    stretches,
-    transitions,
-    triggers,
-    windows,
+    veto,
 )
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect, passes
 from tests.support import world as worlds
-from tests.support.tales import Op, Shape, a_tale
+from tests.support.scenarios import Op, Shape, a_tale
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
 from tests.unit.domain import test_domain_meetings as met
@@ -56,13 +48,13 @@ def no_soak(patch: pytest.MonkeyPatch) -> None:
 
 def soak_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
     """A second is counted that may not have passed."""
-    account = soak.close_account
+    account = soak.accrue_soak
 
     def generous(*args: Any, **kwargs: Any) -> Any:
         found = account(*args, **kwargs)
         return replace(found, healthy=found.healthy + timedelta(seconds=31))
 
-    patch.setattr("surefoot.domain.review.close_account", generous)
+    patch.setattr("surefoot.domain.review.accrue_soak", generous)
 
 
 def expired_counts(patch: pytest.MonkeyPatch) -> None:
@@ -72,8 +64,8 @@ def expired_counts(patch: pytest.MonkeyPatch) -> None:
 
 def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
     """A NO-GO does not stand."""
-    patch.setattr(approvals, "standing_no_go", lambda *_: None)
-    patch.setattr(checkpoints, "standing_no_go", lambda *_: None)
+    patch.setattr(approvals, "active_no_go", lambda *_: None)
+    patch.setattr(checkpoints, "active_no_go", lambda *_: None)
 
 
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
@@ -83,7 +75,7 @@ def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
         words = [(r, d.history[-1]) for r, d in known if d is not None]
         return next((w for w in words if w[1].decision is Decision.NO_GO), None)
 
-    patch.setattr(approvals, "standing_no_go", latest)
+    patch.setattr(approvals, "active_no_go", latest)
 
 
 def meeting_needs_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -103,13 +95,13 @@ def condition_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def forged_counts(patch: pytest.MonkeyPatch) -> None:
     """A name counts that admission did not see."""
-    patch.setattr(approvals, "is_known_to_be_theirs", lambda *_: True)
+    patch.setattr(approvals, "is_signer_authenticated", lambda *_: True)
 
 
 def forged_lifts(patch: pytest.MonkeyPatch) -> None:
     """A GO that admission did not see lifts a NO-GO."""
-    patch.setattr(no_go, "is_known_to_be_theirs", lambda *_: True)
-    patch.setattr(no_go, "_earlier_go_is_theirs", lambda *_: True)
+    patch.setattr(veto, "is_signer_authenticated", lambda *_: True)
+    patch.setattr(veto, "_earlier_go_is_theirs", lambda *_: True)
 
 
 def planner_signs(patch: pytest.MonkeyPatch) -> None:
@@ -147,12 +139,12 @@ def dry_run_counts(patch: pytest.MonkeyPatch) -> None:
 def dry_run_lifts(patch: pytest.MonkeyPatch) -> None:
     """What somebody says in a dry run takes back their NO-GO."""
     _dry_runs_are_seen(patch)
-    on_the_way = stretches.is_on_the_way
+    on_the_way = percent_ranges.overlaps_next_step
 
     def any_purpose(where: Any, approval: Any) -> bool:
         return on_the_way(where, _asked_in_earnest(approval))
 
-    patch.setattr("surefoot.domain.approvals.is_on_the_way", any_purpose)
+    patch.setattr("surefoot.domain.signoff.approvals.overlaps_next_step", any_purpose)
 
 
 def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
@@ -171,15 +163,15 @@ def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     judge = approvals.judge_approvals
 
-    def apart(facts: Any) -> Any:
-        real, seen[:] = dry_run.apart(facts)
+    def split_dry_runs(facts: Any) -> Any:
+        real, seen[:] = dry_run.split_dry_runs(facts)
         return real, tuple(seen)
 
     def judged(where: Any, **known: Any) -> Any:
         facts = replace(where.snapshot, approvals=(*where.snapshot.approvals, *seen))
         return judge(replace(where, snapshot=facts), **known)
 
-    patch.setattr("surefoot.domain.review.apart", apart)
+    patch.setattr("surefoot.domain.review.split_dry_runs", split_dry_runs)
     patch.setattr("surefoot.domain.review.judge_approvals", judged)
 
 
@@ -229,7 +221,7 @@ def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
 
 def pause_ignored(patch: pytest.MonkeyPatch) -> None:
     """Pause and halt hold nothing."""
-    patch.setattr(review, "_not_paused", lambda *_: passes(Aspect.NOT_PAUSED, "Running"))
+    patch.setattr(review, "_not_paused", lambda *_: passes(ConditionType.NOT_PAUSED, "Running"))
 
 
 def failed_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
@@ -249,7 +241,7 @@ def any_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
 
 def ceiling_ignored(patch: pytest.MonkeyPatch) -> None:
     """A person's ceiling holds nothing."""
-    verdict = passes(Aspect.NOT_ROLLED_BACK, "NotRolledBack")
+    verdict = passes(ConditionType.NOT_ROLLED_BACK, "NotRolledBack")
     patch.setattr(review, "_not_rolled_back", lambda *_: verdict)
 
 
@@ -265,13 +257,13 @@ def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
 
 def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
     """The target of a rollback is not checked to be lower."""
-    wanted = rollback.rollback_wanted
+    wanted = rollback.required_rollback
 
     def upwards(found: Any) -> Any:
         down = wanted(found)
         return None if down is None else replace(down, to=100)
 
-    patch.setattr(decide, "rollback_wanted", upwards)
+    patch.setattr(decide, "required_rollback", upwards)
 
 
 def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
@@ -332,18 +324,18 @@ def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
     def full(*args: Any) -> Any:
         return replace(look(*args), is_full=True)
 
-    patch.setattr("surefoot.domain.gates.window_at", full)
-    patch.setattr("surefoot.domain.triggers.window_at", full)
+    patch.setattr("surefoot.domain.checks.gates.window_at", full)
+    patch.setattr("surefoot.domain.derive.triggers.window_at", full)
 
 
 def coverage_is_not_asked(patch: pytest.MonkeyPatch) -> None:
     """Few points are enough to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 0.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 0.0)
 
 
 def flapping_disarms(patch: pytest.MonkeyPatch) -> None:
     """Every point must be there to fire."""
-    patch.setattr("surefoot.domain.triggers.ENOUGH_COVERAGE", 1.0)
+    patch.setattr("surefoot.domain.derive.triggers.ENOUGH_COVERAGE", 1.0)
 
 
 def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
@@ -353,12 +345,12 @@ def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
 
 def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
     """The plan is taken over though it is not valid."""
-    found = situation.situation_of
+    found = state.state_of_rollout
 
     def valid(*args: Any, **kwargs: Any) -> Any:
         return found(*args, **(kwargs | {"plan_is_valid": True}))
 
-    patch.setattr(review, "situation_of", valid)
+    patch.setattr(review, "state_of_rollout", valid)
 
 
 def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
@@ -368,7 +360,7 @@ def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
 
 def freeze_ignored(patch: pytest.MonkeyPatch) -> None:
     """Steps are taken at any time."""
-    patch.setattr(review, "judge_schedule", lambda _: passes(Aspect.WITHIN_SCHEDULE, "Open"))
+    patch.setattr(review, "judge_schedule", lambda _: passes(ConditionType.WITHIN_SCHEDULE, "Open"))
 
 
 def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
@@ -394,7 +386,7 @@ def freeze_is_waited_out(patch: pytest.MonkeyPatch) -> None:
 
 def upstream_ignored(patch: pytest.MonkeyPatch) -> None:
     """Nobody is waited for."""
-    verdict = passes(Aspect.DEPENDENCIES_MET, "DependenciesMet")
+    verdict = passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet")
     patch.setattr(review, "judge_dependencies", lambda *_: verdict)
 
 
@@ -420,29 +412,29 @@ def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
 
 def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
     """A bound that is relative is taken as it stands."""
-    patch.setattr("surefoot.domain.gates.yardstick", lambda *_: baseline.ABSOLUTE)
+    patch.setattr("surefoot.domain.checks.gates.reference_value", lambda *_: baseline.ABSOLUTE)
 
 
-def _rollback_waits_for(patch: pytest.MonkeyPatch, aspect: Aspect) -> None:
-    wanted = rollback.rollback_wanted
+def _rollback_waits_for(patch: pytest.MonkeyPatch, condition: ConditionType) -> None:
+    wanted = rollback.required_rollback
     patch.setattr(
-        decide, "rollback_wanted", lambda found: wanted(found) if found.holds(aspect) else None
+        decide, "required_rollback", lambda found: wanted(found) if found.holds(condition) else None
     )
 
 
 def rollback_waits_for_the_schedule(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until a freeze ends."""
-    _rollback_waits_for(patch, Aspect.WITHIN_SCHEDULE)
+    _rollback_waits_for(patch, ConditionType.WITHIN_SCHEDULE)
 
 
 def rollback_waits_for_an_upstream(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until another Rollout has come far enough."""
-    _rollback_waits_for(patch, Aspect.DEPENDENCIES_MET)
+    _rollback_waits_for(patch, ConditionType.DEPENDENCIES_MET)
 
 
 def rollback_waits_for_a_baseline(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until there is a baseline."""
-    _rollback_waits_for(patch, Aspect.BASELINE_RECORDED)
+    _rollback_waits_for(patch, ConditionType.BASELINE_RECORDED)
 
 
 def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.durations import parse_elapsed
-from tests.support.tales import Recording
+from tests.support.scenarios import Recording
 from tests.support.world import START, World, a_metric, a_rollout, a_trigger, seconds, steps_of
 
 STEP = seconds(30)

@@ -8,6 +8,7 @@ from surefoot.api.v1alpha1.approval import ApprovalSpec, Purpose
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain import decide as decisions
+from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -18,7 +19,6 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.snapshot import Snapshot
 from tests.support.invariants import demand
 
 

@@ -12,7 +12,7 @@ from surefoot.api.v1alpha1.meta import MANAGED_LABEL, ObjectMeta
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
-    HeldConfigMap,
+    ConfigMapVersion,
     Kind,
     Marks,
     ObjectHead,
@@ -22,10 +22,10 @@ from surefoot.application.ports import (
     Subject,
     TransitionRecord,
 )
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.domain.shadow import SHADOW
-from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict
 from tests.support.world import START
 
@@ -185,10 +185,10 @@ class FakeCluster:
         await self._call("read rollout")
         return self.rollouts.get(key)
 
-    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+    async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         await self._call("read config map")
         found = self.config_maps.get(key)
-        return None if found is None else HeldConfigMap(found, key)
+        return None if found is None else ConfigMapVersion(found, key)
 
     async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
         await self._call("list checkpoints")
@@ -224,10 +224,10 @@ class FakeCluster:
             _head(key, each) for (other, key), each in self.requests.items() if other is kind
         )
 
-    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+    async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         await self._call("list shadows")
         return tuple(
-            HeldConfigMap(each, key)
+            ConfigMapVersion(each, key)
             for key, each in self.config_maps.items()
             if each.labels.get(MANAGED_LABEL) == SHADOW
         )
@@ -279,7 +279,7 @@ class FakeCluster:
         )
 
     async def render_config_map(
-        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+        self, held: ConfigMapVersion, rendering: Rendering, owner: Rollout
     ) -> ConfigMap:
         await self._call("write config map")
         found = self._held(held)
@@ -295,7 +295,7 @@ class FakeCluster:
         )
 
     async def mark_config_map(
-        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+        self, held: ConfigMapVersion, marks: Marks, data: dict[str, str] | None = None
     ) -> ConfigMap:
         await self._call("mark config map")
         found = self._held(held)
@@ -308,14 +308,14 @@ class FakeCluster:
             )
         )
 
-    async def delete_config_map(self, held: HeldConfigMap) -> None:
+    async def delete_config_map(self, held: ConfigMapVersion) -> None:
         await self._call("delete config map")
         found = self._held(held)
         del self.config_maps[ObjectKey("agents", found.name)]
 
-    def _held(self, held: HeldConfigMap) -> ConfigMap:
-        stored = self.config_maps.get(ObjectKey("agents", held.found.name))
-        if stored is None or stored.resource_version != held.found.resource_version:
+    def _held(self, held: ConfigMapVersion) -> ConfigMap:
+        stored = self.config_maps.get(ObjectKey("agents", held.config_map.name))
+        if stored is None or stored.resource_version != held.config_map.resource_version:
             raise Conflict("the ConfigMap has changed")
         return stored
 

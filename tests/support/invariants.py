@@ -33,9 +33,9 @@ from surefoot.api.v1alpha1.rollout import (
     Trigger,
 )
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, PendingTransition, Transition
-from surefoot.domain.dependencies import RolloutName, Upstream
-from surefoot.domain.snapshot import Admission, ConfigMap
-from surefoot.domain.transitions import entry_hash
+from surefoot.domain.checks.dependencies import RolloutName, Upstream
+from surefoot.domain.facts.snapshot import Admission, ConfigMap
+from surefoot.domain.record.transitions import entry_hash
 from tests.support.world import Write
 
 Request = Approval | Checkpoint

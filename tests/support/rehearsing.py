@@ -11,13 +11,13 @@ from surefoot.api.v1alpha1.rollout_status import Committed, RehearsalStatus, Tra
 from surefoot.application.ports import ObjectKey
 from surefoot.application.reconcile import Decide
 from surefoot.application.rehearse import Parts, Rehearser
-from surefoot.domain.config_map import rendering_of
+from surefoot.domain.checks.rehearsal import BUDGET
 from surefoot.domain.decide import decide
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.config_map import rendering_of
+from surefoot.domain.flag.shadow import shadow_name
 from surefoot.domain.plan import Rehearse
-from surefoot.domain.rehearsal import BUDGET
-from surefoot.domain.shadow import shadow_name
-from surefoot.domain.snapshot import ConfigMap
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
 from tests.support.world import START, a_rollout
 

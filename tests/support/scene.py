@@ -31,10 +31,10 @@ from surefoot.adapters.settings import AdmissionMode, PolicySection, Settings
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
-from surefoot.domain.shadow import SHADOW
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.handlers.kopf_source import KopfSource
 from surefoot.testbed.bed import TestBed
-from surefoot.wiring import Operator, Seams, Start, assembled
+from surefoot.wiring import Operator, Start, TestOverrides, assembled
 from tests.support.testbed import wait_until_async
 
 JSON = dict[str, Any]
@@ -169,7 +169,9 @@ class Scene:
             source=KopfSource(str(self.kubeconfig), (self.namespace,)),
             kubeconfig=str(self.kubeconfig),
             namespaces=(self.namespace,),
-            seams=Seams(cluster=through, sweep_every=sweep_every, admission_every=admission_every),
+            overrides=TestOverrides(
+                cluster=through, sweep_every=sweep_every, admission_every=admission_every
+            ),
         )
         async with assembled(start) as operator:
             task = asyncio.create_task(operator.run())

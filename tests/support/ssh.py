@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from surefoot.domain.signing import NAMESPACE
+from surefoot.domain.signoff.signatures import NAMESPACE
 
 SSH_KEYGEN = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="ssh-keygen (OpenSSH) is not installed here"

@@ -26,17 +26,19 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
 )
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.config_map import (
+from surefoot.domain.checks.dependencies import RolloutName, Upstream
+from surefoot.domain.decide import decide
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     is_abandoned,
     may_be_written,
     rendering_of,
 )
-from surefoot.domain.decide import decide
-from surefoot.domain.dependencies import RolloutName, Upstream
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -51,10 +53,8 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.questions import questions
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
+from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
 
@@ -183,7 +183,7 @@ class World:
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
     escalate_after: timedelta | None = None
-    seen_undecided: set[str] = field(default_factory=set)
+    watched_requests: set[str] = field(default_factory=set)
     signatures: dict[str, SignatureFact] = field(default_factory=dict)
     rehearsed: RehearsalStatus | None = None
     rehearsals_come_to: str | None = "Passed"
@@ -214,13 +214,13 @@ class World:
 
     def snapshot(self) -> Snapshot:
         """Everything as it is now, metrics answered at once."""
-        asked = questions(self.rollout, self.now, self.interval)
+        asked = metric_queries(self.rollout, self.now, self.interval)
         return Snapshot(
             rollout=self.rollout,
             config_map=self.config_map,
             checkpoints=tuple(self.checkpoints.values()),
             approvals=tuple(self.approvals.values()),
-            seen_undecided=frozenset(self.seen_undecided),
+            watched_requests=frozenset(self.watched_requests),
             signatures=dict(self.signatures),
             measurements={
                 name: self._measure(metric_of(name), query)
@@ -335,7 +335,7 @@ class World:
         try:
             self.settle()
         except CrashError:
-            self.seen_undecided.clear()
+            self.watched_requests.clear()
         else:
             raise AssertionError("the operator did not die")
         finally:
@@ -368,7 +368,7 @@ class World:
     def skip(self, length: timedelta) -> None:
         """Let time pass with no operator running."""
         self.now += length
-        self.seen_undecided.clear()
+        self.watched_requests.clear()
 
     # People.
 
@@ -649,7 +649,7 @@ class World:
         else:
             raise AssertionError(f"no name is free: {names}")
         uid = f"uid-{name}-{self._next_version()}"
-        self.seen_undecided.add(uid)
+        self.watched_requests.add(uid)
         store[name] = kind(
             metadata=ObjectMeta(
                 name=name,

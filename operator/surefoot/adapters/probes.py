@@ -8,7 +8,7 @@ from aiohttp import web
 BEAT = 0.5
 
 
-class Heart:
+class EventLoopMonitor:
     """Beats on the event loop. Its age says whether the loop still turns."""
 
     def __init__(self) -> None:

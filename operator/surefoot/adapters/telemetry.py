@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.application.ports import ObjectKey, TransitionRecord
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 
 _FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import structlog
 
-from surefoot.application.ports import Clock, Policies, Standing
-from surefoot.domain.snapshot import Admission
+from surefoot.application.ports import AdmissionStatus, Clock, Policies
+from surefoot.domain.facts.snapshot import Admission
 
 log = structlog.get_logger(__name__)
 
@@ -17,13 +17,13 @@ SOON = 1.0
 RECENT = 1.0
 """Seconds for which a check counts as made just now: Rollouts that move at once share it."""
 
-UNENFORCED = Standing(Admission.UNENFORCED)
-NOT_LOOKED_YET = Standing(Admission.UNKNOWN)
+UNENFORCED = AdmissionStatus(Admission.UNENFORCED)
+NOT_LOOKED_YET = AdmissionStatus(Admission.UNKNOWN)
 
-Told = Callable[[Standing], None]
+Told = Callable[[AdmissionStatus], None]
 
 
-def _nobody(_standing: Standing) -> None:
+def _nobody(_admission_status: AdmissionStatus) -> None:
     return None
 
 
@@ -46,7 +46,7 @@ class AdmissionWatch:
         self._checked = checked
         self._changed = changed
         self._checking = asyncio.Lock()
-        self.standing = _at_first(policies)
+        self.admission_status = _at_first(policies)
         """What the latest check found."""
         self.checked_at: float | None = None
         """When that was, on the clock that measures; None before the first check."""
@@ -57,7 +57,7 @@ class AdmissionWatch:
         self.checked_at = None
         self._take(_at_first(policies))
 
-    async def refresh(self) -> Standing:
+    async def refresh(self) -> AdmissionStatus:
         """What a check found that ended at most a second ago; one is made if there was none.
 
         Takes as long as a check at the most, and never raises.
@@ -70,7 +70,7 @@ class AdmissionWatch:
                     self.checked_at = self._clock.elapsed()
                     self._checked(found)
                     self._take(found)
-        return self.standing
+        return self.admission_status
 
     async def run(self, every: float = EVERY) -> None:
         """Check again and again, until cancelled."""
@@ -82,22 +82,22 @@ class AdmissionWatch:
     def _is_recent(self) -> bool:
         return self.checked_at is not None and self._clock.elapsed() - self.checked_at < RECENT
 
-    def _take(self, found: Standing) -> None:
-        if found == self.standing:
+    def _take(self, found: AdmissionStatus) -> None:
+        if found == self.admission_status:
             return
-        self.standing = found
+        self.admission_status = found
         say = log.warning if found.fault else log.info
         say("admission", state=found.admission.value, fault=found.fault)
         self._changed(found)
 
 
-def _at_first(policies: Policies | None) -> Standing:
+def _at_first(policies: Policies | None) -> AdmissionStatus:
     return UNENFORCED if policies is None else NOT_LOOKED_YET
 
 
-async def _answer_of(policies: Policies) -> Standing:
+async def _answer_of(policies: Policies) -> AdmissionStatus:
     try:
         return await policies.check()
     except Exception as error:  # a defect in the check must not stop a rollback
         log.exception("the admission policies could not be checked", error=repr(error))
-        return Standing(Admission.UNKNOWN, f"the check failed: {error!r}")
+        return AdmissionStatus(Admission.UNKNOWN, f"the check failed: {error!r}")

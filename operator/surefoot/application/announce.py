@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 LONGEST_QUEUE = 1000
 
 
-class Everybody:
+class FanOutAnnouncer:
     """The `Announcer` port, for several at once."""
 
     def __init__(self, *announcers: Announcer) -> None:

@@ -20,8 +20,8 @@ from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatu
 from surefoot.application.ports import (
     Clock,
     ConfigMapRead,
+    ConfigMapVersion,
     FlagCluster,
-    HeldConfigMap,
     Kind,
     Marks,
     ObjectHead,
@@ -30,7 +30,7 @@ from surefoot.application.ports import (
     TransitionRecord,
 )
 from surefoot.application.store import Store
-from surefoot.domain.config_map import (
+from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     difference,
@@ -51,7 +51,7 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.transitions import announcement
+from surefoot.domain.record.transitions import announcement
 from surefoot.errors import ApiError, Conflict, Refused
 
 log = structlog.get_logger(__name__)
@@ -168,7 +168,7 @@ class Executor:
 
     async def _write_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
         written = await self._cluster.write_rollout_status(judged, status)
-        self._store.took_in(Kind.ROLLOUT, written, _key(judged))
+        self._store.put(Kind.ROLLOUT, written, _key(judged))
         return written
 
     # Transitions
@@ -214,7 +214,7 @@ class Executor:
             if stop is not None or rollout is None:
                 return stop or Stop.ROLLOUT_GONE
             rendering = rendering_of(rollout, pending)
-            if held is not None and carries(held.found, rendering):
+            if held is not None and carries(held.config_map, rendering):
                 return _Applied(rollout)
             try:
                 await self._write_config_map(held, rendering, rollout)
@@ -255,7 +255,7 @@ class Executor:
             held = await self._cluster.config_map(_target(judged))
             if held is not None and _carries_id(held, pending.transition_id):
                 return False
-            if held is not None and is_abandoned(held.found, pending.transition_id):
+            if held is not None and is_abandoned(held.config_map, pending.transition_id):
                 return True
             marked = {ABANDONED_ANNOTATION: pending.transition_id}
             try:
@@ -318,15 +318,15 @@ class Executor:
         if held is None or judged.status.committed is None:
             return False
         rendering = rendering_of(judged, judged.status.committed)
-        return difference(held.found, rendering, judged.metadata.uid) is None
+        return difference(held.config_map, rendering, judged.metadata.uid) is None
 
     # The ConfigMap
 
     async def _write_config_map(
-        self, held: HeldConfigMap | None, rendering: Rendering, rollout: Rollout
+        self, held: ConfigMapVersion | None, rendering: Rendering, rollout: Rollout
     ) -> None:
         target = _target(rollout)
-        if held is not None and held.found.immutable:
+        if held is not None and held.config_map.immutable:
             # Immutable data can not be written: what was read goes, and a new object comes.
             await self._cluster.delete_config_map(held)
             held = None
@@ -334,7 +334,7 @@ class Executor:
             written = await self._cluster.create_config_map(target, rendering, rollout)
         else:
             written = await self._cluster.render_config_map(held, rendering, rollout)
-        self._store.took_in(Kind.CONFIG_MAP, written, target)
+        self._store.put(Kind.CONFIG_MAP, written, target)
 
     # Checkpoints and Approvals
 
@@ -357,7 +357,7 @@ class Executor:
                 if opened is None or opened.spec.request != action.spec.request:
                     continue  # the name is taken by another request
             if opened is not None:
-                self._store.took_in(kind, opened, key)
+                self._store.put(kind, opened, key)
             return
         raise Refused(
             f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
@@ -369,7 +369,7 @@ class Executor:
         key = ObjectKey(rollout.metadata.namespace, action.name)
         head = ObjectHead(key, action.uid, action.resource_version)
         written = await self._cluster.write_request_status(kind, head, action.status)
-        self._store.took_in(kind, written, key)
+        self._store.put(kind, written, key)
 
 
 def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announcement, ...]:
@@ -403,7 +403,7 @@ def _reason_to_stop(
     judged: Rollout,
     rollout: Rollout | None,
     pending: PendingTransition,
-    held: HeldConfigMap | None,
+    held: ConfigMapVersion | None,
 ) -> Stop | None:
     if rollout is None or rollout.metadata.uid != judged.metadata.uid:
         return Stop.ROLLOUT_GONE
@@ -411,9 +411,9 @@ def _reason_to_stop(
         return Stop.ROLLOUT_DELETING
     if not _is_pending(rollout, judged, pending):
         return Stop.NOT_PENDING
-    if held is not None and is_abandoned(held.found, pending.transition_id):
+    if held is not None and is_abandoned(held.config_map, pending.transition_id):
         return Stop.ABANDONED
-    if not may_be_written(None if held is None else held.found, rollout):
+    if not may_be_written(None if held is None else held.config_map, rollout):
         return Stop.FOREIGN
     return None
 
@@ -434,8 +434,8 @@ def _is_committed_alike(one: Rollout, other: Rollout) -> bool:
     )
 
 
-def _carries_id(held: HeldConfigMap, transition_id: str) -> bool:
-    return held.found.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
+def _carries_id(held: ConfigMapVersion, transition_id: str) -> bool:
+    return held.config_map.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
 
 
 def _key(rollout: Rollout) -> ObjectKey:

@@ -21,8 +21,16 @@ from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.application.backoff import Backoff
 from surefoot.application.ports import Announcer, Clock, Kind, ObjectKey, Subject
 from surefoot.domain.plan import Announcement
-from surefoot.domain.record import Line, Mark, Origin, following, lines, mark_of, origin_of
-from surefoot.domain.transitions import KEPT_ENTRIES
+from surefoot.domain.record.transitions import KEPT_ENTRIES
+from surefoot.domain.record.verification import (
+    Line,
+    Mark,
+    Origin,
+    following,
+    lines,
+    mark_of,
+    origin_of,
+)
 from surefoot.errors import ApiError, SinkError
 
 log = structlog.get_logger(__name__)
@@ -129,10 +137,10 @@ class Record:
         if not self._deliveries:
             self._kept.clear()
         for rollout in rollouts:
-            self.saw(rollout)
+            self.observe(rollout)
         self._exchanged.set()
 
-    def saw(self, rollout: Rollout) -> None:
+    def observe(self, rollout: Rollout) -> None:
         """A version of a Rollout exists. Cheap where its history has nothing new."""
         history = rollout.status.history
         if not self._deliveries or not history:

@@ -13,21 +13,21 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import (
+    AdmissionStatus,
     Clock,
     ConfigMapRead,
+    ConfigMapVersion,
     FlagCluster,
-    HeldConfigMap,
     Kind,
     ObjectKey,
     Request,
     Signatures,
-    Standing,
 )
 from surefoot.application.store import Store
-from surefoot.domain.dependencies import names_of
-from surefoot.domain.measurements import Measurement, QueryFacts
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import ConfigMap, Halt, Snapshot
+from surefoot.domain.checks.dependencies import names_of
+from surefoot.domain.facts.measurements import Measurement, QueryFacts
+from surefoot.domain.facts.snapshot import ConfigMap, Halt, Snapshot
+from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
 
 
@@ -63,10 +63,10 @@ class Rules:
     """How long somebody who was asked may be silent until somebody else hears of it."""
 
 
-class Answers(Protocol):
+class MeasurementSource(Protocol):
     """What the metrics providers have said so far."""
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By metric name, what is known now; asks for what is missing, and never waits for it."""
 
 
@@ -74,10 +74,10 @@ class AdmissionView(Protocol):
     """What is known of the admission policies."""
 
     @property
-    def standing(self) -> Standing:
+    def admission_status(self) -> AdmissionStatus:
         """As of the latest check."""
 
-    async def refresh(self) -> Standing:
+    async def refresh(self) -> AdmissionStatus:
         """As of a check that was made just now. Bounded in time; never raises."""
 
 
@@ -90,7 +90,7 @@ class Gatherer:
         store: Store,
         clock: Clock,
         providers: MetricsProviders,
-        answers: Answers,
+        measurements: MeasurementSource,
         *,
         admission: AdmissionView,
         signatures: Signatures | None = None,
@@ -103,7 +103,7 @@ class Gatherer:
         self._store = store
         self._clock = clock
         self._providers = providers
-        self._answers = answers
+        self._measurements = measurements
         self._admission = admission
         self._signatures = signatures
         self._rehearsed = rehearsed
@@ -139,7 +139,7 @@ class Gatherer:
             approvals=approvals,
             signatures=await self._verified(approvals, afresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
-            standing=self._admission.standing,
+            admission_status=self._admission.admission_status,
         )
         return Facts(snapshot, None)
 
@@ -152,8 +152,8 @@ class Gatherer:
             if expected is None:
                 return Gone()
             target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
-            standing, rollout, held, checkpoints, approvals, halt = await asyncio.gather(
-                self._standing(afresh=admission),
+            admission_status, rollout, held, checkpoints, approvals, halt = await asyncio.gather(
+                self._admission_status(afresh=admission),
                 self._cluster.rollout(key),
                 self._cluster.config_map(target),
                 self._cluster.checkpoints(key),
@@ -167,8 +167,8 @@ class Gatherer:
         if rollout.spec.target.config_map_name != target.name:
             target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
             held = await self._cluster.config_map(target)
-        if held is not None and MANAGED_LABEL in held.found.labels:
-            self._store.took_in(Kind.CONFIG_MAP, held.found, target)
+        if held is not None and MANAGED_LABEL in held.config_map.labels:
+            self._store.put(Kind.CONFIG_MAP, held.config_map, target)
         self._remember(key, rollout, (*checkpoints, *approvals))
         if admission:
             try:
@@ -183,12 +183,12 @@ class Gatherer:
             approvals=approvals,
             signatures=await self._verified(approvals, afresh=admission),
             halt=halt,
-            standing=standing,
+            admission_status=admission_status,
         )
         return Facts(snapshot, ConfigMapRead(held))
 
-    async def _standing(self, *, afresh: bool) -> Standing:
-        return await self._admission.refresh() if afresh else self._admission.standing
+    async def _admission_status(self, *, afresh: bool) -> AdmissionStatus:
+        return await self._admission.refresh() if afresh else self._admission.admission_status
 
     async def _verified(
         self, approvals: tuple[Approval, ...], *, afresh: bool
@@ -208,15 +208,15 @@ class Gatherer:
         read = await asyncio.gather(*map(self._cluster.rollout, keys))
         for key, found in zip(keys, read, strict=True):
             if found is not None:
-                self._store.took_in(Kind.ROLLOUT, found, key)
+                self._store.put(Kind.ROLLOUT, found, key)
             elif key in heads:
-                self._store.lost(Kind.ROLLOUT, heads[key])
+                self._store.remove(Kind.ROLLOUT, heads[key])
 
     def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
-        self._store.took_in(Kind.ROLLOUT, rollout, key)
+        self._store.put(Kind.ROLLOUT, rollout, key)
         for request in requests:
             kind = Kind.CHECKPOINT if isinstance(request, Checkpoint) else Kind.APPROVAL
-            self._store.took_in(kind, request, ObjectKey(key.namespace, request.metadata.name))
+            self._store.put(kind, request, ObjectKey(key.namespace, request.metadata.name))
 
     def _snapshot(
         self,
@@ -228,17 +228,17 @@ class Gatherer:
         approvals: tuple[Approval, ...],
         signatures: Mapping[str, SignatureFact],
         halt: Halt | None,
-        standing: Standing,
+        admission_status: AdmissionStatus,
     ) -> Snapshot:
         return Snapshot(
             rollout=rollout,
             config_map=config_map,
             checkpoints=checkpoints,
             approvals=approvals,
-            seen_undecided=self._store.seen_undecided((*checkpoints, *approvals)),
+            watched_requests=self._store.watched_requests((*checkpoints, *approvals)),
             signatures=signatures,
             signers=self._signatures.signers() if self._signatures is not None else None,
-            measurements=self._answers.answers(key, rollout),
+            measurements=self._measurements.measurements(key, rollout),
             queries=self._query_facts(rollout),
             providers=self._providers.names(key.namespace),
             claims=self._store.claims_beside(rollout),
@@ -246,8 +246,8 @@ class Gatherer:
             upstreams=self._store.upstreams(rollout, self.rules.shared_namespaces),
             shared_namespaces=self.rules.shared_namespaces,
             rehearsed=self._rehearsed(rollout),
-            admission=standing.admission,
-            admission_fault=standing.fault,
+            admission=admission_status.admission,
+            admission_fault=admission_status.fault,
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             escalate_after=self.rules.escalate_after,
@@ -260,5 +260,5 @@ class Gatherer:
         }
 
 
-def _found(held: HeldConfigMap | None) -> ConfigMap | None:
-    return None if held is None else held.found
+def _found(held: ConfigMapVersion | None) -> ConfigMap | None:
+    return None if held is None else held.config_map

@@ -1,4 +1,4 @@
-"""Sees to the ConfigMaps whose Rollout is gone: the decision is `surefoot.domain.release`."""
+"""Sees to the ConfigMaps whose Rollout is gone: the decision is `surefoot.domain.flag.release`."""
 
 import structlog
 
@@ -12,15 +12,15 @@ from surefoot.application.ports import (
     Subject,
 )
 from surefoot.application.store import Store
-from surefoot.domain.plan import Announcement
-from surefoot.domain.release import (
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.release import (
     Circumstances,
     Release,
     Whereabouts,
     release,
     rollout_named_by,
 )
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.plan import Announcement
 from surefoot.errors import ApiError, Conflict, UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -49,8 +49,8 @@ class OrphanKeeper:
         held = await self._cluster.config_map(key)
         if held is None:
             return
-        around = await self._circumstances(key, held.found)
-        due = None if around is None else release(held.found, around, self._clock.now())
+        around = await self._circumstances(key, held.config_map)
+        due = None if around is None else release(held.config_map, around, self._clock.now())
         if due is None:
             return
         marks = Marks(labels=due.labels, annotations=due.annotations)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
-from surefoot.domain.measurements import Measurement
+from surefoot.domain.facts.measurements import Measurement
 
 
 def must_roll_back(rollout: Rollout) -> bool:

@@ -17,7 +17,7 @@ import structlog
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import Clock, ObjectKey, Telemetry
-from surefoot.domain.measurements import Measurement, RangeQuery
+from surefoot.domain.facts.measurements import Measurement, RangeQuery
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class MetricsFeed:
 
     # What Rollouts ask of the feed
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By metric name, what is known now. What is missing is asked at once, not waited for."""
         interest = self._note(key, rollout)
         known: dict[str, Measurement] = {}

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
 
 
 class MetricsProviders(Protocol):

@@ -13,10 +13,10 @@ from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatu
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
-from surefoot.domain.signing import SignatureFact
-from surefoot.domain.snapshot import Admission, ConfigMap, Halt
+from surefoot.domain.signoff.signatures import SignatureFact
 
 Request = Checkpoint | Approval
 Observable = Rollout | Checkpoint | Approval | ConfigMap
@@ -50,20 +50,20 @@ class ObjectHead(NamedTuple):
     resource_version: str
 
 
-class HeldConfigMap(NamedTuple):
+class ConfigMapVersion(NamedTuple):
     """A ConfigMap that was read in order to be written.
 
     ``origin`` is the adapter's own record of the read; it keeps what others put into the metadata.
     """
 
-    found: ConfigMap
+    config_map: ConfigMap
     origin: object
 
 
 class ConfigMapRead(NamedTuple):
     """What a fresh read found: the ConfigMap, or that there was none."""
 
-    held: HeldConfigMap | None
+    held: ConfigMapVersion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class FlagCluster(Protocol):
     async def rollout(self, key: ObjectKey) -> Rollout | None:
         """A fresh read; None if it does not exist."""
 
-    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+    async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """A fresh read; None if it does not exist."""
 
     async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
@@ -109,16 +109,16 @@ class FlagCluster(Protocol):
         """Create it; ``Conflict`` if one exists."""
 
     async def render_config_map(
-        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+        self, held: ConfigMapVersion, rendering: Rendering, owner: Rollout
     ) -> ConfigMap:
         """Write the rendering over the version held. What others put into the metadata stays."""
 
     async def mark_config_map(
-        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+        self, held: ConfigMapVersion, marks: Marks, data: dict[str, str] | None = None
     ) -> ConfigMap:
         """Change labels and annotations, and the data where given, of the version held."""
 
-    async def delete_config_map(self, held: HeldConfigMap) -> None:
+    async def delete_config_map(self, held: ConfigMapVersion) -> None:
         """Delete exactly the version held."""
 
     async def open_request(
@@ -150,7 +150,7 @@ class Cluster(FlagCluster, Protocol):
     async def kinds_are_established(self) -> bool:
         """Whether the API server serves all three kinds."""
 
-    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+    async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
 
     async def post_event(self, subject: "Subject", announcement: Announcement) -> None:
@@ -192,10 +192,10 @@ class Announcer(Protocol):
 class EventSink(Protocol):
     """Takes what a source of events saw, on the loop of the operator."""
 
-    def saw(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
         """An object exists in this version. ``read`` parses it, if that is still needed."""
 
-    def lost(self, kind: Kind, head: ObjectHead) -> None:
+    def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object was deleted, or is no longer among those watched."""
 
 
@@ -250,7 +250,7 @@ class Telemetry(Protocol):
         """Changes that a sweep found and no watch had told."""
 
 
-class Standing(NamedTuple):
+class AdmissionStatus(NamedTuple):
     """How the admission policies stand. ``fault`` says what is wrong; empty where nothing is."""
 
     admission: Admission
@@ -260,7 +260,7 @@ class Standing(NamedTuple):
 class Policies(Protocol):
     """The admission policies, as far as the operator must know that they are in force."""
 
-    async def check(self) -> Standing:
+    async def check(self) -> AdmissionStatus:
         """Look once, now. Bounded in time; a fault is an answer and never raised."""
 
 

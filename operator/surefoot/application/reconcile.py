@@ -22,9 +22,9 @@ from surefoot.application.ports import (
 )
 from surefoot.application.queue import Lane
 from surefoot.application.store import Store
+from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.plan import Announcement, Apply, Intend, Plan
-from surefoot.domain.requests import is_dry_run
-from surefoot.domain.snapshot import Snapshot
+from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -25,23 +25,23 @@ from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.application.execute import Committer, Executor
 from surefoot.application.gather import Facts, Gatherer, Rules
 from surefoot.application.ports import (
+    AdmissionStatus,
     Clock,
     Cluster,
-    HeldConfigMap,
+    ConfigMapVersion,
     ObjectKey,
-    Standing,
     Telemetry,
     TransitionRecord,
 )
 from surefoot.application.reconcile import Decide
 from surefoot.application.stage import Stage
 from surefoot.application.store import Store
-from surefoot.domain.config_map import carries, rendering_of
-from surefoot.domain.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.checks.rehearsal import BUDGET, FAILED, PASSED
+from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.flag.config_map import carries, rendering_of
+from surefoot.domain.flag.shadow import shadow_of
 from surefoot.domain.plan import Rehearse, Restore
-from surefoot.domain.rehearsal import BUDGET, FAILED, PASSED
-from surefoot.domain.shadow import shadow_of
-from surefoot.domain.snapshot import Admission
 from surefoot.errors import ApiError, Conflict, NotFound, SurefootError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -128,16 +128,16 @@ class Rehearser:
             log.debug("shadows not listed", error=str(error))
             return
         for held in found:
-            if held.found.annotations.get(ROLLOUT_UID_ANNOTATION) not in self._in_hand:
+            if held.config_map.annotations.get(ROLLOUT_UID_ANNOTATION) not in self._in_hand:
                 await self._remove(held)
 
-    async def _remove(self, held: HeldConfigMap) -> None:
+    async def _remove(self, held: ConfigMapVersion) -> None:
         try:
             await self._parts.cluster.delete_config_map(held)
         except ApiError as error:
-            log.debug("shadow left for now", config_map=held.found.name, error=str(error))
+            log.debug("shadow left for now", config_map=held.config_map.name, error=str(error))
         else:
-            log.info("removed what a rehearsal had left", config_map=held.found.name)
+            log.info("removed what a rehearsal had left", config_map=held.config_map.name)
 
     async def _serve(self) -> None:
         while True:
@@ -254,7 +254,7 @@ class _Rehearsal:
         committed = self._stage.shadow.status.committed
         held = await self._stage.config_map(self._stage.place)
         expected = None if committed is None else rendering_of(self._stage.shadow, committed)
-        if held is None or expected is None or not carries(held.found, expected):
+        if held is None or expected is None or not carries(held.config_map, expected):
             raise RehearsalFailed(
                 f"ConfigMap {self._stage.place} does not hold what the rollback wrote: somebody "
                 "changed it meanwhile"
@@ -284,11 +284,11 @@ class _Unplugged:
     Nor is what happens on a stage counted as if it had happened to the flag.
     """
 
-    standing = Standing(Admission.UNKNOWN)
+    admission_status = AdmissionStatus(Admission.UNKNOWN)
 
-    async def refresh(self) -> Standing:
+    async def refresh(self) -> AdmissionStatus:
         """Nobody is asked."""
-        return self.standing
+        return self.admission_status
 
     def names(self, _namespace: str) -> frozenset[str]:
         """No provider."""
@@ -302,7 +302,7 @@ class _Unplugged:
         """Nobody is asked: a rehearsal is over without it."""
         raise RehearsalFailed(f"the rollback asked a metrics provider: {query}")
 
-    def answers(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, Measurement]:
+    def measurements(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, Measurement]:
         """Nobody has answered."""
         return {}
 

@@ -5,17 +5,17 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, Checkpo
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
+    ConfigMapVersion,
     FlagCluster,
-    HeldConfigMap,
     Kind,
     Marks,
     ObjectHead,
     ObjectKey,
     Request,
 )
-from surefoot.domain.config_map import Rendering
-from surefoot.domain.shadow import as_shadow, is_shadow_of, versioned
-from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import as_shadow, is_shadow_of, versioned
 from surefoot.errors import Conflict, Refused
 
 
@@ -54,10 +54,10 @@ class Stage:
         metadata = self.shadow.metadata.model_copy(update={"deletion_timestamp": deleted_at})
         return self.shadow.model_copy(update={"metadata": metadata})
 
-    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+    async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """The shadow. Raises `Refused` where something else has its name."""
         held = await self._cluster.config_map(self._shadow_only(key))
-        if held is not None and not is_shadow_of(held.found, self.shadow):
+        if held is not None and not is_shadow_of(held.config_map, self.shadow):
             raise Refused(
                 f"ConfigMap {key} exists and is no rehearsal's; delete it, or give it another name"
             )
@@ -98,19 +98,19 @@ class Stage:
         return await self._cluster.create_config_map(self._shadow_only(key), marked, owner)
 
     async def render_config_map(
-        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+        self, held: ConfigMapVersion, rendering: Rendering, owner: Rollout
     ) -> ConfigMap:
         """Write the shadow over the version held."""
         marked = as_shadow(rendering, self._target)
         return await self._cluster.render_config_map(held, marked, owner)
 
     async def mark_config_map(
-        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+        self, held: ConfigMapVersion, marks: Marks, data: dict[str, str] | None = None
     ) -> ConfigMap:
         """Mark the shadow of the version held."""
         return await self._cluster.mark_config_map(held, marks, data)
 
-    async def delete_config_map(self, held: HeldConfigMap) -> None:
+    async def delete_config_map(self, held: ConfigMapVersion) -> None:
         """Delete exactly the version held."""
         await self._cluster.delete_config_map(held)
 

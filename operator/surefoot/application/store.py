@@ -15,15 +15,15 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Request
-from surefoot.domain.dependencies import (
+from surefoot.domain.checks.dependencies import (
     RolloutName,
     Upstream,
     may_depend,
     names_of,
     upstream_of,
 )
-from surefoot.domain.release import rollout_named_by
-from surefoot.domain.snapshot import Claim, ConfigMap, Halt
+from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
+from surefoot.domain.flag.release import rollout_named_by
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Store:
 
     # Feeding
 
-    def saw(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
         """Take in a version that exists. ``read`` parses it, if it is news."""
         if not self._is_news(kind, head):
             return
@@ -81,7 +81,7 @@ class Store:
             content = error
         self._replace(kind, head, content)
 
-    def took_in(self, kind: Kind, content: Observable, key: ObjectKey) -> None:
+    def put(self, kind: Kind, content: Observable, key: ObjectKey) -> None:
         """Take in what we just read or wrote ourselves, without being woken for it later.
 
         Rollouts that depend on it are woken: no event will tell them.
@@ -90,11 +90,11 @@ class Store:
         if self._is_news(kind, head):
             self._replace(kind, head, content, wakes=False)
 
-    def saw_afresh(self, kind: Kind, key: ObjectKey, content: Observable) -> None:
+    def observe_fresh(self, kind: Kind, key: ObjectKey, content: Observable) -> None:
         """Take in a fresh read, and wake whom it concerns."""
-        self.saw(kind, ObjectHead(key, *_identity(content)), lambda: content)
+        self.observe(kind, ObjectHead(key, *_identity(content)), lambda: content)
 
-    def lost(self, kind: Kind, head: ObjectHead) -> None:
+    def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object of this UID was deleted, or is no longer among those watched."""
         if kind is not Kind.CONFIG_MAP:  # a ConfigMap without the label may get it back
             self._dead[head.uid] = None
@@ -238,7 +238,7 @@ class Store:
             if isinstance(content, Checkpoint | Approval):
                 yield content
 
-    def seen_undecided(self, requests: Iterable[Request]) -> frozenset[str]:
+    def watched_requests(self, requests: Iterable[Request]) -> frozenset[str]:
         """Which of these were seen here without a decision."""
         return frozenset(r.metadata.uid for r in requests if r.metadata.uid in self._undecided)
 

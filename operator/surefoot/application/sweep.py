@@ -22,7 +22,7 @@ GLANCE = 0.1
 """Seconds between looks at whether events are still coming in."""
 
 
-class Sweeper:
+class Resyncer:
     """Sweeps on demand, and knows when it last succeeded."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Sweeper:
         for key, known in known_before.items():
             present = listed.get(key)
             if present is None or present.uid != known.uid:
-                self._store.lost(kind, known)
+                self._store.remove(kind, known)
         unknown = self._unknown(kind, listed)
         slots = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._take_in(kind, head.key, slots) for head in unknown))
@@ -100,14 +100,14 @@ class Sweeper:
                 log.debug("unreadable object", object=str(key), fault=str(error))
                 return
         if found is not None:
-            self._store.saw_afresh(kind, key, found)
+            self._store.observe_fresh(kind, key, found)
 
 
-class Watchman:
+class PeriodicResync:
     """Sweeps every minute, and soon again after a failure."""
 
-    def __init__(self, sweeper: Sweeper, clock: Clock, after: Callable[[], None]) -> None:
-        self._sweeper = sweeper
+    def __init__(self, resyncer: Resyncer, clock: Clock, after: Callable[[], None]) -> None:
+        self._resyncer = resyncer
         self._clock = clock
         self._after = after
         self._asked = asyncio.Event()
@@ -121,7 +121,7 @@ class Watchman:
         while True:
             pause = every
             try:
-                await self._sweeper.sweep()
+                await self._resyncer.sweep()
                 self._after()
             except ApiError as error:
                 log.warning("sweep failed", error=str(error))

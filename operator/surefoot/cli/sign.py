@@ -191,7 +191,7 @@ def _with_signature(raw: JSON, answer: Answer, signer: str, signature: JSON) -> 
 def _signature(approval: "Approval", key: Path) -> str:
     """What ssh-keygen makes of the document; its own words go to the person."""
     from surefoot.adapters.ssh_signatures import KINDS, read_armor
-    from surefoot.domain.signing import LONGEST_DOCUMENT, NAMESPACE, document
+    from surefoot.domain.signoff.signatures import LONGEST_DOCUMENT, NAMESPACE, document
 
     content = document(approval)
     if content is None or len(content) > LONGEST_DOCUMENT:
@@ -250,7 +250,7 @@ async def _write(session: "Session", raw: JSON, approval: "Approval") -> None:
 
 def _summary(approval: "Approval") -> str:
     from surefoot.adapters.ssh_signatures import read_armor
-    from surefoot.domain.requests import is_dry_run
+    from surefoot.domain.signoff.requests import is_dry_run
 
     spec = approval.spec
     if spec.signature is None or spec.decision is None or spec.decided_by is None:

@@ -1,4 +1,4 @@
-"""The compliance check: six questions about the step ahead, answered from what the review found.
+"""The compliance check: six questions about the step ahead, answered from what the review review.
 
 Nothing is judged a second time here: each answer is read off the verdict that the step waits for.
 What the plan does not ask for has not passed, and is not in the way either.
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import Gate
 from surefoot.api.v1alpha1.rollout_status import Compliance, ComplianceCheck, ComplianceOutcome
-from surefoot.domain.approvals import RoleView, awaiting
-from surefoot.domain.checkpoints import CheckpointView
-from surefoot.domain.gates import NOBODY_IS_IN, NOT_REQUIRED, GateVerdict
+from surefoot.domain.checks.gates import NOBODY_IS_IN, NOT_REQUIRED, GateVerdict
+from surefoot.domain.facts.verdicts import ConditionType, Verdict
 from surefoot.domain.review import Review
-from surefoot.domain.verdicts import Aspect, Verdict
+from surefoot.domain.signoff.approvals import RoleView, awaiting
+from surefoot.domain.signoff.checkpoints import CheckpointView
 
 CHECKPOINT_REPORT = "CheckpointReport"
 APPROVAL_DOCUMENT = "ApprovalDocument"
@@ -36,69 +36,69 @@ TEST_GATE = "test-pass-rate"
 _REPORTS = frozenset({CheckpointType.REPORT, CheckpointType.HANDOFF})
 _SAYS_NOTHING = frozenset({NOT_REQUIRED, NOBODY_IS_IN})
 _TOLD_BY = {
-    Aspect.CHECKPOINTS_PASSED: CHECKPOINT_REPORT,
-    Aspect.APPROVED: ALL_SIGNATURES,
-    Aspect.SOAK_COMPLETE: SOAK_TIME,
+    ConditionType.CHECKPOINTS_PASSED: CHECKPOINT_REPORT,
+    ConditionType.APPROVED: ALL_SIGNATURES,
+    ConditionType.SOAK_COMPLETE: SOAK_TIME,
 }
 """The check that says all there is to say, where it fails, about a condition."""
 
 
-def assess(found: Review) -> Compliance | None:
+def assess(review: Review) -> Compliance | None:
     """The compliance of the step ahead; None once complete, when there is none."""
-    situation = found.situation
+    situation = review.situation
     if situation.is_complete:
         return None
-    checks = _checks(found)
+    checks = _checks(review)
     failed = {check.name for check in checks if check.blocking}
     return Compliance(
         step=situation.index,
         from_=situation.percent,
         to=situation.target_percent,
-        passed=not found.in_the_way,
+        passed=not review.in_the_way,
         checks=checks,
         further_blockers=tuple(
-            verdict.aspect.value
-            for verdict in found.in_the_way
-            if not _is_told(found, verdict, failed)
+            verdict.condition.value
+            for verdict in review.in_the_way
+            if not _is_told(review, verdict, failed)
         ),
     )
 
 
-def answers(found: Review) -> tuple[str, ...]:
+def outcomes(review: Review) -> tuple[str, ...]:
     """The answers alone, for the record: `SoakTime=Passed` and so on."""
-    return tuple(f"{check.name}={check.outcome.value}" for check in _checks(found))
+    return tuple(f"{check.name}={check.outcome.value}" for check in _checks(review))
 
 
-def _checks(found: Review) -> tuple[ComplianceCheck, ...]:
-    if found.situation.is_below_first:
+def _checks(review: Review) -> tuple[ComplianceCheck, ...]:
+    if review.situation.is_below_first:
         said = "nothing is asked for below the first step"
         return tuple(_not_asked(name, said) for name in CHECKS)
     return (
-        _checkpoint_report(found),
-        _approval_document(found),
-        _all_signatures(found),
-        _soak_time(found),
-        _health_checks(found),
-        _test_pass_rate(found),
+        _checkpoint_report(review),
+        _approval_document(review),
+        _all_signatures(review),
+        _soak_time(review),
+        _health_checks(review),
+        _test_pass_rate(review),
     )
 
 
-def _is_told(found: Review, verdict: Verdict, failed: set[str]) -> bool:
+def _is_told(review: Review, verdict: Verdict, failed: set[str]) -> bool:
     """Whether the checks that failed say everything that this verdict would."""
-    if verdict.aspect is Aspect.GATES_HEALTHY:
-        told = {*_health_gates(found), TEST_GATE}
-        return all(gate.name in told for gate in found.gates.gates if not gate.holds)
-    return _TOLD_BY.get(verdict.aspect) in failed
+    if verdict.condition is ConditionType.GATES_HEALTHY:
+        told = {*_health_gates(review), TEST_GATE}
+        return all(gate.name in told for gate in review.gates.gates if not gate.holds)
+    return _TOLD_BY.get(verdict.condition) in failed
 
 
-def _checkpoint_report(found: Review) -> ComplianceCheck:
+def _checkpoint_report(review: Review) -> ComplianceCheck:
     """Reports and handoffs. A meeting of the plan is no report: it is a condition beside them."""
-    reports = [view for view in found.checkpoints.views if view.plan.type in _REPORTS]
+    reports = [view for view in review.checkpoints.views if view.plan.type in _REPORTS]
     if not reports:
         return _not_asked(CHECKPOINT_REPORT, "this step has no report and no handoff")
     if all(view.is_go for view in reports):
         return _passed(CHECKPOINT_REPORT, ", ".join(map(_said_of_report, reports)))
-    return _failed(CHECKPOINT_REPORT, found.verdict(Aspect.CHECKPOINTS_PASSED).message)
+    return _failed(CHECKPOINT_REPORT, review.verdict(ConditionType.CHECKPOINTS_PASSED).message)
 
 
 def _said_of_report(view: CheckpointView) -> str:
@@ -106,19 +106,19 @@ def _said_of_report(view: CheckpointView) -> str:
     return f"{view.plan.name} GO{by}"
 
 
-def _approval_document(found: Review) -> ComplianceCheck:
+def _approval_document(review: Review) -> ComplianceCheck:
     """Whether everybody's decision is in it, with all that it must say, whatever they decided.
 
     A quorum that has signed needs no more of the others.
     """
-    views = found.approvals.views
+    views = review.approvals.views
     if not views:
         return _not_asked(APPROVAL_DOCUMENT, "this step asks nobody to sign")
     undecided = [view for view in views if not _has_decided(view)]
     said = f"{len(views) - len(undecided)} of {len(views)} roles have decided"
-    if not undecided or found.holds(Aspect.APPROVED):
+    if not undecided or review.holds(ConditionType.APPROVED):
         return _passed(APPROVAL_DOCUMENT, said)
-    waits = (awaiting(view, may_ask=found.approvals.may_ask).message for view in undecided)
+    waits = (awaiting(view, may_ask=review.approvals.may_ask).message for view in undecided)
     return _failed(APPROVAL_DOCUMENT, f"{said}: {'; '.join(waits)}")
 
 
@@ -126,11 +126,11 @@ def _has_decided(view: RoleView) -> bool:
     return view.says_go or view.no_go is not None or view.resolved is not None
 
 
-def _all_signatures(found: Review) -> ComplianceCheck:
-    verdict, views = found.verdict(Aspect.APPROVED), found.approvals.views
+def _all_signatures(review: Review) -> ComplianceCheck:
+    verdict, views = review.verdict(ConditionType.APPROVED), review.approvals.views
     if verdict.reason == NOT_REQUIRED:
         return _not_asked(ALL_SIGNATURES, "this step asks nobody to sign")
-    policy = found.situation.hold.approvals
+    policy = review.situation.hold.approvals
     needed = policy.quorum if policy is not None else None
     of_these = f" ({needed} needed)" if needed is not None else ""
     signed = sum(view.is_go for view in views)
@@ -138,26 +138,26 @@ def _all_signatures(found: Review) -> ComplianceCheck:
     return _as_it_holds(ALL_SIGNATURES, verdict, said)
 
 
-def _soak_time(found: Review) -> ComplianceCheck:
-    verdict = found.verdict(Aspect.SOAK_COMPLETE)
+def _soak_time(review: Review) -> ComplianceCheck:
+    verdict = review.verdict(ConditionType.SOAK_COMPLETE)
     if verdict.reason == NOT_REQUIRED:
         return _not_asked(SOAK_TIME, "this step asks for no soak")
     return _as_it_holds(SOAK_TIME, verdict, verdict.message)
 
 
-def _health_checks(found: Review) -> ComplianceCheck:
-    names = _health_gates(found)
+def _health_checks(review: Review) -> ComplianceCheck:
+    names = _health_gates(review)
     absent = f"this step has no group of gates and none named {HEALTH_GATE}"
-    return _by_gates(HEALTH_CHECKS, [g for g in found.gates.gates if g.name in names], absent)
+    return _by_gates(HEALTH_CHECKS, [g for g in review.gates.gates if g.name in names], absent)
 
 
-def _test_pass_rate(found: Review) -> ComplianceCheck:
-    gates = [gate for gate in found.gates.gates if gate.name == TEST_GATE]
+def _test_pass_rate(review: Review) -> ComplianceCheck:
+    gates = [gate for gate in review.gates.gates if gate.name == TEST_GATE]
     return _by_gates(TEST_PASS_RATE, gates, f"this step has no gate named {TEST_GATE}")
 
 
-def _health_gates(found: Review) -> frozenset[str]:
-    return frozenset(g.name for g in found.situation.rollout.spec.gates if _is_of_health(g))
+def _health_gates(review: Review) -> frozenset[str]:
+    return frozenset(g.name for g in review.situation.rollout.spec.gates if _is_of_health(g))
 
 
 def _is_of_health(gate: Gate) -> bool:

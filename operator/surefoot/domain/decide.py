@@ -1,7 +1,7 @@
 """The decision: from frozen facts and a moment to a plan. The only place where anything is decided.
 
 Rollback outranks everything, then what is already recorded, then drift, then the next step. A step
-is taken when every aspect holds, and by nothing else.
+is taken when every condition holds, and by nothing else.
 """
 
 from datetime import datetime, timedelta
@@ -17,13 +17,17 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
     TriggerState,
 )
-from surefoot.domain import checkpoints, escalation, rehearsal, schedule
-from surefoot.domain.approvals import until_expiry
-from surefoot.domain.baseline import metric_of
-from surefoot.domain.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
-from surefoot.domain.compliance import answers
-from surefoot.domain.conditions import left_open
-from surefoot.domain.config_map import (
+from surefoot.domain.checks import rehearsal, schedule
+from surefoot.domain.checks.plan_valid import metric_fault
+from surefoot.domain.compliance import outcomes
+from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.due import write_due_in
+from surefoot.domain.facts.plan_hash import plan_hash
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.steps import ZERO, index_of
+from surefoot.domain.facts.verdicts import NEEDED_TO_START, ConditionType, Verdict
+from surefoot.domain.flag.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
+from surefoot.domain.flag.config_map import (
     adoption,
     belongs_to,
     carries,
@@ -33,10 +37,7 @@ from surefoot.domain.config_map import (
     rendering_of,
     written_at,
 )
-from surefoot.domain.due import write_due_in
-from surefoot.domain.escalation import news_for_people
-from surefoot.domain.faults import metric_fault
-from surefoot.domain.narrative import describe
+from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -48,15 +49,15 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.plan_hash import plan_hash
-from surefoot.domain.questions import questions
-from surefoot.domain.records import records
-from surefoot.domain.review import Review, review
-from surefoot.domain.rollback import Rollback, rollback_wanted
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.steps import ZERO, index_of
-from surefoot.domain.transitions import announcement, entry, transition_id, with_entry
-from surefoot.domain.verdicts import NEEDED_TO_START, Aspect, Verdict
+from surefoot.domain.record.transitions import announcement, entry, transition_id, with_entry
+from surefoot.domain.review import Review, evaluate
+from surefoot.domain.rollback import Rollback, required_rollback
+from surefoot.domain.signoff import checkpoints, escalation
+from surefoot.domain.signoff.approvals import until_expiry
+from surefoot.domain.signoff.conditions import left_open
+from surefoot.domain.signoff.escalation import escalation_events
+from surefoot.domain.signoff.records import records
+from surefoot.domain.status import build_status
 
 AT_ONCE = ZERO
 DRIFT_STORM = 5
@@ -74,50 +75,50 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return _idle(
             rollout.status, snapshot.status_refresh, "is being deleted: nothing is applied"
         )
-    found = review(snapshot, now)
-    wanted = rollback_wanted(found)
+    review = evaluate(snapshot, now)
+    wanted = required_rollback(review)
     if rollout.status.pending is not None:
-        return _with_pending(found, rollout.status.pending, wanted)
+        return _with_pending(review, rollout.status.pending, wanted)
     if wanted is not None:
-        return _intend(found, _rollback_pending(found, wanted))
+        return _intend(review, _rollback_pending(review, wanted))
     if _awaits_first_answers(snapshot, now):
         return _idle(rollout.status, timedelta(seconds=1), "waits for the first metrics")
-    late = _late_start(found)
+    late = _late_start(review)
     if late is not None:
-        return _intend(found, late)
-    if found.drift is not None:
-        return _restore(found)
-    if _all_hold(found):
-        return _take_the_step(found)
-    return _wait(found)
+        return _intend(review, late)
+    if review.drift is not None:
+        return _restore(review)
+    if _all_hold(review):
+        return _take_the_step(review)
+    return _wait(review)
 
 
 # What is already recorded.
 
 
-def _with_pending(found: Review, pending: PendingTransition, wanted: Rollback | None) -> Plan:
+def _with_pending(review: Review, pending: PendingTransition, wanted: Rollback | None) -> Plan:
     """Go on with a recorded transition, or abandon it where somebody or something said stop."""
-    rollout, config_map = found.situation.rollout, found.situation.snapshot.config_map
+    rollout, config_map = review.situation.rollout, review.situation.snapshot.config_map
     if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
-        return _plan(found, found.status, (Commit(pending),), f"commits {_said(pending)}")
+        return _plan(review, review.status, (Commit(pending),), f"commits {_said(pending)}")
     if pending.type is TransitionType.ROLLBACK:
-        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    stop = _stop(found, pending, wanted)
-    if stop is None and _needed_for(found, pending):
-        return _plan(found, found.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    stop = stop or _interference(found)
+        return _plan(review, review.status, (Apply(pending),), f"goes on with {_said(pending)}")
+    stop = _stop(review, pending, wanted)
+    if stop is None and _needed_for(review, pending):
+        return _plan(review, review.status, (Apply(pending),), f"goes on with {_said(pending)}")
+    stop = stop or _interference(review)
     if stop is None:
-        return _wait(found)
-    replacement = _rollback_pending(found, wanted) if wanted is not None else None
-    status = describe(found, found.status.model_copy(update={"pending": replacement}))
+        return _wait(review)
+    replacement = _rollback_pending(review, wanted) if wanted is not None else None
+    status = build_status(review, review.status.model_copy(update={"pending": replacement}))
     # A first Start has no ConfigMap to mark: if its create lands late, it is committed.
-    action = Abandon(pending, status, marks_config_map=found.situation.has_started)
-    return _plan(found, status, (action,), f"abandons {_said(pending)}: {stop}")
+    action = Abandon(pending, status, marks_config_map=review.situation.has_started)
+    return _plan(review, status, (action,), f"abandons {_said(pending)}: {stop}")
 
 
-def _interference(found: Review) -> str | None:
+def _interference(review: Review) -> str | None:
     """Somebody changed the ConfigMap while a recorded advance waits: it is restored first."""
-    situation, committed = found.situation, found.status.committed
+    situation, committed = review.situation, review.status.committed
     if committed is None:
         return None
     rendering = rendering_of(situation.rollout, committed)
@@ -128,24 +129,27 @@ def _interference(found: Review) -> str | None:
     return f"the ConfigMap was changed: {changed.message}"
 
 
-def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
+def _stop(review: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
     """The positive reason against a recorded advance, if there is one. Missing data only wait."""
-    situation, spec = found.situation, found.situation.rollout.spec
+    situation, spec = review.situation, review.situation.rollout.spec
     for reason, applies in (
         ("a rollback is wanted", wanted is not None),
-        ("a trigger fires", bool(found.firing)),
+        ("a trigger fires", bool(review.firing)),
         ("spec.rollback is lower", spec.rollback is not None and spec.rollback.to < pending.to),
-        ("it is paused or halted", not found.holds(Aspect.NOT_PAUSED)),
-        ("somebody decided NO-GO", found.has_no_go),
-        ("the plan is not valid", not found.holds(Aspect.PLAN_VALID)),
-        ("admission is not enforced", found.verdict(Aspect.ADMISSION_ENFORCED).holds is False),
+        ("it is paused or halted", not review.holds(ConditionType.NOT_PAUSED)),
+        ("somebody decided NO-GO", review.has_no_go),
+        ("the plan is not valid", not review.holds(ConditionType.PLAN_VALID)),
+        (
+            "admission is not enforced",
+            review.verdict(ConditionType.ADMISSION_ENFORCED).holds is False,
+        ),
         # Known, and it may last for days: what was found before it must not be acted on after it.
-        ("a freeze is in force", not found.holds(Aspect.WITHIN_SCHEDULE)),
+        ("a freeze is in force", not review.holds(ConditionType.WITHIN_SCHEDULE)),
         (
             "a Rollout that it depends on is not where it must be",
-            not found.holds(Aspect.DEPENDENCIES_MET),
+            not review.holds(ConditionType.DEPENDENCIES_MET),
         ),
-        ("the plan has changed", _plan_has_changed(found, pending)),
+        ("the plan has changed", _plan_has_changed(review, pending)),
         ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
     ):
         if applies:
@@ -153,23 +157,23 @@ def _stop(found: Review, pending: PendingTransition, wanted: Rollback | None) ->
     return None
 
 
-def _plan_has_changed(found: Review, pending: PendingTransition) -> bool:
-    return not found.faults and plan_hash(found.situation.rollout.spec) != pending.plan_hash
+def _plan_has_changed(review: Review, pending: PendingTransition) -> bool:
+    return not review.faults and plan_hash(review.situation.rollout.spec) != pending.plan_hash
 
 
-def _needed_for(found: Review, pending: PendingTransition) -> bool:
+def _needed_for(review: Review, pending: PendingTransition) -> bool:
     if pending.type is TransitionType.START:
-        return all(found.holds(aspect) for aspect in NEEDED_TO_START)
-    return all(verdict.holds for verdict in found.verdicts)
+        return all(review.holds(condition) for condition in NEEDED_TO_START)
+    return all(verdict.holds for verdict in review.verdicts)
 
 
-def _late_start(found: Review) -> PendingTransition | None:
+def _late_start(review: Review) -> PendingTransition | None:
     """A Start whose create landed after it was abandoned, or whose answer was never seen.
 
     The ConfigMap is this Rollout's and nobody else could have written it: it is recorded once more,
     under the id that it carries, and committed.
     """
-    situation, config_map = found.situation, found.situation.snapshot.config_map
+    situation, config_map = review.situation, review.situation.snapshot.config_map
     if situation.has_started or config_map is None:
         return None
     rollout = situation.rollout
@@ -187,7 +191,7 @@ def _late_start(found: Review) -> PendingTransition | None:
         to=percent,
         reason="AppliedLate",
         message=f"a Start to {percent} % had been applied when it was found",
-        plan_hash=found.status.plan_hash,
+        plan_hash=review.status.plan_hash,
         attempt=situation.attempt,
         recorded_at=written_at(config_map, rollout) or situation.now,
         by=("surefoot",),
@@ -199,8 +203,8 @@ def _late_start(found: Review) -> PendingTransition | None:
 # Rollback.
 
 
-def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
-    situation = found.situation
+def _rollback_pending(review: Review, wanted: Rollback) -> PendingTransition:
+    situation = review.situation
     spec = situation.rollout.spec
     cohorts = at_rollback(situation.status, wanted.to)
     return PendingTransition(
@@ -211,12 +215,12 @@ def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
         to=wanted.to,
         reason=wanted.reason,
         message=wanted.message,
-        plan_hash=found.status.plan_hash,
+        plan_hash=review.status.plan_hash,
         attempt=max(spec.attempt or 0, situation.attempt),
         recorded_at=situation.now,
         by=wanted.by,
         cohorts=cohorts,
-        evidence=found.evidence().model_copy(
+        evidence=review.evidence().model_copy(
             update={"decisions": (), "cohorts": evidence_of(cohorts, wanted.to)}
         ),
     )
@@ -225,21 +229,21 @@ def _rollback_pending(found: Review, wanted: Rollback) -> PendingTransition:
 # The next step.
 
 
-def _all_hold(found: Review) -> bool:
-    return not found.situation.is_complete and not found.in_the_way
+def _all_hold(review: Review) -> bool:
+    return not review.situation.is_complete and not review.in_the_way
 
 
-def _take_the_step(found: Review) -> Plan:
-    situation = found.situation
+def _take_the_step(review: Review) -> Plan:
+    situation = review.situation
     if situation.next_index is None:
-        return _complete(found)
+        return _complete(review)
     if not situation.has_started or situation.is_below_first:
-        return _intend(found, _start_pending(found))
+        return _intend(review, _start_pending(review))
     to = situation.rollout.spec.steps[situation.next_index].percent
-    cohorts = at_step(situation, found.checkpoints.views, to)
-    evidence = _evidence_of_the_hold(found)
+    cohorts = at_step(situation, review.checkpoints.views, to)
+    evidence = _evidence_of_the_hold(review)
     return _intend(
-        found,
+        review,
         PendingTransition(
             transition_id=transition_id(situation.rollout, TransitionType.ADVANCE, to),
             type=TransitionType.ADVANCE,
@@ -247,11 +251,11 @@ def _take_the_step(found: Review) -> Plan:
             from_=situation.percent,
             to=to,
             reason="AllConditionsHold",
-            message=_why_it_may(found),
-            plan_hash=found.status.plan_hash,
+            message=_why_it_may(review),
+            plan_hash=review.status.plan_hash,
             attempt=situation.attempt,
             recorded_at=situation.now,
-            by=_signers(found),
+            by=_signers(review),
             cohorts=cohorts,
             evidence=evidence.model_copy(
                 update={
@@ -263,9 +267,9 @@ def _take_the_step(found: Review) -> Plan:
     )
 
 
-def _start_pending(found: Review) -> PendingTransition:
+def _start_pending(review: Review) -> PendingTransition:
     """The first percentage, or the one that an adopted ConfigMap stands at."""
-    situation = found.situation
+    situation = review.situation
     rollout, config_map = situation.rollout, situation.snapshot.config_map
     index = situation.next_index or 0
     percent: int = rollout.spec.steps[index].percent
@@ -284,51 +288,51 @@ def _start_pending(found: Review) -> PendingTransition:
         to=percent,
         reason=reason,
         message=message,
-        plan_hash=found.status.plan_hash,
+        plan_hash=review.status.plan_hash,
         attempt=situation.attempt,
         recorded_at=situation.now,
         by=("surefoot",),
         cohorts=cohorts,
-        evidence=found.evidence().model_copy(
+        evidence=review.evidence().model_copy(
             update={"decisions": (), "cohorts": evidence_of(cohorts, percent)}
         ),
     )
 
 
-def _evidence_of_the_hold(found: Review) -> Evidence:
+def _evidence_of_the_hold(review: Review) -> Evidence:
     """What a step was left on, with the answers of the compliance check."""
-    return found.evidence().model_copy(update={"compliance": answers(found)})
+    return review.evidence().model_copy(update={"compliance": outcomes(review)})
 
 
-def _signers(found: Review) -> tuple[str, ...]:
-    signers = tuple(f"{item.role}: {item.by}" for item in found.approvals.evidence)
+def _signers(review: Review) -> tuple[str, ...]:
+    signers = tuple(f"{item.role}: {item.by}" for item in review.approvals.evidence)
     return signers or ("surefoot",)
 
 
-def _why_it_may(found: Review) -> str:
+def _why_it_may(review: Review) -> str:
     said = [
-        found.verdict(aspect).message
-        for aspect in (
-            Aspect.SOAK_COMPLETE,
-            Aspect.BASELINE_RECORDED,
-            Aspect.CHECKPOINTS_PASSED,
-            Aspect.GATES_HEALTHY,
-            Aspect.COVERAGE_OBSERVED,
-            Aspect.APPROVED,
+        review.verdict(condition).message
+        for condition in (
+            ConditionType.SOAK_COMPLETE,
+            ConditionType.BASELINE_RECORDED,
+            ConditionType.CHECKPOINTS_PASSED,
+            ConditionType.GATES_HEALTHY,
+            ConditionType.COVERAGE_OBSERVED,
+            ConditionType.APPROVED,
         )
-        if found.verdict(aspect).reason != "NotRequired"
+        if review.verdict(condition).reason != "NotRequired"
     ]
     return "; ".join(said) or "every condition holds"
 
 
-def _complete(found: Review) -> Plan:
+def _complete(review: Review) -> Plan:
     """Completed is one status write with its evidence: the flag already stands at 100 %.
 
     What it used, and what the step before it used, is put on record by the next pass, at once:
     nothing else need happen any more that would bring one about.
     """
-    situation = found.situation
-    status = found.status.model_copy(update={"completed_at": situation.now})
+    situation = review.situation
+    status = review.status.model_copy(update={"completed_at": situation.now})
     status = with_entry(
         status,
         entry(
@@ -336,40 +340,40 @@ def _complete(found: Review) -> Plan:
             status,
             TransitionType.COMPLETE,
             reason="AllConditionsHold",
-            message=_why_it_may(found),
+            message=_why_it_may(review),
             now=situation.now,
-            evidence=_evidence_of_the_hold(found),
-            by=_signers(found),
+            evidence=_evidence_of_the_hold(review),
+            by=_signers(review),
         ),
     )
-    status = describe(found, status)
-    return _requeued(_plan(found, status, (WriteStatus(status),), "completes"), AT_ONCE)
+    status = build_status(review, status)
+    return _requeued(_plan(review, status, (WriteStatus(status),), "completes"), AT_ONCE)
 
 
-def _intend(found: Review, pending: PendingTransition) -> Plan:
-    status = describe(found, found.status.model_copy(update={"pending": pending}))
-    return _plan(found, status, (Intend(status),), f"decides {_said(pending)}: {pending.message}")
+def _intend(review: Review, pending: PendingTransition) -> Plan:
+    status = build_status(review, review.status.model_copy(update={"pending": pending}))
+    return _plan(review, status, (Intend(status),), f"decides {_said(pending)}: {pending.message}")
 
 
 # Drift.
 
 
-def _restore(found: Review) -> Plan:
+def _restore(review: Review) -> Plan:
     """Put the ConfigMap back. Who fights for it is named, counted, and slowed down."""
-    drift, situation = found.drift, found.situation
+    drift, situation = review.drift, review.situation
     if drift is None:
         raise ValueError(f"{situation.name} has not drifted")
     if drift.by_the_plan:
-        return _plan(found, found.status, (Restore(None),), drift.message)
-    status = found.status
+        return _plan(review, review.status, (Restore(None),), drift.message)
+    status = review.status
     account = status.drift
     now = situation.now
     if account is not None and account.count and now < account.last_at + DRIFT_PACE:
         wait = account.last_at + DRIFT_PACE - now
-        return _requeued(_wait(found), min(wait, found.situation.snapshot.evaluation_interval))
+        return _requeued(_wait(review), min(wait, review.situation.snapshot.evaluation_interval))
     manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
     if _is_recorded(status) and account is None:
-        return _plan(found, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
+        return _plan(review, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
     if _is_storm(status, now):
         count = account.count + 1 if account else 1
         first_at = account.first_at if account else now
@@ -379,15 +383,15 @@ def _restore(found: Review) -> Plan:
             }
         )
     else:
-        status = with_entry(status, _drift_entry(found, status, manager, 1))
-    status = describe(found, status)
+        status = with_entry(status, _drift_entry(review, status, manager, 1))
+    status = build_status(review, status)
     by = f" changed by {manager}" if manager else ""
-    return _plan(found, status, (Restore(status),), f"restores the ConfigMap{by}: {drift.message}")
+    return _plan(review, status, (Restore(status),), f"restores the ConfigMap{by}: {drift.message}")
 
 
-def _drift_entry(found: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
-    situation = found.situation
-    message = found.drift.message if found.drift else f"restored {count} times"
+def _drift_entry(review: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
+    situation = review.situation
+    message = review.drift.message if review.drift else f"restored {count} times"
     by = f"{manager} changed the ConfigMap: " if manager else ""
     return entry(
         situation.rollout,
@@ -408,7 +412,7 @@ def _drift_entry(found: Review, status: RolloutStatus, manager: str, count: int)
 def _is_recorded(status: RolloutStatus) -> bool:
     """Whether the drift that is seen now is already in the history: nothing was in sync since."""
     return any(
-        condition.type == Aspect.TARGET_IN_SYNC.value and condition.reason == "Drifted"
+        condition.type == ConditionType.TARGET_IN_SYNC.value and condition.reason == "Drifted"
         for condition in status.conditions
     )
 
@@ -424,43 +428,48 @@ def _is_storm(status: RolloutStatus, now: datetime) -> bool:
     return len(recent) >= DRIFT_STORM
 
 
-def _after_the_storm(found: Review) -> RolloutStatus:
+def _after_the_storm(review: Review) -> RolloutStatus:
     """Once nobody interfered for a minute, what was only counted becomes one history entry."""
-    status, now = found.status, found.situation.now
+    status, now = review.status, review.situation.now
     account = status.drift
-    if account is None or found.drift is not None or now - account.last_at < DRIFT_WINDOW:
+    if account is None or review.drift is not None or now - account.last_at < DRIFT_WINDOW:
         return status
     status = status.model_copy(update={"drift": None})
-    return with_entry(status, _drift_entry(found, status, account.manager, account.count))
+    return with_entry(status, _drift_entry(review, status, account.manager, account.count))
 
 
 # Waiting.
 
 
-def _wait(found: Review) -> Plan:
+def _wait(review: Review) -> Plan:
     """Nothing moves: say why, ask whom it takes, and keep the record of what they decided."""
-    situation = found.situation
+    situation = review.situation
     snapshot, now = situation.snapshot, situation.now
-    status = describe(found, _after_the_storm(found))
+    status = build_status(review, _after_the_storm(review))
     due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
-    tried = found.dry_run
-    opens = (*found.checkpoints.opens, *found.approvals.opens, *left_open(situation), *tried.opens)
-    meeting = (found.approvals.meeting,) if found.approvals.meeting is not None else ()
-    kept = records(situation, (*found.checkpoints.views, *meeting), found.approvals.views)
+    tried = review.dry_run
+    opens = (
+        *review.checkpoints.opens,
+        *review.approvals.opens,
+        *left_open(situation),
+        *tried.opens,
+    )
+    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
+    kept = records(situation, (*review.checkpoints.views, *meeting), review.approvals.views)
     kept += records(tried.situation, (), tried.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
-    rehearses = (found.rehearsal,) if found.rehearsal is not None else ()
+    rehearses = (review.rehearsal,) if review.rehearsal is not None else ()
     actions = (*writes, *kept, *opens, *rehearses)
-    plan = _plan(found, status, actions, f"waits: {status.waiting_on}")
+    plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
     return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
 
 
-def _plan(found: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
+def _plan(review: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
     return Plan(
         status=status,
         actions=actions,
-        announcements=_announcements(found, status) if any(map(_writes_status, actions)) else (),
-        requeue_after=_look_again_in(found),
+        announcements=_announcements(review, status) if any(map(_writes_status, actions)) else (),
+        requeue_after=_look_again_in(review),
         summary=summary,
     )
 
@@ -485,9 +494,9 @@ def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
     return Plan(status, (), (), after, summary)
 
 
-def _look_again_in(found: Review) -> timedelta:
+def _look_again_in(review: Review) -> timedelta:
     """When something that is only a matter of time happens next."""
-    situation = found.situation
+    situation = review.situation
     snapshot, now = situation.snapshot, situation.now
     halt = snapshot.halt
     freezes_or_thaws = schedule.next_change(situation)
@@ -495,23 +504,23 @@ def _look_again_in(found: Review) -> timedelta:
     ahead = [
         snapshot.status_refresh,
         snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
-        found.soak.left if found.soak and found.soak.running and found.soak.left else None,
-        _warm_up_left(found),
+        review.soak.left if review.soak and review.soak.running and review.soak.left else None,
+        _warm_up_left(review),
         checkpoints.next_moment(situation) if situation.asks_people else None,
         escalation.next_moment(situation) if situation.asks_people else None,
-        until_expiry(found.approvals, now),
+        until_expiry(review.approvals, now),
         halt.until - now if halt is not None and halt.until is not None else None,
         freezes_or_thaws - now if freezes_or_thaws is not None else None,
         ages - now if ages is not None else None,
-        DRIFT_PACE if found.status.drift else None,
+        DRIFT_PACE if review.status.drift else None,
     ]
     positive = [length for length in ahead if length is not None and length > ZERO]
     return min(positive)
 
 
-def _warm_up_left(found: Review) -> timedelta | None:
-    began = found.situation.began
-    return None if began is None else began + found.situation.hold.warm_up - found.situation.now
+def _warm_up_left(review: Review) -> timedelta | None:
+    began = review.situation.began
+    return None if began is None else began + review.situation.hold.warm_up - review.situation.now
 
 
 def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
@@ -523,28 +532,31 @@ def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
     rollout = snapshot.rollout
     if rollout.status.observed_generation != rollout.metadata.generation:
         return False
-    asked = questions(rollout, now, snapshot.evaluation_interval)
+    asked = metric_queries(rollout, now, snapshot.evaluation_interval)
     return any(
         name not in snapshot.measurements and metric_fault(snapshot, metric_of(name)) is None
         for name in asked
     )
 
 
-def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
+def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
     """Events for what the status says now and did not say before."""
-    before = found.situation.rollout.status
+    before = review.situation.rollout.status
     known = {item.transition_id for item in before.history}
     said = [announcement(item) for item in status.history if item.transition_id not in known]
     fired = {t.name for t in before.triggers if t.state is TriggerState.FIRING}
     said += [
         Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True, about=v.name)
-        for v in found.firing
+        for v in review.firing
         if v.name not in fired
     ]
     reasons = {c.type: c.reason for c in before.conditions}
-    for aspect, reason in ((Aspect.NOT_PAUSED, "Halted"), (Aspect.PLAN_VALID, None)):
-        verdict = found.verdict(aspect)
-        is_new = reasons.get(aspect.value) != verdict.reason
+    for condition, reason in (
+        (ConditionType.NOT_PAUSED, "Halted"),
+        (ConditionType.PLAN_VALID, None),
+    ):
+        verdict = review.verdict(condition)
+        is_new = reasons.get(condition.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
             said.append(
                 Announcement(
@@ -554,18 +566,18 @@ def _announcements(found: Review, status: RolloutStatus) -> tuple[Announcement, 
                     command=_first_command(verdict),
                 )
             )
-    said += _news_of_admission(found, reasons.get(Aspect.ADMISSION_ENFORCED.value))
+    said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    said += news_for_people(found.situation, before.blocked_by, status.blocked_by)
+    said += escalation_events(review.situation, before.blocked_by, status.blocked_by)
     return tuple(said)
 
 
-def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement, ...]:
+def _news_of_admission(review: Review, before: str | None) -> tuple[Announcement, ...]:
     """That signatures are verified from now on, or no longer; not knowing it is no news."""
-    verdict = found.verdict(Aspect.ADMISSION_ENFORCED)
-    if before in {None, verdict.reason} or found.situation.snapshot.admission is Admission.UNKNOWN:
+    verdict = review.verdict(ConditionType.ADMISSION_ENFORCED)
+    if before in {None, verdict.reason} or review.situation.snapshot.admission is Admission.UNKNOWN:
         return ()
-    if found.situation.verified:
+    if review.situation.verified:
         return (Announcement("AdmissionEnforced", verdict.message),)
     return (
         Announcement(
@@ -579,7 +591,7 @@ def _news_of_admission(found: Review, before: str | None) -> tuple[Announcement,
 
 
 def _first_command(verdict: Verdict) -> str | None:
-    return next((item.command for item in verdict.missing if item.command), None)
+    return next((item.command for item in verdict.unmet if item.command), None)
 
 
 def _news_of_rehearsals(

@@ -9,16 +9,16 @@ from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.verdicts import ConditionType
 
 FLAP_PACE = timedelta(seconds=10)
 _FROM_METRICS = frozenset(
     {
-        Aspect.TRIGGERS_QUIET.value,
-        Aspect.SOAK_COMPLETE.value,
-        Aspect.GATES_HEALTHY.value,
-        Aspect.COVERAGE_OBSERVED.value,
-        Aspect.SCORECARD_PASSED.value,
+        ConditionType.TRIGGERS_QUIET.value,
+        ConditionType.SOAK_COMPLETE.value,
+        ConditionType.GATES_HEALTHY.value,
+        ConditionType.COVERAGE_OBSERVED.value,
+        ConditionType.SCORECARD_PASSED.value,
     }
 )
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,7 +86,7 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "requestedBy"): status.requested_by,
         ("status", "cohorts"): tuple((c.name, c.included, c.message) for c in status.cohorts),
         ("status", "approvalDryRun"): status.approval_dry_run,
-        ("status", "upstreams"): _message(status, Aspect.DEPENDENCIES_MET.value),
+        ("status", "upstreams"): _message(status, ConditionType.DEPENDENCIES_MET.value),
     }
     facts |= {
         # The reason of a condition for tools is the phase, which follows from the others.

@@ -1,4 +1,4 @@
-"""The review: what is so now. First what has changed since, then a verdict on every aspect."""
+"""The review: what is so now. First what has changed since, then a verdict on every condition."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,45 +14,45 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerState,
     WindowEvidence,
 )
-from surefoot.domain.approvals import ApprovalsJudgement, judge_approvals
-from surefoot.domain.baseline import BaselineJudgement, judge_baseline, without_step
-from surefoot.domain.checkpoints import CheckpointsJudgement, judge_checkpoints
-from surefoot.domain.config_map import Difference, difference, rendering_of
-from surefoot.domain.coverage import judge_coverage
-from surefoot.domain.dependencies import judge_dependencies, upstream_evidence
-from surefoot.domain.dry_run import DryRun, apart, judge_dry_run
-from surefoot.domain.faults import judge_expansion, plan_faults, valid_triggers
-from surefoot.domain.gates import GatesJudgement, judge_gates
-from surefoot.domain.plan import Rehearse
-from surefoot.domain.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
-from surefoot.domain.rehearsal import judge_rehearsal, recorded
-from surefoot.domain.schedule import judge_schedule
-from surefoot.domain.scorecard import Evidences, judge_scorecard, score
-from surefoot.domain.situation import Situation, situation_of
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.soak import SoakAccount, close_account
-from surefoot.domain.transitions import entry, with_entry
-from surefoot.domain.triggers import TriggerVerdict, judge_triggers
-from surefoot.domain.verdicts import (
+from surefoot.domain.checks.coverage import judge_coverage
+from surefoot.domain.checks.dependencies import judge_dependencies, upstream_evidence
+from surefoot.domain.checks.gates import GatesJudgement, judge_gates
+from surefoot.domain.checks.plan_valid import judge_expansion, plan_faults, valid_triggers
+from surefoot.domain.checks.rehearsal import judge_rehearsal, recorded
+from surefoot.domain.checks.schedule import judge_schedule
+from surefoot.domain.checks.scorecard import Evidences, judge_scorecard, score
+from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline, without_step
+from surefoot.domain.derive.soak import SoakAccount, accrue_soak
+from surefoot.domain.derive.state import State, state_of_rollout
+from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.facts.plan_hash import SOAK_BEARING_PARTS, changed_parts, plan_hash, plan_parts
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.verdicts import (
     NEEDED_TO_START,
-    Aspect,
-    Missing,
+    ConditionType,
+    UnmetRequirement,
     Verdict,
     blocks,
     not_required,
     passes,
 )
+from surefoot.domain.flag.config_map import Difference, difference, rendering_of
+from surefoot.domain.plan import Rehearse
+from surefoot.domain.record.transitions import entry, with_entry
+from surefoot.domain.signoff.approvals import ApprovalsJudgement, judge_approvals
+from surefoot.domain.signoff.checkpoints import CheckpointsJudgement, judge_checkpoints
+from surefoot.domain.signoff.dry_run import DryRun, judge_dry_run, split_dry_runs
 
-_NOT_ASKED_FOR = (Aspect.DELIVERY_OBSERVED,)
+_NOT_ASKED_FOR = (ConditionType.DELIVERY_OBSERVED,)
 """Aspects whose features come later: a plan that asks for one of them is not valid."""
 
 _OF_THE_HOLD = (
-    Aspect.SOAK_COMPLETE,
-    Aspect.BASELINE_RECORDED,
-    Aspect.CHECKPOINTS_PASSED,
-    Aspect.GATES_HEALTHY,
-    Aspect.COVERAGE_OBSERVED,
-    Aspect.APPROVED,
+    ConditionType.SOAK_COMPLETE,
+    ConditionType.BASELINE_RECORDED,
+    ConditionType.CHECKPOINTS_PASSED,
+    ConditionType.GATES_HEALTHY,
+    ConditionType.COVERAGE_OBSERVED,
+    ConditionType.APPROVED,
 )
 
 
@@ -62,12 +62,12 @@ class Review:
 
     ``status`` has what changed since the last one was written: plan, attempt, soak account, the
     moment up to which decisions are void. ``rehearsal`` is the one to be run now. ``verdicts`` has
-    one entry for every aspect.
+    one entry for every condition.
     """
 
-    situation: Situation
+    situation: State
     status: RolloutStatus
-    faults: tuple[Missing, ...]
+    faults: tuple[UnmetRequirement, ...]
     triggers: tuple[TriggerVerdict, ...]
     soak: SoakAccount | None
     baseline: BaselineJudgement
@@ -81,13 +81,13 @@ class Review:
     readiness: Readiness | None
     dry_run: DryRun
 
-    def verdict(self, aspect: Aspect) -> Verdict:
-        """The verdict on one aspect."""
-        return next(verdict for verdict in self.verdicts if verdict.aspect is aspect)
+    def verdict(self, condition: ConditionType) -> Verdict:
+        """The verdict on one condition."""
+        return next(verdict for verdict in self.verdicts if verdict.condition is condition)
 
-    def holds(self, aspect: Aspect) -> bool:
-        """Whether an aspect does not block."""
-        return self.verdict(aspect).holds is True
+    def holds(self, condition: ConditionType) -> bool:
+        """Whether a condition does not block."""
+        return self.verdict(condition).holds is True
 
     @property
     def firing(self) -> tuple[TriggerVerdict, ...]:
@@ -97,10 +97,10 @@ class Review:
     @property
     def in_the_way(self) -> tuple[Verdict, ...]:
         """The verdicts that keep the next step from being taken. A Start asks for fewer."""
-        asked = set(Aspect)
+        asked = set(ConditionType)
         if not self.situation.has_started or self.situation.is_below_first:
-            asked = {*NEEDED_TO_START, *((Aspect.TRIGGERS_QUIET,) if self.firing else ())}
-        return tuple(v for v in self.verdicts if v.aspect in asked and v.holds is not True)
+            asked = {*NEEDED_TO_START, *((ConditionType.TRIGGERS_QUIET,) if self.firing else ())}
+        return tuple(v for v in self.verdicts if v.condition in asked and v.holds is not True)
 
     @property
     def has_no_go(self) -> bool:
@@ -124,22 +124,22 @@ class Review:
                 entry for entry in self.status.baselines if entry.percent == self.status.percent
             )[:32],
             decisions=(*self.checkpoints.evidence, *self.approvals.evidence)[:80],
-            conditions=tuple(f"{v.aspect.value}={v.reason}" for v in self.verdicts if v.holds),
+            conditions=tuple(f"{v.condition.value}={v.reason}" for v in self.verdicts if v.holds),
             admission=self.situation.snapshot.admission.value,
             upstreams=upstream_evidence(self.situation.rollout, self.situation.snapshot.upstreams),
         )
 
 
-def review(snapshot: Snapshot, now: datetime) -> Review:
-    """Judge every aspect of a Rollout. What only tries the approval is out of all others' sight."""
-    snapshot, tries = apart(snapshot)
+def evaluate(snapshot: Snapshot, now: datetime) -> Review:
+    """Judge every condition of a Rollout. Dry runs of the approval are judged apart."""
+    snapshot, tries = split_dry_runs(snapshot)
     rollout = snapshot.rollout
     faults = plan_faults(snapshot)
     later_bound = now + snapshot.clock_uncertainty
     status = _with_plan(rollout, rollout.status, now, later_bound, valid=not faults)
     status = _with_attempt(status, rollout, now, later_bound)
     status = recorded(status, snapshot.rehearsed)
-    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
+    situation = state_of_rollout(snapshot, status, now, plan_is_valid=not faults)
     triggers = (
         ()
         if situation.is_complete
@@ -147,10 +147,10 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
     )
     soak = _soak(situation, triggers)
     status = _with_void(_with_soak(status, soak), triggers, soak, now)
-    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
+    situation = state_of_rollout(snapshot, status, now, plan_is_valid=not faults)
     baseline = judge_baseline(situation)
     status = status.model_copy(update={"baselines": baseline.baselines})
-    situation = situation_of(snapshot, status, now, plan_is_valid=not faults)
+    situation = state_of_rollout(snapshot, status, now, plan_is_valid=not faults)
     checkpoints = judge_checkpoints(situation)
     gates = judge_gates(snapshot, status, situation.hold, situation.began, now)
     coverage, counted = judge_coverage(situation)
@@ -183,7 +183,7 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
         judge_expansion(rollout.spec),
         judge_schedule(situation),
         judge_dependencies(rollout, snapshot.upstreams, snapshot.shared_namespaces),
-        *(not_required(aspect) for aspect in _NOT_ASKED_FOR),
+        *(not_required(condition) for condition in _NOT_ASKED_FOR),
     )
     readiness = _readiness(situation, verdicts, checkpoints)
     assessed = judge_scorecard(rollout.spec, readiness, is_complete=situation.is_complete)
@@ -207,12 +207,12 @@ def review(snapshot: Snapshot, now: datetime) -> Review:
 
 
 def _in_order(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-    by_aspect = {verdict.aspect: verdict for verdict in verdicts}
-    return tuple(by_aspect[aspect] for aspect in Aspect)
+    by_aspect = {verdict.condition: verdict for verdict in verdicts}
+    return tuple(by_aspect[condition] for condition in ConditionType)
 
 
 def _readiness(
-    situation: Situation, verdicts: tuple[Verdict, ...], checkpoints: CheckpointsJudgement
+    situation: State, verdicts: tuple[Verdict, ...], checkpoints: CheckpointsJudgement
 ) -> Readiness | None:
     """The score of the step ahead; once complete there is none."""
     if situation.is_complete:
@@ -220,19 +220,19 @@ def _readiness(
     return score(
         Evidences(
             situation=situation,
-            verdicts={verdict.aspect: verdict for verdict in verdicts},
+            verdicts={verdict.condition: verdict for verdict in verdicts},
             checkpoints=checkpoints.views,
         )
     )
 
 
-def _settled(situation: Situation, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+def _settled(situation: State, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     """Once completed, nothing of the hold is asked any more."""
     if not situation.is_complete:
         return verdicts
     return tuple(
-        passes(verdict.aspect, "Completed", "the rollout is complete")
-        if verdict.aspect in _OF_THE_HOLD
+        passes(verdict.condition, "Completed", "the rollout is complete")
+        if verdict.condition in _OF_THE_HOLD
         else verdict
         for verdict in verdicts
     )
@@ -321,7 +321,7 @@ def _with_attempt(
     )
 
 
-def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
+def _soak(situation: State, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
     """The account of this hold.
 
     Under an invalid plan it stays as it was: its triggers are not those that the soak is measured
@@ -331,7 +331,7 @@ def _soak(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> SoakAcc
         return _as_written(situation.status)
     if situation.began is None or not situation.asks_people:
         return None
-    return close_account(
+    return accrue_soak(
         situation.status,
         situation.hold,
         tuple(verdict for verdict in triggers if verdict.is_required),
@@ -374,7 +374,7 @@ def _with_void(
     return status.model_copy(update={"void_before": max(moments, default=None)})
 
 
-def _drift(situation: Situation) -> Difference | None:
+def _drift(situation: State) -> Difference | None:
     committed = situation.status.committed
     if committed is None or situation.status.pending is not None:
         return None
@@ -382,13 +382,13 @@ def _drift(situation: Situation) -> Difference | None:
     return difference(situation.snapshot.config_map, rendering, situation.rollout.metadata.uid)
 
 
-# One verdict for each aspect that is not a module of its own.
+# One verdict for each condition that is not a module of its own.
 
 
-def _plan_valid(faults: tuple[Missing, ...]) -> Verdict:
+def _plan_valid(faults: tuple[UnmetRequirement, ...]) -> Verdict:
     if faults:
-        return blocks(Aspect.PLAN_VALID, *faults)
-    return passes(Aspect.PLAN_VALID, "Valid", "the plan is valid")
+        return blocks(ConditionType.PLAN_VALID, *faults)
+    return passes(ConditionType.PLAN_VALID, "Valid", "the plan is valid")
 
 
 def _obstacle(*verdicts: Verdict) -> str | None:
@@ -396,7 +396,7 @@ def _obstacle(*verdicts: Verdict) -> str | None:
     return next((verdict.message for verdict in verdicts if not verdict.holds), None)
 
 
-def _target_in_sync(situation: Situation, drift: Difference | None) -> Verdict:
+def _target_in_sync(situation: State, drift: Difference | None) -> Verdict:
     name = situation.rollout.spec.target.config_map_name
     if drift is not None and not drift.by_the_plan:
         manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
@@ -404,30 +404,34 @@ def _target_in_sync(situation: Situation, drift: Difference | None) -> Verdict:
         account = situation.status.drift
         often = f"; restored {account.count} times" if account and account.count > 1 else ""
         return blocks(
-            Aspect.TARGET_IN_SYNC,
-            Missing("Drifted", f"ConfigMap {name}: {drift.message}{changed_by}{often}"),
+            ConditionType.TARGET_IN_SYNC,
+            UnmetRequirement("Drifted", f"ConfigMap {name}: {drift.message}{changed_by}{often}"),
         )
     if situation.status.committed is None:
-        return passes(Aspect.TARGET_IN_SYNC, "NotStarted", f"ConfigMap {name} is free to be taken")
-    return passes(Aspect.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {situation.percent} %")
+        return passes(
+            ConditionType.TARGET_IN_SYNC, "NotStarted", f"ConfigMap {name} is free to be taken"
+        )
+    return passes(
+        ConditionType.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {situation.percent} %"
+    )
 
 
 def _admission(admission: Admission, fault: str) -> Verdict:
     match admission:
         case Admission.ENFORCED:
             return passes(
-                Aspect.ADMISSION_ENFORCED, "Enforced", "signatures are verified by admission"
+                ConditionType.ADMISSION_ENFORCED, "Enforced", "signatures are verified by admission"
             )
         case Admission.UNENFORCED:
             return passes(
-                Aspect.ADMISSION_ENFORCED,
+                ConditionType.ADMISSION_ENFORCED,
                 "Unenforced",
                 "the administrator stated admission: Unenforced; signatures are not verified",
             )
         case Admission.NOT_ENFORCED:
             return blocks(
-                Aspect.ADMISSION_ENFORCED,
-                Missing(
+                ConditionType.ADMISSION_ENFORCED,
+                UnmetRequirement(
                     "NotEnforced",
                     f"the admission policies are not in force: {fault or 'they are not installed'}",
                     # The first creates what is missing, the second takes back what was added.
@@ -437,8 +441,8 @@ def _admission(admission: Admission, fault: str) -> Verdict:
             )
         case Admission.UNKNOWN:
             return blocks(
-                Aspect.ADMISSION_ENFORCED,
-                Missing(
+                ConditionType.ADMISSION_ENFORCED,
+                UnmetRequirement(
                     "Unknown",
                     "it is not known whether the admission policies are in force"
                     f"{f': {fault}' if fault else ' yet'}",
@@ -455,7 +459,7 @@ def _not_paused(snapshot: Snapshot, now: datetime) -> Verdict:
         until = f" until {halt.until:%Y-%m-%d %H:%M UTC}" if halt.until else ""
         by = f" by {halt.by[:256]} (not verified)" if halt.by else ""
         missing.append(
-            Missing(
+            UnmetRequirement(
                 "Halted",
                 f"halted in {halt.namespace}{by}{until}: {halt.reason or 'no reason was given'}",
                 f"kubectl delete configmap surefoot-halt -n {halt.namespace}",
@@ -463,7 +467,7 @@ def _not_paused(snapshot: Snapshot, now: datetime) -> Verdict:
         )
     if snapshot.rollout.spec.paused:
         missing.append(
-            Missing(
+            UnmetRequirement(
                 "Paused",
                 "spec.paused is true",
                 f"kubectl patch rollouts.surefoot.dev {metadata.name} -n {metadata.namespace} "
@@ -471,11 +475,11 @@ def _not_paused(snapshot: Snapshot, now: datetime) -> Verdict:
             )
         )
     if missing:
-        return blocks(Aspect.NOT_PAUSED, *missing)
-    return passes(Aspect.NOT_PAUSED, "Running", "nobody paused or halted it")
+        return blocks(ConditionType.NOT_PAUSED, *missing)
+    return passes(ConditionType.NOT_PAUSED, "Running", "nobody paused or halted it")
 
 
-def _not_rolled_back(situation: Situation) -> Verdict:
+def _not_rolled_back(situation: State) -> Verdict:
     metadata, status = situation.rollout.metadata, situation.status
     patch = (
         f"kubectl patch rollouts.surefoot.dev {metadata.name} -n {metadata.namespace} "
@@ -486,7 +490,7 @@ def _not_rolled_back(situation: Situation) -> Verdict:
         last = next((e for e in reversed(status.history) if e.type == "Rollback"), None)
         why = f": {last.message}" if last else ""
         missing.append(
-            Missing(
+            UnmetRequirement(
                 last.reason if last else "TriggerFired",
                 f"rolled back to {status.percent} %{why}; raise attempt to try again",
                 f'{patch}\'{{"spec":{{"attempt":{situation.attempt + 1}}}}}\'',
@@ -496,7 +500,7 @@ def _not_rolled_back(situation: Situation) -> Verdict:
     goal = situation.target_percent
     if ceiling is not None and goal is not None and goal > ceiling.to:
         missing.append(
-            Missing(
+            UnmetRequirement(
                 "Ceiling",
                 f"spec.rollback keeps it at or below {ceiling.to} %: "
                 f"{ceiling.reason or 'no reason was given'}",
@@ -504,8 +508,8 @@ def _not_rolled_back(situation: Situation) -> Verdict:
             )
         )
     if missing:
-        return blocks(Aspect.NOT_ROLLED_BACK, *missing)
-    return passes(Aspect.NOT_ROLLED_BACK, "NotRolledBack", "no rollback stands")
+        return blocks(ConditionType.NOT_ROLLED_BACK, *missing)
+    return passes(ConditionType.NOT_ROLLED_BACK, "NotRolledBack", "no rollback stands")
 
 
 _WORST_FIRST = (
@@ -516,48 +520,54 @@ _WORST_FIRST = (
 )
 
 
-def _triggers_quiet(situation: Situation, triggers: tuple[TriggerVerdict, ...]) -> Verdict:
+def _triggers_quiet(situation: State, triggers: tuple[TriggerVerdict, ...]) -> Verdict:
     if situation.is_complete or not situation.rollout.spec.triggers:
-        return not_required(Aspect.TRIGGERS_QUIET)
+        return not_required(ConditionType.TRIGGERS_QUIET)
     loud = sorted(
         (verdict for verdict in triggers if verdict.state is not TriggerState.QUIET),
         key=lambda verdict: _WORST_FIRST.index(verdict.state),
     )
     if not loud:
         return passes(
-            Aspect.TRIGGERS_QUIET, "Quiet", "; ".join(verdict.message for verdict in triggers)
+            ConditionType.TRIGGERS_QUIET,
+            "Quiet",
+            "; ".join(verdict.message for verdict in triggers),
         )
-    missing = [Missing(f"Trigger{v.state.value}", f"trigger {v.name}: {v.message}") for v in loud]
+    missing = [
+        UnmetRequirement(f"Trigger{v.state.value}", f"trigger {v.name}: {v.message}") for v in loud
+    ]
     unknown = all(v.state is TriggerState.NO_DATA for v in loud)
-    return blocks(Aspect.TRIGGERS_QUIET, *missing, unknown=unknown)
+    return blocks(ConditionType.TRIGGERS_QUIET, *missing, unknown=unknown)
 
 
 def _soak_complete(
-    situation: Situation, soak: SoakAccount | None, triggers: tuple[TriggerVerdict, ...]
+    situation: State, soak: SoakAccount | None, triggers: tuple[TriggerVerdict, ...]
 ) -> Verdict:
     required = soak.required if soak else situation.hold.soak
     if not required:
-        return not_required(Aspect.SOAK_COMPLETE)
+        return not_required(ConditionType.SOAK_COMPLETE)
     if soak is None:
         return blocks(
-            Aspect.SOAK_COMPLETE,
-            Missing("NotStarted", f"{in_words(required)} of healthy time are needed"),
+            ConditionType.SOAK_COMPLETE,
+            UnmetRequirement("NotStarted", f"{in_words(required)} of healthy time are needed"),
         )
     account = f"{_so_far(soak)} of {in_words(required)} of healthy time"
     if soak.is_complete:
-        return passes(Aspect.SOAK_COMPLETE, "SoakComplete", account)
+        return passes(ConditionType.SOAK_COMPLETE, "SoakComplete", account)
     said = f"soak insufficient: {account}, {in_words(soak.left)} left"
     loud = ", ".join(v.name for v in triggers if v.state is not TriggerState.QUIET)
     if not situation.plan_is_valid:
-        missing = Missing("SoakPaused", f"{said}, read back once the plan is valid again")
+        missing = UnmetRequirement("SoakPaused", f"{said}, read back once the plan is valid again")
     elif loud:
-        missing = Missing("SoakPaused", f"{said}, not counting while {loud} is not quiet")
+        missing = UnmetRequirement("SoakPaused", f"{said}, not counting while {loud} is not quiet")
     elif not soak.running and situation.began is not None:
         warm_up = in_words(situation.began + situation.hold.warm_up - situation.now)
-        missing = Missing("WarmingUp", f"{said}, not counting before {warm_up} of warm-up are over")
+        missing = UnmetRequirement(
+            "WarmingUp", f"{said}, not counting before {warm_up} of warm-up are over"
+        )
     else:
-        missing = Missing("SoakInsufficient", said)
-    return blocks(Aspect.SOAK_COMPLETE, missing)
+        missing = UnmetRequirement("SoakInsufficient", said)
+    return blocks(ConditionType.SOAK_COMPLETE, missing)
 
 
 def _so_far(soak: SoakAccount) -> str:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.steps import allowed_percents
 from surefoot.domain.review import Review
-from surefoot.domain.steps import allowed_percents
-from surefoot.domain.triggers import TriggerVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,24 +17,24 @@ class Rollback:
     by: tuple[str, ...]
 
 
-def rollback_wanted(found: Review) -> Rollback | None:
+def required_rollback(review: Review) -> Rollback | None:
     """The lowest of what a person and the triggers ask for; None where nobody is to be moved."""
-    percent = found.situation.percent
+    percent = review.situation.percent
     if percent is None or percent == 0:
         return None
     wanted = [
         rollback
         for rollback in (
-            _requested(found, percent),
-            *(_triggered(found, verdict, percent) for verdict in found.triggers),
+            _requested(review, percent),
+            *(_triggered(review, verdict, percent) for verdict in review.triggers),
         )
         if rollback is not None and rollback.to < percent
     ]
     return min(wanted, key=lambda rollback: rollback.to, default=None)
 
 
-def _requested(found: Review, percent: int) -> Rollback | None:
-    spec = found.situation.rollout.spec
+def _requested(review: Review, percent: int) -> Rollback | None:
+    spec = review.situation.rollout.spec
     ceiling = spec.rollback
     if ceiling is None or ceiling.to >= percent:
         return None
@@ -45,11 +45,11 @@ def _requested(found: Review, percent: int) -> Rollback | None:
     )
 
 
-def _triggered(found: Review, verdict: TriggerVerdict, percent: int) -> Rollback | None:
+def _triggered(review: Review, verdict: TriggerVerdict, percent: int) -> Rollback | None:
     if not verdict.rolls_back:
         return None
     return Rollback(
-        to=verdict.target(found.situation.rollout.spec, percent),
+        to=verdict.target(review.situation.rollout.spec, percent),
         reason="TriggerFired",
         message=f"trigger {verdict.name}: {verdict.message}",
         by=(f"trigger {verdict.name}",),

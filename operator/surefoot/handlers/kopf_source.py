@@ -129,9 +129,9 @@ def _registry(
             raw: Any = event["object"]
             raw["metadata"].pop("managedFields", None)
             if event["type"] == "DELETED":
-                hand(sink.lost, kind, head_of(raw))
+                hand(sink.remove, kind, head_of(raw))
             else:
-                hand(sink.saw, kind, head_of(raw), partial(read, kind, raw))
+                hand(sink.observe, kind, head_of(raw), partial(read, kind, raw))
 
     for kind in RESOURCES:
         observe(kind)

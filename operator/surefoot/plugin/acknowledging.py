@@ -6,7 +6,7 @@ from surefoot.adapters.kubernetes.http import JSON
 from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
-from surefoot.domain.requests import FINAL, decide_command
+from surefoot.domain.signoff.requests import FINAL, decide_command
 from surefoot.errors import Refused
 from surefoot.plugin import output, questions
 from surefoot.plugin.deciding import Answer, Prepared, write

@@ -9,10 +9,10 @@ from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from,
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, lacks_required_action
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.requests import Request, decide_command
+from surefoot.domain.signoff.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, questions
-from surefoot.plugin.session import Declined, Person, Session, meant, tell_each
+from surefoot.plugin.session import Declined, Person, Session, confirm, tell_each
 
 OF_AN_EARLIER_DECISION = (
     "riskAssessment",
@@ -146,7 +146,7 @@ async def write(
     """Ask whether it is meant, write each, and tell. Answers with the exit code for all."""
     about = "\n".join(f"  {questions.about(each.request)}" for each in prepared)
     question = f"{answer.decision.value} by {me.username} for\n{about}\nIs that meant?"
-    if prepared and not meant(question, asks=answer.asks):
+    if prepared and not confirm(question, asks=answer.asks):
         raise Declined("nothing was written")
     for each in prepared:
         try:

@@ -146,7 +146,7 @@ def _missing(rollout: Rollout) -> Iterator[str]:
     if not missing:
         yield "Nothing is missing."
         return
-    yield "Missing:"
+    yield "UnmetRequirement:"
     for condition in missing:
         entries = [each for each in status.blocked_by if each.condition == condition.type]
         yield f"  {condition.type}={condition.status} ({condition.reason})"

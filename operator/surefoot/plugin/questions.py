@@ -14,14 +14,14 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Rollout
-from surefoot.domain.requests import (
+from surefoot.domain.signoff.requests import (
     FINAL,
     Request,
     decide_command,
+    format_people,
     is_dry_run,
     is_excluded,
     is_persons_name,
-    who,
 )
 
 LEFT_OPEN = '"…"'
@@ -268,5 +268,5 @@ def may_be_answered_by(request: Request) -> str:
     """Who may answer, and who of them may not, in words."""
     asked = request.spec.request
     people = asked if isinstance(asked, ApprovalRequest) else asked.reporter
-    said = who(people.users, people.groups)
+    said = format_people(people.users, people.groups)
     return f"{said}, but not {', '.join(asked.excluded_users)}" if asked.excluded_users else said

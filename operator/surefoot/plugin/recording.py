@@ -8,8 +8,8 @@ import typer
 
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.cli.exits import NO
-from surefoot.domain.record import Chain, Verification, exported
-from surefoot.domain.record import verify as verify_lines
+from surefoot.domain.record.verification import Chain, Verification, exported
+from surefoot.domain.record.verification import verify as verify_lines
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import Format
 from surefoot.plugin.session import Session

@@ -194,7 +194,7 @@ def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
     try:
         code = asyncio.run(_with_session(where, work))
     except SurefootError as error:
-        fail(ending_of(error), words_of(error))
+        fail(exit_code(error), error_text(error))
     if code:
         raise typer.Exit(code)
 
@@ -217,7 +217,7 @@ async def connected(where: Where) -> "AsyncIterator[Session]":
         await http.close()
 
 
-def ending_of(error: SurefootError) -> int:
+def exit_code(error: SurefootError) -> int:
     """The exit code: whether the question was answered with no, or could not be put at all."""
     if isinstance(error, ConfigurationError | Unavailable):
         return UNREACHABLE
@@ -226,7 +226,7 @@ def ending_of(error: SurefootError) -> int:
     return NO
 
 
-def words_of(error: SurefootError) -> str:
+def error_text(error: SurefootError) -> str:
     """What to tell: a policy's own words where one refused."""
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
@@ -237,11 +237,11 @@ def words_of(error: SurefootError) -> str:
 def tell_each(faults: list[SurefootError]) -> int:
     """Tell what went wrong with some of many. Answers with the exit code for all of them."""
     for fault in faults:
-        output.warn(f"Error: {words_of(fault)}")
-    return max(map(ending_of, faults), default=0)
+        output.warn(f"Error: {error_text(fault)}")
+    return max(map(exit_code, faults), default=0)
 
 
-def meant(question: str, *, asks: bool) -> bool:
+def confirm(question: str, *, asks: bool) -> bool:
     """Whether the person says yes; without a terminal nobody is there to be asked."""
     if not asks or not is_at_a_terminal():
         return True

@@ -10,11 +10,11 @@ from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO
-from surefoot.domain.rehearsal import BUDGET, PASSED
+from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output
 from surefoot.plugin.ownership import tool_that_owns
-from surefoot.plugin.session import Declined, Session, meant, tell_each
+from surefoot.plugin.session import Declined, Session, confirm, tell_each
 
 BETWEEN_LOOKS = 0.5
 LOOKS = int(BUDGET.total_seconds() / BETWEEN_LOOKS) + 20
@@ -22,7 +22,7 @@ LOOKS = int(BUDGET.total_seconds() / BETWEEN_LOOKS) + 20
 
 
 @dataclass(frozen=True, slots=True)
-class Descent:
+class RollbackOptions:
     """A rollback that is wished. ``to`` is None for the previous step."""
 
     to: int | None
@@ -32,7 +32,7 @@ class Descent:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryOptions:
     """Another attempt that is wished. ``lift``: the ceiling goes. ``anew``: also without need."""
 
     lift: bool
@@ -41,7 +41,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class RehearsalOptions:
     """A rehearsal that is wished. ``waits``: until it has been run."""
 
     waits: bool
@@ -70,7 +70,7 @@ async def resume(session: Session, name: str, *, force: bool) -> int:
     return 0
 
 
-async def rollback(session: Session, name: str | None, wish: Descent) -> int:
+async def rollback(session: Session, name: str | None, wish: RollbackOptions) -> int:
     """Lower one Rollout, or every one that is in."""
     found = await session.rollouts(name)
     if name is None:
@@ -79,7 +79,7 @@ async def rollback(session: Session, name: str | None, wish: Descent) -> int:
             output.say(f"no Rollout {session.where} is above 0 %")
             return 0
     names = ", ".join(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found)
-    if not meant(f"Roll back {names}?", asks=wish.asks):
+    if not confirm(f"Roll back {names}?", asks=wish.asks):
         raise Declined("nothing was written")
     faults: list[SurefootError] = []
     for raw in found:
@@ -92,7 +92,7 @@ async def rollback(session: Session, name: str | None, wish: Descent) -> int:
     return tell_each(faults)
 
 
-async def _lower(session: Session, raw: JSON, wish: Descent) -> str:
+async def _lower(session: Session, raw: JSON, wish: RollbackOptions) -> str:
     """Put the ceiling in. Answers with what to tell."""
     rollout = rollout_from(raw)
     to = _ceiling(rollout, wish.to)
@@ -124,7 +124,7 @@ def _ceiling(rollout: Rollout, wished: int | None) -> int:
     return to
 
 
-async def retry(session: Session, name: str, wish: Again) -> int:
+async def retry(session: Session, name: str, wish: RetryOptions) -> int:
     """Raise the attempt."""
     raw = await session.rollout(name)
     rollout = rollout_from(raw)
@@ -151,7 +151,7 @@ async def retry(session: Session, name: str, wish: Again) -> int:
     return 0
 
 
-async def rehearse(session: Session, name: str, wish: Trial) -> int:
+async def rehearse(session: Session, name: str, wish: RehearsalOptions) -> int:
     """Raise the run of the rehearsal."""
     raw = await session.rollout(name)
     rollout = rollout_from(raw)

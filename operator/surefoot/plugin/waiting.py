@@ -7,7 +7,7 @@ from typing import Any
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.requests import Request, is_dry_run
+from surefoot.domain.signoff.requests import Request, is_dry_run
 from surefoot.plugin.explanation import said_of_soak, soak_of
 from surefoot.plugin.questions import (
     about,

@@ -7,7 +7,7 @@ from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import CheckpointPlan
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
-from surefoot.domain.requests import who
+from surefoot.domain.signoff.requests import format_people
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 from surefoot.reports.requests import ACKNOWLEDGE, all_said, asked_of, is_as_counted
@@ -246,7 +246,7 @@ def _planned_report(plan: CheckpointPlan) -> CheckpointReport:
         name=plan.name,
         type=plan.type.value,
         checkpoint=None,
-        asked_of=who(plan.reporter.users, plan.reporter.groups),
+        asked_of=format_people(plan.reporter.users, plan.reporter.groups),
         state=RequestState.PENDING.value,
         counts=False,
         why="it is not open yet",

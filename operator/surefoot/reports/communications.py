@@ -13,8 +13,8 @@ from pydantic import Field
 from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
-from surefoot.domain.meetings import NAME as CONFLICT
-from surefoot.domain.requests import Request, is_dry_run, who
+from surefoot.domain.signoff.meetings import NAME as CONFLICT
+from surefoot.domain.signoff.requests import Request, format_people, is_dry_run
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.requests import (
@@ -198,7 +198,7 @@ def _reported(dossier: Dossier, checkpoint: Checkpoint, said: Said) -> Message:
     to = requested_by(dossier) or EVERYBODY
     action = _asks_for(checkpoint, said)
     if asked.type is CheckpointType.HANDOFF and asked.receiver is not None:
-        to = who(asked.receiver.users, asked.receiver.groups)
+        to = format_people(asked.receiver.users, asked.receiver.groups)
         action = spec.required_action or "" if said.stands else ""
     elif asked.type is CheckpointType.DECISION_MEETING:
         to = ", ".join(acknowledgers) or to

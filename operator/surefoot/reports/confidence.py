@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.expansions import Expansion
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, ExpansionPractices, Practice
@@ -65,7 +65,8 @@ def _gates_are_enforced(_: Facts, ahead: Expansion, __: ExpansionPractices) -> _
         "soak": bool(hold.soak),
         "checkpoints": bool(hold.checkpoints),
         "approvals": bool(hold.approvals and hold.approvals.roles),
-        "admission enforced": ahead.reason(Aspect.ADMISSION_ENFORCED) == Admission.ENFORCED.value,
+        "admission enforced": ahead.reason(ConditionType.ADMISSION_ENFORCED)
+        == Admission.ENFORCED.value,
     }
     lacking = [name for name, is_there in asked.items() if not is_there]
     return not lacking, f"lacking: {', '.join(lacking)}" if lacking else "all are"
@@ -82,9 +83,9 @@ def _practice(practice: Practice) -> _Judge:
 
 def _metrics_hold(_: Facts, ahead: Expansion, __: ExpansionPractices) -> _Answer:
     shown = [
-        aspect.value
-        for aspect in (Aspect.GATES_HEALTHY, Aspect.TRIGGERS_QUIET)
-        if ahead.shows(aspect)
+        condition.value
+        for condition in (ConditionType.GATES_HEALTHY, ConditionType.TRIGGERS_QUIET)
+        if ahead.shows(condition)
     ]
     return len(shown) == 2, f"shown: {', '.join(shown) or 'neither'}"
 

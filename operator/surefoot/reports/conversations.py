@@ -5,7 +5,7 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, PastDecision, Purpose, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
-from surefoot.domain.requests import who
+from surefoot.domain.signoff.requests import format_people
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 
@@ -88,7 +88,7 @@ def _handoff(dossier: Dossier, checkpoint: Checkpoint) -> Handoff:
         percent=asked.percent,
         attempt=asked.attempt,
         from_whom=spec.decided_by.username if spec.decided_by else None,
-        to_whom=who(receiver.users, receiver.groups) if receiver else "nobody",
+        to_whom=format_people(receiver.users, receiver.groups) if receiver else "nobody",
         message=spec.summary,
         required_action=spec.required_action,
         at=checkpoint.status.decided_at,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
-from surefoot.domain.requests import Request
+from surefoot.domain.signoff.requests import Request
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from surefoot.api.v1alpha1.approval import Decision, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout_status import Phase
-from surefoot.domain.requests import Request
+from surefoot.domain.signoff.requests import Request
 from surefoot.reports.checkpoints import CheckpointReport, checkpoints_of, reports_of
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part, Report

@@ -9,8 +9,8 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Transition
-from surefoot.domain.record import GAP, verify
-from surefoot.domain.requests import is_dry_run
+from surefoot.domain.record.verification import GAP, verify
+from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import RecordError
 
 

@@ -20,8 +20,8 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
-from surefoot.domain.steps import HoldPolicy, hold_of, index_of
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.dossier import Dossier
 
 NOTHING_ASKED = frozenset({"NotRequired", "NothingAhead", "Completed"})
@@ -80,13 +80,13 @@ class Expansion:
         """Such as `10 → 25 %`."""
         return f"{self.from_} → {self.to} %"
 
-    def reason(self, aspect: Aspect) -> str | None:
+    def reason(self, condition: ConditionType) -> str | None:
         """Why a condition was True; None where it is not known to have been."""
-        return self.held.get(aspect.value)
+        return self.held.get(condition.value)
 
-    def shows(self, aspect: Aspect) -> bool:
+    def shows(self, condition: ConditionType) -> bool:
         """Whether a condition was asked for, and was True."""
-        reason = self.reason(aspect)
+        reason = self.reason(condition)
         return reason is not None and reason not in NOTHING_ASKED
 
     @property
@@ -94,14 +94,14 @@ class Expansion:
         """How many GOs the plan asked for; None where that plan is no longer known."""
         if self.hold is not None:
             return needed_by(self.hold.approvals)
-        return self._none_if_not_asked(Aspect.APPROVED)
+        return self._none_if_not_asked(ConditionType.APPROVED)
 
     @property
     def checkpoints_asked(self) -> int | None:
         """How many checkpoints the plan asked for; None where that plan is no longer known."""
         if self.hold is not None:
             return len(self.hold.checkpoints)
-        return self._none_if_not_asked(Aspect.CHECKPOINTS_PASSED)
+        return self._none_if_not_asked(ConditionType.CHECKPOINTS_PASSED)
 
     @property
     def meetings_asked(self) -> int | None:
@@ -109,11 +109,11 @@ class Expansion:
         if self.hold is not None:
             kinds = [each.type for each in self.hold.checkpoints]
             return kinds.count(CheckpointType.DECISION_MEETING)
-        return self._none_if_not_asked(Aspect.CHECKPOINTS_PASSED)
+        return self._none_if_not_asked(ConditionType.CHECKPOINTS_PASSED)
 
-    def _none_if_not_asked(self, aspect: Aspect) -> int | None:
+    def _none_if_not_asked(self, condition: ConditionType) -> int | None:
         """Of a plan that is no longer known, the record still shows what it did not ask for."""
-        return 0 if self.reason(aspect) == "NotRequired" else None
+        return 0 if self.reason(condition) == "NotRequired" else None
 
 
 def needed_by(policy: ApprovalsPolicy | None) -> int:

@@ -9,8 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from surefoot.api.v1alpha1.durations import in_words, parse_elapsed
-from surefoot.domain.verdicts import Aspect
-from surefoot.domain.windows import number
+from surefoot.domain.facts.verdicts import ConditionType
+from surefoot.domain.facts.windows import number
 from surefoot.reports.expansions import NOTHING_ASKED, Expansion
 from surefoot.reports.rendering import Part
 from surefoot.reports.standards import Standards
@@ -94,7 +94,7 @@ def _soak_standard(_: Expansion, standards: Standards) -> str:
 def _soak(expansion: Expansion, standards: Standards) -> _Found:
     least = standards.least_soak
     if expansion.healthy is not None:
-        watched = expansion.shows(Aspect.TRIGGERS_QUIET) or expansion.at is None
+        watched = expansion.shows(ConditionType.TRIGGERS_QUIET) or expansion.at is None
         unwatched = "" if watched else ", which no trigger watched"
         said = f"{in_words(expansion.healthy)} at {expansion.from_} %{unwatched}"
         return _at_least(expansion.healthy, least, said)
@@ -123,12 +123,12 @@ def _checkpoint_standard(_: Expansion, __: Standards) -> str:
 
 
 def _checkpoint(expansion: Expansion, _: Standards) -> _Found:
-    if expansion.shows(Aspect.CHECKPOINTS_PASSED) or expansion.checkpoints:
+    if expansion.shows(ConditionType.CHECKPOINTS_PASSED) or expansion.checkpoints:
         named = ", ".join(expansion.checkpoints) or "by CheckpointsPassed"
-        if expansion.at is not None or expansion.shows(Aspect.CHECKPOINTS_PASSED):
+        if expansion.at is not None or expansion.shows(ConditionType.CHECKPOINTS_PASSED):
             return Compliance.COMPLIES, f"GO: {named}"
         return Compliance.FAILS, f"not all are GO; GO: {named}"
-    reason = expansion.reason(Aspect.CHECKPOINTS_PASSED)
+    reason = expansion.reason(ConditionType.CHECKPOINTS_PASSED)
     if reason in NOTHING_ASKED:
         return Compliance.FAILS, "the plan asked for none"
     if expansion.held_is_whole:
@@ -217,7 +217,7 @@ def _rehearsal(expansion: Expansion, standards: Standards) -> _Found:
         if last.outcome == "Passed" and in_time:
             return Compliance.COMPLIES, said
         return Compliance.FAILS, said
-    if expansion.shows(Aspect.REHEARSAL_FRESH):
+    if expansion.shows(ConditionType.REHEARSAL_FRESH):
         return _fresh_by_the_plan(expansion, oldest)
     if last is not None:
         return (
@@ -230,7 +230,7 @@ def _rehearsal(expansion: Expansion, standards: Standards) -> _Found:
 
 
 def _fresh_by_the_plan(expansion: Expansion, oldest: timedelta) -> _Found:
-    reason = expansion.reason(Aspect.REHEARSAL_FRESH)
+    reason = expansion.reason(ConditionType.REHEARSAL_FRESH)
     asked = expansion.rehearsal_max_age
     if asked is not None and asked <= oldest:
         return Compliance.COMPLIES, f"{reason}, at most {in_words(asked)} before by the plan"

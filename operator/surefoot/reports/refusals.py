@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.errors import AuditError
 from surefoot.reports.decisions import Uncounted, step_name, uncounted
 from surefoot.reports.dossier import Dossier
@@ -147,7 +147,7 @@ def _not_enforced(dossier: Dossier) -> Iterator[NotEnforced]:
             )
     for condition in dossier.rollout.status.conditions:
         is_enforced = condition.status == "True" and condition.reason == Admission.ENFORCED.value
-        if condition.type == Aspect.ADMISSION_ENFORCED.value and not is_enforced:
+        if condition.type == ConditionType.ADMISSION_ENFORCED.value and not is_enforced:
             since = condition.last_transition_time
             yield NotEnforced(at=since, when="since then, until now", admission=condition.reason)
 

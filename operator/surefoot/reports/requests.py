@@ -5,7 +5,7 @@ from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Decision, Purpose
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
-from surefoot.domain.requests import Request, is_recorded, people_asked, who
+from surefoot.domain.signoff.requests import Request, format_people, is_recorded, people_asked
 from surefoot.reports.dossier import Dossier
 
 ACKNOWLEDGE = "Acknowledge"
@@ -57,7 +57,7 @@ def reason_of(request: Request) -> str:
 def asked_of(request: Request) -> str:
     """Who may answer, in words."""
     people = people_asked(request)
-    return who(people.users, people.groups)
+    return format_people(people.users, people.groups)
 
 
 def is_acknowledgement(approval: Approval) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.facts import Facts, facts_of
 from surefoot.reports.practices import Compliance, Practice
@@ -115,10 +115,10 @@ def went_well(facts: Facts) -> Iterator[str]:
 
 
 _ASPECTS = {
-    Practice.CHECKPOINT: Aspect.CHECKPOINTS_PASSED,
-    Practice.APPROVAL: Aspect.APPROVED,
-    Practice.BASELINE: Aspect.BASELINE_RECORDED,
-    Practice.REHEARSAL: Aspect.REHEARSAL_FRESH,
+    Practice.CHECKPOINT: ConditionType.CHECKPOINTS_PASSED,
+    Practice.APPROVAL: ConditionType.APPROVED,
+    Practice.BASELINE: ConditionType.BASELINE_RECORDED,
+    Practice.REHEARSAL: ConditionType.REHEARSAL_FRESH,
 }
 
 
@@ -126,9 +126,9 @@ def _causes(facts: Facts) -> Iterator[str]:
     for expansion, judged in zip(facts.taken, facts.taken_practices, strict=True):
         not_asked = [
             practice.value
-            for practice, aspect in _ASPECTS.items()
+            for practice, condition in _ASPECTS.items()
             if judged.of(practice).compliance is Compliance.FAILS
-            and expansion.reason(aspect) == "NotRequired"
+            and expansion.reason(condition) == "NotRequired"
         ]
         if not_asked:
             yield f"{expansion.name}: the plan did not ask for: {', '.join(not_asked)}"

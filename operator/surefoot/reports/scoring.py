@@ -10,9 +10,9 @@ from fractions import Fraction
 
 from surefoot.api.v1alpha1.rollout import RiskStatus, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType
-from surefoot.domain.measurements import Outcome
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.expansions import Expansion
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, Practice
@@ -155,9 +155,9 @@ def _practice(practice: Practice) -> Callable[[Facts], _Earned]:
     return judge
 
 
-def _shown(aspect: Aspect) -> Callable[[Facts], _Earned]:
+def _shown(condition: ConditionType) -> Callable[[Facts], _Earned]:
     def judge(facts: Facts) -> _Earned:
-        return _share(each.shows(aspect) for each in facts.taken)
+        return _share(each.shows(condition) for each in facts.taken)
 
     return judge
 
@@ -230,7 +230,7 @@ def _grouped(facts: Facts) -> _Earned | None:
 def _covered(facts: Facts) -> _Earned | None:
     if facts.dossier.rollout.spec.coverage is None:
         return None
-    return _shown(Aspect.COVERAGE_OBSERVED)(facts)
+    return _shown(ConditionType.COVERAGE_OBSERVED)(facts)
 
 
 # Monitoring
@@ -301,8 +301,16 @@ _CATEGORIES: tuple[tuple[str, tuple[_Rule, ...]], ...] = (
         "Monitoring and observability",
         (
             (3, "expansions with the baseline of the practice", _practice(Practice.BASELINE)),
-            (3, "expansions that metric gates were passed for", _shown(Aspect.GATES_HEALTHY)),
-            (2, "expansions while triggers watched, and were quiet", _shown(Aspect.TRIGGERS_QUIET)),
+            (
+                3,
+                "expansions that metric gates were passed for",
+                _shown(ConditionType.GATES_HEALTHY),
+            ),
+            (
+                2,
+                "expansions while triggers watched, and were quiet",
+                _shown(ConditionType.TRIGGERS_QUIET),
+            ),
             (2, "windows of gates and triggers that had data", _had_data),
         ),
     ),

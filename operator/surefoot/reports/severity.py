@@ -6,9 +6,9 @@ from enum import StrEnum
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import Level
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
-from surefoot.domain.risks import open_risks
-from surefoot.domain.snapshot import Admission
-from surefoot.domain.verdicts import Aspect
+from surefoot.domain.checks.risks import open_risks
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.reports.facts import Facts
 from surefoot.reports.practices import Compliance, Practice
 from surefoot.reports.rendering import Part
@@ -89,7 +89,7 @@ def _firing(facts: Facts) -> Iterator[_Said]:
 
 def _out_of_sync(facts: Facts) -> Iterator[_Said]:
     for each in facts.dossier.rollout.status.conditions:
-        if each.type == Aspect.TARGET_IN_SYNC.value and each.status != "True":
+        if each.type == ConditionType.TARGET_IN_SYNC.value and each.status != "True":
             yield f"the flag is not what is recorded: {each.message}", "find out who writes it"
 
 

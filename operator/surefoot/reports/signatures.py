@@ -5,7 +5,7 @@ from datetime import datetime
 from surefoot.api.v1alpha1.approval import Approval, Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout import Role
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, RoleStatus
-from surefoot.domain.requests import is_recorded, who
+from surefoot.domain.signoff.requests import format_people, is_recorded
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.rendering import Part
 from surefoot.reports.requests import (
@@ -288,7 +288,7 @@ def _planned(role: Role) -> Signature:
         role=role.name,
         type=role.type.value,
         approval=None,
-        asked_of=who(role.users, role.groups),
+        asked_of=format_people(role.users, role.groups),
         state=RequestState.PENDING.value,
         counts=False,
         why="nobody is asked yet",

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, Transition, TransitionType
-from surefoot.domain.requests import Request
-from surefoot.domain.steps import HoldPolicy, hold_of, index_of, next_index, previous_percent
+from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index, previous_percent
+from surefoot.domain.signoff.requests import Request
 from surefoot.errors import ReportError
 from surefoot.reports.dossier import Dossier
 

@@ -7,7 +7,7 @@ from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import CheckpointPlan
 from surefoot.api.v1alpha1.rollout_status import Transition
-from surefoot.domain.steps import hold_of
+from surefoot.domain.facts.steps import hold_of
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.expansions import Expansion, planned_stay
 from surefoot.reports.facts import Facts, facts_of

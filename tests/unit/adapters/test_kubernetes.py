@@ -18,7 +18,7 @@ from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
 from surefoot.api.v1alpha1.rollout_status import Committed, TransitionType
 from surefoot.application.ports import Kind, Marks, ObjectHead, ObjectKey, Subject
-from surefoot.domain.config_map import Rendering, rendering_of
+from surefoot.domain.flag.config_map import Rendering, rendering_of
 from surefoot.domain.plan import Announcement
 from surefoot.errors import (
     ApiError,
@@ -36,7 +36,7 @@ KEY = ObjectKey("agents", "memory-sync")
 FLAGS = ObjectKey("agents", "memory-sync-flags")
 
 
-class Answers:
+class MeasurementSource:
     """What the server says next, and what it was asked."""
 
     def __init__(self) -> None:
@@ -64,12 +64,12 @@ class Answers:
 
 
 @pytest.fixture
-def answers() -> Answers:
-    return Answers()
+def answers() -> MeasurementSource:
+    return MeasurementSource()
 
 
 @pytest.fixture
-async def address(answers: Answers) -> AsyncIterator[str]:
+async def address(answers: MeasurementSource) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", answers.handle)
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.01)
@@ -137,7 +137,7 @@ def a_config_map(**metadata: Any) -> dict[str, Any]:
     ],
 )
 async def test_answers_are_told_apart(
-    http: Http, answers: Answers, status: int, error: type[ApiError]
+    http: Http, answers: MeasurementSource, status: int, error: type[ApiError]
 ) -> None:
     """The message names the operation and has the server's words, cut."""
     answers.will_say(status, {"message": "the reason " + "x" * 1000})
@@ -150,14 +150,16 @@ async def test_answers_are_told_apart(
     assert len(answers.asked) == 1, "a write is never repeated blindly"
 
 
-async def test_reads_are_repeated_a_little(http: Http, answers: Answers) -> None:
+async def test_reads_are_repeated_a_little(http: Http, answers: MeasurementSource) -> None:
     """Reading changes nothing."""
     answers.will_say(503)
     answers.will_say(200, {"kind": "Status"})
     assert await http.get("get it", "/x") == {"kind": "Status"}
 
 
-async def test_reads_wait_as_long_as_the_server_asks(http: Http, answers: Answers) -> None:
+async def test_reads_wait_as_long_as_the_server_asks(
+    http: Http, answers: MeasurementSource
+) -> None:
     """Retry-After, within bounds."""
     answers.will_say(429, None, **{"Retry-After": "1"})
     answers.will_say(200, {})
@@ -166,7 +168,7 @@ async def test_reads_wait_as_long_as_the_server_asks(http: Http, answers: Answer
     assert asyncio.get_running_loop().time() - began >= 1
 
 
-async def test_page_of_html_is_no_answer(http: Http, answers: Answers) -> None:
+async def test_page_of_html_is_no_answer(http: Http, answers: MeasurementSource) -> None:
     """Some proxy stands in between."""
     answers.will_say(200, "<html>")
     with pytest.raises(Unavailable, match="get it: the answer is not JSON"):
@@ -174,7 +176,7 @@ async def test_page_of_html_is_no_answer(http: Http, answers: Answers) -> None:
 
 
 async def test_silence_ends_in_time(
-    http: Http, answers: Answers, monkeypatch: pytest.MonkeyPatch
+    http: Http, answers: MeasurementSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No request waits for ever."""
     monkeypatch.setattr("surefoot.adapters.kubernetes.http.WRITE_TIMEOUT", 0.05)
@@ -192,7 +194,7 @@ async def test_closed_door_is_unavailable(tmp_path: Path) -> None:
     await http.close()
 
 
-async def test_list_is_read_to_its_end(http: Http, answers: Answers) -> None:
+async def test_list_is_read_to_its_end(http: Http, answers: MeasurementSource) -> None:
     """Page by page."""
     answers.will_say(200, {"items": [1], "metadata": {"continue": "more"}})
     answers.will_say(200, {"items": [2], "metadata": {}})
@@ -214,14 +216,14 @@ async def test_every_answer_tells_the_time(address: str, tmp_path: Path) -> None
 # Access
 
 
-async def test_token_goes_with_each_request(http: Http, answers: Answers) -> None:
+async def test_token_goes_with_each_request(http: Http, answers: MeasurementSource) -> None:
     """As the kubeconfig has it."""
     await http.get("get it", "/x")
     assert answers.asked[0][3]["Authorization"] == "Bearer secret"
 
 
 async def test_renewed_token_is_found_after_a_401(
-    address: str, answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, answers: MeasurementSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is read again at once, and the request is repeated with what it says."""
     path = kubeconfig(tmp_path / "config", address, {"token": "old"})
@@ -256,7 +258,7 @@ async def test_renewal_stays_in_the_context_that_was_asked_for(
 
 
 async def test_credentials_that_are_not_accepted_are_unavailable(
-    http: Http, answers: Answers
+    http: Http, answers: MeasurementSource
 ) -> None:
     """They may be in order again in a minute."""
     for _ in range(2):
@@ -265,7 +267,9 @@ async def test_credentials_that_are_not_accepted_are_unavailable(
         await http.write("write it", "PUT", "/x", {})
 
 
-async def test_exec_plugin_gives_the_token(address: str, answers: Answers, tmp_path: Path) -> None:
+async def test_exec_plugin_gives_the_token(
+    address: str, answers: MeasurementSource, tmp_path: Path
+) -> None:
     """As kubectl runs it."""
     plugin = tmp_path / "plugin"
     credential = {
@@ -342,7 +346,7 @@ def test_last_manager_is_somebody_else() -> None:
 
 
 async def test_config_map_keeps_what_others_put_into_its_metadata(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """Labels, annotations and owners of other people; its version goes along."""
     answers.will_say(
@@ -381,7 +385,7 @@ async def test_config_map_keeps_what_others_put_into_its_metadata(
 
 
 async def test_config_map_that_went_meanwhile_is_a_conflict(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """It was there when it was read: read again."""
     answers.will_say(200, a_config_map())
@@ -397,7 +401,7 @@ async def test_config_map_that_went_meanwhile_is_a_conflict(
 
 
 async def test_status_goes_with_uid_and_version_and_without_the_spec(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """The API server keeps spec and metadata of what it has."""
     rollout = a_rollout()
@@ -418,7 +422,9 @@ async def test_status_goes_with_uid_and_version_and_without_the_spec(
     assert "spec" not in body
 
 
-async def test_what_is_not_there_is_none(cluster: KubernetesCluster, answers: Answers) -> None:
+async def test_what_is_not_there_is_none(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
     """Absence is an answer, not an error."""
     for _ in range(3):
         answers.will_say(404)
@@ -428,7 +434,7 @@ async def test_what_is_not_there_is_none(cluster: KubernetesCluster, answers: An
 
 
 async def test_requests_of_a_rollout_are_listed_by_its_name(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """On the server, by a selectable field."""
     answers.will_say(200, {"items": []})
@@ -436,7 +442,9 @@ async def test_requests_of_a_rollout_are_listed_by_its_name(
     assert "fieldSelector=spec.request.rollout.name%3Dmemory-sync" in answers.asked[0][1]
 
 
-async def test_halt_says_who_wrote_it(cluster: KubernetesCluster, answers: Answers) -> None:
+async def test_halt_says_who_wrote_it(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
     """As they wrote themselves; who wrote nothing is nobody."""
     for data in ({"by": "cora"}, {}):
         found = {"metadata": {"name": "surefoot-halt", "namespace": "agents"}, "data": data}
@@ -459,7 +467,7 @@ async def test_halt_says_who_wrote_it(cluster: KubernetesCluster, answers: Answe
     ],
 )
 async def test_halt_holds_until_its_time_is_over(
-    cluster: KubernetesCluster, answers: Answers, data: dict[str, str], halted: bool
+    cluster: KubernetesCluster, answers: MeasurementSource, data: dict[str, str], halted: bool
 ) -> None:
     """An end that can not be read is no end."""
     found = {"metadata": {"name": "surefoot-halt", "namespace": "agents"}, "data": data}
@@ -496,7 +504,7 @@ async def test_halt_holds_until_its_time_is_over(
     ],
 )
 async def test_kinds_that_are_about_to_go_are_not_established(
-    cluster: KubernetesCluster, answers: Answers, crd: tuple[int, Any], stays: bool
+    cluster: KubernetesCluster, answers: MeasurementSource, crd: tuple[int, Any], stays: bool
 ) -> None:
     """While a CRD is deleted it is still served; where we may not look, discovery decides."""
     names = ("rollouts", "rollouts/status", "checkpoints", "approvals")
@@ -506,7 +514,9 @@ async def test_kinds_that_are_about_to_go_are_not_established(
     assert await cluster.kinds_are_established() is stays
 
 
-async def test_event_is_about_the_object(cluster: KubernetesCluster, answers: Answers) -> None:
+async def test_event_is_about_the_object(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
     """events.k8s.io/v1, short enough for the API server."""
     subject = Subject(Kind.ROLLOUT, KEY, "uid-memory-sync")
     await cluster.post_event(subject, Announcement("Rollback", "x" * 5000, warning=True))
@@ -521,7 +531,7 @@ async def test_event_is_about_the_object(cluster: KubernetesCluster, answers: An
 
 
 async def test_metadata_lists_select_what_is_managed(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """Whole objects are not read for a sweep; an empty list may be null."""
     answers.will_say(200, {"items": None})
@@ -534,7 +544,7 @@ async def test_metadata_lists_select_what_is_managed(
 
 
 async def test_creating_names_the_owner_only_where_it_shall_own(
-    cluster: KubernetesCluster, answers: Answers
+    cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
     """An ownerReference means deletion with the Rollout."""
     for owned in (True, False):

@@ -15,8 +15,8 @@ from surefoot.adapters.kubernetes import policies
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies, first_difference
-from surefoot.application.ports import Standing
-from surefoot.domain.snapshot import Admission
+from surefoot.application.ports import AdmissionStatus
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings, shipped
 
 JSON = dict[str, Any]
@@ -123,7 +123,7 @@ async def test_policies_as_shipped_that_refuse_the_probes_are_in_force(
     server: ApiServer, checked: KubernetesPolicies
 ) -> None:
     """Nothing else is."""
-    assert await checked.check() == Standing(Admission.ENFORCED)
+    assert await checked.check() == AdmissionStatus(Admission.ENFORCED)
 
 
 async def test_probes_are_stored_by_nobody(server: ApiServer, checked: KubernetesPolicies) -> None:
@@ -142,11 +142,17 @@ async def test_probes_are_stored_by_nobody(server: ApiServer, checked: Kubernete
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ((201, {}), Standing(Admission.NOT_ENFORCED, "was let pass, which the policies refuse")),
-        ((200, {}), Standing(Admission.NOT_ENFORCED, "was let pass, which the policies refuse")),
+        (
+            (201, {}),
+            AdmissionStatus(Admission.NOT_ENFORCED, "was let pass, which the policies refuse"),
+        ),
+        (
+            (200, {}),
+            AdmissionStatus(Admission.NOT_ENFORCED, "was let pass, which the policies refuse"),
+        ),
         (
             failure(409, 'approvals "surefoot-probe" already exists'),
-            Standing(Admission.NOT_ENFORCED, "was let pass"),
+            AdmissionStatus(Admission.NOT_ENFORCED, "was let pass"),
         ),
         (
             failure(
@@ -154,14 +160,14 @@ async def test_probes_are_stored_by_nobody(server: ApiServer, checked: Kubernete
                 f'approvals.surefoot.dev is forbidden: User "{OPERATOR}" cannot create resource '
                 '"approvals" in API group "surefoot.dev" in the namespace "home"',
             ),
-            Standing(
+            AdmissionStatus(
                 Admission.NOT_ENFORCED,
                 'cannot create resource "approvals" in API group "surefoot.dev" in the namespace',
             ),
         ),
         (
             denied("approvals.surefoot.dev", "somebody-elses"),
-            Standing(Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy 'somebody-elses'"),
+            AdmissionStatus(Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy 'somebody-elses'"),
         ),
         (
             failure(
@@ -169,18 +175,21 @@ async def test_probes_are_stored_by_nobody(server: ApiServer, checked: Kubernete
                 'admission webhook "x" denied: 403: approvals "surefoot-probe" is forbidden: '
                 "ValidatingAdmissionPolicy 'surefoot-decisions' with binding",
             ),
-            Standing(Admission.NOT_ENFORCED, "admission webhook"),
+            AdmissionStatus(Admission.NOT_ENFORCED, "admission webhook"),
         ),
-        (failure(503, "policy not ready"), Standing(Admission.UNKNOWN, "503: policy not ready")),
+        (
+            failure(503, "policy not ready"),
+            AdmissionStatus(Admission.UNKNOWN, "503: policy not ready"),
+        ),
         (
             failure(422, "spec.request: Required value"),
-            Standing(Admission.UNKNOWN, "422: spec.request"),
+            AdmissionStatus(Admission.UNKNOWN, "422: spec.request"),
         ),
         (
             failure(404, 'namespaces "home" not found'),
-            Standing(Admission.UNKNOWN, '"home" not found'),
+            AdmissionStatus(Admission.UNKNOWN, '"home" not found'),
         ),
-        (failure(429, "slow down"), Standing(Admission.UNKNOWN, "429: slow down")),
+        (failure(429, "slow down"), AdmissionStatus(Admission.UNKNOWN, "429: slow down")),
     ],
 )
 async def test_only_a_refusal_by_our_policies_is_a_sign_of_life(
@@ -188,7 +197,7 @@ async def test_only_a_refusal_by_our_policies_is_a_sign_of_life(
     checked: KubernetesPolicies,
     path: str,
     answer: tuple[int, JSON],
-    expected: Standing,
+    expected: AdmissionStatus,
 ) -> None:
     """Of either probe; what else there is says what is wrong."""
     server.answers[path] = answer
@@ -219,7 +228,9 @@ async def test_missing_policy_or_binding_is_named(
 ) -> None:
     """Also one that no probe would miss."""
     server.loses(kind, name)
-    assert await checked.check() == Standing(Admission.NOT_ENFORCED, f"{kind} {name} is missing")
+    assert await checked.check() == AdmissionStatus(
+        Admission.NOT_ENFORCED, f"{kind} {name} is missing"
+    )
 
 
 async def test_policies_that_fill_in_names_may_be_missing(
@@ -228,7 +239,7 @@ async def test_policies_that_fill_in_names_may_be_missing(
     """And so may their API, as on Kubernetes 1.30 to 1.35: both are a 404."""
     server.loses("MutatingAdmissionPolicy")
     server.loses("MutatingAdmissionPolicyBinding")
-    assert await checked.check() == Standing(Admission.ENFORCED)
+    assert await checked.check() == AdmissionStatus(Admission.ENFORCED)
 
 
 def weaken(part: str) -> Callable[[JSON], None]:
@@ -299,7 +310,7 @@ async def test_operator_under_another_name_is_told_what_to_set(
 ) -> None:
     """The policies would refuse its every write, which looks like anything but this."""
     server.answers[REVIEWS] = (201, {"status": {"userInfo": {"username": "admin"}}})
-    assert await checked.check() == Standing(
+    assert await checked.check() == AdmissionStatus(
         Admission.NOT_ENFORCED,
         f"the operator runs as admin, the policies are made for {OPERATOR}: set policies.operator",
     )
@@ -319,7 +330,7 @@ async def test_what_is_certainly_wrong_outranks_what_is_not_known(
     server.answers[APPROVALS] = failure(503, "busy")
     for name in ("surefoot-decisions", "surefoot-stamps"):
         server.loses("ValidatingAdmissionPolicyBinding", name)
-    assert await checked.check() == Standing(
+    assert await checked.check() == AdmissionStatus(
         Admission.NOT_ENFORCED,
         "ValidatingAdmissionPolicyBinding surefoot-decisions is missing (and 1 more)",
     )

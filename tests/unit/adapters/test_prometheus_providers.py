@@ -18,7 +18,7 @@ from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.prometheus.connection import LARGEST_ANSWER, MOST_REQUESTS
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.application.metrics_port import MetricsProviders
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery, Sample
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery, Sample
 from tests.unit.adapters.prometheus_server import (
     NOON,
     STEP,

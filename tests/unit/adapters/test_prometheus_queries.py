@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.adapters.prometheus.queries import MOST_PIECES, Input, freshness_query, read
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

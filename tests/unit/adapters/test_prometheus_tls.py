@@ -12,7 +12,7 @@ import pytest
 
 from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings, TlsSettings
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.testbed.certificates import Authority
 from surefoot.testbed.users import User
 from tests.unit.adapters.prometheus_server import (

@@ -17,7 +17,7 @@ from surefoot.adapters.sinks.cursors import ConfigMapCursors
 from surefoot.adapters.sinks.http import HttpSink
 from surefoot.adapters.sinks.made import sinks
 from surefoot.adapters.sinks.streams import FileSink, StdoutSink
-from surefoot.domain.record import Mark
+from surefoot.domain.record.verification import Mark
 from surefoot.errors import Conflict, NotFound, SinkError, Unavailable
 
 

@@ -4,12 +4,12 @@ import asyncio
 
 import httpx
 
-from surefoot.adapters.probes import Heart, Probes
+from surefoot.adapters.probes import EventLoopMonitor, Probes
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.meta import Condition
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState, TriggerStatus
 from surefoot.application.ports import ObjectKey, TransitionRecord
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import START, a_rollout
 
 KEY = ObjectKey("agents", "memory-sync")
@@ -161,8 +161,8 @@ async def test_probes_say_why_not() -> None:
 
 async def test_heart_knows_how_long_it_stood_still() -> None:
     """Its age is the age of the last beat."""
-    heart = Heart()
-    beating = asyncio.create_task(heart.run())
+    event_loop_monitor = EventLoopMonitor()
+    beating = asyncio.create_task(event_loop_monitor.run())
     await asyncio.sleep(0)
-    assert heart.age < 5
+    assert event_loop_monitor.age < 5
     beating.cancel()

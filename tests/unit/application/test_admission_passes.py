@@ -9,36 +9,38 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.admission import AdmissionWatch
 from surefoot.application.execute import Executor
 from surefoot.application.gather import Gatherer, Rules
-from surefoot.application.ports import Kind, ObjectKey, Standing
+from surefoot.application.ports import AdmissionStatus, Kind, ObjectKey
 from surefoot.application.reconcile import Pass, Reconciler
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
+from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.plan import Plan
-from surefoot.domain.snapshot import Admission, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import a_rollout
 
 KEY = ObjectKey("agents", "memory-sync")
 TARGET = ObjectKey("agents", "memory-sync-flags")
-ENFORCED = Standing(Admission.ENFORCED)
-GONE = Standing(Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy surefoot-decisions is missing")
+ENFORCED = AdmissionStatus(Admission.ENFORCED)
+GONE = AdmissionStatus(
+    Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy surefoot-decisions is missing"
+)
 
 
 class Policies:
     """What a check would find now, and how often one was made."""
 
     def __init__(self) -> None:
-        self.standing = ENFORCED
+        self.admission_status = ENFORCED
         self.asked = 0
         self.silent = False
 
-    async def check(self) -> Standing:
+    async def check(self) -> AdmissionStatus:
         self.asked += 1
         if self.silent:
             await asyncio.Event().wait()
-        return self.standing
+        return self.admission_status
 
 
 class Nobody:
@@ -53,7 +55,7 @@ class Nobody:
     async def measure(self, query: Any) -> Any:
         raise AssertionError("nobody asks")
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
 
@@ -96,7 +98,7 @@ class Desk:
 
     def learn(self) -> None:
         """The caches see the Rollout as it is."""
-        self.store.saw_afresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
+        self.store.observe_fresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
 
     @property
     def rollout(self) -> Rollout:
@@ -138,7 +140,7 @@ async def test_advance_is_checked_for_though_the_last_check_was_good() -> None:
     desk = Desk(a_rollout())
     await desk.watch.refresh()
     await desk.clock.advance(5)
-    desk.policies.standing = GONE
+    desk.policies.admission_status = GONE
     await desk.look()
     assert desk.percent is None
     assert desk.cluster.writes() == ["write status"]
@@ -187,7 +189,7 @@ async def test_rollback_goes_on_while_not_enforced() -> None:
     """The policies guard signatures; the way back needs none."""
     desk = Desk(held())
     await desk.at_ten()
-    desk.policies.standing = GONE
+    desk.policies.admission_status = GONE
     await desk.clock.advance(5)
     await desk.watch.refresh()
     desk.change(hold={"soak": "1h"}, rollback={"to": 0})
@@ -205,7 +207,7 @@ async def test_advance_that_only_fresh_reads_show_is_checked_for_too() -> None:
     desk.change(hold={"soak": "1h"}, rollback={"to": 0})
     desk.learn()
     desk.change()
-    desk.policies.standing = GONE
+    desk.policies.admission_status = GONE
     await desk.clock.advance(5)
     await desk.look()
     assert desk.percent == "10"
@@ -219,7 +221,7 @@ async def test_restoring_a_flag_waits_for_no_check() -> None:
     found = desk.cluster.config_maps[TARGET]
     data = {**found.data, "memory-sync": "99"}
     drifted = desk.cluster.put_config_map(replace(found, data=data))
-    desk.store.saw_afresh(Kind.CONFIG_MAP, TARGET, drifted)
+    desk.store.observe_fresh(Kind.CONFIG_MAP, TARGET, drifted)
     desk.policies.silent = True
     await desk.clock.advance(5)
     async with asyncio.timeout(5):
@@ -232,8 +234,8 @@ async def test_losing_and_regaining_the_policies_is_announced_once_each() -> Non
     desk = Desk(held())
     await desk.at_ten()
     desk.announcer.said.clear()
-    for standing in (GONE, GONE, ENFORCED, ENFORCED):
-        desk.policies.standing = standing
+    for admission_status in (GONE, GONE, ENFORCED, ENFORCED):
+        desk.policies.admission_status = admission_status
         await desk.clock.advance(5)
         await desk.watch.refresh()
         await desk.look()

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from surefoot.application.admission import EVERY, RECENT, SOON, AdmissionWatch
-from surefoot.application.ports import Standing
-from surefoot.domain.snapshot import Admission
+from surefoot.application.ports import AdmissionStatus
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.fakes import FakeClock, turns
 
-ENFORCED = Standing(Admission.ENFORCED)
-GONE = Standing(Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy surefoot-decisions is missing")
-BUSY = Standing(Admission.UNKNOWN, "no answer")
+ENFORCED = AdmissionStatus(Admission.ENFORCED)
+GONE = AdmissionStatus(
+    Admission.NOT_ENFORCED, "ValidatingAdmissionPolicy surefoot-decisions is missing"
+)
+BUSY = AdmissionStatus(Admission.UNKNOWN, "no answer")
 
 
 async def _at_once() -> None:
@@ -22,14 +24,14 @@ async def _at_once() -> None:
 class FakePolicies:
     """Answers as told, and counts how often it was asked."""
 
-    def __init__(self, standing: Standing = ENFORCED) -> None:
-        self.standing = standing
+    def __init__(self, admission_status: AdmissionStatus = ENFORCED) -> None:
+        self.admission_status = admission_status
         self.asked = 0
         self.before: Callable[[], Awaitable[None]] = _at_once
 
-    async def check(self) -> Standing:
+    async def check(self) -> AdmissionStatus:
         self.asked += 1
-        found = self.standing
+        found = self.admission_status
         await self.before()
         return found
 
@@ -39,8 +41,8 @@ class Desk:
 
     def __init__(self, policies: FakePolicies | None) -> None:
         self.clock = FakeClock()
-        self.checks: list[Standing] = []
-        self.news: list[Standing] = []
+        self.checks: list[AdmissionStatus] = []
+        self.news: list[AdmissionStatus] = []
         self.watch = AdmissionWatch(
             policies, self.clock, checked=self.checks.append, changed=self.news.append
         )
@@ -49,18 +51,18 @@ class Desk:
 async def test_nothing_is_known_before_the_first_check() -> None:
     """So nothing advances before it."""
     desk = Desk(FakePolicies())
-    assert desk.watch.standing == Standing(Admission.UNKNOWN)
+    assert desk.watch.admission_status == AdmissionStatus(Admission.UNKNOWN)
     assert desk.watch.checked_at is None
     await desk.clock.advance(7)
     assert await desk.watch.refresh() == ENFORCED
-    assert desk.watch.standing == ENFORCED
+    assert desk.watch.admission_status == ENFORCED
     assert desk.watch.checked_at == 7
 
 
 async def test_stated_unenforced_is_not_looked_at() -> None:
     """There is nothing to find; the status says so instead."""
     desk = Desk(None)
-    assert await desk.watch.refresh() == Standing(Admission.UNENFORCED)
+    assert await desk.watch.refresh() == AdmissionStatus(Admission.UNENFORCED)
     assert desk.checks == desk.news == []
 
 
@@ -121,26 +123,30 @@ async def test_defect_in_the_check_is_an_answer() -> None:
 
     policies.before = fails
     found = await desk.watch.refresh()
-    assert found == Standing(Admission.UNKNOWN, "the check failed: KeyError('status')")
+    assert found == AdmissionStatus(Admission.UNKNOWN, "the check failed: KeyError('status')")
 
 
 async def test_every_check_is_counted_and_only_news_are_told() -> None:
     """Rollouts are woken by news; another fault is news as well."""
     policies = FakePolicies()
     desk = Desk(policies)
-    other = Standing(Admission.NOT_ENFORCED, "another")
-    for standing in (ENFORCED, ENFORCED, GONE, GONE, other, ENFORCED):
-        policies.standing = standing
+    other = AdmissionStatus(Admission.NOT_ENFORCED, "another")
+    for admission_status in (ENFORCED, ENFORCED, GONE, GONE, other, ENFORCED):
+        policies.admission_status = admission_status
         await desk.watch.refresh()
         await desk.clock.advance(RECENT)
     assert desk.checks == [ENFORCED, ENFORCED, GONE, GONE, other, ENFORCED]
     assert desk.news == [ENFORCED, GONE, other, ENFORCED]
 
 
-@pytest.mark.parametrize(("standing", "pause"), [(ENFORCED, EVERY), (GONE, EVERY), (BUSY, SOON)])
-async def test_beat_is_slow_where_the_answer_is_known(standing: Standing, pause: float) -> None:
+@pytest.mark.parametrize(
+    ("admission_status", "pause"), [(ENFORCED, EVERY), (GONE, EVERY), (BUSY, SOON)]
+)
+async def test_beat_is_slow_where_the_answer_is_known(
+    admission_status: AdmissionStatus, pause: float
+) -> None:
     """And asks again soon where there was none."""
-    policies = FakePolicies(standing)
+    policies = FakePolicies(admission_status)
     desk = Desk(policies)
     running = asyncio.create_task(desk.watch.run())
     await desk.clock.advance(pause - 0.01)
@@ -156,7 +162,7 @@ async def test_recovery_is_found_by_the_beat_alone() -> None:
     desk = Desk(policies)
     running = asyncio.create_task(desk.watch.run())
     await turns()
-    policies.standing = ENFORCED
+    policies.admission_status = ENFORCED
     await desk.clock.advance(EVERY)
     assert desk.news == [GONE, ENFORCED]
     running.cancel()
@@ -167,10 +173,10 @@ async def test_other_settings_are_checked_at_once() -> None:
     desk = Desk(FakePolicies())
     await desk.watch.refresh()
     desk.watch.exchange(FakePolicies(GONE))
-    assert desk.watch.standing == Standing(Admission.UNKNOWN)
+    assert desk.watch.admission_status == AdmissionStatus(Admission.UNKNOWN)
     assert await desk.watch.refresh() == GONE
     desk.watch.exchange(None)
-    assert desk.news[-1] == await desk.watch.refresh() == Standing(Admission.UNENFORCED)
+    assert desk.news[-1] == await desk.watch.refresh() == AdmissionStatus(Admission.UNENFORCED)
 
 
 async def test_answer_about_the_old_settings_that_comes_too_late_is_dropped() -> None:
@@ -182,5 +188,5 @@ async def test_answer_about_the_old_settings_that_comes_too_late_is_dropped() ->
     await turns()
     desk.watch.exchange(FakePolicies(GONE))
     await desk.clock.advance(1)
-    assert await late == Standing(Admission.UNKNOWN)
+    assert await late == AdmissionStatus(Admission.UNKNOWN)
     assert await desk.watch.refresh() == GONE

@@ -11,7 +11,7 @@ from surefoot.application.admission import AdmissionWatch
 from surefoot.application.gather import Facts, Gatherer, Rules, Unreadable
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.dependencies import RolloutName, names_of
+from surefoot.domain.checks.dependencies import RolloutName, names_of
 from surefoot.errors import UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster
 from tests.support.world import a_rollout
@@ -35,14 +35,14 @@ class Woken:
         """An event."""
         self.version += 1
         key, uid = key_of(rollout), rollout.metadata.uid
-        self.store.saw(Kind.ROLLOUT, ObjectHead(key, uid, str(self.version)), lambda: rollout)
+        self.store.observe(Kind.ROLLOUT, ObjectHead(key, uid, str(self.version)), lambda: rollout)
 
     def writes(self, rollout: Rollout) -> None:
         """A write of our own."""
         self.version += 1
         metadata = rollout.metadata.model_copy(update={"resource_version": str(self.version)})
         written = rollout.model_copy(update={"metadata": metadata})
-        self.store.took_in(Kind.ROLLOUT, written, key_of(rollout))
+        self.store.put(Kind.ROLLOUT, written, key_of(rollout))
 
 
 def key_of(rollout: Rollout) -> ObjectKey:
@@ -98,7 +98,7 @@ def test_others_are_woken_when_one_appears_or_is_gone() -> None:
     first = named("a", namespace="data")
     woken.sees(first)
     assert woken.look() == ["agents/b", "data/a"]
-    woken.store.lost(Kind.ROLLOUT, ObjectHead(key_of(first), first.metadata.uid, "9999"))
+    woken.store.remove(Kind.ROLLOUT, ObjectHead(key_of(first), first.metadata.uid, "9999"))
     assert woken.look() == ["agents/b", "data/a"]
 
 
@@ -140,7 +140,7 @@ class Nobody:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset()
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
 
@@ -164,7 +164,7 @@ async def test_advance_is_decided_on_fresh_reads_and_a_rollback_waits_for_none()
     upstream, rollout = at(named("schema-v2"), 50), named("b", "schema-v2")
     cluster, woken = FakeCluster(upstream, rollout), Woken()
     for key, each in cluster.rollouts.items():
-        woken.store.took_in(Kind.ROLLOUT, each, key)
+        woken.store.put(Kind.ROLLOUT, each, key)
     cluster.put_rollout(at(named("schema-v2"), 10, rolledBack=True))
     gatherer = gathering(cluster, woken.store)
     key = key_of(rollout)
@@ -180,7 +180,7 @@ async def test_upstream_that_is_gone_by_now_is_not_there() -> None:
     upstream, rollout = at(named("schema-v2"), 50), named("b", "schema-v2")
     cluster, woken = FakeCluster(rollout), Woken()
     for each in (upstream, rollout):
-        woken.store.took_in(Kind.ROLLOUT, each, key_of(each))
+        woken.store.put(Kind.ROLLOUT, each, key_of(each))
     facts = await gathering(cluster, woken.store).gather(
         key_of(rollout), fresh=True, admission=True
     )
@@ -193,7 +193,7 @@ async def test_nothing_is_decided_while_an_upstream_can_not_be_read() -> None:
     upstream, rollout = at(named("schema-v2"), 50), named("b", "schema-v2")
     cluster, woken = FakeCluster(upstream, rollout), Woken()
     for key, each in cluster.rollouts.items():
-        woken.store.took_in(Kind.ROLLOUT, each, key)
+        woken.store.put(Kind.ROLLOUT, each, key)
     reads = iter(range(99))
 
     async def garbled(call: str) -> None:
@@ -213,7 +213,7 @@ async def test_rollout_without_dependencies_reads_no_others(known: bool) -> None
     cluster, woken = FakeCluster(named("b"), at(named("schema-v2"), 50)), Woken()
     if known:
         for key, each in cluster.rollouts.items():
-            woken.store.took_in(Kind.ROLLOUT, each, key)
+            woken.store.put(Kind.ROLLOUT, each, key)
     cluster.calls.clear()
     await gathering(cluster, woken.store).gather(
         ObjectKey("agents", "b"), fresh=True, admission=True

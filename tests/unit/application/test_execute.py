@@ -17,7 +17,8 @@ from surefoot.api.v1alpha1.rollout_status import Committed, PendingTransition, T
 from surefoot.application.execute import Executed, Executor, Stop
 from surefoot.application.ports import Kind, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.config_map import rendering_of
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.config_map import rendering_of
 from surefoot.domain.plan import (
     Abandon,
     Action,
@@ -29,8 +30,7 @@ from surefoot.domain.plan import (
     Restore,
     WriteStatus,
 )
-from surefoot.domain.snapshot import ConfigMap
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from surefoot.errors import Conflict, Refused
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout

@@ -10,8 +10,8 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Transition, TransitionType
 from surefoot.application import backoff, export
 from surefoot.application.export import Record
-from surefoot.domain.record import Mark, verify
-from surefoot.domain.transitions import with_entry
+from surefoot.domain.record.transitions import with_entry
+from surefoot.domain.record.verification import Mark, verify
 from surefoot.errors import SinkError, Unavailable
 from tests.support.fakes import FakeAnnouncer, FakeClock, turns
 from tests.support.world import START, a_rollout
@@ -128,7 +128,7 @@ class World:
             status = with_entry(found.status or RolloutStatus(), an_entry(each))
             self.rollouts[rollout] = found.model_copy(update={"status": status})
             if self.record is not None:
-                self.record.saw(self.rollouts[rollout])
+                self.record.observe(self.rollouts[rollout])
         await turns()
 
 

@@ -15,7 +15,7 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.ports import Kind, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.facts.snapshot import ConfigMap
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster
 from tests.support.world import a_rollout
 
@@ -46,7 +46,7 @@ class House:
                 **changes,
             )
         )
-        store.saw_afresh(Kind.CONFIG_MAP, FLAGS, self.flags)
+        store.observe_fresh(Kind.CONFIG_MAP, FLAGS, self.flags)
         self.keeper = OrphanKeeper(self.cluster, store, FakeClock(), self.announcer)
 
     @property

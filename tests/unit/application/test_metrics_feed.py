@@ -8,7 +8,7 @@ from typing import Any
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_feed import MetricsFeed
 from surefoot.application.ports import ObjectKey
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from tests.support.fakes import FakeClock, FakeTelemetry, turns
 from tests.support.world import START, a_rollout
 
@@ -75,10 +75,10 @@ def asks(name: str, promql: str = "errors", **metric: Any) -> Rollout:
 async def test_first_question_is_asked_at_once_and_not_waited_for() -> None:
     """The answer wakes the Rollout; then it is there."""
     desk = Desk()
-    assert desk.feed.answers(ONE, asks("one")) == {}
+    assert desk.feed.measurements(ONE, asks("one")) == {}
     await turns()
     assert desk.woken == [("one", "errors")]
-    assert desk.feed.answers(ONE, asks("one"))["errors"].value == 1.0
+    assert desk.feed.measurements(ONE, asks("one"))["errors"].value == 1.0
     assert len(desk.asked) == 1
 
 
@@ -87,44 +87,44 @@ async def test_same_question_of_two_rollouts_is_asked_once_over_the_widest_windo
     desk = Desk()
     desk.windows = {"one": timedelta(minutes=5), "two": timedelta(hours=1)}
     for key in (ONE, TWO):
-        desk.feed.answers(key, asks(key.name))
+        desk.feed.measurements(key, asks(key.name))
     await turns()
     desk.asked.clear()
     desk.feed.tick()
     await turns()
     [question] = desk.asked
     assert question.end - question.start == timedelta(hours=1)
-    narrow = desk.feed.answers(ONE, asks("one"))["errors"]
+    narrow = desk.feed.measurements(ONE, asks("one"))["errors"]
     assert (narrow.start, len(narrow.samples)) == (START - timedelta(minutes=5), 11)
 
 
 async def test_answer_that_does_not_reach_back_far_enough_is_asked_anew() -> None:
     """At once, and until then there is none: half a window proves nothing."""
     desk = Desk()
-    desk.feed.answers(ONE, asks("one"))
+    desk.feed.measurements(ONE, asks("one"))
     await turns()
     desk.windows["one"] = timedelta(hours=2)
-    assert desk.feed.answers(ONE, asks("one")) == {}
+    assert desk.feed.measurements(ONE, asks("one")) == {}
     await turns()
-    assert desk.feed.answers(ONE, asks("one"))["errors"].start == START - timedelta(hours=2)
+    assert desk.feed.measurements(ONE, asks("one"))["errors"].start == START - timedelta(hours=2)
 
 
 async def test_wider_question_during_a_narrow_one_is_asked_after_it() -> None:
     """Not beside it: one question of a kind at a time."""
     desk = Desk()
     desk.windows["two"] = timedelta(hours=1)
-    desk.feed.answers(ONE, asks("one"))
-    desk.feed.answers(TWO, asks("two"))
+    desk.feed.measurements(ONE, asks("one"))
+    desk.feed.measurements(TWO, asks("two"))
     await turns()
     assert [q.end - q.start for q in desk.asked] == [timedelta(minutes=5), timedelta(hours=1)]
-    assert desk.feed.answers(TWO, asks("two")) != {}
+    assert desk.feed.measurements(TWO, asks("two")) != {}
 
 
 async def test_unanswered_question_is_not_asked_a_second_time() -> None:
     """A dead provider gets no queue of questions."""
     desk = Desk()
     desk.hanging = {"default"}
-    desk.feed.answers(ONE, asks("one"))
+    desk.feed.measurements(ONE, asks("one"))
     await turns()
     for _ in range(3):
         desk.feed.tick()
@@ -140,8 +140,8 @@ async def test_dead_provider_delays_no_other() -> None:
     for number in range(50):
         name = f"r-{number}"
         rollout = asks(name, f"q{number}", provider="other")
-        desk.feed.answers(ObjectKey("agents", name), rollout)
-    desk.feed.answers(ONE, asks("one"))
+        desk.feed.measurements(ObjectKey("agents", name), rollout)
+    desk.feed.measurements(ONE, asks("one"))
     await turns()
     assert desk.woken == [("one", "errors")]
     assert sum(q.provider == "other" for q in desk.asked) == 8
@@ -152,7 +152,7 @@ async def test_questions_come_at_the_points_of_the_grid() -> None:
     """Once per interval, by the API server's clock."""
     desk = Desk()
     desk.clock.at = START + timedelta(seconds=7)
-    desk.feed.answers(ONE, asks("one"))
+    desk.feed.measurements(ONE, asks("one"))
     running = asyncio.create_task(desk.feed.run())
     await desk.clock.advance(1)
     assert len(desk.asked) == 1
@@ -164,7 +164,7 @@ async def test_questions_come_at_the_points_of_the_grid() -> None:
 async def test_question_that_nobody_has_any_more_is_not_asked() -> None:
     """The Rollout is gone."""
     desk = Desk()
-    desk.feed.answers(ONE, asks("one"))
+    desk.feed.measurements(ONE, asks("one"))
     await turns()
     desk.feed.forget(ONE)
     desk.asked.clear()
@@ -177,7 +177,7 @@ async def test_provider_that_may_not_be_used_is_not_asked() -> None:
     """The namespace is not among the provider's."""
     desk = Desk()
     desk.usable = frozenset()
-    assert desk.feed.answers(ONE, asks("one")) == {}
+    assert desk.feed.measurements(ONE, asks("one")) == {}
     await turns()
     assert desk.asked == []
 
@@ -186,9 +186,9 @@ async def test_defect_of_an_adapter_does_not_end_the_asking() -> None:
     """The next tick asks again."""
     desk = Desk()
     desk.broken = True
-    desk.feed.answers(ONE, asks("one"))
+    desk.feed.measurements(ONE, asks("one"))
     await turns()
     desk.broken = False
     desk.feed.tick()
     await turns()
-    assert desk.feed.answers(ONE, asks("one")) != {}
+    assert desk.feed.measurements(ONE, asks("one")) != {}

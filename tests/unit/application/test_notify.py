@@ -9,7 +9,7 @@ from typing import Any
 
 from surefoot.api.v1alpha1.rollout_status import Severity
 from surefoot.application import backoff
-from surefoot.application.announce import Everybody
+from surefoot.application.announce import FanOutAnnouncer
 from surefoot.application.notify import KEPT_FOR, LONGEST_QUEUE, Notifier, Route
 from surefoot.application.ports import Kind, ObjectKey, Subject
 from surefoot.domain.notifications import Notification
@@ -276,5 +276,5 @@ async def test_without_routes_nothing_waits() -> None:
 def test_announcements_go_to_everybody() -> None:
     """The events, and the people elsewhere."""
     first, second = FakeAnnouncer(), FakeAnnouncer()
-    Everybody(first, second).announce(CHECKOUT, [ROLLBACK])
+    FanOutAnnouncer(first, second).announce(CHECKOUT, [ROLLBACK])
     assert first.said == second.said == [("checkout", "Rollback")]

@@ -17,10 +17,10 @@ from surefoot.application.queue import Lane
 from surefoot.application.reconcile import Pass, Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
+from surefoot.domain.facts.snapshot import Halt, Snapshot
 from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
-from surefoot.domain.snapshot import Halt, Snapshot
-from surefoot.domain.transitions import committed
+from surefoot.domain.record.transitions import committed
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout
@@ -41,7 +41,7 @@ class NoProviders:
     async def measure(self, query: Any) -> Any:
         raise AssertionError("nobody asks")
 
-    def answers(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+    def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
 
@@ -80,7 +80,7 @@ class Office:
 
     def learn(self) -> None:
         """The caches see the Rollout as it is."""
-        self.store.saw_afresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
+        self.store.observe_fresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
 
     async def look(self) -> Pass:
         return await self.reconciler.reconcile(KEY)
@@ -208,7 +208,7 @@ async def test_unreadable_rollout_is_announced_once_and_left_alone() -> None:
     def unreadable() -> Rollout:
         raise UnreadableObject("spec.steps: wrong")
 
-    office.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "999"), unreadable)
+    office.store.observe(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "999"), unreadable)
     for _ in range(2):
         assert (await office.look()).result is Result.UNREADABLE
     assert office.announcer.said == [("memory-sync", "Unreadable")]
@@ -218,7 +218,7 @@ async def test_unreadable_rollout_is_announced_once_and_left_alone() -> None:
 async def test_rollout_that_is_gone_is_forgotten() -> None:
     """Its questions and its series go as well."""
     office = Office()
-    office.store.lost(Kind.ROLLOUT, office.store.heads(Kind.ROLLOUT)[KEY])
+    office.store.remove(Kind.ROLLOUT, office.store.heads(Kind.ROLLOUT)[KEY])
     assert await office.look() == Pass(Result.GONE, None)
     assert office.forgotten == [KEY]
     assert ("forgot", "memory-sync") in office.telemetry.said

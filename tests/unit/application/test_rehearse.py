@@ -8,8 +8,8 @@ import pytest
 
 from surefoot.application.ports import ObjectKey
 from surefoot.domain.decide import decide
+from surefoot.domain.facts.snapshot import ConfigMap, Snapshot
 from surefoot.domain.plan import Plan
-from surefoot.domain.snapshot import ConfigMap, Snapshot
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 from tests.support.fakes import turns
 from tests.support.rehearsing import FLAG, KEY, Rehearsals

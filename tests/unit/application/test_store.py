@@ -14,7 +14,7 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.snapshot import ConfigMap, Halt
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.errors import UnreadableObject
 from tests.support.world import START, a_rollout
 
@@ -32,12 +32,12 @@ class Woken:
     def sees(self, content: Any, version: str = "1") -> None:
         """An event came in."""
         kind, head, seen = _as(content, version)
-        self.store.saw(kind, head, lambda: seen)
+        self.store.observe(kind, head, lambda: seen)
 
     def loses(self, content: Any, version: str = "9") -> None:
         """A deletion came in."""
         kind, head, _ = _as(content, version)
-        self.store.lost(kind, head)
+        self.store.remove(kind, head)
 
 
 def _as(content: Any, version: str) -> tuple[Kind, ObjectHead, Any]:
@@ -108,7 +108,7 @@ def test_version_that_is_known_is_not_parsed_again() -> None:
     def parse() -> Rollout:
         raise AssertionError("parsed again")
 
-    woken.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "5"), parse)
+    woken.store.observe(Kind.ROLLOUT, ObjectHead(KEY, "uid-memory-sync", "5"), parse)
 
 
 def test_deleted_object_does_not_come_back_by_a_late_event() -> None:
@@ -138,7 +138,7 @@ def test_config_map_that_has_its_label_back_stays() -> None:
     """It was lost to the watch and written again; the event of the loss comes late."""
     woken = Woken()
     woken.sees(a_flag(), version="5")
-    woken.store.took_in(Kind.CONFIG_MAP, a_flag(resource_version="8"), FLAGS)
+    woken.store.put(Kind.CONFIG_MAP, a_flag(resource_version="8"), FLAGS)
     woken.loses(a_flag(), version="7")
     assert woken.store.config_map(FLAGS) is not None
     woken.loses(a_flag(), version="9")
@@ -152,7 +152,7 @@ def test_own_write_wakes_nobody_when_its_event_comes() -> None:
     woken = Woken()
     written = a_rollout()
     metadata = written.metadata.model_copy(update={"resource_version": "7"})
-    woken.store.took_in(Kind.ROLLOUT, written.model_copy(update={"metadata": metadata}), KEY)
+    woken.store.put(Kind.ROLLOUT, written.model_copy(update={"metadata": metadata}), KEY)
     woken.sees(written, version="7")
     assert woken.keys == []
 
@@ -183,7 +183,7 @@ def test_decision_on_what_was_seen_undecided_is_known_to_be_new() -> None:
     woken.sees(watched, version="2")
     woken.sees(found_decided, version="2")
     approvals = woken.store.approvals(KEY)
-    assert woken.store.seen_undecided(approvals) == {"uid-a"}
+    assert woken.store.watched_requests(approvals) == {"uid-a"}
 
 
 def test_unreadable_object_is_kept_as_its_error() -> None:
@@ -193,7 +193,7 @@ def test_unreadable_object_is_kept_as_its_error() -> None:
     def parse() -> Rollout:
         raise UnreadableObject("steps: wrong")
 
-    woken.store.saw(Kind.ROLLOUT, ObjectHead(KEY, "u", "1"), parse)
+    woken.store.observe(Kind.ROLLOUT, ObjectHead(KEY, "u", "1"), parse)
     assert isinstance(woken.store.rollout(KEY), UnreadableObject)
     assert woken.keys == ["memory-sync"]
 

@@ -6,7 +6,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
 from surefoot.application.store import Store
-from surefoot.application.sweep import Sweeper, Watchman
+from surefoot.application.sweep import PeriodicResync, Resyncer
 from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
@@ -16,7 +16,7 @@ KEY = ObjectKey("agents", "memory-sync")
 
 
 class Yard:
-    """A cluster, caches that may have missed something, and a sweeper."""
+    """A cluster, caches that may have missed something, and a resyncer."""
 
     def __init__(self) -> None:
         self.cluster = FakeCluster(a_rollout())
@@ -25,14 +25,16 @@ class Yard:
         self.woken: list[str] = []
         self.restarts = 0
         self.store = Store(lambda key: self.woken.append(key.name))
-        self.sweeper = Sweeper(self.cluster, self.store, self.clock, self.telemetry, self._restart)
+        self.resyncer = Resyncer(
+            self.cluster, self.store, self.clock, self.telemetry, self._restart
+        )
 
     def _restart(self) -> None:
         self.restarts += 1
 
     async def sweep(self) -> None:
         """Sweep, however long it waits for events."""
-        sweeping = asyncio.create_task(self.sweeper.sweep())
+        sweeping = asyncio.create_task(self.resyncer.sweep())
         while not sweeping.done():
             await self.clock.advance(0.5)
         await sweeping
@@ -44,7 +46,7 @@ async def test_what_no_event_told_is_read() -> None:
     await yard.sweep()
     assert yard.woken == ["memory-sync"]
     assert isinstance(yard.store.rollout(KEY), Rollout)
-    assert yard.sweeper.succeeded_at is not None
+    assert yard.resyncer.succeeded_at is not None
 
 
 async def test_what_events_bring_meanwhile_is_not_read() -> None:
@@ -52,7 +54,7 @@ async def test_what_events_bring_meanwhile_is_not_read() -> None:
     yard = Yard()
     sweeping = asyncio.create_task(yard.sweep())
     await turns(3)
-    yard.store.saw_afresh(Kind.ROLLOUT, KEY, yard.cluster.rollouts[KEY])
+    yard.store.observe_fresh(Kind.ROLLOUT, KEY, yard.cluster.rollouts[KEY])
     await sweeping
     assert "read Rollout" not in yard.cluster.calls
 
@@ -90,15 +92,15 @@ async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
             raise Unavailable("down")
 
     yard.cluster.before = fails
-    watchman = Watchman(yard.sweeper, yard.clock, lambda: swept.append(1))
-    running = asyncio.create_task(watchman.run(every=60))
+    resync = PeriodicResync(yard.resyncer, yard.clock, lambda: swept.append(1))
+    running = asyncio.create_task(resync.run(every=60))
     await yard.clock.advance(1)
     assert swept == []
     assert yard.store.rollout(KEY) is not None
     down = False
     await yard.clock.advance(5)
     assert swept == [1]
-    watchman.ask()
+    resync.ask()
     await yard.clock.advance(1)
     assert swept == [1, 1]
     running.cancel()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.baseline import MOST_BASELINES, measured_as
-from surefoot.domain.measurements import Outcome
-from surefoot.domain.questions import questions
+from surefoot.domain.derive.baseline import MOST_BASELINES, measured_as
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.metric_queries import metric_queries
 from tests.support.world import (
     START,
     Metric,
@@ -286,10 +286,10 @@ def test_question_covers_the_whole_step_until_the_baseline_is_recorded() -> None
     """In points that are as coarse as its length allows, and then no more."""
     world = running(wave, approvals={"roles": [a_role("lead", "cora")]})
     world.now += minutes(50)
-    asked = questions(world.rollout, world.now, world.interval)[measured_as("cost")]
+    asked = metric_queries(world.rollout, world.now, world.interval)[measured_as("cost")]
     assert (asked.start, asked.end, asked.step) == (START, START + minutes(50), seconds(30))
     world.run(minutes(10))
-    assert list(questions(world.rollout, world.now, world.interval)) == ["cost"]
+    assert list(metric_queries(world.rollout, world.now, world.interval)) == ["cost"]
 
 
 @pytest.mark.parametrize(("length", "step"), [("10s", 2), ("1m", 15), ("6h", 30), ("7d", 840)])
@@ -297,7 +297,7 @@ def test_points_of_a_baseline_are_few_enough_to_be_answered_at_once(length: str,
     """And a short one does not hang on one or two of them."""
     world = running(wave, first={"baseline": length})
     world.now += seconds(1)
-    asked = questions(world.rollout, world.now, world.interval)[measured_as("cost")]
+    asked = metric_queries(world.rollout, world.now, world.interval)[measured_as("cost")]
     assert asked.step == seconds(step)
 
 
@@ -305,7 +305,7 @@ def test_question_never_has_more_points_than_a_provider_answers() -> None:
     """Where samples are rare it looks back no further."""
     world = running(steady(None))
     world.now += hours(2000)
-    asked = questions(world.rollout, world.now, world.interval)[measured_as("cost")]
+    asked = metric_queries(world.rollout, world.now, world.interval)[measured_as("cost")]
     assert (asked.end - asked.start) / asked.step == 10_000
 
 

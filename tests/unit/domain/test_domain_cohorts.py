@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.config_map import adoption
-from surefoot.domain.flagd import FLAGD_KEY, flagd_document
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.config_map import adoption
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY, flagd_document
 from tests.contract.manifests import example
 from tests.support.flagd import evaluator, is_in
 from tests.support.world import (

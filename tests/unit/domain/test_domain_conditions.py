@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
     World,
     a_checkpoint,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.config_map import is_abandoned, may_be_written, rendering_of
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.config_map import is_abandoned, may_be_written, rendering_of
 from surefoot.domain.plan import Restore
-from surefoot.domain.snapshot import ConfigMap
 from tests.support.world import (
     START,
     World,

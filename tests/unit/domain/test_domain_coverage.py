@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome
 from tests.support.world import (
     START,
     World,

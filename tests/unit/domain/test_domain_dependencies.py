@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.dependencies import RolloutName, Upstream, upstream_of
+from surefoot.domain.checks.dependencies import RolloutName, Upstream, upstream_of
 from tests.support.world import World, a_metric, a_rollout, a_trigger, hours, minutes, steps_of
 
 SCHEMA = RolloutName("agents", "schema-v2")
@@ -35,7 +35,7 @@ def waiting(*dependencies: Any, **spec: Any) -> World:
 
 
 def test_start_waits_for_the_percentage_of_another_rollout() -> None:
-    """Missing, not started, behind, there."""
+    """UnmetRequirement, not started, behind, there."""
     world = waiting()
     assert (world.percent, world.blockers()) == (
         None,

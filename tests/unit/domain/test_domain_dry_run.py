@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import ApprovalDryRunStatus
-from surefoot.domain.dry_run import apart
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.signoff.dry_run import split_dry_runs
 from tests.support.world import (
     World,
     a_checkpoint,
@@ -368,7 +368,7 @@ def test_forged_signature_is_no_better_in_a_dry_run() -> None:
 def test_requests_of_dry_runs_are_out_of_sight_of_every_other_judgement() -> None:
     """They are taken out of the facts by their purpose, whatever else they say."""
     world = tried(None, approvals={"opens": "Step"}, hold={})
-    facts, requests = apart(world.snapshot())
+    facts, requests = split_dry_runs(world.snapshot())
     assert {each.spec.request.purpose for each in facts.approvals} == {"Advance"}
     assert {each.spec.request.purpose for each in requests} == {"DryRun"}
     assert len(facts.approvals) + len(requests) == len(world.approvals)

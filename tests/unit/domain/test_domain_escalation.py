@@ -9,9 +9,9 @@ import pytest
 
 import surefoot.domain
 from surefoot.api.v1alpha1.rollout_status import Severity
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.notifications import REASONS, notification, severity_of
 from surefoot.domain.plan import Announcement
-from surefoot.domain.snapshot import Admission
 from tests.support.world import (
     START,
     World,
@@ -130,7 +130,7 @@ def test_an_operator_that_was_away_tells_only_what_is_so_now() -> None:
     world.skip(hours(100))
     world.run(hours(1))
     assert told(world)[1:] == [("Late", "Critical")]
-    world.seen_undecided.clear()
+    world.watched_requests.clear()
     world.run(hours(1))
     assert len(told(world)) == 2
 

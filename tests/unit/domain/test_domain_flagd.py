@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.cohorts import Match
-from surefoot.domain.config_map import adoption
-from surefoot.domain.flagd import FLAGD_KEY, buckets_alike, flagd_document
-from surefoot.domain.release import Circumstances, Whereabouts, release
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.config_map import adoption
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY, buckets_alike, flagd_document
+from surefoot.domain.flag.release import Circumstances, Whereabouts, release
 from tests.support.flagd import KEYS, evaluator, is_in, who_is_in
 from tests.support.world import START, World, a_rollout
 

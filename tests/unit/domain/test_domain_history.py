@@ -15,7 +15,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     WindowEvidence,
 )
 from surefoot.domain.plan import Announcement
-from surefoot.domain.transitions import announcement, entry, entry_hash, with_entry
+from surefoot.domain.record.transitions import announcement, entry, entry_hash, with_entry
 from tests.support.world import START, World, a_rollout, seconds
 
 STATUS = RolloutStatus(percent=10)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
     World,
     a_checkpoint,
@@ -43,7 +43,7 @@ def sign_all(world: World) -> None:
         world.settle()
 
 
-LAUNDERERS: dict[str, Callable[[World], None]] = {
+BYPASSES: dict[str, Callable[[World], None]] = {
     "nothing but time": lambda w: w.run(hours(24 * 30)),
     "another round": lambda w: w.annotate(authors="hudson"),
     "another plan": lambda w: w.edit(limits={"maxExpansionFactor": 90}),
@@ -68,7 +68,7 @@ LAUNDERERS: dict[str, Callable[[World], None]] = {
 }
 
 
-@pytest.mark.parametrize("launder", LAUNDERERS.values(), ids=LAUNDERERS.keys())
+@pytest.mark.parametrize("launder", BYPASSES.values(), ids=BYPASSES.keys())
 def test_no_go_is_not_laundered(launder: Callable[[World], None]) -> None:
     """Only hudson lifts it, where he gave it."""
     world = refused()

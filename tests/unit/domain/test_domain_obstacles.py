@@ -6,20 +6,24 @@ import pytest
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
-from surefoot.domain.obstacles import Bars, obstacles
+from surefoot.domain.signoff.feasibility import SigningConstraints, signing_obstacles
 from tests.support.world import a_checkpoint, a_role
 
 
-def found(*roles: dict[str, Any], policy: dict[str, Any] | None = None, **bars: Any) -> list[str]:
+def found(
+    *roles: dict[str, Any], policy: dict[str, Any] | None = None, **constraints: Any
+) -> list[str]:
     """The obstacles to a policy with these roles."""
-    checkpoints = [CheckpointPlan.model_validate(each) for each in bars.pop("checkpoints", [])]
-    signers = bars.pop("signers", None)
+    checkpoints = [
+        CheckpointPlan.model_validate(each) for each in constraints.pop("checkpoints", [])
+    ]
+    signers = constraints.pop("signers", None)
     return list(
-        obstacles(
+        signing_obstacles(
             ApprovalsPolicy.model_validate({"roles": list(roles)} | (policy or {})),
-            Bars(
-                planning=frozenset(bars.pop("planning", ())),
-                reporters={CheckpointType.REPORT: frozenset(bars.pop("reporters", ()))},
+            SigningConstraints(
+                planning=frozenset(constraints.pop("planning", ())),
+                reporters={CheckpointType.REPORT: frozenset(constraints.pop("reporters", ()))},
                 checkpoints=tuple(checkpoints),
                 signers=None if signers is None else frozenset(signers),
             ),
@@ -32,7 +36,7 @@ REPORT = a_checkpoint("hour-48", "Hudson")
 
 
 @pytest.mark.parametrize(
-    ("role", "bars", "why"),
+    ("role", "constraints", "why"),
     [
         (
             SECURITY,
@@ -50,16 +54,16 @@ REPORT = a_checkpoint("hour-48", "Hudson")
     ],
 )
 def test_role_that_nobody_named_can_sign_for(
-    role: dict[str, Any], bars: dict[str, Any], why: str
+    role: dict[str, Any], constraints: dict[str, Any], why: str
 ) -> None:
     """Each reason in words; another user, or a group, makes it possible again."""
-    assert found(role, **bars) == [f"nobody can sign for security: {why}"]
-    assert found(role | {"users": [*role["users"], "cora"]}, **bars) == []
-    assert found(role | {"groups": ["sec"]}, **bars) == []
+    assert found(role, **constraints) == [f"nobody can sign for security: {why}"]
+    assert found(role | {"users": [*role["users"], "cora"]}, **constraints) == []
+    assert found(role | {"groups": ["sec"]}, **constraints) == []
 
 
 @pytest.mark.parametrize(
-    ("role", "policy", "bars"),
+    ("role", "policy", "constraints"),
     [
         (SECURITY, {"separationOfDuties": "Off"}, {"planning": ["hudson"]}),
         (SECURITY | {"type": "CheckpointReport"}, {}, {"checkpoints": [REPORT]}),
@@ -71,10 +75,10 @@ def test_role_that_nobody_named_can_sign_for(
     ids=["off", "reporter's role", "two reporters", "meeting", "not known", "not required"],
 )
 def test_no_obstacle_where_the_rule_does_not_bar(
-    role: dict[str, Any], policy: dict[str, Any], bars: dict[str, Any]
+    role: dict[str, Any], policy: dict[str, Any], constraints: dict[str, Any]
 ) -> None:
     """Exactly as when a signature is counted."""
-    assert found(role, policy=policy, **bars) == []
+    assert found(role, policy=policy, **constraints) == []
 
 
 def test_two_roles_of_one_person() -> None:

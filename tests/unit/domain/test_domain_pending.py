@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.dependencies import RolloutName, Upstream
-from surefoot.domain.measurements import Outcome
+from surefoot.domain.checks.dependencies import RolloutName, Upstream
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.plan import Abandon, Apply, Commit, Intend
-from surefoot.domain.snapshot import Admission
 from tests.support.world import (
     START,
     CrashError,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.snapshot import Halt
+from surefoot.domain.facts.snapshot import Halt
 from tests.support.world import (
     START,
     World,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
-from surefoot.domain import plan_hash as plan_hash_module
-from surefoot.domain.plan_hash import plan_hash, plan_parts
+from surefoot.domain.facts import plan_hash as plan_hash_module
+from surefoot.domain.facts.plan_hash import plan_hash, plan_parts
 from tests.support.world import (
     a_checkpoint,
     a_gate,

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.measurements import Measurement, Outcome, RangeQuery, Sample
-from surefoot.domain.questions import questions
-from surefoot.domain.windows import grid_points, window_at, window_evidence
+from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery, Sample
+from surefoot.domain.facts.windows import grid_points, window_at, window_evidence
+from surefoot.domain.metric_queries import metric_queries
 from tests.support.world import (
     START,
     World,
@@ -26,7 +26,7 @@ INTERVAL = seconds(30)
 
 def asked(now: datetime = START, **spec: Any) -> dict[str, RangeQuery]:
     """What is asked for a rollout that has not started."""
-    return questions(a_rollout(**{"metrics": [a_metric()]} | spec), now, INTERVAL)
+    return metric_queries(a_rollout(**{"metrics": [a_metric()]} | spec), now, INTERVAL)
 
 
 def test_metric_that_nobody_uses_is_not_asked() -> None:
@@ -76,7 +76,7 @@ def test_short_window_is_asked_in_finer_steps(lengths: list[str], step: int) -> 
 def test_interval_of_a_second_is_as_fine_as_it_gets() -> None:
     """The demo runs on it."""
     rollout = a_rollout(metrics=[a_metric()], triggers=[a_trigger(**{"for": "2s"})])
-    assert questions(rollout, START, seconds(1))["errors"].step == seconds(1)
+    assert metric_queries(rollout, START, seconds(1))["errors"].step == seconds(1)
 
 
 def test_longest_window_of_all_that_use_it_is_asked() -> None:
@@ -104,7 +104,7 @@ def test_time_since_the_soak_account_was_closed_is_asked_for_triggers() -> None:
     world.run(minutes(10))
     assert world.status.soak is not None
     closed = world.status.soak.observed_at
-    found = questions(world.rollout, START + hours(5), INTERVAL)
+    found = metric_queries(world.rollout, START + hours(5), INTERVAL)
     assert found["errors"].start == closed - minutes(2) - INTERVAL
     assert found["cost"].start == START + hours(5) - 2 * INTERVAL
 
@@ -118,7 +118,7 @@ def test_rolled_back_rollout_asks_for_no_soak() -> None:
     world.settle()
     world.edit(rollback={"to": 0})
     world.settle()
-    found = questions(world.rollout, START + hours(5), INTERVAL)["errors"]
+    found = metric_queries(world.rollout, START + hours(5), INTERVAL)["errors"]
     assert found.start == START + hours(5) - 2 * INTERVAL
 
 
@@ -126,7 +126,9 @@ def test_completed_rollout_asks_nothing() -> None:
     """There is nothing to ask."""
     world = World(a_rollout(metrics=[a_metric()], gates=[a_gate()]))
     status = world.status.model_copy(update={"completed_at": START})
-    assert questions(world.rollout.model_copy(update={"status": status}), START, INTERVAL) == {}
+    assert (
+        metric_queries(world.rollout.model_copy(update={"status": status}), START, INTERVAL) == {}
+    )
 
 
 def measured(*values: float | None) -> Measurement:

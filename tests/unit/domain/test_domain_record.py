@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Transition, TransitionType
-from surefoot.domain.record import (
+from surefoot.domain.record.transitions import entry_hash, wire_hash, with_entry
+from surefoot.domain.record.verification import (
     FaultKind,
     Origin,
     exported,
@@ -15,7 +16,6 @@ from surefoot.domain.record import (
     mark_of,
     verify,
 )
-from surefoot.domain.transitions import entry_hash, wire_hash, with_entry
 from tests.support.world import START
 
 ORIGIN = Origin("agents", "memory-sync", "uid-1")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import RoleStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
     START,
     World,

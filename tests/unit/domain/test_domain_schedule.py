@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import Schedule
-from surefoot.domain.schedule import local_time, next_open
+from surefoot.domain.checks.schedule import local_time, next_open
 from tests.support.world import (
     World,
     a_metric,

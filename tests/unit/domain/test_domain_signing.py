@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 
 from surefoot.api.v1alpha1.approval import Approval
-from surefoot.domain.signing import (
+from surefoot.domain.signoff.signatures import (
     LONGEST_DOCUMENT,
     SignatureFact,
     document,

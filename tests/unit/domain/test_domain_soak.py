@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.durations import parse_elapsed
-from surefoot.domain.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome
 from tests.support.world import (
     START,
     Metric,

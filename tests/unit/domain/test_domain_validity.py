@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
-from surefoot.domain.faults import judge_expansion
-from surefoot.domain.snapshot import Claim
+from surefoot.domain.checks.plan_valid import judge_expansion
+from surefoot.domain.facts.snapshot import Claim
 from tests.support.world import (
     START,
     World,

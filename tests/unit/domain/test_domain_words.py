@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import Phase, Requester
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
     START,
     Metric,
@@ -474,7 +474,7 @@ def with_a_hole(hole: float | None) -> Metric:
 
 
 def test_hole_in_the_window_of_a_gate_has_not_held() -> None:
-    """Missing, or not a number, at any point."""
+    """UnmetRequirement, or not a number, at any point."""
     for hole in (None, float("nan")):
         world = World(
             a_rollout(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from surefoot.domain.record import Origin, lines, mark_of
+from surefoot.domain.record.verification import Origin, lines, mark_of
 from surefoot.plugin.app import app
 from tests.unit.domain.test_domain_record import HISTORY
 

@@ -9,7 +9,7 @@ from surefoot.errors import ConfigurationError, Conflict, NotFound, Refused, Una
 from surefoot.plugin import explanation, output
 from surefoot.plugin.halting import End, is_in_force, said_of
 from surefoot.plugin.ownership import tool_that_owns
-from surefoot.plugin.session import Declined, ending_of, words_of
+from surefoot.plugin.session import Declined, error_text, exit_code
 from tests.unit.plugin.things import NOW, raw_rollout, rollout
 
 MISSING = {
@@ -48,7 +48,7 @@ def test_explanation_says_what_is_missing_and_what_to_type() -> None:
         "  waiting on  soak 1h left; then security (group security)",
         "  earliest    2026-03-01T11:00:00Z, in 1h, by the clocks alone",
         "  soak        1h left of 2h, running",
-        "Missing:",
+        "UnmetRequirement:",
         "  SoakComplete=False (Because)",
         "    SoakComplete said so",
         "  Approved=False (Because)",
@@ -125,13 +125,13 @@ def test_table_without_a_terminal_is_not_folded(capsys: pytest.CaptureFixture[st
 )
 def test_no_is_told_from_not_reached(error: Exception, code: int) -> None:
     """1 where the question was answered, 3 where it could not be put."""
-    assert ending_of(error) == code  # type: ignore[arg-type]
+    assert exit_code(error) == code  # type: ignore[arg-type]
 
 
 def test_policys_own_words_are_told_alone() -> None:
     """Without the request and the policy's name in front of them."""
     long = "write: 403: approvals \"x\" is forbidden: Policy 'p' denied request: hudson may not"
-    assert words_of(Refused(long, status=403)) == "hudson may not"
+    assert error_text(Refused(long, status=403)) == "hudson may not"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus, Transition
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.reports.dossier import Dossier, dossier_of
 from tests.support.world import (
     START,

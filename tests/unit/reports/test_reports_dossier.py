@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import Transition, TransitionType
-from surefoot.domain.record import exported
-from surefoot.domain.transitions import wire_hash
+from surefoot.domain.record.transitions import wire_hash
+from surefoot.domain.record.verification import exported
 from surefoot.errors import RecordError
 from surefoot.reports.dossier import Dossier, dossier_of, with_record
 from tests.unit.plugin.things import approval, raw_rollout, rollout

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.expansions import ahead, taken
 from surefoot.reports.practices import Compliance, Practice, practices_of

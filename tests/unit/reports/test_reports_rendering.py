@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from markdown_it import MarkdownIt
 
-from surefoot.domain.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome
 from surefoot.reports.rendering import code, printed, quoted
 
 TRICKY = (

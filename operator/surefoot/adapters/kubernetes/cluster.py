@@ -32,7 +32,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import (
     Clock,
-    HeldConfigMap,
+    ConfigMapVersion,
     Kind,
     Marks,
     ObjectHead,
@@ -41,10 +41,10 @@ from surefoot.application.ports import (
     Request,
     Subject,
 )
-from surefoot.domain.config_map import Rendering
+from surefoot.domain.facts.snapshot import ConfigMap, Halt
+from surefoot.domain.flag.config_map import Rendering
+from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.domain.shadow import SHADOW
-from surefoot.domain.snapshot import ConfigMap, Halt
 from surefoot.errors import Conflict, NotFound, Refused
 
 PLURALS = {
@@ -91,10 +91,10 @@ class KubernetesCluster:
         raw = await self._get(Kind.ROLLOUT, key)
         return None if raw is None else rollout_from(raw)
 
-    async def config_map(self, key: ObjectKey) -> HeldConfigMap | None:
+    async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """A fresh read; None if it does not exist."""
         raw = await self._get(Kind.CONFIG_MAP, key)
-        return None if raw is None else HeldConfigMap(config_map_from(raw), raw)
+        return None if raw is None else ConfigMapVersion(config_map_from(raw), raw)
 
     async def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
         """A fresh list of those that name this Rollout."""
@@ -126,14 +126,14 @@ class KubernetesCluster:
                 found += [head_of(item) for item in (page.get("items") or ())]
         return tuple(found)
 
-    async def shadows(self) -> tuple[HeldConfigMap, ...]:
+    async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
         params = {"labelSelector": SHADOW_SELECTOR}
-        found: list[HeldConfigMap] = []
+        found: list[ConfigMapVersion] = []
         for path in self._watched_paths(Kind.CONFIG_MAP):
             async for page in self._http.pages("list shadows of rehearsals", path, params):
                 items = page.get("items") or ()
-                found += [HeldConfigMap(config_map_from(item), item) for item in items]
+                found += [ConfigMapVersion(config_map_from(item), item) for item in items]
         return tuple(found)
 
     async def halts(self) -> tuple[Halt, ...]:
@@ -306,7 +306,7 @@ class KubernetesCluster:
         )
 
     async def render_config_map(
-        self, held: HeldConfigMap, rendering: Rendering, owner: Rollout
+        self, held: ConfigMapVersion, rendering: Rendering, owner: Rollout
     ) -> ConfigMap:
         """Write the rendering over the version held. What others put into the metadata stays."""
         body = _as_read(held)
@@ -319,7 +319,7 @@ class KubernetesCluster:
         return await self._put_config_map(body)
 
     async def mark_config_map(
-        self, held: HeldConfigMap, marks: Marks, data: dict[str, str] | None = None
+        self, held: ConfigMapVersion, marks: Marks, data: dict[str, str] | None = None
     ) -> ConfigMap:
         """Change labels and annotations, and the data where given, of the version held."""
         body = _as_read(held)
@@ -339,7 +339,7 @@ class KubernetesCluster:
             raise Conflict(str(error), status=404) from error
         return config_map_from(raw)
 
-    async def delete_config_map(self, held: HeldConfigMap) -> None:
+    async def delete_config_map(self, held: ConfigMapVersion) -> None:
         """Delete exactly the version held."""
         head = head_of(_as_read(held))
         body: JSON = {
@@ -420,7 +420,7 @@ def _request_from(kind: Kind, raw: JSON) -> Request:
     return checkpoint_from(raw) if kind is Kind.CHECKPOINT else approval_from(raw)
 
 
-def _as_read(held: HeldConfigMap) -> JSON:
+def _as_read(held: ConfigMapVersion) -> JSON:
     """A copy of what was read, to be changed and sent back with its resourceVersion."""
     if not isinstance(held.origin, dict):
         raise TypeError("this ConfigMap was not read by this adapter")

@@ -9,7 +9,7 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable
-from surefoot.domain.snapshot import ConfigMap
+from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.errors import UnreadableObject
 
 FIELD_MANAGER = "surefoot"

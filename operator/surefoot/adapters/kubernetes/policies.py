@@ -13,8 +13,8 @@ from urllib.parse import quote
 from surefoot.adapters.kubernetes.http import JSON, Http
 from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec, Decision
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL, ObjectReference, Signer
-from surefoot.application.ports import Standing
-from surefoot.domain.snapshot import Admission
+from surefoot.application.ports import AdmissionStatus
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.errors import ApiError, Conflict, NotFound, Refused
 from surefoot.policies import Manifest, PolicySettings, shipped
 from surefoot.policies.config_maps import PROBE
@@ -24,7 +24,7 @@ WITHIN = 2.0
 PROBE_NAME = "surefoot-probe"
 LONGEST_FAULT = 400
 
-ALIVE = Standing(Admission.ENFORCED)
+ALIVE = AdmissionStatus(Admission.ENFORCED)
 _DENIED_BY_US = re.compile(
     rf'403: \S+ "{PROBE_NAME}" is forbidden: ValidatingAdmissionPolicy \'surefoot-'
 )
@@ -41,7 +41,7 @@ class KubernetesPolicies:
         self._shipped = shipped(settings)
         self._user: str | None = None
 
-    async def check(self) -> Standing:
+    async def check(self) -> AdmissionStatus:
         """Look once: who we are, whether the policies act, whether they are those shipped."""
         return _together(
             await asyncio.gather(
@@ -55,7 +55,7 @@ class KubernetesPolicies:
             )
         )
 
-    async def _bounded(self, what: str, look: Awaitable[Standing]) -> Standing:
+    async def _bounded(self, what: str, look: Awaitable[AdmissionStatus]) -> AdmissionStatus:
         try:
             async with asyncio.timeout(WITHIN):
                 return await look
@@ -67,7 +67,7 @@ class KubernetesPolicies:
         except ApiError as error:
             return _unknown(str(error))
 
-    async def _identity(self) -> Standing:
+    async def _identity(self) -> AdmissionStatus:
         """Policies that are made for another user would refuse every write of ours."""
         if self._user is None:
             user = await self._http.who_am_i("ask who the operator is")
@@ -79,7 +79,7 @@ class KubernetesPolicies:
             f"{self._settings.operator}: set policies.operator"
         )
 
-    async def _compare(self, wanted: Manifest) -> Standing:
+    async def _compare(self, wanted: Manifest) -> AdmissionStatus:
         """Read one policy or binding and compare it with what this version ships.
 
         Those that only fill in names may be missing, and so may their API (Kubernetes before 1.36).
@@ -94,15 +94,15 @@ class KubernetesPolicies:
             return ALIVE
         return _missing(f"{_named(wanted)} is not as shipped: {differing or 'spec'} differs")
 
-    async def _probe_approvals(self) -> Standing:
+    async def _probe_approvals(self) -> AdmissionStatus:
         path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/approvals"
         return await self._probe("a decided Approval", path, _decided_approval())
 
-    async def _probe_config_maps(self) -> Standing:
+    async def _probe_config_maps(self) -> AdmissionStatus:
         path = f"/api/v1/namespaces/{quote(self._namespace)}/configmaps"
         return await self._probe(f"a ConfigMap labelled {MANAGED_LABEL}", path, _config_map())
 
-    async def _probe(self, what: str, path: str, body: JSON) -> Standing:
+    async def _probe(self, what: str, path: str, body: JSON) -> AdmissionStatus:
         """Try to create what the policies refuse. Nothing is stored, whatever they say."""
         try:
             await self._http.write(f"probe with {what}", "POST", f"{path}?dryRun=All", body)
@@ -152,22 +152,22 @@ def _item(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else _NOTHING
 
 
-def _together(found: list[Standing]) -> Standing:
+def _together(found: list[AdmissionStatus]) -> AdmissionStatus:
     """The worst that was found. What is certainly wrong outranks what is not known."""
     for admission in (Admission.NOT_ENFORCED, Admission.UNKNOWN):
         faults = [each.fault for each in found if each.admission is admission]
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-            return Standing(admission, faults[0][:LONGEST_FAULT] + more)
+            return AdmissionStatus(admission, faults[0][:LONGEST_FAULT] + more)
     return ALIVE
 
 
-def _missing(fault: str) -> Standing:
-    return Standing(Admission.NOT_ENFORCED, fault)
+def _missing(fault: str) -> AdmissionStatus:
+    return AdmissionStatus(Admission.NOT_ENFORCED, fault)
 
 
-def _unknown(fault: str) -> Standing:
-    return Standing(Admission.UNKNOWN, fault)
+def _unknown(fault: str) -> AdmissionStatus:
+    return AdmissionStatus(Admission.UNKNOWN, fault)
 
 
 def _named(manifest: Manifest) -> str:

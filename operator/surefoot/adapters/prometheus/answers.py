@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from surefoot.adapters.prometheus.queries import INPUT_LABEL, Input
 from surefoot.adapters.prometheus.words import one_line
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words
-from surefoot.domain.measurements import Outcome, RangeQuery, Sample
+from surefoot.domain.facts.measurements import Outcome, RangeQuery, Sample
 
 MOST_INTERVALS = 10_000
 """Prometheus answers at most 11,000 points a series; a longer window loses its oldest part."""

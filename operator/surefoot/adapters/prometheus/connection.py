@@ -36,7 +36,7 @@ from surefoot.adapters.prometheus.threads import BoundedCalls, Exchange, NoPlace
 from surefoot.adapters.prometheus.words import one_line
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.api.v1alpha1.durations import format_elapsed
-from surefoot.domain.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome
 from surefoot.errors import SurefootError
 
 LARGEST_ANSWER = 4 * 1024 * 1024

@@ -14,7 +14,7 @@ from surefoot.adapters.prometheus.answers import (
 from surefoot.adapters.prometheus.connection import Connection
 from surefoot.adapters.prometheus.words import one_line
 from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.domain.measurements import Measurement, Outcome, QueryFacts, RangeQuery
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery
 
 _SHOWN_QUERY = 300
 

@@ -18,7 +18,7 @@ from typing import Any
 import promql_parser as promql
 
 from surefoot.adapters.prometheus.words import one_line
-from surefoot.domain.measurements import QueryFacts
+from surefoot.domain.facts.measurements import QueryFacts
 from surefoot.errors import SurefootError
 
 MOST_PIECES = 250

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from surefoot.adapters.kubernetes.http import JSON, Http
 from surefoot.api.v1alpha1.meta import MANAGED_BY_LABEL
-from surefoot.domain.record import Mark
+from surefoot.domain.record.verification import Mark
 from surefoot.errors import Conflict, NotFound
 
 

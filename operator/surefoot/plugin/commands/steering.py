@@ -84,7 +84,7 @@ def rollback(
         raise typer.BadParameter("-A goes with --all")
     from surefoot.plugin import session, steering
 
-    wish = steering.Descent(to, reason, force=force, asks=every and not yes)
+    wish = steering.RollbackOptions(to, reason, force=force, asks=every and not yes)
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: steering.rollback(now, name, wish))
 
@@ -106,7 +106,7 @@ def retry(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.Again(lift=lift, anew=anew, force=force)
+    wish = steering.RetryOptions(lift=lift, anew=anew, force=force)
     session.run(where, lambda now: steering.retry(now, name, wish))
 
 
@@ -124,7 +124,7 @@ def rehearse(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.Trial(waits=wait, force=force)
+    wish = steering.RehearsalOptions(waits=wait, force=force)
     session.run(where, lambda now: steering.rehearse(now, name, wish))
 
 

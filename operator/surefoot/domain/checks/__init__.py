@@ -1,0 +1,1 @@
+"""What blocks: one module for each condition."""

@@ -1,0 +1,61 @@
+"""Coverage: as many are in as the percentage says, as somebody who counts them sees it."""
+
+from surefoot.api.v1alpha1.durations import parse_bound
+from surefoot.api.v1alpha1.rollout_status import WindowEvidence
+from surefoot.domain.derive.state import State
+from surefoot.domain.derive.triggers import unanswered
+from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.steps import ZERO
+from surefoot.domain.facts.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
+from surefoot.domain.facts.windows import number, window_at, window_evidence
+
+_ROUNDING = 1e-9
+"""A share such as 0.26 is not exact in binary; a whole point off is a whole point."""
+_NOBODY = frozenset({Outcome.NO_DATA, Outcome.NOT_A_NUMBER})
+
+
+def judge_coverage(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
+    """Whether the observed share is within the tolerance of the percentage, in points."""
+    plan = situation.rollout.spec.coverage
+    if plan is None:
+        return not_required(ConditionType.COVERAGE_OBSERVED), ()
+    percent, began = situation.percent, situation.began
+    if percent is None or began is None:
+        return _lacks("NotStarted", f"{plan.metric} is looked at once a percentage is taken"), ()
+    snapshot, now = situation.snapshot, situation.now
+    measurement = snapshot.measurements.get(plan.metric)
+    is_stale = (
+        measurement is not None and now - measurement.observed_at > 2 * snapshot.evaluation_interval
+    )
+    if measurement is None or is_stale or measurement.value is None:
+        if measurement and not is_stale and percent == 0 and measurement.outcome in _NOBODY:
+            return passes(ConditionType.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0 %"), ()
+        outcome = measurement.outcome.value if measurement else "NotYetMeasured"
+        reason = Outcome.STALE.value if is_stale else outcome
+        why = f"coverage {plan.metric}: {unanswered(measurement, is_stale, now)}"
+        return blocks(
+            ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, why), unknown=True
+        ), ()
+    if measurement.end < began:
+        return _lacks("NoPointYet", f"coverage {plan.metric}: no point of this step yet"), ()
+    window = window_at(measurement, measurement.end, ZERO, began)
+    evidence = (window_evidence(plan.metric, "coverage", measurement, window),)
+    share = measurement.value * 100
+    said = (
+        f"{number(share)} % are in as {plan.metric} counts them, {percent} % were let in; "
+        f"{plan.tolerance} points off are tolerated"
+    )
+    if abs(share - percent) > parse_bound(plan.tolerance) + _ROUNDING:
+        return _lacks("OutsideTolerance", said), evidence
+    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", said), evidence
+
+
+def _lacks(reason: str, message: str) -> Verdict:
+    return blocks(ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, message))

@@ -1,0 +1,204 @@
+"""Order between Rollouts: each of those that `dependsOn` names must have come far enough.
+
+One that was rolled back holds what depends on it, wherever it stands now: what was learned there is
+a reason to wait here. One that does not exist is waited for; one that waits for us in turn is a
+fault in the plan.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from surefoot.api.v1alpha1.rollout import Dependency, Rollout
+from surefoot.api.v1alpha1.rollout_status import TransitionType, UpstreamEvidence
+from surefoot.domain.facts.verdicts import (
+    ConditionType,
+    UnmetRequirement,
+    Verdict,
+    blocks,
+    not_required,
+    passes,
+)
+
+
+class RolloutName(NamedTuple):
+    """Where a Rollout is."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """The way kubectl writes it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What others may know of a Rollout: how far it is, and whom it waits for itself.
+
+    ``percent`` is what is committed, None before Start. ``rolled_back`` says that a rollback stands
+    or is under way.
+    """
+
+    uid: str
+    resource_version: str
+    percent: int | None
+    completed: bool
+    rolled_back: bool
+    deleting: bool
+    depends_on: tuple[RolloutName, ...]
+
+    @property
+    def matters(self) -> tuple[object, ...]:
+        """What others act on: they are woken when it changes."""
+        return (
+            self.uid,
+            self.percent,
+            self.completed,
+            self.rolled_back,
+            self.deleting,
+            self.depends_on,
+        )
+
+
+def upstream_of(rollout: Rollout) -> Upstream:
+    """A Rollout as those see it that depend on it."""
+    metadata, status = rollout.metadata, rollout.status
+    pending = status.pending
+    goes_back = pending is not None and pending.type is TransitionType.ROLLBACK
+    return Upstream(
+        uid=metadata.uid,
+        resource_version=metadata.resource_version,
+        percent=status.percent if status.committed is not None else None,
+        completed=status.completed_at is not None,
+        rolled_back=status.rolled_back or goes_back,
+        deleting=metadata.deletion_timestamp is not None,
+        depends_on=names_of(rollout),
+    )
+
+
+def name_of(dependency: Dependency, namespace: str) -> RolloutName:
+    """Which Rollout is meant, by a plan of this namespace."""
+    return RolloutName(dependency.namespace or namespace, dependency.rollout)
+
+
+def names_of(rollout: Rollout) -> tuple[RolloutName, ...]:
+    """The Rollouts that a plan waits for, each once."""
+    namespace = rollout.metadata.namespace
+    return tuple(dict.fromkeys(name_of(each, namespace) for each in rollout.spec.depends_on))
+
+
+def may_depend(namespace: str, on: RolloutName, shared: frozenset[str]) -> bool:
+    """Whether plans of a namespace may wait for this Rollout.
+
+    ``shared`` are the namespaces that the administrator opened to those of others.
+    """
+    return on.namespace == namespace or on.namespace in shared
+
+
+def dependency_faults(
+    rollout: Rollout, upstreams: Mapping[RolloutName, Upstream], shared: frozenset[str]
+) -> Iterator[UnmetRequirement]:
+    """What is wrong with `dependsOn`: namespaces that are not open, and cycles."""
+    namespace = rollout.metadata.namespace
+    for name in names_of(rollout):
+        if not may_depend(namespace, name, shared):
+            known = ", ".join(sorted(shared)) or "none"
+            yield UnmetRequirement(
+                "NamespaceNotAllowed",
+                f"dependsOn names Rollout {name}, but Rollouts of {name.namespace} may not be "
+                f"depended on from {namespace}; namespaces open to others: {known}; the "
+                "administrator opens one under dependencies.namespaces in the operator's "
+                "configuration",
+            )
+    cycle = _cycle(RolloutName(namespace, rollout.metadata.name), names_of(rollout), upstreams)
+    if cycle:
+        yield UnmetRequirement(
+            "DependencyCycle",
+            f"Rollouts wait for each other: {' after '.join(map(str, cycle))}; remove one of these "
+            "from dependsOn",
+        )
+
+
+def _cycle(
+    own: RolloutName, first: tuple[RolloutName, ...], upstreams: Mapping[RolloutName, Upstream]
+) -> tuple[RolloutName, ...]:
+    """The shortest way from a Rollout back to itself; empty if there is none."""
+    ways: list[tuple[RolloutName, ...]] = [(own, name) for name in first]
+    seen: set[RolloutName] = set()
+    for way in ways:  # grows while it is walked
+        if way[-1] == own:
+            return way
+        if way[-1] in upstreams and way[-1] not in seen:
+            seen.add(way[-1])
+            ways += [(*way, name) for name in upstreams[way[-1]].depends_on]
+    return ()
+
+
+def judge_dependencies(
+    rollout: Rollout, upstreams: Mapping[RolloutName, Upstream], shared: frozenset[str]
+) -> Verdict:
+    """Whether every Rollout that the plan waits for has come far enough, and stays there."""
+    if not rollout.spec.depends_on or rollout.status.completed_at is not None:
+        return not_required(ConditionType.DEPENDENCIES_MET)
+    namespace = rollout.metadata.namespace
+    missing, met = [], []
+    for dependency in rollout.spec.depends_on:
+        name = name_of(dependency, namespace)
+        found = upstreams.get(name) if may_depend(namespace, name, shared) else None
+        lacking = _lacking(dependency, name, found)
+        if lacking is not None:
+            missing.append(lacking)
+        elif found is not None:
+            met.append(f"Rollout {name} is at {found.percent} %")
+    if missing:
+        return blocks(ConditionType.DEPENDENCIES_MET, *missing)
+    return passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet", "; ".join(met))
+
+
+def _lacking(
+    dependency: Dependency, name: RolloutName, found: Upstream | None
+) -> UnmetRequirement | None:
+    if found is None or found.deleting:
+        state = "does not exist" if found is None else "is being deleted"
+        return UnmetRequirement(
+            "UpstreamMissing",
+            f"waits for Rollout {name}, which {state}; create it, or remove it from dependsOn",
+        )
+    wanted = "to be Completed" if dependency.at_least is None else f"at {dependency.at_least} %"
+    if found.rolled_back:
+        return UnmetRequirement(
+            "UpstreamRolledBack",
+            f"waits for Rollout {name} {wanted}: it was rolled back; it goes on when its attempt "
+            "is raised",
+            f"kubectl describe rollouts.surefoot.dev {name.name} -n {name.namespace}",
+        )
+    reached = found.percent is not None and (
+        found.completed if dependency.at_least is None else found.percent >= dependency.at_least
+    )
+    if reached:
+        return None
+    stands = "has not started" if found.percent is None else f"is at {found.percent} %"
+    return UnmetRequirement(
+        "UpstreamNotThere",
+        f"waits for Rollout {name} {wanted}: it {stands}",
+        f"kubectl describe rollouts.surefoot.dev {name.name} -n {name.namespace}",
+    )
+
+
+def upstream_evidence(
+    rollout: Rollout, upstreams: Mapping[RolloutName, Upstream]
+) -> tuple[UpstreamEvidence, ...] | None:
+    """The Rollouts that were waited for, as they were; None where there are none."""
+    found = tuple(
+        UpstreamEvidence(
+            namespace=name.namespace,
+            name=name.name,
+            uid=upstream.uid,
+            resource_version=upstream.resource_version,
+            percent=upstream.percent,
+        )
+        for name in names_of(rollout)
+        if (upstream := upstreams.get(name)) is not None and upstream.percent is not None
+    )
+    return found or None

@@ -1,0 +1,180 @@
+"""Soak: healthy time at a percentage.
+
+The account is not kept by counting evaluations. Each time it is closed anew from the data: from
+where it stood, over what the triggers' metrics say of the time since. So a restart neither loses
+nor gains time, and time without an operator counts exactly as far as data prove it healthy.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.durations import format_elapsed, parse_elapsed
+from surefoot.api.v1alpha1.rollout import OnBreach, TriggerAction
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, SoakStatus, TriggerState
+from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.steps import ZERO, HoldPolicy
+from surefoot.domain.facts.windows import grid_points
+
+
+@dataclass(frozen=True, slots=True)
+class SoakAccount:
+    """Healthy time as of ``observed_at``.
+
+    ``fired_at`` is the last moment at which a Hold or Rollback trigger was firing since the account
+    was last closed, also if nobody was looking then.
+    """
+
+    required: timedelta
+    healthy: timedelta
+    running: bool
+    observed_at: datetime
+    fired_at: datetime | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there was enough."""
+        return self.healthy >= self.required
+
+    @property
+    def left(self) -> timedelta:
+        """How much is missing."""
+        return max(ZERO, self.required - self.healthy)
+
+    def as_status(self) -> SoakStatus:
+        """The entry on the status. Microseconds are kept: soak is never short."""
+        return SoakStatus(
+            required=format_elapsed(self.required),
+            healthy=format_elapsed(self.healthy),
+            running=self.running,
+            observed_at=self.observed_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    start: datetime
+    end: datetime
+
+
+def accrue_soak(
+    status: RolloutStatus,
+    hold: HoldPolicy,
+    triggers: tuple[TriggerVerdict, ...],
+    *,
+    began: datetime,
+    now: datetime,
+) -> SoakAccount:
+    """The account up to the newest data, or up to now where no trigger asks for data.
+
+    ``began`` is when this hold began. ``now`` is never later than the truth, so neither is the end
+    of what is counted; accounts closed one after the other add up to no more than the last ``now``.
+    """
+    start, healthy = _opening(status, began)
+    end = _known_until(triggers, start, now)
+    warm_from = began + hold.warm_up
+    is_quiet = all(verdict.state is TriggerState.QUIET for verdict in triggers)
+    running = is_quiet and now >= warm_from
+    if end <= start:
+        return SoakAccount(hold.soak, healthy, running, start)
+    points = tuple(_judged_points(verdict, start, end, began) for verdict in triggers)
+    counted_from = start
+    reset_at = _last_firing(triggers, points, hold.on_breach)
+    if reset_at is not None:
+        healthy, counted_from = ZERO, reset_at
+    spans = tuple(
+        span
+        for verdict, judged in zip(triggers, points, strict=True)
+        for span in _unhealthy(verdict, judged, start)
+    )
+    healthy += _free_time(max(counted_from, warm_from), end, spans)
+    fired_at = _last_firing(triggers, points, OnBreach.RESET)
+    return SoakAccount(hold.soak, healthy, running, end, fired_at)
+
+
+def _opening(status: RolloutStatus, began: datetime) -> tuple[datetime, timedelta]:
+    if status.soak is None or status.soak.observed_at < began:
+        return began, ZERO
+    return status.soak.observed_at, parse_elapsed(status.soak.healthy)
+
+
+def _known_until(triggers: tuple[TriggerVerdict, ...], start: datetime, now: datetime) -> datetime:
+    """Until when the data tell: the earliest of the triggers' newest points.
+
+    Without an answer from every trigger the account stays as it is: what happened meanwhile is read
+    back when they answer again.
+    """
+    ends = [now]
+    for verdict in triggers:
+        measurement = verdict.trigger.measurement
+        if measurement is None or verdict.evidence is None:
+            return start
+        ends.append(measurement.end)
+    return min(ends)
+
+
+_Points = tuple[tuple[datetime, TriggerState], ...]
+
+
+def _judged_points(
+    verdict: TriggerVerdict, start: datetime, end: datetime, began: datetime
+) -> _Points:
+    """What the trigger said at each point of the time to be accounted, and at the one before it.
+
+    Points of before the hold say nothing of it.
+    """
+    measurement = verdict.trigger.measurement
+    if measurement is None:
+        return ()
+    return tuple(
+        (moment, verdict.trigger.state_at(measurement, moment))
+        for moment in grid_points(measurement, start - measurement.step, end)
+        if moment >= began
+    )
+
+
+def _last_firing(
+    triggers: tuple[TriggerVerdict, ...], points: tuple[_Points, ...], on_breach: OnBreach
+) -> datetime | None:
+    """The last moment at which a trigger fired that takes the healthy time with it.
+
+    A Rollback trigger always does; a Hold trigger as the plan says; Degrade only pauses.
+    """
+    actions = {TriggerAction.ROLLBACK}
+    if on_breach is OnBreach.RESET:
+        actions.add(TriggerAction.HOLD)
+    moments = [
+        moment
+        for verdict, judged in zip(triggers, points, strict=True)
+        if verdict.action in actions
+        for moment, state in judged
+        if state is TriggerState.FIRING
+    ]
+    return max(moments, default=None)
+
+
+def _unhealthy(verdict: TriggerVerdict, points: _Points, start: datetime) -> tuple[_Span, ...]:
+    """The time around each point at which the trigger was not quiet, up to its neighbours."""
+    measurement = verdict.trigger.measurement
+    if measurement is None:
+        return ()
+    spans = [
+        _Span(moment - measurement.step, moment + measurement.step)
+        for moment, state in points
+        if state is not TriggerState.QUIET
+    ]
+    if measurement.start > start:
+        # Longer ago than the provider can be asked for at once: nothing proves it healthy.
+        spans.insert(0, _Span(start, measurement.start))
+    return tuple(spans)
+
+
+def _free_time(start: datetime, end: datetime, taken: tuple[_Span, ...]) -> timedelta:
+    """How much of the time from start to end no span covers."""
+    free, reached = ZERO, start
+    for span in sorted(taken, key=lambda span: span.start):
+        if span.start > reached:
+            free += max(ZERO, min(span.start, end) - reached)
+        reached = max(reached, span.end)
+        if reached >= end:
+            return free
+    return free + max(ZERO, end - reached)

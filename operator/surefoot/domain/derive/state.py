@@ -1,0 +1,177 @@
+"""Where a Rollout stands: what every check needs to know before it judges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from surefoot.api.v1alpha1.approval import Purpose
+from surefoot.api.v1alpha1.durations import parse_duration
+from surefoot.api.v1alpha1.meta import (
+    ATTEMPT_BY_ANNOTATION,
+    AUTHOR_SEPARATOR,
+    AUTHORS_ANNOTATION,
+    ON_BEHALF_OF_ANNOTATION,
+    REQUESTED_BY_ANNOTATION,
+)
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The position on the ladder, under the plan and attempt that are in force.
+
+    ``index`` is the step stood on (None below the first, or before Start), ``next_index`` the one
+    after it (None at the last). ``began`` is when the hold of this step began, ``started_at`` when
+    the rollout did; both None before Start. ``hold`` is what leaving this step asks for; before
+    Start it is that of the first step, so that people see what is coming. ``dry_run`` is the number
+    of the dry run that this is imagined for, and None for what is really so.
+    """
+
+    snapshot: Snapshot
+    status: RolloutStatus
+    attempt: int
+    index: int | None
+    next_index: int | None
+    began: datetime | None
+    started_at: datetime | None
+    hold: HoldPolicy
+    now: datetime
+    plan_is_valid: bool = True
+    dry_run: int | None = None
+
+    @property
+    def rollout(self) -> Rollout:
+        """The Rollout itself."""
+        return self.snapshot.rollout
+
+    @property
+    def name(self) -> str:
+        """The Rollout's name."""
+        return self.rollout.metadata.name
+
+    @property
+    def plan_hash(self) -> str:
+        """The last valid plan; requests are bound to it."""
+        return self.status.plan_hash
+
+    @property
+    def percent(self) -> int | None:
+        """The committed percentage; None before Start."""
+        return self.status.percent
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a percentage was ever committed."""
+        return self.status.committed is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the rollout was completed, and has not been rolled back since."""
+        return self.status.completed_at is not None
+
+    @property
+    def is_below_first(self) -> bool:
+        """Whether the next step is taken as a Start: nothing asks to hold below the first step."""
+        return self.index is None
+
+    @property
+    def target_percent(self) -> int | None:
+        """The percentage that comes next; None at the last step."""
+        if self.next_index is None:
+            return None
+        return self.rollout.spec.steps[self.next_index].percent
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether the rollout runs, and stands on a step that is to be left."""
+        return (
+            self.has_started
+            and self.index is not None
+            and not self.is_complete
+            and not self.status.rolled_back
+        )
+
+    @property
+    def opens_requests(self) -> bool:
+        """Whether people are asked now. An invalid plan asks nobody."""
+        return self.asks_people and self.plan_is_valid
+
+    @property
+    def purpose(self) -> Purpose:
+        """What signatures on this step are asked for here; those for anything else do not count."""
+        return Purpose.ADVANCE if self.dry_run is None else Purpose.DRY_RUN
+
+    @property
+    def verified(self) -> bool:
+        """Whether admission establishes who signs."""
+        return self.snapshot.admission is Admission.ENFORCED
+
+    @property
+    def latest_now(self) -> datetime:
+        """The latest that it may be: what ends with time ends by this."""
+        return self.now + self.snapshot.clock_uncertainty
+
+    @property
+    def void_before(self) -> datetime | None:
+        """Decisions seen up to this moment do not count."""
+        return self.status.void_before
+
+    def superseded_reason(self, *, attempt: int | None, plan_hash: str) -> str | None:
+        """Why what was asked in an attempt under a plan is asked no more; None where it is."""
+        if attempt != self.attempt:
+            return f"attempt {self.attempt} has begun"
+        if self.status.rolled_back:
+            return "a rollback ended the attempt"
+        if plan_hash != self.plan_hash:
+            return "the plan has changed"
+        return None
+
+    def max_age(self) -> timedelta | None:
+        """How long a GO counts; None where nobody has to sign."""
+        policy = self.hold.approvals
+        return parse_duration(policy.max_age) if policy else None
+
+
+def state_of_rollout(
+    snapshot: Snapshot, status: RolloutStatus, now: datetime, *, plan_is_valid: bool
+) -> State:
+    """Read the position off the status, which may be ahead of the snapshot's."""
+    spec = snapshot.rollout.spec
+    started = status.committed is not None
+    index = index_of(spec, status.percent) if started else None
+    return State(
+        snapshot=snapshot,
+        status=status,
+        attempt=status.attempt or 0,
+        index=index,
+        next_index=next_index(spec, status.percent if started else None),
+        began=(status.hold_since or status.since) if started else None,
+        started_at=started_at(status),
+        hold=hold_of(spec, index if started else 0),
+        now=now,
+        plan_is_valid=plan_is_valid,
+    )
+
+
+def started_at(status: RolloutStatus) -> datetime | None:
+    """When the rollout first took a percentage, as far as the record reaches."""
+    first = next((entry for entry in status.history if entry.type == "Start"), None)
+    return first.at if first else status.since
+
+
+def planners(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Who asked for the rollout or for its attempt, or ever changed its plan, as recorded.
+
+    Admission sees to it that nobody is recorded for another; the person on whose behalf a tool acts
+    is named freely. None of them may sign.
+    """
+    names = [
+        annotations.get(REQUESTED_BY_ANNOTATION, ""),
+        annotations.get(ON_BEHALF_OF_ANNOTATION, ""),
+        *annotations.get(AUTHORS_ANNOTATION, "").split(AUTHOR_SEPARATOR),
+        annotations.get(ATTEMPT_BY_ANNOTATION, ""),
+    ]
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))

@@ -1,0 +1,123 @@
+"""Verdicts: one per condition, each with a reason, a message with numbers, and what would help."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from surefoot.api.v1alpha1.meta import Condition
+from surefoot.api.v1alpha1.rollout_status import Blocker
+
+
+class ConditionType(StrEnum):
+    """The conditions that must all be True for a step to be taken, in reading order."""
+
+    PLAN_VALID = "PlanValid"
+    TARGET_IN_SYNC = "TargetInSync"
+    ADMISSION_ENFORCED = "AdmissionEnforced"
+    NOT_PAUSED = "NotPaused"
+    NOT_ROLLED_BACK = "NotRolledBack"
+    TRIGGERS_QUIET = "TriggersQuiet"
+    SOAK_COMPLETE = "SoakComplete"
+    BASELINE_RECORDED = "BaselineRecorded"
+    CHECKPOINTS_PASSED = "CheckpointsPassed"
+    GATES_HEALTHY = "GatesHealthy"
+    APPROVED = "Approved"
+    REHEARSAL_FRESH = "RehearsalFresh"
+    WITHIN_EXPANSION_LIMIT = "WithinExpansionLimit"
+    COVERAGE_OBSERVED = "CoverageObserved"
+    DELIVERY_OBSERVED = "DeliveryObserved"
+    WITHIN_SCHEDULE = "WithinSchedule"
+    DEPENDENCIES_MET = "DependenciesMet"
+    SCORECARD_PASSED = "ScorecardPassed"
+
+
+NEEDED_TO_START = (
+    ConditionType.PLAN_VALID,
+    ConditionType.TARGET_IN_SYNC,
+    ConditionType.ADMISSION_ENFORCED,
+    ConditionType.NOT_PAUSED,
+    ConditionType.NOT_ROLLED_BACK,
+    ConditionType.WITHIN_EXPANSION_LIMIT,
+    ConditionType.WITHIN_SCHEDULE,
+    ConditionType.DEPENDENCIES_MET,
+)
+"""What Start needs, besides no trigger firing. Not data: there is nobody yet to have any."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmetRequirement:
+    """One thing that is missing. ``command`` is what a person can type about it."""
+
+    reason: str
+    message: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a condition blocks. ``holds`` is None where it is not known, which blocks as well."""
+
+    condition: ConditionType
+    holds: bool | None
+    reason: str
+    message: str
+    unmet: tuple[UnmetRequirement, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """True, False or Unknown, as a condition has it."""
+        return "Unknown" if self.holds is None else str(self.holds)
+
+    def blockers(self) -> tuple[Blocker, ...]:
+        """What is missing, one entry each; nothing where the condition holds."""
+        if self.holds:
+            return ()
+        missing = self.unmet or (UnmetRequirement(self.reason, self.message),)
+        return tuple(
+            Blocker(
+                condition=self.condition.value,
+                reason=item.reason,
+                message=item.message,
+                command=item.command,
+            )
+            for item in missing
+        )
+
+
+def passes(condition: ConditionType, reason: str, message: str = "") -> Verdict:
+    """A verdict that does not block."""
+    return Verdict(condition, True, reason, message)
+
+
+def not_required(condition: ConditionType) -> Verdict:
+    """The verdict on what the plan does not ask for."""
+    return Verdict(condition, True, "NotRequired", "the plan does not ask for this")
+
+
+def blocks(condition: ConditionType, *missing: UnmetRequirement, unknown: bool = False) -> Verdict:
+    """A verdict that blocks, for every reason given; the first names it."""
+    message = "; ".join(item.message for item in missing)
+    return Verdict(condition, None if unknown else False, missing[0].reason, message, missing)
+
+
+def as_condition(
+    kind: str,
+    *,
+    status: str,
+    reason: str,
+    message: str,
+    earlier: tuple[Condition, ...],
+    now: datetime,
+    generation: int,
+) -> Condition:
+    """A condition whose transition time moves only when its status does."""
+    before = next((condition for condition in earlier if condition.type == kind), None)
+    unchanged = before is not None and before.status == status
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=before.last_transition_time if before and unchanged else now,
+        observed_generation=generation,
+    )

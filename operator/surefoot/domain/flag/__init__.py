@@ -1,0 +1,1 @@
+"""The flag in its ConfigMap."""

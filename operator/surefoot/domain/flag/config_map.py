@@ -1,0 +1,291 @@
+"""The flag in its ConfigMap: what it must look like, and whose it is.
+
+Rendering is deterministic: so drift is any difference, and a transition is applied exactly once.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from surefoot.api.v1alpha1.meta import (
+    ABANDONED_ANNOTATION,
+    ADOPT_ANNOTATION,
+    FORMAT_ANNOTATION,
+    MANAGED_BY_LABEL,
+    MANAGED_LABEL,
+    ON_DELETE_ANNOTATION,
+    ROLLOUT_ANNOTATION,
+    ROLLOUT_UID_ANNOTATION,
+    TRANSITION_ID_ANNOTATION,
+)
+from surefoot.api.v1alpha1.rollout import FlagFormat, OnDelete, Rollout
+from surefoot.api.v1alpha1.rollout_status import Committed, CommittedCohort, PendingTransition
+from surefoot.domain.facts.snapshot import ConfigMap
+from surefoot.domain.flag.cohorts import at_start
+from surefoot.domain.flag.formats.flagd import FLAGD_KEY, buckets_alike, flagd_document
+
+MANAGED_LABELS = MappingProxyType({MANAGED_BY_LABEL: "surefoot", MANAGED_LABEL: "true"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The ConfigMap as it must be. ``owned`` asks for an ownerReference to the Rollout."""
+
+    data: Mapping[str, str]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    owned: bool
+
+
+def rendering_of(rollout: Rollout, transition: PendingTransition | Committed) -> Rendering:
+    """The ConfigMap for a transition: the pending one, or the one last committed.
+
+    Raises ``ValueError`` for a committed transition on a status without a percentage.
+    """
+    if isinstance(transition, PendingTransition):
+        percent, step = transition.to, transition.step
+    elif rollout.status.percent is None:
+        raise ValueError(f"{rollout.metadata.name} has a committed transition but no percentage")
+    else:
+        percent, step = rollout.status.percent, rollout.status.step
+    return Rendering(
+        data=_flag_data(rollout, percent, step, transition.transition_id, transition.recorded_at)
+        | _documents(rollout, percent, transition.cohorts),
+        labels=MANAGED_LABELS,
+        annotations={
+            ROLLOUT_ANNOTATION: rollout.metadata.name,
+            ROLLOUT_UID_ANNOTATION: rollout.metadata.uid,
+            TRANSITION_ID_ANNOTATION: transition.transition_id,
+            ON_DELETE_ANNOTATION: rollout.spec.target.on_delete.value,
+            FORMAT_ANNOTATION: rollout.spec.target.format.value,
+        },
+        owned=rollout.spec.target.on_delete is OnDelete.DELETE,
+    )
+
+
+def _flag_data(
+    rollout: Rollout, percent: int, step: int | None, transition_id: str, written_at: datetime
+) -> dict[str, str]:
+    document: dict[str, int | str] = {"percent": percent}
+    if step is not None:
+        document["step"] = step
+    document["transitionId"] = transition_id
+    document["since"] = written_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = json.dumps(document, separators=(",", ":"))
+    data: dict[str, str] = {}
+    for flag in rollout.spec.target.flags:
+        data[flag] = str(percent)
+        data[f"{flag}.json"] = text
+    return data
+
+
+def _documents(
+    rollout: Rollout, percent: int, cohorts: tuple[CommittedCohort, ...]
+) -> dict[str, str]:
+    """What the format adds for all flags at once, by key."""
+    target = rollout.spec.target
+    if target.format is not FlagFormat.FLAGD:
+        return {}
+    excluded = tuple(cohort.match for cohort in cohorts if not cohort.included)
+    return {FLAGD_KEY: flagd_document(target.flags, percent, target.bucketing_key, excluded)}
+
+
+def written_at(config_map: ConfigMap, rollout: Rollout) -> datetime | None:
+    """When the ConfigMap says that it was written; None where it does not say."""
+    text = config_map.data.get(f"{rollout.spec.target.flags[0]}.json", "")
+    try:
+        return datetime.fromisoformat(json.loads(text)["since"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def carries(config_map: ConfigMap, rendering: Rendering) -> bool:
+    """Whether the ConfigMap has the transition of the rendering, and its data exactly."""
+    return (
+        config_map.annotations.get(TRANSITION_ID_ANNOTATION)
+        == rendering.annotations[TRANSITION_ID_ANNOTATION]
+        and dict(config_map.data) == dict(rendering.data)
+        and not config_map.has_binary_data
+        and not config_map.deleting
+    )
+
+
+def belongs_to(config_map: ConfigMap, rollout: Rollout) -> bool:
+    """Whether the ConfigMap says that it is this Rollout's, by UID."""
+    return config_map.annotations.get(ROLLOUT_UID_ANNOTATION) == rollout.metadata.uid
+
+
+def is_abandoned(config_map: ConfigMap, transition_id: str) -> bool:
+    """Whether the ConfigMap says that nobody may apply this transition."""
+    return config_map.annotations.get(ABANDONED_ANNOTATION) == transition_id
+
+
+def may_be_written(config_map: ConfigMap | None, rollout: Rollout) -> bool:
+    """Whether this Rollout may write here.
+
+    Once Start is committed the ConfigMap of that name is the Rollout's, whatever it says. Before
+    that it may be absent, its own (a create whose answer was lost), or offered for adoption.
+    """
+    if config_map is None or rollout.status.committed is not None:
+        return True
+    return belongs_to(config_map, rollout) or is_offered(config_map, rollout)
+
+
+def is_offered(config_map: ConfigMap, rollout: Rollout) -> bool:
+    """Whether the ConfigMap asks to be adopted by this Rollout."""
+    return config_map.annotations.get(ADOPT_ANNOTATION) == rollout.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a ConfigMap differs from its rendering, in words.
+
+    ``by_the_plan`` where only `onDelete` of the plan changed, which is nobody's interference.
+    """
+
+    message: str
+    by_the_plan: bool
+
+
+def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -> Difference | None:
+    """How the ConfigMap differs from what was committed, or None.
+
+    ``owner`` is the Rollout's UID.
+    """
+    if config_map is None:
+        return Difference("the ConfigMap is missing", by_the_plan=False)
+    found = (
+        *_data_differences(config_map, rendering),
+        *_mark_differences("label", config_map.labels, rendering.labels),
+        *_mark_differences(
+            "annotation",
+            config_map.annotations,
+            {k: v for k, v in rendering.annotations.items() if k != ON_DELETE_ANNOTATION},
+        ),
+    )
+    if found:
+        return Difference("; ".join(found[:4]), by_the_plan=False)
+    says = config_map.annotations.get(ON_DELETE_ANNOTATION)
+    if says != rendering.annotations[ON_DELETE_ANNOTATION] or (
+        (owner in config_map.owner_uids) != rendering.owned
+    ):
+        return Difference("target.onDelete has changed", by_the_plan=True)
+    return None
+
+
+def _data_differences(config_map: ConfigMap, rendering: Rendering) -> tuple[str, ...]:
+    if config_map.deleting:
+        return ("the ConfigMap is being deleted",)
+    if config_map.immutable:
+        return ("the ConfigMap is immutable, which hides later changes from its consumers",)
+    if config_map.has_binary_data:
+        return ("it has binaryData, which was not written by the operator",)
+    found = [
+        f"{key} is {_quoted(config_map.data.get(key))}, not {_quoted(expected)}"
+        for key, expected in rendering.data.items()
+        if config_map.data.get(key) != expected
+    ]
+    found += [
+        f"{key} is not the operator's" for key in sorted(set(config_map.data) - set(rendering.data))
+    ]
+    return tuple(found)
+
+
+def _mark_differences(
+    what: str, found: Mapping[str, str], expected: Mapping[str, str]
+) -> tuple[str, ...]:
+    return tuple(
+        f"{what} {key} is {_quoted(found.get(key))}, not {_quoted(value)}"
+        for key, value in expected.items()
+        if found.get(key) != value
+    )
+
+
+def _quoted(text: str | None, length: int = 60) -> str:
+    if text is None:
+        return "absent"
+    return f'"{text if len(text) <= length else text[: length - 1] + "…"}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What adopting a ConfigMap would mean: the percentage it stands at, or why it can not be."""
+
+    percent: int | None
+    reason: str
+    message: str
+
+
+def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
+    """Whether the Rollout can take this ConfigMap over without moving anybody."""
+    flags = rollout.spec.target.flags
+    of_the_format = _documents(rollout, 0, ())
+    own_keys = {*flags, *(f"{flag}.json" for flag in flags), *of_the_format}
+    foreign = sorted(set(config_map.data) - own_keys)
+    if foreign or config_map.has_binary_data:
+        keys = ", ".join(foreign) or "binaryData"
+        return Adoption(
+            None,
+            "AdoptedForeignKeys",
+            f"ConfigMap {config_map.name} has keys that are no flags of the plan: {keys}; "
+            "add them to target.flags or move them to another ConfigMap",
+        )
+    found = {flag: config_map.data.get(flag) for flag in flags}
+    values = set(found.values())
+    text = next(iter(values))
+    if len(values) > 1 or text is None or not is_percentage(text):
+        said = ", ".join(f"{flag}={_quoted(value)}" for flag, value in found.items())
+        return Adoption(
+            None,
+            "AdoptedFlagsDiffer",
+            f"ConfigMap {config_map.name} must hold the same whole number from 0 to 100 for every "
+            f"flag; found {said}",
+        )
+    percent = int(text)
+    other = next((f for f in flags if not _agrees(config_map.data.get(f"{f}.json"), percent)), None)
+    if other is not None:
+        return Adoption(
+            None,
+            "AdoptedDocumentDiffers",
+            f"ConfigMap {config_map.name} has a document {other}.json that does not say "
+            f'"percent":{percent} as the flag does; remove it, or make it say the same',
+        )
+    percents = [step.percent for step in rollout.spec.steps]
+    if percent != 0 and percent not in percents:
+        return Adoption(
+            None,
+            "AdoptedPercentNotAStep",
+            f"ConfigMap {config_map.name} stands at {percent} %, which is no step of the plan "
+            f"({', '.join(map(str, percents))}); add a step with percent {percent} to adopt it "
+            "without moving anybody",
+        )
+    for key, expected in _documents(rollout, percent, at_start(rollout.spec, percent)).items():
+        found_document = config_map.data.get(key)
+        if found_document is not None and not buckets_alike(found_document, expected):
+            return Adoption(
+                None,
+                "AdoptedDocumentDiffers",
+                f"ConfigMap {config_map.name} has a document {key} that may let in others than "
+                f"{percent} % of {rollout.spec.target.bucketing_key} by this plan; remove it, or "
+                f"make it say {_quoted(expected, 1024)}",
+            )
+    return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent} %")
+
+
+def _agrees(document: str | None, percent: int) -> bool:
+    """Whether a flag's document, where there is one, puts the same share in as the flag."""
+    if document is None:
+        return True
+    try:
+        says = json.loads(document)
+    except (ValueError, RecursionError):
+        return False
+    found = says.get("percent") if isinstance(says, dict) else None
+    return type(found) is int and found == percent
+
+
+def is_percentage(text: str) -> bool:
+    """Whether a flag's value is a whole number from 0 to 100, as the operator writes it."""
+    return text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100

@@ -1,0 +1,1 @@
+"""How flags are written: one module for each format."""

@@ -1,0 +1,1 @@
+"""What is kept of what happened: transitions, entries, and their verification."""

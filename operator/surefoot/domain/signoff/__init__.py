@@ -1,0 +1,1 @@
+"""What people decide: requests, decisions, and what counts."""

@@ -1,0 +1,147 @@
+"""Meetings: GO against NO-GO opens one by itself, and its GO resolves the NO-GOs before it.
+
+The step's own DecisionMeeting serves; without one, a meeting of the name `conflict` is opened. It
+counts for this plan and attempt, once every role that had decided has acknowledged it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from surefoot.api.v1alpha1.approval import PastDecision
+from surefoot.api.v1alpha1.checkpoint import CheckpointType, People
+from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, CheckpointPlan
+from surefoot.domain.derive.state import State
+from surefoot.domain.facts.verdicts import UnmetRequirement
+from surefoot.domain.plan import OpenRequest
+from surefoot.domain.signoff.checkpoints import (
+    CheckpointView,
+    judge_meeting,
+    missing_of,
+    opening_of,
+)
+from surefoot.domain.signoff.requests import ObservedDecision, decide_command, format_people
+
+NAME = "conflict"
+_MOST_PEOPLE = 32
+_LONGEST_EVIDENCE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a role says: the GO that would count, and the NO-GO that stands, where there are any."""
+
+    role: str
+    go: ObservedDecision | None
+    no_go: PastDecision | None
+    is_planned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A conflict, if there is one, and the meeting that is to resolve it."""
+
+    view: CheckpointView | None = None
+    opens: tuple[OpenRequest, ...] = ()
+    missing: tuple[UnmetRequirement, ...] = ()
+
+    def resolves(self, no_go: PastDecision) -> bool:
+        """Whether the meeting has resolved this NO-GO, which must be older."""
+        view = self.view
+        if view is None or not view.is_go or view.decision is None:
+            return False
+        return no_go.seen_at < view.decision.at
+
+
+def judge_conflict(
+    situation: State,
+    policy: ApprovalsPolicy,
+    positions: tuple[Position, ...],
+    own: CheckpointView | None,
+) -> Conflict:
+    """Whether GO stands against NO-GO, and what the meeting about it says."""
+    against = [position.no_go for position in positions if position.no_go is not None]
+    if not against or not policy.roles:
+        return Conflict()
+    is_on = _is_conflict(policy, positions)
+    if own is not None:
+        found = Conflict(own)
+        is_open = is_on and not all(map(found.resolves, against))
+        return Conflict(own, missing=_again(own) if is_open else ())
+    plan = _plan(policy)
+    view = judge_meeting(situation, plan)
+    if not is_on and view.decision is None:
+        return Conflict()
+    opens = opening_of(situation, view, _in_words(positions), may_open=is_on)
+    is_over = all(map(Conflict(view).resolves, against))
+    missing = () if is_over else _missing(situation, view)
+    return Conflict(view, opens, missing)
+
+
+def _is_conflict(policy: ApprovalsPolicy, positions: Iterable[Position]) -> bool:
+    """Whether every other role that is needed says GO, or another signer of the same role does."""
+    planned = [position for position in positions if position.is_planned]
+    others = [position for position in planned if position.no_go is None]
+    agreed = [position for position in others if position.go is not None]
+    needed = min(policy.quorum or len(others), len(others))
+    within_a_role = any(
+        position.no_go is not None
+        and position.go is not None
+        and position.go.by.lower() != position.no_go.by.lower()
+        for position in planned
+    )
+    return within_a_role or (bool(agreed) and len(agreed) >= needed)
+
+
+def _plan(policy: ApprovalsPolicy) -> CheckpointPlan:
+    """The meeting as a checkpoint. Its name is reserved: no plan may have one of that name."""
+    return CheckpointPlan.model_construct(
+        name=NAME, type=CheckpointType.DECISION_MEETING, reporter=policy.meeting or _all(policy)
+    )
+
+
+def _all(policy: ApprovalsPolicy) -> People:
+    """Whoever may sign for a role, as many as a request can name."""
+    users = dict.fromkeys(user for role in policy.roles for user in role.users)
+    groups = dict.fromkeys(group for role in policy.roles for group in role.groups)
+    return People(users=tuple(users)[:_MOST_PEOPLE], groups=tuple(groups)[:_MOST_PEOPLE])
+
+
+def _in_words(positions: Iterable[Position]) -> str:
+    """What each party says and why, so that the meeting begins with it."""
+    lines = []
+    for position in positions:
+        if position.no_go is not None:
+            said = position.no_go
+            lines.append(f"{position.role}: NO-GO by {said.by}: {said.reason}")
+        if position.go is not None:
+            lines.append(f"{position.role}: GO by {position.go.by}: {position.go.reason}")
+    return "\n".join(lines)[:_LONGEST_EVIDENCE]
+
+
+def _missing(situation: State, view: CheckpointView) -> tuple[UnmetRequirement, ...]:
+    """What the meeting waits for; a NO-GO of its chair is said of already."""
+    if view.no_go is not None:
+        return ()
+    if view.is_go:
+        return _again(view)
+    if view.decision is not None:
+        return missing_of(situation, view)
+    chairs = format_people(view.plan.reporter.users, view.plan.reporter.groups)
+    command = decide_command(view.request) if view.request is not None else None
+    return (
+        UnmetRequirement(
+            "AwaitingMeeting", f"GO stands against NO-GO: {chairs} must hold a meeting", command
+        ),
+    )
+
+
+def _again(view: CheckpointView) -> tuple[UnmetRequirement, ...]:
+    if view.request is None or not view.is_go:
+        return ()
+    return (
+        UnmetRequirement(
+            "AwaitingMeeting",
+            f"meeting {view.plan.name} was held before this NO-GO: it must decide again",
+            decide_command(view.request),
+        ),
+    )

@@ -1,0 +1,205 @@
+"""What the status of every Checkpoint and Approval of a Rollout must say by now."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, ApprovalStatus, RequestState
+from surefoot.api.v1alpha1.checkpoint import (
+    Checkpoint,
+    CheckpointRequest,
+    CheckpointStatus,
+    CheckpointType,
+)
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.derive.state import State
+from surefoot.domain.plan import RecordRequest
+from surefoot.domain.signoff import conditions
+from surefoot.domain.signoff.acknowledgements import AcknowledgementView
+from surefoot.domain.signoff.approvals import RoleView
+from surefoot.domain.signoff.checkpoints import CheckpointView, is_late, state_now
+from surefoot.domain.signoff.conditions import ConditionsView
+from surefoot.domain.signoff.requests import (
+    FINAL,
+    ObservedDecision,
+    Request,
+    counts_for_nothing,
+    current_decision,
+    may_be_recorded,
+    state_of,
+)
+
+
+def records(
+    situation: State,
+    checkpoints: Iterable[CheckpointView],
+    roles: Iterable[RoleView],
+) -> tuple[RecordRequest, ...]:
+    """The statuses that must be written: what was decided, seen, used, voided or has expired.
+
+    As long as it is not known whether admission is enforced, a new decision is not put on record:
+    the record says whether admission established who decided.
+    """
+    checkpoints = tuple(checkpoints)
+    snapshot, uid = situation.snapshot, situation.rollout.metadata.uid
+    used = _used(situation.status)
+    by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
+    by_approval = {v.request.metadata.uid: v for v in roles if v.request is not None}
+    by_acknowledgement = {
+        each.request.metadata.uid: each
+        for view in checkpoints
+        for each in view.acknowledgements
+        if each.request is not None
+    }
+    by_report = _conditions_by_report(situation)
+    found: list[RecordRequest] = []
+    for checkpoint in snapshot.checkpoints:
+        if checkpoint.spec.request.rollout.uid == uid:
+            key = checkpoint.metadata.uid
+            view = by_checkpoint.get(key) or by_report.get(key)
+            status = _checkpoint_status(situation, checkpoint, view, used)
+            found += _record(situation, checkpoint, status)
+    for approval in snapshot.approvals:
+        if approval.spec.request.rollout.uid == uid:
+            key = approval.metadata.uid
+            view_of_it = by_approval.get(key) or by_acknowledgement.get(key)
+            status_of_it = _approval_status(situation, approval, view_of_it, used)
+            found += _record(situation, approval, status_of_it)
+    return tuple(found)
+
+
+def _conditions_by_report(situation: State) -> dict[str, ConditionsView]:
+    """The conditions that somebody reports on, by the report's UID: of all GOs not taken back."""
+    requests: tuple[Request, ...] = (
+        *situation.snapshot.approvals,
+        *situation.snapshot.checkpoints,
+    )
+    views = (
+        conditions.judge(situation, request)
+        for request in requests
+        if request.status.state not in {RequestState.VOID, RequestState.EXPIRED}
+    )
+    return {v.report.metadata.uid: v for v in views if v is not None and v.report is not None}
+
+
+def _record(
+    situation: State, request: Request, status: CheckpointStatus | ApprovalStatus
+) -> tuple[RecordRequest, ...]:
+    if status == request.status or not may_be_recorded(situation, request):
+        return ()
+    metadata = request.metadata
+    kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
+    return (RecordRequest(kind, metadata.name, metadata.uid, metadata.resource_version, status),)
+
+
+_Used = dict[str, tuple[str, int]]
+
+
+def _used(status: RolloutStatus) -> _Used:
+    """Which transition used a decision, and at which generation, by the request's UID."""
+    return {
+        decision.uid: (entry.transition_id, decision.generation)
+        for entry in status.history
+        for decision in entry.evidence.decisions
+    }
+
+
+def _approval_status(
+    situation: State,
+    approval: Approval,
+    view: RoleView | AcknowledgementView | None,
+    used: _Used,
+) -> ApprovalStatus:
+    current: dict[str, object] | None = None
+    if view is not None:
+        current = {"state": view.state, "void_reason": view.void_reason}
+    if isinstance(view, RoleView):
+        current = {**(current or {}), "expires_at": view.expires_at}
+    changes = _changes(situation, approval, current, used)
+    if approval.spec.request.dry_run is not None:
+        changes["message"] = counts_for_nothing(approval.spec.request.dry_run)
+    return approval.status.model_copy(update=changes)
+
+
+def _checkpoint_status(
+    situation: State,
+    checkpoint: Checkpoint,
+    view: CheckpointView | ConditionsView | None,
+    used: _Used,
+) -> CheckpointStatus:
+    current: dict[str, object] | None = None
+    if isinstance(view, ConditionsView):
+        current = {"state": view.state, "void_reason": view.void_reason}
+    elif view is not None:
+        current = {
+            "state": state_now(view),
+            "void_reason": view.void_reason,
+            "late": is_late(view, situation.now),
+            "acknowledged": view.is_acknowledged,
+        }
+    changes = _changes(situation, checkpoint, current, used)
+    if (
+        checkpoint.metadata.uid in used
+        and checkpoint.spec.request.type is not CheckpointType.REPORT
+    ):
+        # Nothing is counted that somebody still had to acknowledge.
+        changes["acknowledged"] = True
+    return checkpoint.status.model_copy(update=changes)
+
+
+def _changes(
+    situation: State, request: Request, current: dict[str, object] | None, used: _Used
+) -> dict[str, object]:
+    """What the status must say: ``current`` is None for a request that no longer counts."""
+    known = current_decision(situation, request)
+    common = _common(situation, request, known)
+    if request.metadata.uid in used:
+        transition, generation = used[request.metadata.uid]
+        return {
+            **common,
+            "state": RequestState.USED,
+            "counted_for": transition,
+            "used_generation": generation,
+        }
+    if request.status.state in FINAL:
+        return common
+    if not situation.plan_is_valid:
+        # Nothing is voided for a plan that is not in force.
+        return {**common, "state": state_of(known)}
+    if current is None:
+        return {
+            **common,
+            "state": RequestState.VOID,
+            "void_reason": _why_void(situation, request),
+        }
+    return {**common, **current}
+
+
+def _common(
+    situation: State, request: Request, known: ObservedDecision | None
+) -> dict[str, object]:
+    """What is kept of every decision, also of one that does not count."""
+    decided_at: datetime | None = known.at if known else None
+    return {
+        "decisions": known.history if known else request.status.decisions,
+        "decided_at": decided_at,
+        "conditions": conditions.statuses(conditions.judge(situation, request)),
+        "observed_generation": request.metadata.generation,
+    }
+
+
+def _why_void(situation: State, request: Request) -> str:
+    """Why a request is no longer the one that counts."""
+    asked = request.spec.request
+    if isinstance(asked, CheckpointRequest) and asked.conditions_of is not None:
+        return "the decision that asks for these conditions no longer counts"
+    run = asked.dry_run if isinstance(asked, ApprovalRequest) else None
+    latest = situation.status.approval_dry_run
+    if run is not None and latest is not None and run != latest.run:
+        return f"dry run {latest.run} was asked for"
+    over = situation.superseded_reason(attempt=asked.attempt, plan_hash=asked.plan_hash)
+    if over is not None:
+        return over
+    percent = asked.from_ if isinstance(asked, ApprovalRequest) else asked.percent
+    if percent != situation.percent or situation.is_complete:
+        return "the step was left without it"
+    return "it was asked again"
