@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
     World,
     a_checkpoint,

@@ -10,7 +10,7 @@ import yaml
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import Phase
-from surefoot.domain.snapshot import Admission
+from surefoot.domain.facts.snapshot import Admission
 from surefoot.manifestgen.argocd import generated_files, settings
 from tests.gitops import argocd
 from tests.gitops.argocd import CUSTOMIZATIONS, KINDS, LuaError, as_json
