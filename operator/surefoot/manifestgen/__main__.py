@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from surefoot.manifestgen import argocd
+from surefoot.manifestgen import argocd, rules
 
-GENERATORS = (argocd.FILES,)
+GENERATORS = (argocd.FILES, rules.FILES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

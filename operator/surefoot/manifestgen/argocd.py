@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
-import yaml
-
-from surefoot.generated import Generator, PlainDumper
+from surefoot.generated import Generator
+from surefoot.manifestgen.text import as_yaml
 
 DIRECTORY = Path("manifests/argocd")
 SCRIPTS = DIRECTORY / "resource_customizations" / "surefoot.dev"
@@ -16,18 +15,6 @@ HEADER = """\
 # command adds the keys below and leaves all others as they are:
 #   kubectl apply --server-side --field-manager=surefoot -f manifests/argocd/argocd-cm.yaml
 """
-
-
-class _Dumper(PlainDumper):
-    """Scripts as literal blocks, so that a person can read them."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
-
-
-_Dumper.add_representer(str, _text)
 
 
 def settings(scripts: Path = SCRIPTS) -> dict[str, str]:
@@ -49,15 +36,11 @@ def _settings(scripts: Path) -> Iterator[tuple[str, str]]:
                 "discovery.lua": _read(actions / "discovery.lua"),
                 "definitions": definitions,
             }
-            yield f"resource.customizations.actions.{name}", _as_yaml(value)
+            yield f"resource.customizations.actions.{name}", as_yaml(value)
 
 
 def _read(script: Path) -> str:
     return script.read_text(encoding="utf-8")
-
-
-def _as_yaml(value: object) -> str:
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
 
 
 def generated_files() -> dict[PurePath, str]:
@@ -68,7 +51,7 @@ def generated_files() -> dict[PurePath, str]:
         "metadata": {"name": "argocd-cm", "namespace": "argocd"},
         "data": settings(),
     }
-    return {PurePath("argocd-cm.yaml"): HEADER + _as_yaml(manifest)}
+    return {PurePath("argocd-cm.yaml"): HEADER + as_yaml(manifest)}
 
 
 FILES = Generator(
