@@ -1,7 +1,7 @@
 """The rules of `manifests/monitoring`, judged by Prometheus' own tool.
 
-Each case has the series of a cluster in which all is well, and some others; what fires after so long
-must be what is said, and nothing else.
+Each case has the series of a cluster in which all is well, and some others. After so long the
+alert fires or rests, and no other alert fires.
 """
 
 import re
@@ -156,7 +156,9 @@ CASES: dict[str, Sequence[Case]] = {
         rests("it misses most for a moment", "5m", series={ANSWERS: "0x300", SILENCE: "0+60x300"}),
     ),
     "SurefootRolloutStuck": (
-        rests("it waits for people", "1h", series={blocked("Approved"): "1x300", PERCENT: "10x300"}),
+        rests(
+            "it waits for people", "1h", series={blocked("Approved"): "1x300", PERCENT: "10x300"}
+        ),
         rests("it is complete", "1h", series={blocked("Approved"): "0x300", PERCENT: "100x300"}),
         rests("for a moment", "5m", series={blocked("Approved"): "0x300", PERCENT: "10x300"}),
         fires("nothing blocks", "1h", series={blocked("Approved"): "0x300", PERCENT: "10x300"}),
@@ -173,7 +175,9 @@ CASES: dict[str, Sequence[Case]] = {
     "SurefootPlanInvalid": (
         rests("while it is written", "10m", series={blocked("PlanValid"): "1x300"}),
         fires("nobody mends it", "30m", series={blocked("PlanValid"): "1x300"}),
-        rests("it was mended", "30m", series={blocked("PlanValid"): "1x10 0x300", PERCENT: "100x99"}),
+        rests(
+            "it was mended", "30m", series={blocked("PlanValid"): "1x10 0x300", PERCENT: "100x99"}
+        ),
     ),
     "SurefootTriggerWithoutData": (
         rests("it has data", "1h", series={trigger("NoData"): "0x300", trigger("Quiet"): "1x300"}),
@@ -206,7 +210,11 @@ CASES: dict[str, Sequence[Case]] = {
         rests("long ago", "60m", series={counted("drift_corrections_total"): "0x10 1x300"}),
     ),
     "SurefootTargetNotInSync": (
-        rests("restored at once", "5m", series={blocked("TargetInSync"): "0 1 0x300", PERCENT: "100x9"}),
+        rests(
+            "restored at once",
+            "5m",
+            series={blocked("TargetInSync"): "0 1 0x300", PERCENT: "100x9"},
+        ),
         fires("fought over", "10m", series={blocked("TargetInSync"): "1x300"}),
     ),
     "SurefootSinkBehind": (
@@ -234,6 +242,7 @@ CASES: dict[str, Sequence[Case]] = {
         rests("one, long ago", "40m", series={DROPPED: "0x8 1x400"}),
     ),
 }
+
 
 def test_rules_are_well_formed(tmp_path: Path) -> None:
     """Expressions, durations and templates."""
@@ -276,7 +285,7 @@ def test_every_metric_that_a_rule_asks_for_is_exposed() -> None:
 
 
 def test_every_alert_says_what_to_do_and_where_it_is_written() -> None:
-    """Each has a section in the runbooks, and the runbooks have no section that nothing leads to."""
+    """Each has a section in the runbooks, and the runbooks have no other sections."""
     sections = re.findall(r"^## (Surefoot\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
     assert sections == list(ALERTS)
     for name, rule in ALERTS.items():

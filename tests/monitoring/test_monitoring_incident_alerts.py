@@ -12,9 +12,7 @@ pytestmark = pytest.mark.apiserver
 
 EXAMPLE = PROJECT / "manifests" / "examples" / "incident-alerts.yaml"
 SPEC = yaml.safe_load(EXAMPLE.read_text())["spec"]
-ALERTS = [
-    rule["alert"] for group in SPEC["groups"] for rule in group["rules"] if "alert" in rule
-]
+ALERTS = [rule["alert"] for group in SPEC["groups"] for rule in group["rules"] if "alert" in rule]
 
 OK = 'http_requests_total{app="recall",service="web",code="200"}'
 BROKEN = 'http_requests_total{app="recall",service="web",code="500"}'
@@ -22,7 +20,10 @@ BUCKET = 'http_request_duration_seconds_bucket{app="recall",le="%s"}'
 MEMORY = 'container_memory_working_set_bytes{container="recall"}'
 LIMIT = 'container_spec_memory_limit_bytes{container="recall"}'
 PASSED, TOTAL = 'recall_tests_passed{app="recall"}', 'recall_tests_total{app="recall"}'
-HITS, MISSES = 'redis_keyspace_hits_total{app="recall"}', 'redis_keyspace_misses_total{app="recall"}'
+HITS, MISSES = (
+    'redis_keyspace_hits_total{app="recall"}',
+    'redis_keyspace_misses_total{app="recall"}',
+)
 QUERIES = 'mongodb_queries_total{app="recall"}'
 LOGINS = 'mongodb_authentication_failures_total{app="recall"}'
 WELL = {

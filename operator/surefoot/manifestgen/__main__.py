@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from surefoot.manifestgen import argocd, rules
+from surefoot.manifestgen import argocd, dashboards, rules
 
-GENERATORS = (argocd.FILES, rules.FILES)
+GENERATORS = (argocd.FILES, rules.FILES, dashboards.FILES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
