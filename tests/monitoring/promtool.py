@@ -1,5 +1,6 @@
 """Prometheus' own tool, and the cases that it judges."""
 
+import functools
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,14 @@ from surefoot.testbed.binaries import provide
 PROJECT = Path(__file__).parents[2]
 
 
+@functools.cache
+def _program() -> Path:
+    return provide(["promtool"])["promtool"]
+
+
 def promtool(*arguments: str) -> str:
     """Run it; fail with what it says where it does."""
-    program = provide(["promtool"])["promtool"]
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([_program(), *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
