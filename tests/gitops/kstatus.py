@@ -1,8 +1,8 @@
 """kstatus: how Flux, kpt and others tell from any object whether it is done.
 
-This follows the algorithm that kstatus documents for kinds of which it knows nothing: a deletion, then
-the generations, then the conditions Reconciling and Stalled, and then Ready. An object that says nothing
-of itself counts as done.
+This follows the algorithm that kstatus documents for kinds that it does not know: a deletion, then
+the generations, then Reconciling and Stalled in the order of the conditions, and then Ready.
+An object that says nothing of itself counts as done.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ def status_of(obj: Mapping[str, Any]) -> tuple[str, str]:
     observed = status.get("observedGeneration")
     if observed is not None and observed != metadata.get("generation"):
         return IN_PROGRESS, "the last change was not looked at yet"
-    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
-    for kind, state in (("Reconciling", IN_PROGRESS), ("Stalled", FAILED)):
-        condition = conditions.get(kind)
-        if condition is not None and condition["status"] == "True":
+    conditions = status.get("conditions") or ()
+    for condition in conditions:
+        state = {"Reconciling": IN_PROGRESS, "Stalled": FAILED}.get(condition.get("type"))
+        if state is not None and condition["status"] == "True":
             return state, condition["message"]
-    ready = conditions.get("Ready")
-    if ready is not None and ready["status"] != "True":
-        return IN_PROGRESS, ready["message"]
+    for condition in conditions:
+        if condition.get("type") == "Ready" and condition["status"] != "True":
+            return IN_PROGRESS, condition["message"]
     return CURRENT, "nothing says that it is not done"

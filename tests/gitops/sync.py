@@ -1,10 +1,10 @@
 """A stand-in for Argo CD's sync: what it applies, how it compares, and when it heals.
 
 It applies with kubectl's own code, as Argo CD does: client-side, or server-side as
-``argocd-controller`` with forced conflicts. It compares as Argo CD's engine does: by a three-way merge
-with the last applied manifest where there is one, else with the manifest itself; or by a dry run of a
-server-side apply. The status is ignored, as by default. Its account may do everything, as its
-controller's may.
+``argocd-controller`` with forced conflicts. It compares as Argo CD's engine does: by a three-way
+merge with the last applied manifest where there is one, else with the manifest itself; or by a dry
+run of a server-side apply. The status is ignored, as by default. Its account may do everything, as
+its controller's may.
 """
 
 import copy

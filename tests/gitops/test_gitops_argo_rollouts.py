@@ -55,7 +55,7 @@ PRINTED = {
     for blocker in rollout_in(name)["status"].get("blockedBy", ())
     if blocker.get("command")
 }
-PLACEHOLDERS = ("NAME", "NAMESPACE", "SELECTOR", "…")
+PLACEHOLDERS = ("NAME", "NAMESPACE", "SELECTOR", "SOMEBODY", "…", "...")
 
 
 def test_no_command_is_ambiguous() -> None:
@@ -112,8 +112,10 @@ def asked(
 ) -> tuple[set[str], subprocess.CompletedProcess[str]]:
     """The API groups whose objects a command asks for, and what it said."""
     known = ["x" if word in PLACEHOLDERS else word for word in words[1:]]
-    limit = ["--request-timeout=5s"] if "--watch" in known else []
-    done = bed.kubectl(*(word for word in known if word != "--watch"), *limit, "-v=6", check=False)
+    known = [word for word in known if word != "--watch"]
+    if known[0] == "patch" and "-p" not in known:
+        known += ["--type=merge", "-p", "{}"]
+    done = bed.kubectl(*known, "-v=6", check=False)
     paths = re.findall(
         r"https://[^\s\"]+/apis/([\w.]+)/v1alpha1/(?:namespaces|rollouts|\w+s\b)", done.stderr
     )

@@ -1,5 +1,7 @@
 """A Rollout in Git, synced as Argo CD does, with the operator and the policies at work."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,15 @@ import httpx
 import pytest
 
 from surefoot.adapters.settings import AdmissionMode
+from surefoot.domain.facts.plan_hash import plan_hash
+from surefoot.manifestgen.argocd import settings
 from surefoot.testbed.bed import TestBed
 from tests.gitops import argocd
+from tests.gitops.argocd import PROJECT
 from tests.gitops.sync import ACCOUNT, TRACKING, USER, Application, install_account
 from tests.support.requests import client_of_account
 from tests.support.scene import Scene
+from tests.support.world import a_rollout
 
 pytestmark = pytest.mark.apiserver
 
@@ -37,7 +43,9 @@ WATCHED: dict[str, Any] = {
     "gates": [{"name": "errors", "atMost": "0.1%"}],
     "triggers": [{"name": "errors", "above": "0.5%", "for": "1m"}],
 }
-PEOPLES = ("/spec/paused", "/spec/rollback", "/spec/attempt")
+PAGE = (PROJECT / "docs" / "argocd.md").read_text(encoding="utf-8")
+PEOPLES = tuple(re.findall(r"^    - (/spec/\S+)$", PAGE, re.MULTILINE))
+EXAMPLES = PROJECT / "manifests" / "examples" / "argocd"
 MODES = [
     pytest.param((server_side, self_heal), id=f"{'server' if server_side else 'client'}-{heals}")
     for server_side in (False, True)
@@ -190,6 +198,41 @@ async def test_actions_are_taken_by_the_api_server(
         await guarded_scene.then_at(10)
         assert application.refresh() == {}
     assert application.syncs == 1
+
+
+def test_page_ignores_all_that_is_peoples() -> None:
+    """The list for `ignoreDifferences` has every field of the table, and they are people's."""
+    named = re.findall(r"^\| `spec\.([\w.]+)` \|", PAGE, re.MULTILINE)
+    assert [pointer.removeprefix("/spec/").replace("/", ".") for pointer in PEOPLES] == named
+    plan = a_rollout(rehearsal={"maxAge": "7d"})
+    for name in named:
+        value: Any = {"paused": True, "rollback": {"to": 0}}.get(name, 1)
+        if name == "approvalDryRun.run":
+            value = {"run": 1}
+        if name == "rehearsal.run":
+            value = {"maxAge": "7d", "run": 1}
+        steered = a_rollout(**{"rehearsal": {"maxAge": "7d"}, name.split(".")[0]: value})
+        assert plan_hash(steered.spec) == plan_hash(plan.spec), name
+
+
+def test_patch_of_argocd_cm_leaves_other_keys(guarded: TestBed, account: Path) -> None:
+    """As the page applies it; what somebody else has there stays theirs."""
+    theirs = {"url": "https://argo.example", "application.instanceLabelKey": "shop"}
+    literals = [f"--from-literal={key}={value}" for key, value in theirs.items()]
+    guarded.kubectl("create", "configmap", "argocd-cm", "-n", "argocd", *literals)
+    (command,) = re.findall(r"^    kubectl (apply .+argocd-cm\.yaml)$", PAGE, re.MULTILINE)
+    words = [str(PROJECT / word) if word.endswith(".yaml") else word for word in command.split()]
+    guarded.kubectl(*words)
+    data = json.loads(
+        guarded.kubectl("get", "cm", "argocd-cm", "-n", "argocd", "-o", "json").stdout
+    )
+    assert data["data"] == theirs | settings()
+
+
+def test_example_is_taken_by_the_api_server(guarded: TestBed, guarded_namespace: str) -> None:
+    """With its annotations, which admission does not take for the operator's."""
+    example = str(EXAMPLES / "rollout.yaml")
+    guarded.kubectl("apply", "-n", guarded_namespace, "-f", example)
 
 
 def pause(application: Application) -> None:

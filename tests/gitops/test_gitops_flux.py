@@ -6,6 +6,8 @@ from typing import Any
 import celpy
 import pytest
 import yaml
+from celpy.adapter import json_to_cel
+from celpy.evaluation import CELEvalError
 
 from tests.gitops.argocd import PROJECT, as_json
 from tests.gitops.kstatus import CURRENT, FAILED, IN_PROGRESS, status_of
@@ -45,7 +47,7 @@ def verdict(exprs: dict[str, str], obj: dict[str, Any]) -> str:
         try:
             if name in exprs and evaluated(exprs[name], obj):
                 return state
-        except celpy.CELEvalError:
+        except CELEvalError:
             return UNKNOWN
     return IN_PROGRESS
 
@@ -54,7 +56,7 @@ def evaluated(expression: str, obj: dict[str, Any]) -> bool:
     """The expression's value; the object's fields are its variables, as in Flux."""
     environment = celpy.Environment()
     program = environment.program(environment.compile(expression))
-    variables = {name: celpy.json_to_cel(value) for name, value in obj.items()}
+    variables = {name: json_to_cel(value) for name, value in obj.items()}
     value = program.evaluate(variables)
     assert isinstance(value, celpy.celtypes.BoolType)
     return bool(value)

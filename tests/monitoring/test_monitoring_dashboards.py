@@ -38,7 +38,7 @@ pytestmark = pytest.mark.apiserver
 
 DASHBOARDS = PROJECT / "manifests" / "monitoring" / "dashboards"
 RULES = PROJECT / "manifests" / "monitoring" / "rules" / "surefoot.yaml"
-EXAMPLE = PROJECT / "manifests" / "examples" / "incident-alerts.yaml"
+EXAMPLE = PROJECT / "manifests" / "examples" / "monitoring" / "incident-alerts.yaml"
 OPERATOR = json.loads((DASHBOARDS / "surefoot-operator.json").read_text())
 FLAG = json.loads((DASHBOARDS / "surefoot-flag.json").read_text())
 KEY = ObjectKey("agents", "memory-sync")

@@ -10,7 +10,7 @@ from tests.monitoring.promtool import PROJECT, judge, promtool, verdict
 
 pytestmark = pytest.mark.apiserver
 
-EXAMPLE = PROJECT / "manifests" / "examples" / "incident-alerts.yaml"
+EXAMPLE = PROJECT / "manifests" / "examples" / "monitoring" / "incident-alerts.yaml"
 SPEC = yaml.safe_load(EXAMPLE.read_text())["spec"]
 ALERTS = [rule["alert"] for group in SPEC["groups"] for rule in group["rules"] if "alert" in rule]
 

@@ -1,7 +1,7 @@
 """The dashboard of a flag's own metrics: the six panels that the review of an incident asked for.
 
 It reads series with names of their own, which recording rules make from a service's metrics:
-manifests/examples/incident-alerts.yaml has them, and alerts on the same.
+manifests/examples/monitoring/incident-alerts.yaml has them, and alerts on the same.
 """
 
 from grafana_foundation_sdk.builders import dashboard as grafana
