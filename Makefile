@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies manifests lock coverage mutation bench clean
+.PHONY: help setup demo demo-incident test check format crds policies manifests conformance lock coverage mutation bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -55,6 +55,9 @@ policies: $(STAMP) ## generate manifests/policies
 
 manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 	@$(BIN)/python -m surefoot.manifestgen
+
+conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
+	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
