@@ -47,7 +47,7 @@ from surefoot.application.ports import (
     Policies,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
-from surefoot.application.reconcile import Decide, Reconciler
+from surefoot.application.reconcile import Decide, Reconciler, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.store import Store
 from surefoot.application.sweep import PeriodicResync, Resyncer
@@ -55,6 +55,7 @@ from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.rollback import roll_back
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,7 @@ class TestOverrides:
 
     cluster: Callable[[Cluster], Cluster] = lambda cluster: cluster
     decide: Decide = decide
+    roll_back: RollBack = roll_back
     questions: Questions = metric_queries
     committed: Committer = committed
     sweep_every: float = SWEEP_EVERY
@@ -138,7 +140,7 @@ class Operator:
             changed=self._admission_changed,
         )
         self.rehearser = Rehearser(
-            Parts(self.cluster, clock, start.overrides.decide, start.overrides.committed),
+            Parts(self.cluster, clock, start.overrides.roll_back, start.overrides.committed),
             self.telemetry,
             self.wake,
         )
@@ -170,6 +172,7 @@ class Operator:
             announcer=announcer,
             telemetry=self.telemetry,
             forget=self._forget,
+            roll_back=start.overrides.roll_back,
         )
         self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
         self.resyncer = Resyncer(
@@ -188,7 +191,7 @@ class Operator:
         """Something changed for a Rollout."""
         rollout = self.store.rollout(key)
         urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
-        self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
+        self._enqueue(key, urgent=urgent)
 
     def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
         """A provider answered."""
@@ -196,7 +199,12 @@ class Operator:
         urgent = isinstance(rollout, Rollout) and (
             must_roll_back(rollout) or may_roll_back(rollout, answers)
         )
+        self._enqueue(key, urgent=urgent)
+
+    def _enqueue(self, key: ObjectKey, *, urgent: bool) -> None:
         self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
+        if urgent:
+            self.reconciler.interrupt(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)

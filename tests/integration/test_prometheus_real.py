@@ -194,7 +194,9 @@ async def test_baseline_counts_the_time_that_had_samples(
     asked = metric_queries(at_10.rollout, world.now, STEP)
     answers = {name: await providers.measure(question) for name, question in asked.items()}
     found = evaluate(replace(at_10.snapshot(), measurements=answers), world.now)
-    assert (found.baseline.verdict.reason, found.baseline.left < 10 * MINUTE) == (reason, True)
+    baseline = found.state.baseline
+    assert baseline is not None
+    assert (baseline.verdict.reason, baseline.left < 10 * MINUTE) == (reason, True)
     assert [entry.median for entry in found.status.baselines] == ["7"] * (reason == "Recorded")
 
 

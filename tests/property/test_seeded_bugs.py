@@ -10,11 +10,13 @@ import pytest
 from surefoot.api.v1alpha1.approval import Decision, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import decide, review, rollback
-from surefoot.domain.checks import dependencies, rehearsal, schedule
-from surefoot.domain.derive import baseline, soak, state, triggers
+from surefoot.domain.checks import check, dependencies, rehearsal, schedule
+from surefoot.domain.derive import attempt, baseline, fold, soak, state, triggers
+from surefoot.domain.derive.state import Move
 from surefoot.domain.facts import plan_hash, windows
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.domain.facts.verdicts import ConditionType, passes
+from surefoot.domain.facts.verdicts import ConditionType, Verdict, passes
+from surefoot.domain.flag import config_map
 from surefoot.domain.record import transitions
 from surefoot.domain.signoff import (
     acknowledgements,
@@ -32,6 +34,7 @@ from tests.support.scenarios import Op, Shape, a_tale
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
 from tests.unit.domain import test_domain_meetings as met
+from tests.unit.domain import test_domain_one_door as door
 from tests.unit.domain import test_domain_pending as pended
 from tests.unit.domain import test_domain_plan_changes as changed
 from tests.unit.domain import test_domain_soak as soaked
@@ -54,7 +57,7 @@ def soak_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
         found = account(*args, **kwargs)
         return replace(found, healthy=found.healthy + timedelta(seconds=31))
 
-    patch.setattr("surefoot.domain.review.accrue_soak", generous)
+    patch.setattr("surefoot.domain.derive.fold.accrue_soak", generous)
 
 
 def expired_counts(patch: pytest.MonkeyPatch) -> None:
@@ -155,7 +158,7 @@ def dry_run_is_the_plan(patch: pytest.MonkeyPatch) -> None:
         run = spec.approval_dry_run
         return real(spec) if run is None else f"{real(spec)[:60]}{run.run}"
 
-    patch.setattr("surefoot.domain.review.plan_hash", another)
+    patch.setattr("surefoot.domain.derive.plan.plan_hash", another)
 
 
 def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
@@ -172,7 +175,7 @@ def _dry_runs_are_seen(patch: pytest.MonkeyPatch) -> None:
         return judge(replace(where, snapshot=facts), **known)
 
     patch.setattr("surefoot.domain.review.split_dry_runs", split_dry_runs)
-    patch.setattr("surefoot.domain.review.judge_approvals", judged)
+    patch.setattr("surefoot.domain.checks.approved.judge_approvals", judged)
 
 
 def _asked_in_earnest(approval: Any) -> Any:
@@ -219,9 +222,19 @@ def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(triggers, "_without_answer", quiet)
 
 
+def _judge_as(patch: pytest.MonkeyPatch, verdict: Verdict) -> None:
+    """A check says this, whatever is so."""
+    judge_all = review.judge_all
+
+    def judged(*args: Any) -> Any:
+        return {**judge_all(*args), verdict.condition: verdict}
+
+    patch.setattr(review, "judge_all", judged)
+
+
 def pause_ignored(patch: pytest.MonkeyPatch) -> None:
     """Pause and halt hold nothing."""
-    patch.setattr(review, "_not_paused", lambda *_: passes(ConditionType.NOT_PAUSED, "Running"))
+    _judge_as(patch, passes(ConditionType.NOT_PAUSED, "Running"))
 
 
 def failed_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
@@ -241,8 +254,7 @@ def any_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
 
 def ceiling_ignored(patch: pytest.MonkeyPatch) -> None:
     """A person's ceiling holds nothing."""
-    verdict = passes(ConditionType.NOT_ROLLED_BACK, "NotRolledBack")
-    patch.setattr(review, "_not_rolled_back", lambda *_: verdict)
+    _judge_as(patch, passes(ConditionType.NOT_ROLLED_BACK, "NotRolledBack"))
 
 
 def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
@@ -257,20 +269,20 @@ def goes_on_after_a_rollback(patch: pytest.MonkeyPatch) -> None:
 
 def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
     """The target of a rollback is not checked to be lower."""
-    wanted = rollback.required_rollback
+    required = rollback.required_rollback
 
-    def upwards(found: Any) -> Any:
-        down = wanted(found)
+    def upwards(*args: Any) -> Any:
+        down = required(*args)
         return None if down is None else replace(down, to=100)
 
-    patch.setattr(decide, "required_rollback", upwards)
+    patch.setattr(rollback, "required_rollback", upwards)
 
 
 def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance is forgotten without looking whether it was applied."""
     patch.setattr(decide, "carries", lambda *_: False)
-    patch.setattr(decide, "_stop", lambda *_: "a whim")
-    patch.setattr(worlds, "_id_of", lambda _: None)
+    patch.setattr(decide, "_reason_to_withdraw", lambda *_: "a whim")
+    patch.setattr(worlds, "was_written_for", lambda *_: False)
 
 
 def step_is_skipped(patch: pytest.MonkeyPatch) -> None:
@@ -278,10 +290,10 @@ def step_is_skipped(patch: pytest.MonkeyPatch) -> None:
     take = decide._take_the_step
 
     def jump(found: Any) -> Any:
-        last = len(found.situation.rollout.spec.steps) - 1
-        if found.situation.index is None or found.situation.next_index is None:
+        last = len(found.state.rollout.spec.steps) - 1
+        if found.state.index is None or found.state.next_index is None:
             return take(found)
-        return take(replace(found, situation=replace(found.situation, next_index=last)))
+        return take(replace(found, state=replace(found.state, next_index=last)))
 
     patch.setattr(decide, "_take_the_step", jump)
 
@@ -304,7 +316,7 @@ def chain_is_broken(patch: pytest.MonkeyPatch) -> None:
 
 def void_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A Hold trigger that fired voids nothing."""
-    patch.setattr(review, "_with_void", lambda status, *_: status)
+    patch.setattr(fold, "void_decisions", lambda status, *_: status)
 
 
 def window_of_before(patch: pytest.MonkeyPatch) -> None:
@@ -314,7 +326,7 @@ def window_of_before(patch: pytest.MonkeyPatch) -> None:
 
 def drift_is_not_seen(patch: pytest.MonkeyPatch) -> None:
     """The ConfigMap is never compared."""
-    patch.setattr(review, "_drift", lambda _: None)
+    patch.setattr(fold, "_find_drift", lambda _: None)
 
 
 def every_window_is_full(patch: pytest.MonkeyPatch) -> None:
@@ -350,7 +362,7 @@ def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
     def valid(*args: Any, **kwargs: Any) -> Any:
         return found(*args, **(kwargs | {"plan_is_valid": True}))
 
-    patch.setattr(review, "state_of_rollout", valid)
+    patch.setattr(fold, "state_of_rollout", valid)
 
 
 def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
@@ -360,7 +372,8 @@ def waits_for_nothing_before_abandoning(patch: pytest.MonkeyPatch) -> None:
 
 def freeze_ignored(patch: pytest.MonkeyPatch) -> None:
     """Steps are taken at any time."""
-    patch.setattr(review, "judge_schedule", lambda _: passes(ConditionType.WITHIN_SCHEDULE, "Open"))
+    verdict = passes(ConditionType.WITHIN_SCHEDULE, "Open")
+    patch.setattr(schedule, "judge_schedule", lambda _: verdict)
 
 
 def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
@@ -375,19 +388,19 @@ def freeze_by_the_wrong_clock(patch: pytest.MonkeyPatch) -> None:
 
 def freeze_is_waited_out(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance goes on after a freeze, on what was found before it."""
-    stop = decide._stop
+    stop = decide._reason_to_withdraw
 
     def patient(*args: Any) -> str | None:
         reason = stop(*args)
-        return None if reason == "a freeze is in force" else reason
+        return None if reason and reason.startswith("a freeze is in force") else reason
 
-    patch.setattr(decide, "_stop", patient)
+    patch.setattr(decide, "_reason_to_withdraw", patient)
 
 
 def upstream_ignored(patch: pytest.MonkeyPatch) -> None:
     """Nobody is waited for."""
     verdict = passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet")
-    patch.setattr(review, "judge_dependencies", lambda *_: verdict)
+    patch.setattr(dependencies, "judge_dependencies", lambda *_: verdict)
 
 
 def upstreams_rollback_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -402,12 +415,12 @@ def upstreams_rollback_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def baselines_outlive_the_attempt(patch: pytest.MonkeyPatch) -> None:
     """What was recorded in an earlier attempt is compared with."""
-    raise_attempt = review._with_attempt
+    raise_attempt = attempt.begin_attempt
 
     def keeping(status: Any, *args: Any) -> Any:
         return raise_attempt(status, *args).model_copy(update={"baselines": status.baselines})
 
-    patch.setattr(review, "_with_attempt", keeping)
+    patch.setattr(fold, "begin_attempt", keeping)
 
 
 def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
@@ -416,10 +429,12 @@ def relative_is_absolute(patch: pytest.MonkeyPatch) -> None:
 
 
 def _rollback_waits_for(patch: pytest.MonkeyPatch, condition: ConditionType) -> None:
-    wanted = rollback.required_rollback
-    patch.setattr(
-        decide, "required_rollback", lambda found: wanted(found) if found.holds(condition) else None
-    )
+    go_down = rollback.roll_back
+
+    def patient(facts: Any, now: Any) -> Any:
+        return go_down(facts, now) if review.evaluate(facts, now).holds(condition) else None
+
+    patch.setattr(decide, "roll_back", patient)
 
 
 def rollback_waits_for_the_schedule(patch: pytest.MonkeyPatch) -> None:
@@ -435,6 +450,50 @@ def rollback_waits_for_an_upstream(patch: pytest.MonkeyPatch) -> None:
 def rollback_waits_for_a_baseline(patch: pytest.MonkeyPatch) -> None:
     """A rollback is put off until there is a baseline."""
     _rollback_waits_for(patch, ConditionType.BASELINE_RECORDED)
+
+
+def found_is_committed(patch: pytest.MonkeyPatch) -> None:
+    """Whatever carries the id of a recorded Start was written for it."""
+
+    def anything(config_map: Any, transition_id: str) -> bool:
+        return bool(config_map.annotations.get("surefoot.dev/transition-id") == transition_id)
+
+    patch.setattr(config_map, "was_written_for", anything)
+    patch.setattr(decide, "carries", lambda found, _: bool(found.annotations))
+
+
+def late_start_is_left(patch: pytest.MonkeyPatch) -> None:
+    """A withdrawn Start that lands late stays where it is."""
+    patch.setattr(decide, "_late_start", lambda _: None)
+
+
+def adoption_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    """What was found in a ConfigMap is taken to be there still."""
+    patch.setattr(decide, "may_be_written", lambda *_: True)
+    patch.setattr(worlds, "may_be_written", lambda *_: True)
+
+
+def start_asks_nobody(patch: pytest.MonkeyPatch) -> None:
+    """What stops every move does not stop a Start."""
+    blocks = check.Check.blocks
+
+    def lax(self: Any, verdict: Any, move: Any) -> bool:
+        if move is Move.START and move not in self.applies_to:
+            return False
+        return blocks(self, verdict, move)
+
+    patch.setattr(check.Check, "blocks", lax)
+
+
+def breach_of_meanwhile_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A recorded advance goes on whatever happened while the operator was down."""
+    stop = decide._reason_to_withdraw
+
+    def forgetful(*args: Any) -> str | None:
+        reason = stop(*args)
+        return None if reason and ("has fired" in reason or "counted" in reason) else reason
+
+    patch.setattr(decide, "_reason_to_withdraw", forgetful)
 
 
 def _change_views(patch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -673,6 +732,18 @@ NAMED: list[tuple[Break, Callable[[], None]]] = [
         lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(2, False),
     ),
     (flapping_disarms, lambda: fired.test_flapping_exporter_does_not_disarm_a_trigger(1, True)),
+    (found_is_committed, door.test_look_alike_of_a_recorded_start_is_not_committed),
+    (late_start_is_left, door.test_withdrawn_start_that_lands_late_is_undone),
+    (
+        adoption_is_not_asked_again,
+        lambda: door.test_adoption_does_not_write_over_what_somebody_did_meanwhile("after", "25"),
+    ),
+    (start_asks_nobody, door.test_start_does_not_happen_while_a_trigger_fires),
+    (start_asks_nobody, door.test_start_waits_for_the_first_answers_of_its_triggers),
+    (
+        breach_of_meanwhile_is_forgotten,
+        door.test_trigger_that_fired_and_ended_meanwhile_withdraws_a_recorded_advance,
+    ),
     (drift_is_not_seen, mapped.test_drift_is_restored_and_the_manager_is_named),
     (gap_counts_for_nothing_bad, soaked.test_gap_counts_as_far_as_data_were_present_and_quiet),
     (

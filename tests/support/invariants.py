@@ -33,8 +33,8 @@ from surefoot.api.v1alpha1.rollout import (
     Trigger,
 )
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, PendingTransition, Transition
-from surefoot.domain.checks.dependencies import RolloutName, Upstream
 from surefoot.domain.facts.snapshot import Admission, ConfigMap
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.record.transitions import entry_hash
 from tests.support.world import Write
 

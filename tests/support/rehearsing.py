@@ -9,15 +9,15 @@ from typing import Any
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, RehearsalStatus, TransitionType
 from surefoot.application.ports import ObjectKey
-from surefoot.application.reconcile import Decide
+from surefoot.application.reconcile import RollBack
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.domain.checks.rehearsal import BUDGET
-from surefoot.domain.decide import decide
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import rendering_of
 from surefoot.domain.flag.shadow import shadow_name
 from surefoot.domain.plan import Rehearse
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.rollback import roll_back
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
 from tests.support.world import START, a_rollout
 
@@ -40,7 +40,7 @@ class Rehearsals:
         self,
         *,
         percent: int = 10,
-        decides: Decide = decide,
+        decides: RollBack = roll_back,
         budget: timedelta = BUDGET,
         **spec: Any,
     ) -> None:

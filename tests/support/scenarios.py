@@ -13,9 +13,9 @@ from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.rollout import TriggerAction
 from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
 from surefoot.domain import decide as decisions
-from surefoot.domain.checks.dependencies import RolloutName, Upstream
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from tests.support.dry_runs import change_nothing
 from tests.support.invariants import Judge, demand
 from tests.support.world import (

@@ -16,7 +16,6 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.meta import (
     ABANDONED_ANNOTATION,
-    TRANSITION_ID_ANNOTATION,
     ObjectMeta,
 )
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -26,17 +25,19 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
 )
-from surefoot.domain.checks.dependencies import RolloutName, Upstream
 from surefoot.domain.decide import decide
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
     is_abandoned,
+    is_own_start,
     may_be_written,
     rendering_of,
+    was_written_for,
 )
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
@@ -51,6 +52,7 @@ from surefoot.domain.plan import (
     RecordRequest,
     Rehearse,
     Restore,
+    Undo,
     WriteStatus,
 )
 from surefoot.domain.record.transitions import committed
@@ -171,6 +173,7 @@ class World:
     metrics: dict[str, Metric] = field(default_factory=dict)
     failing: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
     unanswered: set[str] = field(default_factory=set)
+    unanswered_since: dict[str, datetime] = field(default_factory=dict)
     answered_at: dict[str, datetime] = field(default_factory=dict)
     longest_answer: timedelta | None = None
     faults: dict[str, str] = field(default_factory=dict)
@@ -227,6 +230,7 @@ class World:
                 for name, query in asked.items()
                 if metric_of(name) not in self.unanswered
             },
+            unanswered_since=dict(self.unanswered_since),
             queries={
                 metric.name: QueryFacts(
                     self.faults.get(metric.name), self.ranges.get(metric.name, timedelta(0))
@@ -521,6 +525,8 @@ class World:
                 self._abandon(action, judged)
             case Restore(status=status):
                 self._restore(status, judged)
+            case Undo(transition_id=transition_id):
+                self._undo(transition_id)
             case OpenRequest(names=names, spec=spec):
                 self._open(names, spec)
             case RecordRequest():
@@ -560,7 +566,7 @@ class World:
     def _abandon(self, action: Abandon, judged: Rollout) -> None:
         if action.marks_config_map:
             found = self.config_map
-            if found is not None and _id_of(found) == action.pending.transition_id:
+            if found is not None and was_written_for(found, action.pending.transition_id):
                 self.commit(action.pending)
                 return
             self._mark_abandoned(action.pending, judged)
@@ -581,6 +587,14 @@ class World:
             resource_version=self._next_version(),
         )
         self._record("operator", "ConfigMap", self.config_map)
+
+    def _undo(self, transition_id: str) -> None:
+        status, found = self.rollout.status, self.config_map
+        if status.pending is not None or status.committed is not None or found is None:
+            return
+        if was_written_for(found, transition_id) and is_own_start(found, self.rollout):
+            self.config_map = None
+            self._record("operator", "ConfigMap", None)
 
     def _restore(self, status: RolloutStatus | None, judged: Rollout) -> None:
         rollout = judged
@@ -668,10 +682,6 @@ def _is_pending(fresh: Rollout, judged: Rollout, pending: PendingTransition) -> 
     found = fresh.status.pending
     same = fresh.metadata.uid == judged.metadata.uid
     return same and found is not None and found.transition_id == pending.transition_id
-
-
-def _id_of(config_map: ConfigMap) -> str | None:
-    return config_map.annotations.get(TRANSITION_ID_ANNOTATION)
 
 
 def _outcome_of(samples: list[Sample], end: datetime) -> tuple[Outcome, str]:

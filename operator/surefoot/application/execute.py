@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar, assert_never
 import structlog
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec
-from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION, TRANSITION_ID_ANNOTATION
+from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
 from surefoot.application.ports import (
@@ -35,8 +35,11 @@ from surefoot.domain.flag.config_map import (
     carries,
     difference,
     is_abandoned,
+    is_own_start,
+    may_be_marked,
     may_be_written,
     rendering_of,
+    was_written_for,
 )
 from surefoot.domain.plan import (
     Abandon,
@@ -49,6 +52,7 @@ from surefoot.domain.plan import (
     RecordRequest,
     Rehearse,
     Restore,
+    Undo,
     WriteStatus,
 )
 from surefoot.domain.record.transitions import announcement
@@ -130,7 +134,7 @@ class Executor:
     async def execute(
         self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
     ) -> Executed:
-        """Carry out the actions in order; those on Checkpoints and Approvals side by side.
+        """Carry out the actions on the Rollout and its flag, in order.
 
         ``read`` is the ConfigMap as it was read before these actions were decided.
 
@@ -138,11 +142,7 @@ class Executor:
         """
         rollout = judged
         outcome = Executed(moved=False)
-        for group in _side_by_side(actions):
-            if len(group) > 1:
-                await _all(self._on_request(rollout, action) for action in group)
-                continue
-            action = group[0]
+        for action in actions:
             match action:
                 case WriteStatus():
                     rollout = await self._write_status(rollout, action.status)
@@ -156,13 +156,26 @@ class Executor:
                     outcome = await self._abandon(rollout, action)
                 case Restore():
                     outcome = await self._restore(rollout, action)
-                case OpenRequest() | RecordRequest():
-                    await self._on_request(rollout, action)
+                case Undo():
+                    outcome = await self._undo(rollout, action)
                 case Rehearse():
                     self._rehearse(rollout, action)
+                case OpenRequest() | RecordRequest():
+                    pass  # see `keep_books`
                 case _:
                     assert_never(action)
         return outcome
+
+    async def keep_books(self, rollout: Rollout, actions: tuple[Action, ...]) -> None:
+        """Carry out the actions on Checkpoints and Approvals, side by side.
+
+        Raises the first failure, once all of them were tried.
+        """
+        await _all(
+            self._on_request(rollout, action)
+            for action in actions
+            if isinstance(action, OpenRequest | RecordRequest)
+        )
 
     # The Rollout's status
 
@@ -253,10 +266,12 @@ class Executor:
         """Make it impossible to apply the transition; False where it was applied already."""
         for _ in range(ROUNDS):
             held = await self._cluster.config_map(_target(judged))
-            if held is not None and _carries_id(held, pending.transition_id):
+            if held is not None and was_written_for(held.config_map, pending.transition_id):
                 return False
             if held is not None and is_abandoned(held.config_map, pending.transition_id):
                 return True
+            if held is not None and not _is_ours_to_mark(held, judged):
+                return True  # nothing is written to what is somebody else's
             marked = {ABANDONED_ANNOTATION: pending.transition_id}
             try:
                 if held is not None:
@@ -320,6 +335,28 @@ class Executor:
         rendering = rendering_of(judged, judged.status.committed)
         return difference(held.config_map, rendering, judged.metadata.uid) is None
 
+    # A Start that was withdrawn
+
+    async def _undo(self, judged: Rollout, action: Undo) -> Executed:
+        """Delete what a withdrawn Start created late, as long as it is that and nothing else."""
+        held = await self._cluster.config_map(_target(judged))
+        rollout = await self._cluster.rollout(_key(judged))
+        if rollout is None or rollout.metadata.uid != judged.metadata.uid:
+            return Executed(moved=False, stopped=Stop.ROLLOUT_GONE)
+        if rollout.status.committed is not None or rollout.status.pending is not None:
+            return Executed(moved=True, stopped=Stop.SUPERSEDED)
+        if held is None or not was_written_for(held.config_map, action.transition_id):
+            return Executed(moved=True, stopped=Stop.SUPERSEDED)
+        if not is_own_start(held.config_map, rollout):
+            return Executed(moved=False, stopped=Stop.FOREIGN)
+        await self._cluster.delete_config_map(held)
+        log.warning(
+            "a withdrawn Start had been applied; its ConfigMap is deleted again",
+            rollout=str(_key(judged)),
+            transition=action.transition_id,
+        )
+        return Executed(moved=True)
+
     # The ConfigMap
 
     async def _write_config_map(
@@ -338,10 +375,10 @@ class Executor:
 
     # Checkpoints and Approvals
 
-    async def _on_request(self, rollout: Rollout, action: Action) -> None:
+    async def _on_request(self, rollout: Rollout, action: OpenRequest | RecordRequest) -> None:
         if isinstance(action, OpenRequest):
             await self._open(rollout, action)
-        elif isinstance(action, RecordRequest):
+        else:
             await self._record(rollout, action)
 
     async def _open(self, rollout: Rollout, action: OpenRequest) -> None:
@@ -378,18 +415,6 @@ def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announceme
     )
 
 
-def _side_by_side(actions: Iterable[Action]) -> list[list[Action]]:
-    """Runs of actions that may be carried out at once: those on different requests."""
-    groups: list[list[Action]] = []
-    for action in actions:
-        independent = isinstance(action, OpenRequest | RecordRequest)
-        if independent and groups and isinstance(groups[-1][0], OpenRequest | RecordRequest):
-            groups[-1].append(action)
-        else:
-            groups.append([action])
-    return groups
-
-
 async def _all(work: Iterable[Awaitable[None]]) -> None:
     """Do all of it, also where some of it fails; then raise the first failure."""
     outcomes = await asyncio.gather(*work, return_exceptions=True)
@@ -418,6 +443,10 @@ def _reason_to_stop(
     return None
 
 
+def _is_ours_to_mark(held: ConfigMapVersion, rollout: Rollout) -> bool:
+    return rollout.status.committed is not None or may_be_marked(held.config_map, rollout)
+
+
 def _is_pending(rollout: Rollout, judged: Rollout, pending: PendingTransition) -> bool:
     return (
         rollout.metadata.uid == judged.metadata.uid
@@ -432,10 +461,6 @@ def _is_committed_alike(one: Rollout, other: Rollout) -> bool:
         and other.status.committed is not None
         and one.status.committed.transition_id == other.status.committed.transition_id
     )
-
-
-def _carries_id(held: ConfigMapVersion, transition_id: str) -> bool:
-    return held.config_map.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
 
 
 def _key(rollout: Rollout) -> ObjectKey:

@@ -24,9 +24,9 @@ from surefoot.application.ports import (
     Signatures,
 )
 from surefoot.application.store import Store
-from surefoot.domain.checks.dependencies import names_of
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
-from surefoot.domain.facts.snapshot import ConfigMap, Halt, Snapshot
+from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Halt, Snapshot
+from surefoot.domain.facts.upstreams import names_of
 from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
 
@@ -49,6 +49,14 @@ class Facts:
 
     snapshot: Snapshot
     read: ConfigMapRead | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRead:
+    """What a rollback is decided from, read afresh, and the ConfigMap as read for it."""
+
+    facts: FlagFacts
+    read: ConfigMapRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,51 @@ class Gatherer:
         self._signatures = signatures
         self._rehearsed = rehearsed
         self._operator_namespace = operator_namespace
+
+    def known_flag(self, key: ObjectKey) -> FlagFacts | None:
+        """What a rollback is decided from, out of the caches; None without a readable Rollout."""
+        rollout = self._store.rollout(key)
+        if not isinstance(rollout, Rollout):
+            return None
+        target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+        return self._flag_facts(key, rollout, self._store.config_map(target))
+
+    async def read_flag(self, key: ObjectKey) -> FlagRead | Gone | Unreadable:
+        """The same by fresh reads of the Rollout and its ConfigMap, and of nothing else."""
+        known = self._store.rollout(key)
+        try:
+            expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
+            if expected is None:
+                return Gone()
+            target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
+            rollout, held = await asyncio.gather(
+                self._cluster.rollout(key), self._cluster.config_map(target)
+            )
+        except UnreadableObject as error:
+            return Unreadable(error)
+        if rollout is None:
+            return Gone()
+        if rollout.spec.target.config_map_name != target.name:
+            target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+            held = await self._cluster.config_map(target)
+        self._store.put(Kind.ROLLOUT, rollout, key)
+        if held is not None and MANAGED_LABEL in held.config_map.labels:
+            self._store.put(Kind.CONFIG_MAP, held.config_map, target)
+        return FlagRead(self._flag_facts(key, rollout, _found(held)), ConfigMapRead(held))
+
+    def _flag_facts(
+        self, key: ObjectKey, rollout: Rollout, config_map: ConfigMap | None
+    ) -> FlagFacts:
+        return FlagFacts(
+            rollout=rollout,
+            config_map=config_map,
+            measurements=self._measurements.measurements(key, rollout),
+            queries=self._query_facts(rollout),
+            providers=self._providers.names(key.namespace),
+            evaluation_interval=self.rules.evaluation_interval,
+            status_refresh=self.rules.status_refresh,
+            clock_uncertainty=self._clock.uncertainty(),
+        )
 
     async def gather(
         self, key: ObjectKey, *, fresh: bool, admission: bool = False

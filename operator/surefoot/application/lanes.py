@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from surefoot.api.v1alpha1.durations import parse_bound
-from surefoot.api.v1alpha1.rollout import Rollout, Trigger, TriggerAction
+from surefoot.api.v1alpha1.rollout import OnNoData, Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
 from surefoot.domain.facts.measurements import Measurement
 
@@ -25,17 +25,22 @@ def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:
     if rollout.status.rolled_back or not rollout.status.percent:
         return False
     return any(
-        trigger.action is TriggerAction.ROLLBACK
-        and _is_breached(trigger, answers.get(trigger.metric or trigger.name))
+        _may_fire(trigger, answers.get(trigger.metric or trigger.name))
         for trigger in rollout.spec.triggers
     )
 
 
-def _is_breached(trigger: Trigger, answer: Measurement | None) -> bool:
-    if answer is None or answer.value is None:
+def _may_fire(trigger: Trigger, answer: Measurement | None) -> bool:
+    if answer is None:
         return False
+    if answer.value is None:
+        return trigger.on_no_data is OnNoData.ROLLBACK
+    return trigger.action is TriggerAction.ROLLBACK and _is_breached(trigger, answer.value)
+
+
+def _is_breached(trigger: Trigger, value: float) -> bool:
     if trigger.relative_to is not None:
         return True  # the baseline decides; too much urgency does no harm
     if trigger.above is not None:
-        return answer.value > parse_bound(trigger.above)
-    return trigger.below is not None and answer.value < parse_bound(trigger.below)
+        return value > parse_bound(trigger.above)
+    return trigger.below is not None and value < parse_bound(trigger.below)

@@ -1,16 +1,17 @@
 """One look at one Rollout: gather, decide, and where the flag would move, again on fresh facts."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.execute import Executed, Executor
-from surefoot.application.gather import Facts, Gatherer, Gone, Unreadable
+from surefoot.application.gather import Facts, FlagRead, Gatherer, Gone, Unreadable
 from surefoot.application.lanes import must_roll_back
 from surefoot.application.ports import (
     Announcer,
@@ -22,14 +23,17 @@ from surefoot.application.ports import (
 )
 from surefoot.application.queue import Lane
 from surefoot.application.store import Store
-from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
 from surefoot.domain.plan import Announcement, Apply, Intend, Plan
+from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
 Decide = Callable[[Snapshot, datetime], Plan]
+RollBack = Callable[[FlagFacts, datetime], Plan | None]
+T = TypeVar("T")
 
 BACKOFF_FIRST = 0.1
 BACKOFF_LONGEST = 10.0
@@ -44,6 +48,7 @@ class Result(StrEnum):
     """How a pass ended."""
 
     DONE = "done"
+    INTERRUPTED = "interrupted"
     IDLE = "idle"
     STOPPED = "stopped"
     GONE = "gone"
@@ -62,8 +67,17 @@ class Pass(NamedTuple):
     lane: Lane = Lane.NORMAL
 
 
+class Interrupted(Exception):
+    """A rollback may be required: what the pass was waiting for is given up."""
+
+
 class Reconciler:
-    """Looks at Rollouts, one at a time per key. Never raises for anything that a Rollout does."""
+    """Looks at Rollouts, one at a time per key. Never raises for anything that a Rollout does.
+
+    Each pass first asks whether the flag must come down, by the Rollout, its ConfigMap and the
+    triggers' answers alone, and sees to that. Only a pass that has nothing to lower gathers
+    everything else; where that takes long, ``interrupt`` ends it in favour of a rollback.
+    """
 
     def __init__(
         self,
@@ -76,6 +90,7 @@ class Reconciler:
         announcer: Announcer,
         telemetry: Telemetry,
         forget: Callable[[ObjectKey], None],
+        roll_back: RollBack = roll_back,
     ) -> None:
         self._gatherer = gatherer
         self._decide = decide
@@ -85,6 +100,8 @@ class Reconciler:
         self._announcer = announcer
         self._telemetry = telemetry
         self._forget = forget
+        self._roll_back = roll_back
+        self._interruptible: dict[ObjectKey, asyncio.Future[Any]] = {}
         self._failures: dict[ObjectKey, int] = {}
         self._complaints: dict[ObjectKey, str] = {}
         self._moves: dict[ObjectKey, int] = {}
@@ -94,6 +111,9 @@ class Reconciler:
         began = self._clock.elapsed()
         try:
             outcome = await self._look(key)
+        except Interrupted:
+            log.info("pass interrupted in favour of a rollback", rollout=str(key))
+            outcome = Pass(Result.INTERRUPTED, 0.0, Lane.URGENT)
         except (Conflict, NotFound) as error:
             log.debug("conflict", rollout=str(key), error=str(error))
             outcome = Pass(Result.CONFLICT, self._backoff(key, CONFLICT_FIRST), self._lane(key))
@@ -111,17 +131,65 @@ class Reconciler:
         self._telemetry.reconciled(outcome.result.value, self._clock.elapsed() - began)
         return outcome
 
+    def interrupt(self, key: ObjectKey) -> None:
+        """End a pass over this Rollout that waits for something that a rollback does not need."""
+        waiting = self._interruptible.get(key)
+        if waiting is not None:
+            waiting.cancel()
+
+    async def _unless_interrupted(self, key: ObjectKey, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._interruptible[key] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            raise Interrupted from None
+        finally:
+            self._interruptible.pop(key, None)
+            task.cancel()
+
     async def _look(self, key: ObjectKey) -> Pass:
-        judged = await self._judge(key, fresh=False)
-        if not isinstance(judged, Pass) and judged.plan.moves_the_flag:
-            judged = await self._judge_afresh(key, judged.plan)
+        lowered = await self._go_down(key)
+        if lowered is not None:
+            return lowered
+        judged = await self._unless_interrupted(key, self._judge_whole(key))
         if isinstance(judged, Pass):
             return judged
         facts, plan = judged
-        snapshot = facts.snapshot
-        self._observe(key, snapshot, plan)
-        executed = await self._executor.execute(snapshot.rollout, plan.actions, facts.read)
-        self._report(key, snapshot.rollout, plan, executed)
+        rollout = facts.snapshot.rollout
+        self._observe(key, facts.snapshot, plan)
+        executed = Executed(moved=False)
+        try:
+            executed = await self._executor.execute(rollout, plan.actions, facts.read)
+        finally:
+            # Also where a move failed. After one that was made the next pass, which follows at
+            # once, records what it used.
+            if not executed.moved:
+                books = self._executor.keep_books(rollout, plan.actions)
+                await self._unless_interrupted(key, books)
+        return self._finish(key, rollout, plan, executed)
+
+    async def _go_down(self, key: ObjectKey) -> Pass | None:
+        """Lower the flag where that is required. None: there is nothing to lower."""
+        known = self._gatherer.known_flag(key)
+        if known is None or self._roll_back(known, self._clock.now()) is None:
+            return None
+        found = await self._gatherer.read_flag(key)
+        if not isinstance(found, FlagRead):
+            return None  # the whole pass says what is wrong with it
+        plan = self._roll_back(found.facts, self._clock.now())
+        if plan is None:
+            return None
+        rollout = found.facts.rollout
+        self._telemetry.judged(rollout, plan.status)
+        executed = await self._executor.execute(rollout, plan.actions, found.read)
+        return self._finish(key, rollout, plan, executed)
+
+    def _finish(self, key: ObjectKey, rollout: Rollout, plan: Plan, executed: Executed) -> Pass:
+        self._report(key, rollout, plan, executed)
         if executed.moved:
             moves = self._moves[key] = self._moves.get(key, 0) + 1
             at_once = moves <= MOVES_IN_A_ROW
@@ -133,6 +201,12 @@ class Reconciler:
             plan.requeue_after.total_seconds(),
             self._lane(key),
         )
+
+    async def _judge_whole(self, key: ObjectKey) -> "_Judged | Pass":
+        judged = await self._judge(key, fresh=False)
+        if not isinstance(judged, Pass) and judged.plan.moves_the_flag:
+            judged = await self._judge_afresh(key, judged.plan)
+        return judged
 
     async def _judge_afresh(self, key: ObjectKey, plan: Plan) -> "_Judged | Pass":
         """Judge again on fresh reads. Only what may move people forward waits for admission."""

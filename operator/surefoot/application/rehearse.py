@@ -23,7 +23,7 @@ from surefoot.api.v1alpha1.meta import ROLLOUT_UID_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.application.execute import Committer, Executor
-from surefoot.application.gather import Facts, Gatherer, Rules
+from surefoot.application.gather import FlagRead, Gatherer, Rules
 from surefoot.application.ports import (
     AdmissionStatus,
     Clock,
@@ -33,7 +33,7 @@ from surefoot.application.ports import (
     Telemetry,
     TransitionRecord,
 )
-from surefoot.application.reconcile import Decide
+from surefoot.application.reconcile import RollBack
 from surefoot.application.stage import Stage
 from surefoot.application.store import Store
 from surefoot.domain.checks.rehearsal import BUDGET, FAILED, PASSED
@@ -72,7 +72,7 @@ class Parts:
 
     cluster: Cluster
     clock: Clock
-    decide: Decide
+    roll_back: RollBack
     committed: Committer
 
 
@@ -190,7 +190,7 @@ class _Rehearsal:
 
     def __init__(self, parts: Parts, wish: _Wish) -> None:
         self._clock = parts.clock
-        self._decide = parts.decide
+        self._roll_back_plan = parts.roll_back
         self._wish = wish.rehearsal
         self._trouble = ""
         shadow = shadow_of(wish.rollout, wish.rehearsal, parts.clock.now())
@@ -238,14 +238,13 @@ class _Rehearsal:
 
     async def _roll_back(self) -> None:
         while self._stage.shadow.status.percent != self._wish.to:
-            facts = await self._gatherer.gather(self._stage.key, fresh=True)
-            if not isinstance(facts, Facts):
+            found = await self._gatherer.read_flag(self._stage.key)
+            if not isinstance(found, FlagRead):
                 raise RolloutGone(f"Rollout {self._stage.key} is gone")
-            snapshot = facts.snapshot
-            plan = self._decide(snapshot, self._clock.now())
-            if not plan.is_urgent:
-                raise RehearsalFailed(f"it was not decided to roll back: {plan.summary}")
-            executed = await self._executor.execute(snapshot.rollout, plan.actions, facts.read)
+            plan = self._roll_back_plan(found.facts, self._clock.now())
+            if plan is None:
+                raise RehearsalFailed("it was not decided to roll back")
+            executed = await self._executor.execute(found.facts.rollout, plan.actions, found.read)
             if executed.stopped is not None:
                 raise RolloutGone(f"Rollout {self._stage.key}: {executed.stopped.value}")
 

@@ -15,14 +15,14 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Request
-from surefoot.domain.checks.dependencies import (
+from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
+from surefoot.domain.facts.upstreams import (
     RolloutName,
     Upstream,
     may_depend,
     names_of,
     upstream_of,
 )
-from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
 from surefoot.domain.flag.release import rollout_named_by
 from surefoot.errors import UnreadableObject
 

@@ -45,15 +45,15 @@ _TOLD_BY = {
 
 def assess(review: Review) -> Compliance | None:
     """The compliance of the step ahead; None once complete, when there is none."""
-    situation = review.situation
-    if situation.is_complete:
+    state = review.state
+    if state.is_complete:
         return None
     checks = _checks(review)
     failed = {check.name for check in checks if check.blocking}
     return Compliance(
-        step=situation.index,
-        from_=situation.percent,
-        to=situation.target_percent,
+        step=state.index,
+        from_=state.percent,
+        to=state.target_percent,
         passed=not review.in_the_way,
         checks=checks,
         further_blockers=tuple(
@@ -70,7 +70,7 @@ def outcomes(review: Review) -> tuple[str, ...]:
 
 
 def _checks(review: Review) -> tuple[ComplianceCheck, ...]:
-    if review.situation.is_below_first:
+    if review.state.is_below_first:
         said = "nothing is asked for below the first step"
         return tuple(_not_asked(name, said) for name in CHECKS)
     return (
@@ -130,7 +130,7 @@ def _all_signatures(review: Review) -> ComplianceCheck:
     verdict, views = review.verdict(ConditionType.APPROVED), review.approvals.views
     if verdict.reason == NOT_REQUIRED:
         return _not_asked(ALL_SIGNATURES, "this step asks nobody to sign")
-    policy = review.situation.hold.approvals
+    policy = review.state.hold.approvals
     needed = policy.quorum if policy is not None else None
     of_these = f" ({needed} needed)" if needed is not None else ""
     signed = sum(view.is_go for view in views)
@@ -157,7 +157,7 @@ def _test_pass_rate(review: Review) -> ComplianceCheck:
 
 
 def _health_gates(review: Review) -> frozenset[str]:
-    return frozenset(g.name for g in review.situation.rollout.spec.gates if _is_of_health(g))
+    return frozenset(g.name for g in review.state.rollout.spec.gates if _is_of_health(g))
 
 
 def _is_of_health(gate: Gate) -> bool:

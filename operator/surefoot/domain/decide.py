@@ -1,7 +1,7 @@
 """The decision: from frozen facts and a moment to a plan. The only place where anything is decided.
 
 Rollback outranks everything, then what is already recorded, then drift, then the next step. A step
-is taken when every condition holds, and by nothing else.
+is taken when every check of the table that applies to it holds, and by nothing else.
 """
 
 from datetime import datetime, timedelta
@@ -15,27 +15,30 @@ from surefoot.api.v1alpha1.rollout_status import (
     RolloutStatus,
     Transition,
     TransitionType,
-    TriggerState,
 )
-from surefoot.domain.checks import rehearsal, schedule
-from surefoot.domain.checks.plan_valid import metric_fault
+from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.rehearsal import PASSED
+from surefoot.domain.checks.table import CHECKS
+from surefoot.domain.checks.triggers_quiet import awaits_first_answer
 from surefoot.domain.compliance import outcomes
 from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.derive.state import Move
+from surefoot.domain.derive.trigger_faults import metric_fault
 from surefoot.domain.due import write_due_in
 from surefoot.domain.facts.plan_hash import plan_hash
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.steps import ZERO, index_of
-from surefoot.domain.facts.verdicts import NEEDED_TO_START, ConditionType, Verdict
-from surefoot.domain.flag.cohorts import at_rollback, at_start, at_step, evidence_of, windows_of
+from surefoot.domain.facts.verdicts import ConditionType, Verdict
+from surefoot.domain.flag.cohorts import at_start, at_step, evidence_of, windows_of
 from surefoot.domain.flag.config_map import (
     adoption,
-    belongs_to,
     carries,
     difference,
     is_offered,
-    is_percentage,
+    is_own_start,
+    may_be_marked,
+    may_be_written,
     rendering_of,
-    written_at,
 )
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.plan import (
@@ -47,13 +50,13 @@ from surefoot.domain.plan import (
     Intend,
     Plan,
     Restore,
+    Undo,
     WriteStatus,
 )
 from surefoot.domain.record.transitions import announcement, entry, transition_id, with_entry
 from surefoot.domain.review import Review, evaluate
-from surefoot.domain.rollback import Rollback, required_rollback
-from surefoot.domain.signoff import checkpoints, escalation
-from surefoot.domain.signoff.approvals import until_expiry
+from surefoot.domain.rollback import describe_move, roll_back, trigger_announcements
+from surefoot.domain.signoff import escalation
 from surefoot.domain.signoff.conditions import left_open
 from surefoot.domain.signoff.escalation import escalation_events
 from surefoot.domain.signoff.records import records
@@ -63,6 +66,9 @@ AT_ONCE = ZERO
 DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
 DRIFT_PACE = timedelta(seconds=10)
+_CHECK = {check.type: check for check in CHECKS}
+REMEMBERED_STARTS = 8
+"""As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -75,20 +81,20 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return _idle(
             rollout.status, snapshot.status_refresh, "is being deleted: nothing is applied"
         )
-    review = evaluate(snapshot, now)
-    wanted = required_rollback(review)
-    if rollout.status.pending is not None:
-        return _with_pending(review, rollout.status.pending, wanted)
-    if wanted is not None:
-        return _intend(review, _rollback_pending(review, wanted))
-    if _awaits_first_answers(snapshot, now):
+    way_down = roll_back(snapshot, now)
+    if way_down is not None:
+        return way_down
+    if rollout.status.pending is None and _awaits_first_answers(snapshot, now):
         return _idle(rollout.status, timedelta(seconds=1), "waits for the first metrics")
+    review = evaluate(snapshot, now)
+    if rollout.status.pending is not None:
+        return _with_pending(review, rollout.status.pending)
     late = _late_start(review)
     if late is not None:
-        return _intend(review, late)
-    if review.drift is not None:
+        return _plan(review, review.status, (Undo(late),), f"undoes Start {late}: it was withdrawn")
+    if review.state.drift is not None:
         return _restore(review)
-    if _all_hold(review):
+    if not review.state.is_complete and not review.in_the_way:
         return _take_the_step(review)
     return _wait(review)
 
@@ -96,171 +102,124 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
 # What is already recorded.
 
 
-def _with_pending(review: Review, pending: PendingTransition, wanted: Rollback | None) -> Plan:
-    """Go on with a recorded transition, or abandon it where somebody or something said stop."""
-    rollout, config_map = review.situation.rollout, review.situation.snapshot.config_map
+def _with_pending(review: Review, pending: PendingTransition) -> Plan:
+    """Go on with a recorded move, or withdraw it where it would not be decided any more."""
+    rollout, config_map = review.state.rollout, review.state.snapshot.config_map
     if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
-        return _plan(review, review.status, (Commit(pending),), f"commits {_said(pending)}")
-    if pending.type is TransitionType.ROLLBACK:
-        return _plan(review, review.status, (Apply(pending),), f"goes on with {_said(pending)}")
-    stop = _stop(review, pending, wanted)
-    if stop is None and _needed_for(review, pending):
-        return _plan(review, review.status, (Apply(pending),), f"goes on with {_said(pending)}")
+        return _plan(review, review.status, (Commit(pending),), f"commits {describe_move(pending)}")
+    stop = _reason_to_withdraw(review, pending)
+    if stop is None and not review.blocking(_move_of(pending)):
+        action = Apply(pending)
+        return _plan(review, review.status, (action,), f"goes on with {describe_move(pending)}")
     stop = stop or _interference(review)
     if stop is None:
         return _wait(review)
-    replacement = _rollback_pending(review, wanted) if wanted is not None else None
-    status = build_status(review, review.status.model_copy(update={"pending": replacement}))
-    # A first Start has no ConfigMap to mark: if its create lands late, it is committed.
-    action = Abandon(pending, status, marks_config_map=review.situation.has_started)
-    return _plan(review, status, (action,), f"abandons {_said(pending)}: {stop}")
+    return _withdraw(review, pending, stop)
+
+
+def _move_of(pending: PendingTransition) -> Move:
+    return Move.START if pending.type is TransitionType.START else Move.ADVANCE
+
+
+def _withdraw(review: Review, pending: PendingTransition, why: str) -> Plan:
+    """Make sure that a recorded move can never be applied.
+
+    At a Start there may be no ConfigMap to mark. The status then remembers the id, so that a create
+    that lands late is undone.
+    """
+    status = review.status.model_copy(update={"pending": None})
+    if pending.type is TransitionType.START:
+        starts = (*status.abandoned_starts, pending.transition_id)[-REMEMBERED_STARTS:]
+        status = status.model_copy(update={"abandoned_starts": starts})
+    action = Abandon(pending, build_status(review, status), marks_config_map=_may_be_marked(review))
+    summary = f"abandons {describe_move(pending)}: {why}"
+    return _plan(review, action.status, (action, *_bookkeeping(review)), summary)
+
+
+def _may_be_marked(review: Review) -> bool:
+    """Whether there is a ConfigMap that is the operator's to mark, or offered to it."""
+    state, found = review.state, review.state.snapshot.config_map
+    if state.has_started:
+        return True
+    return found is not None and may_be_marked(found, state.rollout)
 
 
 def _interference(review: Review) -> str | None:
     """Somebody changed the ConfigMap while a recorded advance waits: it is restored first."""
-    situation, committed = review.situation, review.status.committed
+    state, committed = review.state, review.status.committed
     if committed is None:
         return None
-    rendering = rendering_of(situation.rollout, committed)
-    uid = situation.rollout.metadata.uid
-    changed = difference(situation.snapshot.config_map, rendering, uid)
+    rendering = rendering_of(state.rollout, committed)
+    changed = difference(state.snapshot.config_map, rendering, state.rollout.metadata.uid)
     if changed is None or changed.by_the_plan:
         return None
     return f"the ConfigMap was changed: {changed.message}"
 
 
-def _stop(review: Review, pending: PendingTransition, wanted: Rollback | None) -> str | None:
-    """The positive reason against a recorded advance, if there is one. Missing data only wait."""
-    situation, spec = review.situation, review.situation.rollout.spec
-    for reason, applies in (
-        ("a rollback is wanted", wanted is not None),
-        ("a trigger fires", bool(review.firing)),
-        ("spec.rollback is lower", spec.rollback is not None and spec.rollback.to < pending.to),
-        ("it is paused or halted", not review.holds(ConditionType.NOT_PAUSED)),
-        ("somebody decided NO-GO", review.has_no_go),
-        ("the plan is not valid", not review.holds(ConditionType.PLAN_VALID)),
-        (
-            "admission is not enforced",
-            review.verdict(ConditionType.ADMISSION_ENFORCED).holds is False,
-        ),
-        # Known, and it may last for days: what was found before it must not be acted on after it.
-        ("a freeze is in force", not review.holds(ConditionType.WITHIN_SCHEDULE)),
-        (
-            "a Rollout that it depends on is not where it must be",
-            not review.holds(ConditionType.DEPENDENCIES_MET),
-        ),
-        ("the plan has changed", _plan_has_changed(review, pending)),
-        ("the attempt was raised", max(spec.attempt or 0, situation.attempt) != pending.attempt),
-    ):
-        if applies:
-            return reason
-    return None
+def _reason_to_withdraw(review: Review, pending: PendingTransition) -> str | None:
+    """Why a recorded move would not be decided any more; what is not known only waits."""
+    state, spec = review.state, review.state.rollout.spec
+    if not state.faults and plan_hash(spec) != pending.plan_hash:
+        return "the plan has changed"
+    if max(spec.attempt or 0, state.attempt) != pending.attempt:
+        return "the attempt was raised"
+    if not may_be_written(state.snapshot.config_map, state.rollout):
+        return "the ConfigMap is no longer what the Start was decided on"
+    blocking = [(_CHECK[v.condition], v) for v in review.blocking(_move_of(pending))]
+    for check, verdict in blocking:
+        if verdict.stops:
+            return check.withdrawal(verdict)
+    if state.void_before is not None and state.void_before >= pending.recorded_at:
+        return "a trigger has fired since it was decided"
+    counted = {(item.uid, item.generation) for item in pending.evidence.decisions}
+    if counted - {(item.uid, item.generation) for item in review.evidence().decisions}:
+        return "a decision that it counted does not count any more"
+    reasons = (check.withdrawal(verdict) for check, verdict in blocking)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
-def _plan_has_changed(review: Review, pending: PendingTransition) -> bool:
-    return not review.faults and plan_hash(review.situation.rollout.spec) != pending.plan_hash
+def _late_start(review: Review) -> str | None:
+    """The id of a withdrawn Start whose create landed after all; the object is the operator's own.
 
-
-def _needed_for(review: Review, pending: PendingTransition) -> bool:
-    if pending.type is TransitionType.START:
-        return all(review.holds(condition) for condition in NEEDED_TO_START)
-    return all(verdict.holds for verdict in review.verdicts)
-
-
-def _late_start(review: Review) -> PendingTransition | None:
-    """A Start whose create landed after it was abandoned, or whose answer was never seen.
-
-    The ConfigMap is this Rollout's and nobody else could have written it: it is recorded once more,
-    under the id that it carries, and committed.
+    Nothing that is found in a ConfigMap ever becomes a percentage that was not decided.
     """
-    situation, config_map = review.situation, review.situation.snapshot.config_map
-    if situation.has_started or config_map is None:
+    state, config_map = review.state, review.state.snapshot.config_map
+    if state.has_started or config_map is None or not is_own_start(config_map, state.rollout):
         return None
-    rollout = situation.rollout
-    text = config_map.data.get(rollout.spec.target.flags[0], "")
-    written = config_map.annotations.get(TRANSITION_ID_ANNOTATION, "")
-    if not belongs_to(config_map, rollout) or not is_percentage(text) or not written:
-        return None
-    percent = int(text)
-    index = index_of(rollout.spec, percent)
-    cohorts = at_start(rollout.spec, percent)
-    return PendingTransition(
-        transition_id=written,
-        type=TransitionType.START,
-        step=index if percent > 0 else None,
-        to=percent,
-        reason="AppliedLate",
-        message=f"a Start to {percent} % had been applied when it was found",
-        plan_hash=review.status.plan_hash,
-        attempt=situation.attempt,
-        recorded_at=written_at(config_map, rollout) or situation.now,
-        by=("surefoot",),
-        cohorts=cohorts,
-        evidence=Evidence(decided_at=situation.now, cohorts=evidence_of(cohorts, percent)),
-    )
-
-
-# Rollback.
-
-
-def _rollback_pending(review: Review, wanted: Rollback) -> PendingTransition:
-    situation = review.situation
-    spec = situation.rollout.spec
-    cohorts = at_rollback(situation.status, wanted.to)
-    return PendingTransition(
-        transition_id=transition_id(situation.rollout, TransitionType.ROLLBACK, wanted.to),
-        type=TransitionType.ROLLBACK,
-        step=index_of(spec, wanted.to) if wanted.to > 0 else None,
-        from_=situation.percent,
-        to=wanted.to,
-        reason=wanted.reason,
-        message=wanted.message,
-        plan_hash=review.status.plan_hash,
-        attempt=max(spec.attempt or 0, situation.attempt),
-        recorded_at=situation.now,
-        by=wanted.by,
-        cohorts=cohorts,
-        evidence=review.evidence().model_copy(
-            update={"decisions": (), "cohorts": evidence_of(cohorts, wanted.to)}
-        ),
-    )
+    return config_map.annotations[TRANSITION_ID_ANNOTATION]
 
 
 # The next step.
 
 
-def _all_hold(review: Review) -> bool:
-    return not review.situation.is_complete and not review.in_the_way
-
-
 def _take_the_step(review: Review) -> Plan:
-    situation = review.situation
-    if situation.next_index is None:
+    state = review.state
+    if state.move is Move.COMPLETE:
         return _complete(review)
-    if not situation.has_started or situation.is_below_first:
+    if state.move is Move.START or state.next_index is None:
         return _intend(review, _start_pending(review))
-    to = situation.rollout.spec.steps[situation.next_index].percent
-    cohorts = at_step(situation, review.checkpoints.views, to)
+    to = state.rollout.spec.steps[state.next_index].percent
+    cohorts = at_step(state, review.checkpoints.views, to)
     evidence = _evidence_of_the_hold(review)
     return _intend(
         review,
         PendingTransition(
-            transition_id=transition_id(situation.rollout, TransitionType.ADVANCE, to),
+            transition_id=transition_id(state.rollout, TransitionType.ADVANCE, to),
             type=TransitionType.ADVANCE,
-            step=situation.next_index,
-            from_=situation.percent,
+            step=state.next_index,
+            from_=state.percent,
             to=to,
             reason="AllConditionsHold",
             message=_why_it_may(review),
             plan_hash=review.status.plan_hash,
-            attempt=situation.attempt,
-            recorded_at=situation.now,
+            attempt=state.attempt,
+            recorded_at=state.now,
             by=_signers(review),
             cohorts=cohorts,
             evidence=evidence.model_copy(
                 update={
                     "cohorts": evidence_of(cohorts, to),
-                    "windows": (*evidence.windows, *windows_of(situation))[:80],
+                    "windows": (*evidence.windows, *windows_of(state))[:80],
                 }
             ),
         ),
@@ -269,12 +228,12 @@ def _take_the_step(review: Review) -> Plan:
 
 def _start_pending(review: Review) -> PendingTransition:
     """The first percentage, or the one that an adopted ConfigMap stands at."""
-    situation = review.situation
-    rollout, config_map = situation.rollout, situation.snapshot.config_map
-    index = situation.next_index or 0
+    state = review.state
+    rollout, config_map = state.rollout, state.snapshot.config_map
+    index = state.next_index or 0
     percent: int = rollout.spec.steps[index].percent
     reason, message = "Started", f"the first percentage of the plan is {percent} %"
-    if not situation.has_started and config_map is not None and is_offered(config_map, rollout):
+    if not state.has_started and config_map is not None and is_offered(config_map, rollout):
         adopted = adoption(config_map, rollout).percent
         if adopted is not None:
             percent, reason = adopted, "Adopted"
@@ -284,13 +243,13 @@ def _start_pending(review: Review) -> PendingTransition:
         transition_id=transition_id(rollout, TransitionType.START, percent),
         type=TransitionType.START,
         step=index_of(rollout.spec, percent) if percent > 0 else None,
-        from_=situation.percent,
+        from_=state.percent,
         to=percent,
         reason=reason,
         message=message,
         plan_hash=review.status.plan_hash,
-        attempt=situation.attempt,
-        recorded_at=situation.now,
+        attempt=state.attempt,
+        recorded_at=state.now,
         by=("surefoot",),
         cohorts=cohorts,
         evidence=review.evidence().model_copy(
@@ -310,19 +269,13 @@ def _signers(review: Review) -> tuple[str, ...]:
 
 
 def _why_it_may(review: Review) -> str:
-    said = [
-        review.verdict(condition).message
-        for condition in (
-            ConditionType.SOAK_COMPLETE,
-            ConditionType.BASELINE_RECORDED,
-            ConditionType.CHECKPOINTS_PASSED,
-            ConditionType.GATES_HEALTHY,
-            ConditionType.COVERAGE_OBSERVED,
-            ConditionType.APPROVED,
-        )
-        if review.verdict(condition).reason != "NotRequired"
+    hold = {check.type for check in CHECKS if check.group is Group.HOLD}
+    reasons = [
+        verdict.message
+        for verdict in review.verdicts
+        if verdict.condition in hold and verdict.reason != "NotRequired"
     ]
-    return "; ".join(said) or "every condition holds"
+    return "; ".join(reasons) or "every condition holds"
 
 
 def _complete(review: Review) -> Plan:
@@ -331,17 +284,17 @@ def _complete(review: Review) -> Plan:
     What it used, and what the step before it used, is put on record by the next pass, at once:
     nothing else need happen any more that would bring one about.
     """
-    situation = review.situation
-    status = review.status.model_copy(update={"completed_at": situation.now})
+    state = review.state
+    status = review.status.model_copy(update={"completed_at": state.now})
     status = with_entry(
         status,
         entry(
-            situation.rollout,
+            state.rollout,
             status,
             TransitionType.COMPLETE,
             reason="AllConditionsHold",
             message=_why_it_may(review),
-            now=situation.now,
+            now=state.now,
             evidence=_evidence_of_the_hold(review),
             by=_signers(review),
         ),
@@ -352,7 +305,9 @@ def _complete(review: Review) -> Plan:
 
 def _intend(review: Review, pending: PendingTransition) -> Plan:
     status = build_status(review, review.status.model_copy(update={"pending": pending}))
-    return _plan(review, status, (Intend(status),), f"decides {_said(pending)}: {pending.message}")
+    return _plan(
+        review, status, (Intend(status),), f"decides {describe_move(pending)}: {pending.message}"
+    )
 
 
 # Drift.
@@ -360,18 +315,18 @@ def _intend(review: Review, pending: PendingTransition) -> Plan:
 
 def _restore(review: Review) -> Plan:
     """Put the ConfigMap back. Who fights for it is named, counted, and slowed down."""
-    drift, situation = review.drift, review.situation
+    drift, state = review.state.drift, review.state
     if drift is None:
-        raise ValueError(f"{situation.name} has not drifted")
+        raise ValueError(f"{state.name} has not drifted")
     if drift.by_the_plan:
         return _plan(review, review.status, (Restore(None),), drift.message)
     status = review.status
     account = status.drift
-    now = situation.now
+    now = state.now
     if account is not None and account.count and now < account.last_at + DRIFT_PACE:
         wait = account.last_at + DRIFT_PACE - now
-        return _requeued(_wait(review), min(wait, review.situation.snapshot.evaluation_interval))
-    manager = situation.snapshot.config_map.manager if situation.snapshot.config_map else ""
+        return _requeued(_wait(review), min(wait, review.state.snapshot.evaluation_interval))
+    manager = state.snapshot.config_map.manager if state.snapshot.config_map else ""
     if _is_recorded(status) and account is None:
         return _plan(review, status, (Restore(None),), f"restores the ConfigMap: {drift.message}")
     if _is_storm(status, now):
@@ -390,19 +345,19 @@ def _restore(review: Review) -> Plan:
 
 
 def _drift_entry(review: Review, status: RolloutStatus, manager: str, count: int) -> Transition:
-    situation = review.situation
-    message = review.drift.message if review.drift else f"restored {count} times"
+    state = review.state
+    message = review.state.drift.message if review.state.drift else f"restored {count} times"
     by = f"{manager} changed the ConfigMap: " if manager else ""
     return entry(
-        situation.rollout,
+        state.rollout,
         status,
         TransitionType.DRIFT_CORRECTED,
         reason="Drifted",
         message=f"{by}{message}",
-        now=situation.now,
+        now=state.now,
         evidence=Evidence(
-            resource_version=situation.rollout.metadata.resource_version,
-            decided_at=situation.now,
+            resource_version=state.rollout.metadata.resource_version,
+            decided_at=state.now,
             manager=manager,
             count=count,
         ),
@@ -430,9 +385,9 @@ def _is_storm(status: RolloutStatus, now: datetime) -> bool:
 
 def _after_the_storm(review: Review) -> RolloutStatus:
     """Once nobody interfered for a minute, what was only counted becomes one history entry."""
-    status, now = review.status, review.situation.now
+    status, now = review.status, review.state.now
     account = status.drift
-    if account is None or review.drift is not None or now - account.last_at < DRIFT_WINDOW:
+    if account is None or review.state.drift is not None or now - account.last_at < DRIFT_WINDOW:
         return status
     status = status.model_copy(update={"drift": None})
     return with_entry(status, _drift_entry(review, status, account.manager, account.count))
@@ -443,25 +398,36 @@ def _after_the_storm(review: Review) -> RolloutStatus:
 
 def _wait(review: Review) -> Plan:
     """Nothing moves: say why, ask whom it takes, and keep the record of what they decided."""
-    situation = review.situation
-    snapshot, now = situation.snapshot, situation.now
+    state = review.state
+    snapshot, now = state.snapshot, state.now
     status = build_status(review, _after_the_storm(review))
     due = write_due_in(snapshot.rollout.status, status, now, snapshot.status_refresh)
-    tried = review.dry_run
-    opens = (
-        *review.checkpoints.opens,
-        *review.approvals.opens,
-        *left_open(situation),
-        *tried.opens,
-    )
-    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
-    kept = records(situation, (*review.checkpoints.views, *meeting), review.approvals.views)
-    kept += records(tried.situation, (), tried.views)
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
-    rehearses = (review.rehearsal,) if review.rehearsal is not None else ()
-    actions = (*writes, *kept, *opens, *rehearses)
+    rehearsal = review.rehearsal.due
+    rehearses = (rehearsal,) if rehearsal is not None else ()
+    actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
     plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
     return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+
+
+def _bookkeeping(review: Review) -> tuple[Action, ...]:
+    """What the status of every request must say by now."""
+    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
+    tried = review.dry_run
+    return (
+        *records(review.state, (*review.checkpoints.views, *meeting), review.approvals.views),
+        *records(tried.situation, (), tried.views),
+    )
+
+
+def _openings(review: Review) -> tuple[Action, ...]:
+    """The requests that must be opened now."""
+    return (
+        *review.checkpoints.opens,
+        *review.approvals.opens,
+        *left_open(review.state),
+        *review.dry_run.opens,
+    )
 
 
 def _plan(review: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
@@ -496,60 +462,48 @@ def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
 
 def _look_again_in(review: Review) -> timedelta:
     """When something that is only a matter of time happens next."""
-    situation = review.situation
-    snapshot, now = situation.snapshot, situation.now
-    halt = snapshot.halt
-    freezes_or_thaws = schedule.next_change(situation)
-    ages = rehearsal.next_moment(situation)
+    state = review.state
+    snapshot, now = state.snapshot, state.now
+    changes = (
+        check.next_change(state, review.judgements[check.type])
+        for check in CHECKS
+        if not state.is_complete or check.outlives_completion
+    )
     ahead = [
         snapshot.status_refresh,
         snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
-        review.soak.left if review.soak and review.soak.running and review.soak.left else None,
-        _warm_up_left(review),
-        checkpoints.next_moment(situation) if situation.asks_people else None,
-        escalation.next_moment(situation) if situation.asks_people else None,
-        until_expiry(review.approvals, now),
-        halt.until - now if halt is not None and halt.until is not None else None,
-        freezes_or_thaws - now if freezes_or_thaws is not None else None,
-        ages - now if ages is not None else None,
+        escalation.next_moment(state) if state.asks_people else None,
         DRIFT_PACE if review.status.drift else None,
+        *(moment - now for moment in changes if moment is not None),
     ]
-    positive = [length for length in ahead if length is not None and length > ZERO]
-    return min(positive)
-
-
-def _warm_up_left(review: Review) -> timedelta | None:
-    began = review.situation.began
-    return None if began is None else began + review.situation.hold.warm_up - review.situation.now
+    return min(length for length in ahead if length is not None and length > ZERO)
 
 
 def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
-    """Whether a Rollout that was judged before has metrics that nobody has answered for yet.
+    """Whether a Rollout that was judged before has metrics without any answer yet.
 
-    Only right after the operator has started. To judge now would say NoData for a moment, pause the
-    soak and wake people, for nothing. A provider that is down answers too: with an outcome.
+    That is so only right after the operator has started. To judge now would say NoData for a
+    moment, pause the soak and wake people, for nothing. A provider that is down answers too: with
+    an outcome.
     """
     rollout = snapshot.rollout
     if rollout.status.observed_generation != rollout.metadata.generation:
         return False
     asked = metric_queries(rollout, now, snapshot.evaluation_interval)
     return any(
-        name not in snapshot.measurements and metric_fault(snapshot, metric_of(name)) is None
+        name not in snapshot.measurements
+        and metric_fault(snapshot, metric_of(name)) is None
+        and (name not in snapshot.unanswered_since or awaits_first_answer(snapshot, name, now))
         for name in asked
     )
 
 
 def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement, ...]:
     """Events for what the status says now and did not say before."""
-    before = review.situation.rollout.status
+    before = review.state.rollout.status
     known = {item.transition_id for item in before.history}
     said = [announcement(item) for item in status.history if item.transition_id not in known]
-    fired = {t.name for t in before.triggers if t.state is TriggerState.FIRING}
-    said += [
-        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True, about=v.name)
-        for v in review.firing
-        if v.name not in fired
-    ]
+    said += trigger_announcements(before, review.state.triggers)
     reasons = {c.type: c.reason for c in before.conditions}
     for condition, reason in (
         (ConditionType.NOT_PAUSED, "Halted"),
@@ -568,16 +522,16 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
             )
     said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    said += escalation_events(review.situation, before.blocked_by, status.blocked_by)
+    said += escalation_events(review.state, before.blocked_by, status.blocked_by)
     return tuple(said)
 
 
 def _news_of_admission(review: Review, before: str | None) -> tuple[Announcement, ...]:
     """That signatures are verified from now on, or no longer; not knowing it is no news."""
     verdict = review.verdict(ConditionType.ADMISSION_ENFORCED)
-    if before in {None, verdict.reason} or review.situation.snapshot.admission is Admission.UNKNOWN:
+    if before in {None, verdict.reason} or review.state.snapshot.admission is Admission.UNKNOWN:
         return ()
-    if review.situation.verified:
+    if review.state.verified:
         return (Announcement("AdmissionEnforced", verdict.message),)
     return (
         Announcement(
@@ -599,11 +553,6 @@ def _news_of_rehearsals(
 ) -> tuple[Announcement, ...]:
     if now is None or now == before:
         return ()
-    failed = now.outcome != rehearsal.PASSED
+    failed = now.outcome != PASSED
     words = f"rehearsal run {now.run}, {now.took}: {now.message}"
     return (Announcement(f"Rehearsal{now.outcome}", words, warning=failed),)
-
-
-def _said(pending: PendingTransition) -> str:
-    start = "" if pending.from_ is None else f"{pending.from_} % → "
-    return f"{pending.type.value} {start}{pending.to} %"

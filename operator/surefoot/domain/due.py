@@ -9,18 +9,11 @@ from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.facts.verdicts import ConditionType
 
 FLAP_PACE = timedelta(seconds=10)
-_FROM_METRICS = frozenset(
-    {
-        ConditionType.TRIGGERS_QUIET.value,
-        ConditionType.SOAK_COMPLETE.value,
-        ConditionType.GATES_HEALTHY.value,
-        ConditionType.COVERAGE_OBSERVED.value,
-        ConditionType.SCORECARD_PASSED.value,
-    }
-)
+_PACED = frozenset(check.type.value for check in CHECKS if check.is_paced)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
 _Key = tuple[str, str]
@@ -44,7 +37,7 @@ def write_due_in(
 def _may_flap(key: _Key) -> bool:
     kind, name = key
     return kind in {"trigger", "outcome", "readiness", "compliance", "share"} or (
-        kind in {"condition", "blocker"} and name.partition("/")[0] in _FROM_METRICS
+        kind in {"condition", "blocker"} and name.partition("/")[0] in _PACED
     )
 
 

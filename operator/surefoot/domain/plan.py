@@ -5,10 +5,11 @@
     Commit    the ConfigMap already carries the recorded transition: commit it
     Abandon   make sure that a recorded advance can never be applied, then write the status
     Restore   write the ConfigMap as committed, over somebody's change
+    Undo      delete a ConfigMap that a withdrawn Start created after it was withdrawn
     WriteStatus, RecordRequest, OpenRequest   a single write each
     Rehearse  start a rollback rehearsal, which nothing waits for
 
-At most one of Intend, Apply, Commit, Abandon and Restore is in a plan: they move the flag.
+At most one of Intend, Apply, Commit, Abandon, Restore and Undo is in a plan: they move the flag.
 """
 
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ class Abandon:
     """Mark the ConfigMap so that ``pending`` can never be applied, then write ``status``.
 
     Where the ConfigMap turns out to carry the transition already, it is committed instead.
-    ``marks_config_map`` is False for a Start, which has no ConfigMap to mark.
+    ``marks_config_map`` is False where there is no ConfigMap to mark, as at most Starts: the status
+    then remembers the id, and a create that lands late is undone.
     """
 
     pending: PendingTransition
@@ -82,6 +84,16 @@ class Restore:
     """Write the ConfigMap as committed, after the status said so where ``status`` is given."""
 
     status: RolloutStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Delete the ConfigMap that a Start created after it had been withdrawn.
+
+    ``transition_id`` is that Start's; a ConfigMap that carries another is left alone.
+    """
+
+    transition_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +143,12 @@ Action = (
     | Commit
     | Abandon
     | Restore
+    | Undo
     | OpenRequest
     | RecordRequest
     | Rehearse
 )
-MOVES = (Intend, Apply, Commit, Abandon, Restore)
+MOVES = (Intend, Apply, Commit, Abandon, Restore, Undo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +156,7 @@ class Plan:
     """What to do now, and when to look again at the latest.
 
     ``status`` is the Rollout's status as judged, whether or not it is due to be written.
-    ``summary`` is the decision in a line, for the log.
+    ``summary`` is the decision in a line, for the log. ``is_rollback``: it is the way down.
     """
 
     status: RolloutStatus
@@ -151,6 +164,7 @@ class Plan:
     announcements: tuple[Announcement, ...]
     requeue_after: timedelta
     summary: str
+    is_rollback: bool = False
 
     @property
     def moves_the_flag(self) -> bool:
@@ -159,13 +173,5 @@ class Plan:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether the plan rolls back: it must not wait behind other work."""
-        return any(
-            (isinstance(action, Apply | Commit) and action.pending.type == "Rollback")
-            or (
-                isinstance(action, Intend)
-                and action.status.pending is not None
-                and action.status.pending.type == "Rollback"
-            )
-            for action in self.actions
-        )
+        """Whether the plan is the way down: it must not wait behind other work."""
+        return self.is_rollback

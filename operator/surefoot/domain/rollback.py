@@ -1,10 +1,36 @@
-"""When the flag must go down, and how far. Needs no human, no gate, and no valid plan."""
+"""The way down: when the flag must be lowered, how far, and the plan that does it.
 
+It needs no person, no gate and no valid plan. It is decided first, from the Rollout's own object,
+the ConfigMap and the triggers' answers, and from nothing else. What can fail beside it (a trigger
+that cannot be judged, cohorts that cannot be read) must not keep it from happening.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
-from surefoot.domain.derive.triggers import TriggerVerdict
-from surefoot.domain.facts.steps import allowed_percents
-from surefoot.domain.review import Review
+from surefoot.api.v1alpha1.rollout_status import (
+    CommittedCohort,
+    Evidence,
+    PendingTransition,
+    Phase,
+    RolloutStatus,
+    TransitionType,
+    TriggerState,
+    TriggerStatus,
+)
+from surefoot.domain.derive.trigger_faults import valid_triggers
+from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.facts.snapshot import FlagFacts
+from surefoot.domain.facts.steps import ZERO, allowed_percents, index_of
+from surefoot.domain.flag.cohorts import at_rollback, evidence_of
+from surefoot.domain.flag.config_map import carries, rendering_of
+from surefoot.domain.plan import Abandon, Announcement, Apply, Commit, Intend, Plan
+from surefoot.domain.record.transitions import transition_id
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,24 +43,52 @@ class Rollback:
     by: tuple[str, ...]
 
 
-def required_rollback(review: Review) -> Rollback | None:
-    """The lowest of what a person and the triggers ask for; None where nobody is to be moved."""
-    percent = review.situation.percent
+def roll_back(facts: FlagFacts, now: datetime) -> Plan | None:
+    """The plan that lowers the flag, or goes on with lowering it; None where nothing asks for it.
+
+    The status that it writes is the smallest that says what happens: the pass after the commit
+    writes the whole one.
+    """
+    rollout = facts.rollout
+    pending = rollout.status.pending
+    if rollout.metadata.deletion_timestamp is not None:
+        return None
+    if pending is not None and pending.type is TransitionType.ROLLBACK:
+        return _go_on(facts, pending)
+    triggers = tuple(_judged(facts, now))
+    required = required_rollback(facts, triggers)
+    if required is None:
+        return None
+    if pending is not None and _is_applied(facts, pending):
+        return _plan(facts, rollout.status, Commit(pending), f"commits {describe_move(pending)}")
+    replacement = _pending(facts, required, triggers, now)
+    status = _status(facts, replacement, triggers, now)
+    if pending is not None:
+        action = Abandon(pending, status, marks_config_map=facts.config_map is not None)
+        summary = f"abandons {describe_move(pending)}: a rollback is required"
+        return _plan(facts, status, action, summary, triggers)
+    summary = f"decides {describe_move(replacement)}: {replacement.message}"
+    return _plan(facts, status, Intend(status), summary, triggers)
+
+
+def required_rollback(facts: FlagFacts, triggers: tuple[TriggerVerdict, ...]) -> Rollback | None:
+    """The lowest of what a person and the triggers ask for; None where the flag may stay."""
+    percent = facts.rollout.status.percent
     if percent is None or percent == 0:
         return None
-    wanted = [
+    asked = [
         rollback
         for rollback in (
-            _requested(review, percent),
-            *(_triggered(review, verdict, percent) for verdict in review.triggers),
+            _requested(facts, percent),
+            *(_triggered(facts, verdict, percent) for verdict in triggers),
         )
         if rollback is not None and rollback.to < percent
     ]
-    return min(wanted, key=lambda rollback: rollback.to, default=None)
+    return min(asked, key=lambda rollback: rollback.to, default=None)
 
 
-def _requested(review: Review, percent: int) -> Rollback | None:
-    spec = review.situation.rollout.spec
+def _requested(facts: FlagFacts, percent: int) -> Rollback | None:
+    spec = facts.rollout.spec
     ceiling = spec.rollback
     if ceiling is None or ceiling.to >= percent:
         return None
@@ -45,12 +99,146 @@ def _requested(review: Review, percent: int) -> Rollback | None:
     )
 
 
-def _triggered(review: Review, verdict: TriggerVerdict, percent: int) -> Rollback | None:
+def _triggered(facts: FlagFacts, verdict: TriggerVerdict, percent: int) -> Rollback | None:
     if not verdict.rolls_back:
         return None
     return Rollback(
-        to=verdict.target(review.situation.rollout.spec, percent),
+        to=verdict.target(facts.rollout.spec, percent),
         reason="TriggerFired",
         message=f"trigger {verdict.name}: {verdict.message}",
         by=(f"trigger {verdict.name}",),
     )
+
+
+def _judged(facts: FlagFacts, now: datetime) -> Iterator[TriggerVerdict]:
+    """What each trigger says. One that cannot be judged does not silence the others."""
+    status = facts.rollout.status
+    if status.completed_at is not None:
+        return
+    for trigger in valid_triggers(facts):
+        none: tuple[TriggerVerdict, ...] = ()
+        yield from _or(none, partial(judge_triggers, facts, status, (trigger,), now))
+
+
+def _or(fallback: T, build: Callable[[], T]) -> T:
+    """What is built, or the fallback: no defect beside the way down may stand in it."""
+    try:
+        return build()
+    except Exception:  # noqa: BLE001 - whatever it is, the flag must come down
+        return fallback
+
+
+def _is_applied(facts: FlagFacts, pending: PendingTransition) -> bool:
+    config_map = facts.config_map
+    return config_map is not None and carries(config_map, rendering_of(facts.rollout, pending))
+
+
+def _go_on(facts: FlagFacts, pending: PendingTransition) -> Plan:
+    """A recorded rollback is never asked again."""
+    status = facts.rollout.status
+    if _is_applied(facts, pending):
+        return _plan(facts, status, Commit(pending), f"commits {describe_move(pending)}")
+    return _plan(facts, status, Apply(pending), f"goes on with {describe_move(pending)}")
+
+
+def _pending(
+    facts: FlagFacts, required: Rollback, triggers: tuple[TriggerVerdict, ...], now: datetime
+) -> PendingTransition:
+    rollout, status = facts.rollout, facts.rollout.status
+    spec = rollout.spec
+    committed = status.committed.cohorts if status.committed is not None else ()
+    cohorts: tuple[CommittedCohort, ...] = _or(committed, lambda: at_rollback(status, required.to))
+    return PendingTransition(
+        transition_id=transition_id(rollout, TransitionType.ROLLBACK, required.to),
+        type=TransitionType.ROLLBACK,
+        step=index_of(spec, required.to) if required.to > 0 else None,
+        from_=status.percent,
+        to=required.to,
+        reason=required.reason,
+        message=required.message,
+        plan_hash=status.plan_hash,
+        attempt=max(spec.attempt or 0, status.attempt or 0),
+        recorded_at=now,
+        by=required.by,
+        cohorts=cohorts,
+        evidence=_or(Evidence(decided_at=now), lambda: _evidence(facts, triggers, now)).model_copy(
+            update={"cohorts": _or(None, lambda: evidence_of(cohorts, required.to))}
+        ),
+    )
+
+
+def _evidence(facts: FlagFacts, triggers: tuple[TriggerVerdict, ...], now: datetime) -> Evidence:
+    rollout, status = facts.rollout, facts.rollout.status
+    return Evidence(
+        resource_version=rollout.metadata.resource_version,
+        generation=rollout.metadata.generation,
+        decided_at=now,
+        since=status.since,
+        soak=status.soak,
+        windows=tuple(verdict.evidence for verdict in triggers if verdict.evidence)[:80],
+        baselines=tuple(entry for entry in status.baselines if entry.percent == status.percent)[
+            :32
+        ],
+    )
+
+
+def _status(
+    facts: FlagFacts,
+    pending: PendingTransition,
+    triggers: tuple[TriggerVerdict, ...],
+    now: datetime,
+) -> RolloutStatus:
+    status = facts.rollout.status
+    return status.model_copy(
+        update={
+            "pending": pending,
+            "phase": Phase.ROLLING_BACK,
+            "waiting_on": f"rollback to {pending.to} % is being applied",
+            "triggers": _or(status.triggers, lambda: _trigger_statuses(status, triggers, now)),
+        }
+    )
+
+
+def _trigger_statuses(
+    status: RolloutStatus, triggers: tuple[TriggerVerdict, ...], now: datetime
+) -> tuple[TriggerStatus, ...]:
+    earlier = {entry.name: entry for entry in status.triggers}
+    return tuple(verdict.as_status(earlier.get(verdict.name), now) for verdict in triggers)
+
+
+def _plan(
+    facts: FlagFacts,
+    status: RolloutStatus,
+    action: Intend | Apply | Commit | Abandon,
+    summary: str,
+    triggers: tuple[TriggerVerdict, ...] = (),
+) -> Plan:
+    announcements: tuple[Announcement, ...] = ()
+    if isinstance(action, Intend | Abandon):
+        announcements = trigger_announcements(facts.rollout.status, triggers)
+    return Plan(
+        status=status,
+        actions=(action,),
+        announcements=announcements,
+        requeue_after=min(facts.status_refresh, facts.evaluation_interval) or ZERO,
+        summary=summary,
+        is_rollback=True,
+    )
+
+
+def trigger_announcements(
+    before: RolloutStatus, triggers: tuple[TriggerVerdict, ...]
+) -> tuple[Announcement, ...]:
+    """The triggers that fire now and did not fire when the status was written."""
+    fired = {entry.name for entry in before.triggers if entry.state is TriggerState.FIRING}
+    return tuple(
+        Announcement("TriggerFiring", f"trigger {v.name}: {v.message}", warning=True, about=v.name)
+        for v in triggers
+        if v.state is TriggerState.FIRING and v.name not in fired
+    )
+
+
+def describe_move(pending: PendingTransition) -> str:
+    """A transition in a few words: `Advance 10 % → 25 %`."""
+    start = "" if pending.from_ is None else f"{pending.from_} % → "
+    return f"{pending.type.value} {start}{pending.to} %"

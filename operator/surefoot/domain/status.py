@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.meta import ON_BEHALF_OF_ANNOTATION, Condition
 from surefoot.api.v1alpha1.rollout_status import (
     Blocker,
@@ -12,74 +11,50 @@ from surefoot.api.v1alpha1.rollout_status import (
     RoleStatus,
     RolloutStatus,
     TransitionType,
-    TriggerState,
     TriggerStatus,
 )
+from surefoot.domain.checks.check import Group
 from surefoot.domain.checks.gates import gates_of, longest_for
 from surefoot.domain.checks.schedule import next_open
+from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.compliance import assess
-from surefoot.domain.derive.state import planners
+from surefoot.domain.derive.state import Move, planners
 from surefoot.domain.facts.measurements import Measurement
-from surefoot.domain.facts.verdicts import NEEDED_TO_START, ConditionType, as_condition
+from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.flag.cohorts import balance, cohort_statuses
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.checkpoints import opens_at
 from surefoot.domain.signoff.escalation import escalated
-from surefoot.domain.signoff.requests import format_people
 from surefoot.domain.signoff.role_status import role_statuses
 
-SETTLING = f"Trigger{TriggerState.SETTLING.value}"
-_HOLDING = (
-    ConditionType.TRIGGERS_QUIET,
-    ConditionType.TARGET_IN_SYNC,
-    ConditionType.ADMISSION_ENFORCED,
-    ConditionType.NOT_ROLLED_BACK,
-    ConditionType.WITHIN_EXPANSION_LIMIT,
-)
-_BESIDE_THE_HOLD = (
-    ConditionType.REHEARSAL_FRESH,
-    ConditionType.WITHIN_SCHEDULE,
-    ConditionType.DEPENDENCIES_MET,
-    ConditionType.SCORECARD_PASSED,
-)
-"""What may be in the way while the hold goes on: said with it, and a phase only once it is over."""
-_OF_THE_HOLD = frozenset(
-    {
-        ConditionType.SOAK_COMPLETE,
-        ConditionType.BASELINE_RECORDED,
-        ConditionType.CHECKPOINTS_PASSED,
-        ConditionType.GATES_HEALTHY,
-        ConditionType.COVERAGE_OBSERVED,
-        ConditionType.APPROVED,
-    }
-)
+_CHECK = {check.type: check for check in CHECKS}
 
 
 def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     """The status with everything that follows from the review."""
-    situation, now = review.situation, review.situation.now
+    state, now = review.state, review.state.now
     phase = phase_of(review, status)
     return status.model_copy(
         update={
-            "observed_generation": situation.rollout.metadata.generation,
+            "observed_generation": state.rollout.metadata.generation,
             "observed_at": now,
             "phase": phase,
             "progress": _progress(review),
             "waiting_on": cut(waiting_on(review, status)),
-            "next_percent": None if situation.is_complete else situation.target_percent,
+            "next_percent": None if state.is_complete else state.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
             "conditions": _conditions(review, status, phase),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": escalated(situation, blockers(review)),
+            "blocked_by": escalated(state, blockers(review)),
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "approval_dry_run": review.dry_run.status,
             "compliance": None if status.completed_at is not None else assess(review),
-            "cohorts": cohort_statuses(situation, status),
-            "balance": balance(situation),
+            "cohorts": cohort_statuses(state, status),
+            "balance": balance(state),
         }
     )
 
@@ -91,69 +66,55 @@ def cut(text: str, length: int = 2048) -> str:
 
 def phase_of(review: Review, status: RolloutStatus) -> Phase:
     """The one word for where it stands; the first that applies."""
-    for phase, applies in (
-        (Phase.INVALID, not review.holds(ConditionType.PLAN_VALID)),
-        (Phase.ROLLING_BACK, _is_rolling_back(status)),
-        (Phase.ROLLED_BACK, status.rolled_back),
-        (Phase.COMPLETED, status.completed_at is not None),
-        (Phase.PAUSED, not review.holds(ConditionType.NOT_PAUSED)),
-        (Phase.PENDING, not review.situation.has_started),
-        (Phase.HOLDING, _holds_back(review)),
-        (Phase.SOAKING, not review.holds(ConditionType.SOAK_COMPLETE)),
-        (Phase.SOAKING, not review.holds(ConditionType.BASELINE_RECORDED)),
-        (Phase.HOLDING, not review.holds(ConditionType.GATES_HEALTHY)),
-        (Phase.HOLDING, not review.holds(ConditionType.COVERAGE_OBSERVED)),
-        (Phase.AWAITING_CHECKPOINT, not review.holds(ConditionType.CHECKPOINTS_PASSED)),
-        (Phase.AWAITING_APPROVAL, not review.holds(ConditionType.APPROVED)),
-        (Phase.HOLDING, not all(map(review.holds, _BESIDE_THE_HOLD))),
-    ):
-        if applies:
-            return phase
-    return Phase.PROGRESSING
+    blocked = [
+        check.phase
+        for check in CHECKS
+        if not review.holds(check.type)
+        and review.verdict(check.type).reason not in check.clock_reasons
+    ]
+    if Phase.INVALID in blocked:
+        return Phase.INVALID
+    if _is_rolling_back(status):
+        return Phase.ROLLING_BACK
+    if status.rolled_back:
+        return Phase.ROLLED_BACK
+    if status.completed_at is not None:
+        return Phase.COMPLETED
+    if Phase.PAUSED in blocked:
+        return Phase.PAUSED
+    if not review.state.has_started:
+        return Phase.PENDING
+    return blocked[0] if blocked else Phase.PROGRESSING
 
 
 def _is_rolling_back(status: RolloutStatus) -> bool:
     return status.pending is not None and status.pending.type is TransitionType.ROLLBACK
 
 
-def _holds_back(review: Review) -> bool:
-    """Whether something holds that is neither a clock, nor a gate, nor a person."""
-    if _only_settles(review):
-        return False
-    return not all(review.holds(condition) for condition in _HOLDING)
-
-
-def _only_settles(review: Review) -> bool:
-    """Whether triggers wait for data that can speak of this step, and nothing is wrong with it."""
-    return review.verdict(ConditionType.TRIGGERS_QUIET).reason == SETTLING and all(
-        review.holds(condition)
-        for condition in _HOLDING
-        if condition is not ConditionType.TRIGGERS_QUIET
-    )
-
-
 def _progress(review: Review) -> str:
-    steps = review.situation.rollout.spec.steps
-    reached = review.situation.index
+    steps = review.state.rollout.spec.steps
+    reached = review.state.index
     return f"{0 if reached is None else reached + 1}/{len(steps)}"
 
 
 def blockers(review: Review) -> tuple[Blocker, ...]:
     """Everything that is missing now: nothing that could not be mended yet."""
-    if review.status.completed_at is not None:
-        conditions = {ConditionType.PLAN_VALID, ConditionType.TARGET_IN_SYNC}
-    elif review.situation.asks_people:
-        conditions = set(ConditionType)
-    else:
-        conditions = {*NEEDED_TO_START, ConditionType.TRIGGERS_QUIET}
-        if not review.situation.has_started and not review.firing:
-            conditions.remove(ConditionType.TRIGGERS_QUIET)
     return tuple(
         blocker
         for verdict in review.verdicts
-        if verdict.condition in conditions
         for blocker in verdict.blockers()
+        if _may_be_mended(review, verdict)
     )[:96]
+
+
+def _may_be_mended(review: Review, verdict: Verdict) -> bool:
+    """Whether what is missing is asked for at this point of the rollout."""
+    state, check = review.state, _CHECK[verdict.condition]
+    if review.status.completed_at is not None:
+        return check.outlives_completion
+    if state.asks_people or check.blocks(verdict, Move.START):
+        return True
+    return state.has_started and check.group is Group.GUARD
 
 
 def waiting_on(review: Review, status: RolloutStatus) -> str:
@@ -167,88 +128,65 @@ def waiting_on(review: Review, status: RolloutStatus) -> str:
 
 
 def _obstacles_clocks_and_people(review: Review) -> str:
-    waits = {*_OF_THE_HOLD, *(_BESIDE_THE_HOLD if review.situation.asks_people else ())}
+    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
+    if review.state.asks_people:
+        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
+    else:
+        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
+    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
     obstacles = [
         blocker.message
         for blocker in blockers(review)
-        if blocker.condition not in waits and blocker.reason != SETTLING
+        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
     ]
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
         return f"{obstacles[0]}{more}"
-    if not review.situation.asks_people:
+    if not review.state.asks_people:
         return ""
-    return "; then ".join(
-        part for part in (_clocks_and_gates(review), ", ".join(_people(review))) if part
+    clocks_and_data = ", ".join(_said(review, asks_people=False))
+    people = ", ".join(_said(review, asks_people=True))
+    return "; then ".join(part for part in (clocks_and_data, people) if part)
+
+
+def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
+    """What is waited for, of each check whose condition does not hold."""
+    return tuple(
+        words
+        for check in CHECKS
+        if check.asks_people is asks_people
+        for words in check.says(review.state, review.judgements[check.type])
     )
-
-
-def _clocks_and_gates(review: Review) -> str:
-    parts = []
-    if review.soak is not None and not review.holds(ConditionType.SOAK_COMPLETE):
-        parts.append(f"soak {in_words(review.soak.left)} left")
-    quiet = review.verdict(ConditionType.TRIGGERS_QUIET)
-    if quiet.reason == SETTLING and not parts:
-        parts.append(quiet.message)
-    parts += [
-        missing.message
-        for condition in (
-            ConditionType.BASELINE_RECORDED,
-            ConditionType.GATES_HEALTHY,
-            ConditionType.COVERAGE_OBSERVED,
-            *_BESIDE_THE_HOLD,
-        )
-        for missing in review.verdict(condition).unmet
-    ]
-    return ", ".join(parts)
-
-
-def _people(review: Review) -> list[str]:
-    meeting = (review.approvals.meeting,) if review.approvals.meeting is not None else ()
-    waits = [
-        f"{view.plan.name} ({format_people(people.users, people.groups)})"
-        for view in (*review.checkpoints.views, *meeting)
-        if not view.is_go
-        for people in view.awaited
-    ]
-    if not review.holds(ConditionType.APPROVED):
-        waits += [
-            f"{view.role.name} ({format_people(view.role.users, view.role.groups)})"
-            for view in review.approvals.views
-            if not view.is_go
-        ]
-    return waits
 
 
 def _earliest(review: Review) -> datetime | None:
     """What the clocks alone allow, to the later second; None when no clock holds."""
-    situation = review.situation
-    latest = max(situation.now, _hold_clocks(review) or situation.now)
-    schedule = situation.rollout.spec.schedule
-    ends = situation.is_complete or situation.status.rolled_back or not situation.plan_is_valid
+    state = review.state
+    latest = max(state.now, _hold_clocks(review) or state.now)
+    schedule = state.rollout.spec.schedule
+    ends = state.is_complete or state.status.rolled_back or not state.plan_is_valid
     if schedule is not None and not ends:
         latest = next_open(schedule, latest)
-    return _to_the_later_second(latest) if latest > situation.now else None
+    return _to_the_later_second(latest) if latest > state.now else None
 
 
 def _hold_clocks(review: Review) -> datetime | None:
     """What the clocks of the step's hold and of a halt allow; None where they do not run."""
-    situation, soak = review.situation, review.soak
-    if situation.began is None or not situation.opens_requests or soak is None:
+    state, soak = review.state, review.soak
+    if state.began is None or not state.opens_requests or soak is None:
         return None
-    now, began, hold = situation.now, situation.began, situation.hold
-    moments = [
-        opens_at(situation, view.plan) for view in review.checkpoints.views if not view.is_go
-    ]
+    now, began, hold = state.now, state.began, state.hold
+    moments = [opens_at(state, view.plan) for view in review.checkpoints.views if not view.is_go]
     if not soak.is_complete:
         counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
         moments.append(max(counted_to, began + hold.warm_up) + soak.left)
-    if review.baseline.counted_to is not None:
-        moments.append(review.baseline.counted_to + review.baseline.left)
-    if gates_of(situation.rollout.spec, hold):
-        longest = longest_for(situation.rollout.spec, hold)
+    baseline = state.baseline
+    if baseline is not None and baseline.counted_to is not None:
+        moments.append(baseline.counted_to + baseline.left)
+    if gates_of(state.rollout.spec, hold):
+        longest = longest_for(state.rollout.spec, hold)
         moments.append(began + max(hold.warm_up, longest))
-    halt = situation.snapshot.halt
+    halt = state.halt
     moments.append(halt.until if halt is not None else None)
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -258,21 +196,21 @@ def _to_the_later_second(moment: datetime) -> datetime:
 
 
 def _requester(review: Review) -> Requester | None:
-    annotations = review.situation.rollout.metadata.annotations
+    annotations = review.state.rollout.metadata.annotations
     names = planners(annotations)
     if not names:
         return None
     return Requester(
         username=names[0],
         on_behalf_of=annotations.get(ON_BEHALF_OF_ANNOTATION),
-        verified=review.situation.verified,
+        verified=review.state.verified,
     )
 
 
 def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Condition, ...]:
-    earlier = review.situation.rollout.status.conditions
-    now = review.situation.now
-    generation = review.situation.rollout.metadata.generation
+    earlier = review.state.rollout.status.conditions
+    now = review.state.now
+    generation = review.state.rollout.metadata.generation
     found = [
         as_condition(
             verdict.condition.value,
@@ -318,9 +256,9 @@ def is_stalled(review: Review, status: RolloutStatus) -> bool:
 
 
 def _metrics(review: Review) -> tuple[MetricStatus, ...]:
-    if review.situation.is_complete:
+    if review.state.is_complete:
         return ()
-    snapshot = review.situation.snapshot
+    snapshot = review.state.snapshot
     return tuple(
         _metric(metric.name, snapshot.measurements.get(metric.name))
         for metric in snapshot.rollout.spec.metrics
@@ -344,12 +282,12 @@ def _approvals(review: Review) -> tuple[RoleStatus, ...]:
     """Who signed for the step ahead; once complete there is none."""
     if review.status.completed_at is not None:
         return ()
-    return role_statuses(review.approvals, review.situation.snapshot.signatures)
+    return role_statuses(review.approvals, review.state.snapshot.signatures)
 
 
 def _triggers(review: Review) -> tuple[TriggerStatus, ...]:
-    earlier = {entry.name: entry for entry in review.situation.rollout.status.triggers}
+    earlier = {entry.name: entry for entry in review.state.rollout.status.triggers}
     return tuple(
-        verdict.as_status(earlier.get(verdict.name), review.situation.now)
-        for verdict in review.triggers
+        verdict.as_status(earlier.get(verdict.name), review.state.now)
+        for verdict in review.state.triggers
     )

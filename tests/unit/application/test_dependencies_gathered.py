@@ -11,7 +11,7 @@ from surefoot.application.admission import AdmissionWatch
 from surefoot.application.gather import Facts, Gatherer, Rules, Unreadable
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.store import Store
-from surefoot.domain.checks.dependencies import RolloutName, names_of
+from surefoot.domain.facts.upstreams import RolloutName, names_of
 from surefoot.errors import UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster
 from tests.support.world import a_rollout

@@ -124,7 +124,9 @@ class Stage:
         self.cluster.before = before
 
     async def execute(self, *actions: Action, judged: Rollout | None = None) -> Executed:
-        return await self.executor.execute(judged or self.rollout, actions)
+        executed = await self.executor.execute(judged or self.rollout, actions)
+        await self.executor.keep_books(judged or self.rollout, actions)
+        return executed
 
 
 async def _quiet(_name: str) -> None:

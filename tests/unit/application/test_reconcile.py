@@ -18,9 +18,10 @@ from surefoot.application.reconcile import Pass, Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import QueryFacts
-from surefoot.domain.facts.snapshot import Halt, Snapshot
+from surefoot.domain.facts.snapshot import FlagFacts, Halt, Snapshot
 from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
 from surefoot.domain.record.transitions import committed
+from surefoot.domain.rollback import roll_back
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout
@@ -48,7 +49,11 @@ class NoProviders:
 class Office:
     """A reconciler with everything around it."""
 
-    def __init__(self, decision: Callable[[Snapshot, datetime], Plan] = decide) -> None:
+    def __init__(
+        self,
+        decision: Callable[[Snapshot, datetime], Plan] = decide,
+        way_down: Callable[[FlagFacts, datetime], Plan | None] = roll_back,
+    ) -> None:
         self.cluster = FakeCluster(a_rollout())
         self.clock = FakeClock()
         self.store = Store()
@@ -75,6 +80,7 @@ class Office:
             announcer=self.announcer,
             telemetry=self.telemetry,
             forget=self.forgotten.append,
+            roll_back=way_down,
         )
         self.learn()
 
@@ -178,9 +184,16 @@ async def test_no_failure_ends_the_operator(error: Exception, result: Result) ->
     assert office.telemetry.said[-1] == ("reconciled", result.value)
 
 
+def fails_once_recorded(facts: FlagFacts, _now: datetime) -> Plan | None:
+    """The way down of an operator whose API server is down."""
+    if facts.rollout.status.pending is not None:
+        raise Unavailable("down")
+    return None
+
+
 async def test_backoff_is_bounded_and_short_for_a_rollback() -> None:
     """Ten seconds at most; one where a rollback is recorded."""
-    office = Office(fails_with(Unavailable("down")))
+    office = Office(fails_with(Unavailable("down")), fails_once_recorded)
     pauses = [(await office.look()).again_after for _ in range(12)]
     assert pauses[-1] == 10.0
     back = PendingTransition(

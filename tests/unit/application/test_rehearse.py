@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from surefoot.application.ports import ObjectKey
-from surefoot.domain.decide import decide
-from surefoot.domain.facts.snapshot import ConfigMap, Snapshot
+from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts
 from surefoot.domain.plan import Plan
+from surefoot.domain.rollback import roll_back
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 from tests.support.fakes import turns
 from tests.support.rehearsing import FLAG, KEY, Rehearsals
@@ -42,11 +42,11 @@ async def test_way_is_that_of_a_rollback() -> None:
 
 async def test_decision_has_no_provider_and_no_answers() -> None:
     """The plan names metrics; nobody is there who could be asked."""
-    seen: list[Snapshot] = []
+    seen: list[FlagFacts] = []
 
-    def watching(snapshot: Snapshot, now: datetime) -> Plan:
-        seen.append(snapshot)
-        return decide(snapshot, now)
+    def watching(facts: FlagFacts, now: datetime) -> Plan | None:
+        seen.append(facts)
+        return roll_back(facts, now)
 
     scene = Rehearsals(
         decides=watching, metrics=[a_metric()], triggers=[a_trigger()], gates=[a_gate()]
@@ -111,21 +111,21 @@ async def test_one_that_takes_longer_than_its_budget_has_failed() -> None:
 
 
 async def test_decision_that_does_not_roll_back_fails() -> None:
-    """Whatever it says instead."""
+    """A rehearsal that finds no reason to lower the copy has shown nothing."""
 
-    def undecided(snapshot: Snapshot, _now: datetime) -> Plan:
-        return Plan(snapshot.rollout.status, (), (), timedelta(0), "waits for the first metrics")
+    def undecided(_facts: FlagFacts, _now: datetime) -> None:
+        return None
 
     found = await Rehearsals(decides=undecided).come_to()
     assert found is not None
     assert found.outcome == "Failed"
-    assert found.message == "it was not decided to roll back: waits for the first metrics"
+    assert found.message == "it was not decided to roll back"
 
 
 async def test_defect_fails_and_ends_nobody() -> None:
     """The next rehearsal is run."""
 
-    def broken(_snapshot: Snapshot, _now: datetime) -> Plan:
+    def broken(_facts: FlagFacts, _now: datetime) -> Plan:
         raise ValueError("a defect")
 
     scene = Rehearsals(decides=broken)

@@ -314,18 +314,6 @@ def test_recorded_advance_writes_the_cohorts_it_was_decided_with() -> None:
     assert (world.percent, excluded(world, "payments")) == (25, set())
 
 
-def test_start_that_landed_late_has_the_cohorts_of_a_start() -> None:
-    """It is found by the ConfigMap alone."""
-    world = a_world(a_cohort())
-    world.settle_until_crash(after=2)
-    stored = world.rollout.status.model_copy(update={"pending": None})
-    world.rollout = world.rollout.model_copy(update={"status": stored})
-    world.settle()
-    assert [entry.reason for entry in world.status.history] == ["AppliedLate"]
-    assert (world.percent, excluded(world, "payments")) == (10, {"payments"})
-    assert stands(world) == (False, "BelowFrom")
-
-
 def test_document_is_adopted_with_the_cohorts_of_the_plan() -> None:
     """Without them it would let in members whom the plan keeps off, and is refused."""
     rollout = a_rollout(target=TARGET, cohorts=[a_cohort()])

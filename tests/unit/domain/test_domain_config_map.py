@@ -463,61 +463,6 @@ def test_config_map_is_the_rollouts_once_start_is_committed() -> None:
     assert may_be_written(None, a_rollout())
 
 
-def late(text: str = "10", **changes: Any) -> ConfigMap:
-    """A ConfigMap whose create landed after its Start was forgotten."""
-    marks = {
-        "rollout": "memory-sync",
-        "rollout_uid": "uid-memory-sync",
-        "transition_id": "0123456789abcdef0123",
-    }
-    document = json.dumps({"percent": 10, "since": "2025-10-23T21:59:00.000000Z"})
-    return a_config_map(
-        {"memory-sync": text, "memory-sync.json": document} | changes.pop("data", {}),
-        marks=marks | changes.pop("marks", {}),
-        **changes,
-    )
-
-
-def test_start_that_was_applied_late_is_committed_under_its_id() -> None:
-    """Even where it is paused meanwhile: the flag does stand there."""
-    world = World(a_rollout(paused=True), config_map=late())
-    world.settle()
-    (entry,) = world.status.history
-    assert (entry.type, entry.to, entry.reason, entry.transition_id) == (
-        "Start",
-        10,
-        "AppliedLate",
-        "0123456789abcdef0123",
-    )
-    assert entry.message == "a Start to 10 % had been applied when it was found"
-    assert entry.took == "1m0s"
-    assert (world.percent, world.status.phase) == (10, "Paused")
-
-
-@pytest.mark.parametrize("document", ["", "{}", "[]", '{"since": 5}', '{"since": "soon"}'])
-def test_late_start_without_a_time_counts_from_now(document: str) -> None:
-    """Then nothing can be short."""
-    world = World(a_rollout(paused=True), config_map=late(data={"memory-sync.json": document}))
-    world.settle()
-    assert world.status.committed is not None
-    assert world.status.committed.recorded_at == START
-
-
-@pytest.mark.parametrize("text", ["²", "101", "", "x", "-1"])
-def test_garbage_under_the_rollouts_own_mark_is_overwritten(text: str) -> None:
-    """It is nobody else's, and says nothing."""
-    world = World(a_rollout(hold={"soak": "1h"}), config_map=late(text))
-    world.settle()
-    assert (world.percent, world.status.history[0].reason) == (10, "Started")
-
-
-def test_late_start_at_a_percentage_that_the_plan_lost_moves_nobody() -> None:
-    """It is committed, and the plan is invalid until it has that step again."""
-    world = World(a_rollout(), config_map=late("33"))
-    world.run(minutes(5))
-    assert (world.percent, world.condition("PlanValid")) == (33, ("False", "CurrentStepRemoved"))
-
-
 def test_abandoned_id_is_known_by_its_annotation() -> None:
     """Nobody applies it."""
     marked = a_config_map({}, marks={"abandoned": "abc"})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.checks.dependencies import RolloutName, Upstream, upstream_of
+from surefoot.domain.facts.upstreams import RolloutName, Upstream, upstream_of
 from tests.support.world import World, a_metric, a_rollout, a_trigger, hours, minutes, steps_of
 
 SCHEMA = RolloutName("agents", "schema-v2")

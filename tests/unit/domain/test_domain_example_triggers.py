@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.adapters.prometheus.queries import read
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.domain.checks.plan_valid import plan_faults
+from surefoot.domain.checks.table import plan_faults
 from surefoot.domain.facts.snapshot import Snapshot
 from tests.contract.manifests import example
 from tests.support.world import World, a_rollout, from_time, hours, minutes, seconds, steady

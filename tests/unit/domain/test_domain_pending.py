@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from surefoot.domain.checks.dependencies import RolloutName, Upstream
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.domain.plan import Abandon, Apply, Commit, Intend
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
+from surefoot.domain.plan import Abandon, Apply, Commit, Intend, RecordRequest
 from tests.support.world import (
     START,
     CrashError,
@@ -94,7 +94,7 @@ STOPS: list[tuple[str, Callable[[World], None]]] = [
     ("the plan has changed", lambda w: w.edit(hold={"soak": "1s"})),
     ("the plan is not valid", lambda w: w.edit(gates=[a_gate("nothing")])),
     ("the attempt was raised", lambda w: w.edit(attempt=1)),
-    ("spec.rollback is lower", lambda w: w.edit(rollback={"to": 25})),
+    ("a rollback stands, or spec.rollback is lower", lambda w: w.edit(rollback={"to": 25})),
     ("a trigger fires", lambda w: w.metrics.update(errors=steady(0.9))),
     (
         "admission is not enforced",
@@ -119,8 +119,9 @@ def test_positive_stop_abandons_a_recorded_advance(
     world.skip(seconds(30))
     stop(world)
     plan = world.decide()
-    (action,) = plan.actions
+    action, *bookkeeping = plan.actions
     assert isinstance(action, Abandon)
+    assert all(isinstance(other, RecordRequest) for other in bookkeeping)
     assert (action.pending, action.status.pending, action.marks_config_map) == (pending, None, True)
     assert plan.summary.startswith(f"abandons Advance 10 % → 50 %: {why}")
     world.settle()
@@ -194,8 +195,8 @@ def test_recorded_advance_is_asked_again() -> None:
     assert (plan.moves_the_flag, plan.is_urgent) == (True, False)
 
 
-def test_expired_signature_only_waits() -> None:
-    """It is asked anew, and the recorded advance goes on once it is signed."""
+def test_expired_signature_withdraws_the_advance_that_it_was_counted_for() -> None:
+    """The role is asked again, and the step is taken on the new signature alone."""
     world = crashed(
         "after intent",
         approvals={"opens": "Step", "maxAge": "1h", "roles": [a_role("security", "h")]},
@@ -203,9 +204,11 @@ def test_expired_signature_only_waits() -> None:
     world.skip(hours(2))
     world.settle()
     assert (world.percent, world.states()[SIGNED]) == (10, "Expired")
+    assert world.status.pending is None
     world.sign(f"{SIGNED}-r2", "h")
     world.settle()
     assert world.percent == 50
+    assert [d.name for d in world.status.history[-1].evidence.decisions] == [f"{SIGNED}-r2"]
 
 
 WEEKEND = {"name": "weekend", "from": "2025-10-23 23:00", "to": "2025-10-27 08:00"}
@@ -216,7 +219,8 @@ ABOVE = Upstream("uid-1", "1", 50, False, False, False, ())
 def abandoned(world: World, why: str) -> None:
     """The recorded advance is given up for this reason, and the flag stays."""
     plan = world.decide()
-    assert [type(action) for action in plan.actions] == [Abandon]
+    assert isinstance(plan.actions[0], Abandon)
+    assert all(isinstance(action, RecordRequest) for action in plan.actions[1:])
     assert plan.summary.startswith(f"abandons Advance 10 % → 50 %: {why}")
     world.settle()
     assert (world.percent, world.status.pending) == (10, None)

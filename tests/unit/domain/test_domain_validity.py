@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
-from surefoot.domain.checks.plan_valid import judge_expansion
+from surefoot.domain.checks.expansion_limit import judge_expansion
 from surefoot.domain.facts.snapshot import Claim
 from tests.support.world import (
     START,
@@ -204,8 +204,8 @@ def test_every_fault_is_an_entry_of_its_own() -> None:
     assert [reason for _, reason in world.blockers()] == [
         "NotSupported",
         "UnknownMetric",
-        "UnknownMetric",
         "TriggerTargetNotAStep",
+        "UnknownMetric",
     ]
 
 

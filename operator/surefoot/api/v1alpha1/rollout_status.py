@@ -653,6 +653,8 @@ class RolloutStatus(ApiModel):
     """Since when the hold is counted: `since`, or later where it began anew."""
     committed: Committed | None = None
     """The transition that the ConfigMap was last committed to; absent before Start."""
+    abandoned_starts: Annotated[tuple[Word, ...], Field(max_length=8), ATOMIC] = ()
+    """Starts that were decided and then withdrawn: a create of one that lands late is undone."""
     drift: DriftAccount | None = None
     """How often the ConfigMap had to be restored lately."""
     next_percent: Percent | None = None

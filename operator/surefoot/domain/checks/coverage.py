@@ -1,10 +1,16 @@
 """Coverage: as many are in as the percentage says, as somebody who counts them sees it."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from surefoot.api.v1alpha1.durations import parse_bound
-from surefoot.api.v1alpha1.rollout_status import WindowEvidence
+from surefoot.api.v1alpha1.rollout_status import Phase, WindowEvidence
+from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
+from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -21,8 +27,20 @@ _ROUNDING = 1e-9
 _NOBODY = frozenset({Outcome.NO_DATA, Outcome.NOT_A_NUMBER})
 
 
-def judge_coverage(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
+@dataclass(frozen=True, slots=True)
+class CoverageJudgement:
+    """Whether as many are in as were let in, and the windows that say so."""
+
+    verdict: Verdict
+    windows: tuple[WindowEvidence, ...] = ()
+
+
+def judge(state: State, _: Judgements) -> CoverageJudgement:
     """Whether the observed share is within the tolerance of the percentage, in points."""
+    return CoverageJudgement(*_judge(state))
+
+
+def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     plan = situation.rollout.spec.coverage
     if plan is None:
         return not_required(ConditionType.COVERAGE_OBSERVED), ()
@@ -59,3 +77,21 @@ def judge_coverage(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...
 
 def _lacks(reason: str, message: str) -> Verdict:
     return blocks(ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, message))
+
+
+def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
+    """A metric that the plan does not define."""
+    spec = snapshot.rollout.spec
+    return unknown_metric(spec, "coverage", spec.coverage.metric) if spec.coverage else ()
+
+
+COVERAGE_OBSERVED = Check(
+    type=ConditionType.COVERAGE_OBSERVED,
+    group=Group.HOLD,
+    applies_to=LEAVING_A_STEP,
+    phase=Phase.HOLDING,
+    judge=judge,
+    withdraws="another share is in than was let in",
+    is_paced=True,
+    faults=faults,
+)

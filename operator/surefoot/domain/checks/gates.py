@@ -3,14 +3,17 @@
 Only finite, single, fresh values count. A window with a hole in it has not held.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
-from surefoot.api.v1alpha1.rollout_status import RolloutStatus, WindowEvidence
+from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
+from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State
+from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Snapshot
@@ -231,3 +234,36 @@ def _bounds(gate: Gate | GateCondition, unit: ReferenceValue) -> str:
     if gate.at_least is not None:
         bounds.append(f"at least {gate.at_least}")
     return f"{' and '.join(bounds)}{unit.suffix}"
+
+
+def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
+    """Gates on metrics, and holds on gates, that the plan does not define."""
+    spec = snapshot.rollout.spec
+    for gate in spec.gates:
+        for part in gate.of if gate.of is not None else (gate,):
+            yield from unknown_metric(spec, f"gate {gate.name}", part.metric or part.name)
+    known = {gate.name for gate in spec.gates}
+    holds = [("hold", spec.hold)]
+    holds += [(f"steps[{step.percent}].hold", step.hold) for step in spec.steps]
+    for where, hold in holds:
+        for name in (hold.gates or ()) if hold else ():
+            if name not in known:
+                yield UnmetRequirement(
+                    "UnknownGate",
+                    f"{where} names the gate {name}, which the plan does not define; defined: "
+                    f"{', '.join(sorted(known)) or 'none'}",
+                )
+
+
+GATES_HEALTHY = Check(
+    type=ConditionType.GATES_HEALTHY,
+    group=Group.HOLD,
+    applies_to=LEAVING_A_STEP,
+    phase=Phase.HOLDING,
+    judge=lambda state, _earlier: judge_gates(
+        state.snapshot, state.status, state.hold, state.began, state.now
+    ),
+    withdraws="a gate does not hold any more",
+    is_paced=True,
+    faults=faults,
+)

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import in_words, parse_duration
 from surefoot.api.v1alpha1.rollout import Rehearsal, RehearsalMode, RolloutSpec, TriggerAction
-from surefoot.api.v1alpha1.rollout_status import RehearsalStatus, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import Phase, RehearsalStatus
+from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import target_of
+from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO, previous_percent
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -41,14 +43,6 @@ class RehearsalJudgement:
     due: Rehearse | None
 
 
-def recorded(status: RolloutStatus, rehearsed: RehearsalStatus | None) -> RolloutStatus:
-    """The status with what a rehearsal came to, unless it has that or a later one already."""
-    last = status.rehearsal
-    if rehearsed is None or (last is not None and last.run >= rehearsed.run):
-        return status
-    return status.model_copy(update={"rehearsal": rehearsed})
-
-
 def judge_rehearsal(situation: State, *, obstacle: str | None) -> RehearsalJudgement:
     """``obstacle`` says why nothing may be rehearsed now: a pause, a halt, an invalid plan."""
     plan = situation.rollout.spec.rehearsal
@@ -60,8 +54,19 @@ def judge_rehearsal(situation: State, *, obstacle: str | None) -> RehearsalJudge
     return RehearsalJudgement(verdict, due if waits is None else None)
 
 
-def rehearsal_faults(spec: RolloutSpec) -> Iterable[UnmetRequirement]:
+def judge(state: State, earlier: Judgements) -> RehearsalJudgement:
+    """Nothing is rehearsed under an invalid plan, a pause or a halt."""
+    verdicts = (
+        earlier[ConditionType.PLAN_VALID].verdict,
+        earlier[ConditionType.NOT_PAUSED].verdict,
+    )
+    obstacle = next((verdict.message for verdict in verdicts if not verdict.holds), None)
+    return judge_rehearsal(state, obstacle=obstacle)
+
+
+def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """What is wrong with what a plan asks for."""
+    spec = snapshot.rollout.spec
     if spec.rehearsal is not None and parse_duration(spec.rehearsal.max_age) <= ZERO:
         yield UnmetRequirement(
             "RehearsalNeverFresh",
@@ -186,3 +191,16 @@ def _again_at(plan: Rehearsal, last: RehearsalStatus) -> datetime:
 
 def _max_age(plan: Rehearsal) -> timedelta:
     return parse_duration(plan.max_age)
+
+
+REHEARSAL_FRESH = Check(
+    type=ConditionType.REHEARSAL_FRESH,
+    group=Group.AFTER_HOLD,
+    applies_to=LEAVING_A_STEP,
+    phase=Phase.HOLDING,
+    judge=judge,
+    withdraws="no rehearsal counts any more",
+    reads=(ConditionType.PLAN_VALID, ConditionType.NOT_PAUSED),
+    next_change=lambda state, _judgement: next_moment(state),
+    faults=faults,
+)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from surefoot.api.v1alpha1.rollout import Freeze, Schedule
+from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.checks.check import EVERY_MOVE, Check, Group
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -203,3 +205,16 @@ def _zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+WITHIN_SCHEDULE = Check(
+    type=ConditionType.WITHIN_SCHEDULE,
+    group=Group.AFTER_HOLD,
+    applies_to=EVERY_MOVE,
+    phase=Phase.HOLDING,
+    judge=lambda state, _earlier: judge_schedule(state),
+    # It may last for days: what was found before it must not be acted on after it.
+    withdraws="a freeze is in force",
+    next_change=lambda state, _verdict: next_change(state),
+    faults=lambda snapshot: schedule_faults(snapshot.rollout.spec.schedule),
+)

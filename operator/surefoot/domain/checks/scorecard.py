@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import RolloutSpec, Scorecard, ScorecardItem
-from surefoot.api.v1alpha1.rollout_status import Readiness, ReadinessItem
+from surefoot.api.v1alpha1.rollout_status import Phase, Readiness, ReadinessItem
+from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.checks.gates import judge_gate
 from surefoot.domain.checks.risks import risks_in_the_way
 from surefoot.domain.derive.state import State
@@ -22,7 +23,7 @@ from surefoot.domain.facts.verdicts import (
     not_required,
     passes,
 )
-from surefoot.domain.signoff.checkpoints import CheckpointView
+from surefoot.domain.signoff.checkpoints import CheckpointsJudgement, CheckpointView
 
 OUT_OF = 100
 _TYPES = frozenset(kind.value for kind in CheckpointType)
@@ -126,6 +127,26 @@ def _by_checkpoint(found: Evidences, name: str) -> tuple[bool, str]:
     return True, f"checkpoint {', '.join(view.plan.name for view in views)} is GO"
 
 
+@dataclass(frozen=True, slots=True)
+class ScorecardJudgement:
+    """Whether the plan's own assessment allows the step, and the score of the step ahead."""
+
+    verdict: Verdict
+    readiness: Readiness | None
+
+
+def judge(state: State, earlier: Judgements) -> ScorecardJudgement:
+    """The score of everything that is judged before it. Once complete there is none."""
+    readiness = None
+    if not state.is_complete:
+        reports = earlier[ConditionType.CHECKPOINTS_PASSED]
+        views = reports.views if isinstance(reports, CheckpointsJudgement) else ()
+        verdicts = {kind: judgement.verdict for kind, judgement in earlier.items()}
+        readiness = score(Evidences(situation=state, verdicts=verdicts, checkpoints=views))
+    verdict = judge_scorecard(state.rollout.spec, readiness, is_complete=state.is_complete)
+    return ScorecardJudgement(verdict, readiness)
+
+
 def judge_scorecard(
     spec: RolloutSpec, readiness: Readiness | None, *, is_complete: bool
 ) -> Verdict:
@@ -202,3 +223,16 @@ def _unknown(
             f"scorecard item {item.name} is earned by the {what} {name}, which is unknown; known: "
             f"{', '.join(names) or 'none'}",
         )
+
+
+SCORECARD_PASSED = Check(
+    type=ConditionType.SCORECARD_PASSED,
+    group=Group.AFTER_HOLD,
+    applies_to=LEAVING_A_STEP,
+    phase=Phase.HOLDING,
+    judge=judge,
+    waits="what is not measured for a moment scores nothing, and what it lacks blocks by itself",
+    is_paced=True,
+    reads=tuple(kind for kind in ConditionType if kind is not ConditionType.SCORECARD_PASSED),
+    faults=lambda snapshot: scorecard_faults(snapshot.rollout.spec),
+)

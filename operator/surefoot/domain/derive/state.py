@@ -1,8 +1,10 @@
-"""Where a Rollout stands: what every check needs to know before it judges."""
+"""Where a Rollout stands, and what follows from the facts: what every check judges by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.durations import parse_duration
@@ -15,8 +17,29 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.facts.snapshot import Admission, Snapshot
+from surefoot.domain.facts.snapshot import Admission, Halt, Snapshot
 from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
+
+if TYPE_CHECKING:
+    from surefoot.domain.derive.baseline import BaselineJudgement
+    from surefoot.domain.derive.soak import SoakAccount
+    from surefoot.domain.derive.triggers import TriggerVerdict
+    from surefoot.domain.facts.verdicts import UnmetRequirement
+    from surefoot.domain.flag.config_map import Difference
+
+FORESEEABLE = timedelta(days=36525)
+"""A moment that lies further ahead than this does not come: no clock is reckoned beyond it."""
+
+
+class Move(StrEnum):
+    """The moves that raise the flag, or end the rollout at its last percentage."""
+
+    START = "Start"
+    """To the first percentage, or to the one that an adopted ConfigMap stands at."""
+    ADVANCE = "Advance"
+    """From a step of the plan to the next."""
+    COMPLETE = "Complete"
+    """From the last step to Completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +51,10 @@ class State:
     the rollout did; both None before Start. ``hold`` is what leaving this step asks for; before
     Start it is that of the first step, so that people see what is coming. ``dry_run`` is the number
     of the dry run that this is imagined for, and None for what is really so.
+
+    ``faults`` are those of the plan. ``triggers`` are what its valid triggers say, ``soak`` is the
+    account of healthy time, ``baseline`` what is recorded of this step's metrics, and ``drift`` how
+    the ConfigMap differs from what was committed.
     """
 
     snapshot: Snapshot
@@ -41,6 +68,11 @@ class State:
     now: datetime
     plan_is_valid: bool = True
     dry_run: int | None = None
+    faults: "tuple[UnmetRequirement, ...]" = ()
+    triggers: "tuple[TriggerVerdict, ...]" = ()
+    soak: "SoakAccount | None" = None
+    baseline: "BaselineJudgement | None" = None
+    drift: "Difference | None" = None
 
     @property
     def rollout(self) -> Rollout:
@@ -76,6 +108,25 @@ class State:
     def is_below_first(self) -> bool:
         """Whether the next step is taken as a Start: nothing asks to hold below the first step."""
         return self.index is None
+
+    @property
+    def move(self) -> Move | None:
+        """The move that comes next; None once the rollout is complete."""
+        if self.is_complete:
+            return None
+        if not self.has_started or self.is_below_first:
+            return Move.START
+        return Move.COMPLETE if self.next_index is None else Move.ADVANCE
+
+    @property
+    def halt(self) -> Halt | None:
+        """The halt that is in force, without an end that nobody will see."""
+        halt = self.snapshot.halt
+        if halt is None or halt.until is None:
+            return halt
+        if halt.until <= self.now:
+            return None
+        return halt if halt.until - self.now < FORESEEABLE else replace(halt, until=None)
 
     @property
     def target_percent(self) -> int | None:

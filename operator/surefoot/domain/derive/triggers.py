@@ -23,7 +23,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 )
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.facts.measurements import Measurement
-from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.steps import ZERO, previous_percent
 from surefoot.domain.facts.windows import (
     ENOUGH_COVERAGE,
@@ -160,13 +160,13 @@ def target_of(trigger: Trigger, spec: RolloutSpec, percent: int) -> int:
 
 
 def judge_triggers(
-    snapshot: Snapshot, status: RolloutStatus, valid: tuple[Trigger, ...], now: datetime
+    snapshot: FlagFacts, status: RolloutStatus, valid: tuple[Trigger, ...], now: datetime
 ) -> tuple[TriggerVerdict, ...]:
     """What every valid trigger of the plan says now. ``status`` has the baselines that count."""
     return tuple(_judge(snapshot, arm(snapshot, status, spec, now), now) for spec in valid)
 
 
-def arm(snapshot: Snapshot, judged: RolloutStatus, spec: Trigger, now: datetime) -> ArmedTrigger:
+def arm(snapshot: FlagFacts, judged: RolloutStatus, spec: Trigger, now: datetime) -> ArmedTrigger:
     """Bind a trigger to its measurement, to its baseline, and to the time that it may judge."""
     status = snapshot.rollout.status
     metric = spec.metric or spec.name
@@ -184,7 +184,7 @@ def arm(snapshot: Snapshot, judged: RolloutStatus, spec: Trigger, now: datetime)
     )
 
 
-def _judged_from(snapshot: Snapshot, spec: Trigger, metric: str) -> tuple[datetime | None, bool]:
+def _judged_from(snapshot: FlagFacts, spec: Trigger, metric: str) -> tuple[datetime | None, bool]:
     status = snapshot.rollout.status
     if status.committed is None or status.committed.type != "Rollback" or status.since is None:
         return status.since, False
@@ -201,7 +201,7 @@ def _has_lower_absolute_target(spec: Trigger, percent: int) -> bool:
     return percent > 0 and (spec.to == "Zero" or (isinstance(spec.to, int) and spec.to < percent))
 
 
-def _judge(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
+def _judge(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
     measurement = trigger.measurement
     if trigger.reference_value.unit is None:
         return _without_baseline(trigger)
@@ -249,7 +249,7 @@ def _was_answered(measurement: Measurement) -> bool:
     return bool(measurement.samples) or measurement.outcome == "NoData"
 
 
-def _without_answer(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
+def _without_answer(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
     """A provider that can not be used says nothing, also at 0 %: that is no missing traffic."""
     settling = trigger.settles and trigger.judged_from is not None and now < trigger.judged_from
     return TriggerVerdict(
@@ -264,7 +264,7 @@ def _without_answer(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) ->
     )
 
 
-def _has_been_silent(snapshot: Snapshot, trigger: ArmedTrigger, now: datetime) -> bool:
+def _has_been_silent(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> bool:
     """Whether it was without data for its `for` already, in the time that it may judge."""
     if trigger.judged_from is None:
         return False

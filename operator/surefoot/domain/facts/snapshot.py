@@ -10,8 +10,8 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
-from surefoot.domain.checks.dependencies import RolloutName, Upstream
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
+from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.signoff.signatures import SignatureFact
 
 
@@ -73,11 +73,29 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is known about one Rollout at one moment.
+class FlagFacts:
+    """What a rollback is decided from, and all that it is decided from.
 
-    ``measurements`` and ``queries`` are keyed by metric name. A metric that nobody has answered for
-    yet, since this operator runs, has no measurement.
+    ``measurements`` and ``queries`` are keyed by metric name. A metric that has not been answered
+    since this operator started has no measurement; ``unanswered_since`` is since when it is asked.
+    ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
+    """
+
+    rollout: Rollout
+    config_map: ConfigMap | None = None
+    measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
+    unanswered_since: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    queries: Mapping[str, QueryFacts] = field(default_factory=lambda: MappingProxyType({}))
+    providers: frozenset[str] = frozenset({"default"})
+    evaluation_interval: timedelta = timedelta(seconds=30)
+    status_refresh: timedelta = timedelta(minutes=10)
+    clock_uncertainty: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot(FlagFacts):
+    """What is known about one Rollout at one moment, people and surroundings included.
+
     ``approvals`` and ``checkpoints`` are those that name this Rollout, whatever their state, also
     those of an earlier Rollout of the same name.
     ``watched_requests`` are the UIDs of those that this operator has seen without a decision: a
@@ -89,19 +107,13 @@ class Snapshot:
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
     ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
-    ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     """
 
-    rollout: Rollout
-    config_map: ConfigMap | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     approvals: tuple[Approval, ...] = ()
     watched_requests: frozenset[str] = frozenset()
     signatures: Mapping[str, SignatureFact] = field(default_factory=lambda: MappingProxyType({}))
     signers: frozenset[str] | None = None
-    measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
-    queries: Mapping[str, QueryFacts] = field(default_factory=lambda: MappingProxyType({}))
-    providers: frozenset[str] = frozenset({"default"})
     claims: tuple[Claim, ...] = ()
     halt: Halt | None = None
     upstreams: Mapping[RolloutName, Upstream] = field(default_factory=lambda: MappingProxyType({}))
@@ -109,7 +121,4 @@ class Snapshot:
     rehearsed: RehearsalStatus | None = None
     admission: Admission = Admission.UNENFORCED
     admission_fault: str = ""
-    evaluation_interval: timedelta = timedelta(seconds=30)
-    status_refresh: timedelta = timedelta(minutes=10)
     escalate_after: timedelta | None = None
-    clock_uncertainty: timedelta = timedelta(0)

@@ -31,26 +31,20 @@ class ConditionType(StrEnum):
     SCORECARD_PASSED = "ScorecardPassed"
 
 
-NEEDED_TO_START = (
-    ConditionType.PLAN_VALID,
-    ConditionType.TARGET_IN_SYNC,
-    ConditionType.ADMISSION_ENFORCED,
-    ConditionType.NOT_PAUSED,
-    ConditionType.NOT_ROLLED_BACK,
-    ConditionType.WITHIN_EXPANSION_LIMIT,
-    ConditionType.WITHIN_SCHEDULE,
-    ConditionType.DEPENDENCIES_MET,
-)
-"""What Start needs, besides no trigger firing. Not data: there is nobody yet to have any."""
-
-
 @dataclass(frozen=True, slots=True)
 class UnmetRequirement:
-    """One thing that is missing. ``command`` is what a person can type about it."""
+    """One thing that is missing. ``command`` is what a person can type about it.
+
+    One that ``stops`` blocks every move that raises the flag, whatever moves its check applies to,
+    and withdraws a recorded one: a NO-GO, or a trigger that fires. One that ``delays_start`` blocks
+    a Start, to which its check does not apply otherwise.
+    """
 
     reason: str
     message: str
     command: str | None = None
+    stops: bool = False
+    delays_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,16 @@ class Verdict:
     reason: str
     message: str
     unmet: tuple[UnmetRequirement, ...] = ()
+
+    @property
+    def verdict(self) -> "Verdict":
+        """The verdict itself: a check with nothing else to tell judges with no more than this."""
+        return self
+
+    @property
+    def stops(self) -> bool:
+        """Whether something that is missing stops every move that raises the flag."""
+        return any(item.stops for item in self.unmet)
 
     @property
     def status(self) -> str:

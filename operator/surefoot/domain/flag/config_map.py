@@ -92,29 +92,46 @@ def _documents(
     return {FLAGD_KEY: flagd_document(target.flags, percent, target.bucketing_key, excluded)}
 
 
-def written_at(config_map: ConfigMap, rollout: Rollout) -> datetime | None:
-    """When the ConfigMap says that it was written; None where it does not say."""
-    text = config_map.data.get(f"{rollout.spec.target.flags[0]}.json", "")
-    try:
-        return datetime.fromisoformat(json.loads(text)["since"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
 def carries(config_map: ConfigMap, rendering: Rendering) -> bool:
     """Whether the ConfigMap has the transition of the rendering, and its data exactly."""
     return (
-        config_map.annotations.get(TRANSITION_ID_ANNOTATION)
-        == rendering.annotations[TRANSITION_ID_ANNOTATION]
+        was_written_for(config_map, rendering.annotations[TRANSITION_ID_ANNOTATION])
         and dict(config_map.data) == dict(rendering.data)
         and not config_map.has_binary_data
         and not config_map.deleting
     )
 
 
+def was_written_for(config_map: ConfigMap, transition_id: str) -> bool:
+    """Whether the operator wrote it for this transition, whatever was done to its data since.
+
+    One without the managed label was not written by the operator, whatever it says.
+    """
+    return (
+        MANAGED_LABEL in config_map.labels
+        and config_map.annotations.get(TRANSITION_ID_ANNOTATION) == transition_id
+    )
+
+
 def belongs_to(config_map: ConfigMap, rollout: Rollout) -> bool:
     """Whether the ConfigMap says that it is this Rollout's, by UID."""
     return config_map.annotations.get(ROLLOUT_UID_ANNOTATION) == rollout.metadata.uid
+
+
+def is_own_start(config_map: ConfigMap, rollout: Rollout) -> bool:
+    """Whether the operator itself created the ConfigMap, for a Start that the status remembers.
+
+    Admission lets nobody else write what carries the managed label. Without it a ConfigMap proves
+    nothing, whatever its annotations say; and an id that was never decided proves nothing either.
+    """
+    written = config_map.annotations.get(TRANSITION_ID_ANNOTATION, "")
+    pending = rollout.status.pending
+    known = {*rollout.status.abandoned_starts, *((pending.transition_id,) if pending else ())}
+    return (
+        belongs_to(config_map, rollout)
+        and config_map.labels.get(MANAGED_LABEL) == MANAGED_LABELS[MANAGED_LABEL]
+        and written in known
+    )
 
 
 def is_abandoned(config_map: ConfigMap, transition_id: str) -> bool:
@@ -126,11 +143,25 @@ def may_be_written(config_map: ConfigMap | None, rollout: Rollout) -> bool:
     """Whether this Rollout may write here.
 
     Once Start is committed the ConfigMap of that name is the Rollout's, whatever it says. Before
-    that it may be absent, its own (a create whose answer was lost), or offered for adoption.
+    that it may be absent, its own (a create whose answer was lost), or offered for adoption at the
+    percentage that was decided: what somebody did to it since is not written over.
     """
     if config_map is None or rollout.status.committed is not None:
         return True
-    return belongs_to(config_map, rollout) or is_offered(config_map, rollout)
+    return is_own_start(config_map, rollout) or offers_what_was_decided(config_map, rollout)
+
+
+def may_be_marked(config_map: ConfigMap, rollout: Rollout) -> bool:
+    """Whether the operator may note on it, before Start is committed, that one was withdrawn."""
+    return is_own_start(config_map, rollout) or is_offered(config_map, rollout)
+
+
+def offers_what_was_decided(config_map: ConfigMap, rollout: Rollout) -> bool:
+    """Whether a ConfigMap still offers the percentage that a recorded Start found in it."""
+    pending = rollout.status.pending
+    if pending is None or not is_offered(config_map, rollout):
+        return False
+    return adoption(config_map, rollout).percent == pending.to
 
 
 def is_offered(config_map: ConfigMap, rollout: Rollout) -> bool:

@@ -1,0 +1,46 @@
+"""BaselineRecorded: every metric had samples for as long as the hold asks."""
+
+from collections.abc import Iterable
+
+from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
+from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline
+from surefoot.domain.derive.state import State
+from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.steps import ZERO, hold_of
+from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
+
+
+def judge(state: State, _: Judgements) -> BaselineJudgement:
+    """Whether the baseline is recorded: the fold has done so where it could be."""
+    return state.baseline if state.baseline is not None else judge_baseline(state)
+
+
+def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
+    """Baselines of nothing, and gates that cannot be compared with one."""
+    spec = snapshot.rollout.spec
+    records = any(hold_of(spec, index).baseline > ZERO for index in range(len(spec.steps)))
+    if records and not spec.metrics:
+        yield UnmetRequirement(
+            "NothingToRecord",
+            "hold.baseline records the metrics of the plan, and it has none; add metrics, or "
+            "remove hold.baseline",
+        )
+    for gate in spec.gates:
+        if gate.of is not None and gate.relative_to is not None:
+            yield UnmetRequirement(
+                "GroupIsRelative",
+                f"gate {gate.name} is a group, which has no bound of its own; give relativeTo to "
+                "the conditions in its of",
+            )
+
+
+BASELINE_RECORDED = Check(
+    type=ConditionType.BASELINE_RECORDED,
+    group=Group.HOLD,
+    applies_to=LEAVING_A_STEP,
+    phase=Phase.SOAKING,
+    judge=judge,
+    waits="a baseline that lacks samples was never recorded, so that no advance was decided on it",
+    faults=faults,
+)

@@ -1,0 +1,44 @@
+"""The attempt in force: it only rises, and only because a person asks for it."""
+
+from datetime import datetime
+
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TransitionType
+from surefoot.domain.record.transitions import entry, with_entry
+
+
+def begin_attempt(
+    status: RolloutStatus, rollout: Rollout, now: datetime, later_bound: datetime
+) -> RolloutStatus:
+    """The status in the attempt that a person asks for.
+
+    Before Start and after Completed there is nothing to try again: the number is noted.
+    """
+    wanted = max(rollout.spec.attempt or 0, status.attempt or 0)
+    if status.attempt is None or status.percent is None or status.completed_at is not None:
+        return status.model_copy(update={"attempt": wanted})
+    if wanted == status.attempt or status.pending is not None:
+        return status
+    before = "after the rollback" if status.rolled_back else "while it ran"
+    status = status.model_copy(
+        update={
+            "attempt": wanted,
+            "rolled_back": False,
+            "hold_since": later_bound,
+            "soak": None,
+            "baselines": (),
+        }
+    )
+    return with_entry(
+        status,
+        entry(
+            rollout,
+            status,
+            TransitionType.RETRY,
+            reason="AttemptRaised",
+            message=f"attempt raised to {wanted} {before}: requests are asked anew and the hold "
+            "starts anew",
+            now=now,
+            by=("person",),
+        ),
+    )

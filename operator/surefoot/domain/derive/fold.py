@@ -1,0 +1,97 @@
+"""The fold: what follows from the facts, one step after the other.
+
+Each step takes the status as the step before left it. The order is part of the meaning: a plan is
+in force before an attempt begins under it, triggers are judged before the soak that they pause, and
+the soak is accrued before decisions are voided by what fired during it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from surefoot.api.v1alpha1.durations import parse_elapsed
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
+from surefoot.domain.derive.attempt import begin_attempt
+from surefoot.domain.derive.baseline import judge_baseline
+from surefoot.domain.derive.plan import take_over_plan
+from surefoot.domain.derive.rehearsal import record_rehearsal
+from surefoot.domain.derive.soak import SoakAccount, accrue_soak
+from surefoot.domain.derive.state import State, state_of_rollout
+from surefoot.domain.derive.trigger_faults import valid_triggers
+from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.derive.void import void_decisions
+from surefoot.domain.facts.snapshot import Snapshot
+from surefoot.domain.facts.verdicts import UnmetRequirement
+from surefoot.domain.flag.config_map import Difference, difference, rendering_of
+
+
+def derive(snapshot: Snapshot, faults: Iterable[UnmetRequirement], now: datetime) -> State:
+    """Where the Rollout stands now. ``faults`` are those of its plan; without any it is valid."""
+    rollout, faults = snapshot.rollout, tuple(faults)
+    valid, later_bound = not faults, now + snapshot.clock_uncertainty
+    status = rollout.status
+    status = take_over_plan(rollout, status, now, later_bound, plan_is_valid=valid)
+    status = begin_attempt(status, rollout, now, later_bound)
+    status = record_rehearsal(status, snapshot.rehearsed)
+    state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
+    triggers = _judge_triggers(state)
+    soak = _accrue_soak(state, triggers)
+    status = status.model_copy(update={"soak": soak.as_status() if soak else None})
+    status = void_decisions(status, triggers, soak, now)
+    state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
+    baseline = judge_baseline(state)
+    status = status.model_copy(update={"baselines": baseline.baselines})
+    state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
+    return replace(
+        state,
+        faults=faults,
+        triggers=triggers,
+        soak=soak,
+        baseline=baseline,
+        drift=_find_drift(state),
+    )
+
+
+def _judge_triggers(state: State) -> tuple[TriggerVerdict, ...]:
+    if state.is_complete:
+        return ()
+    return judge_triggers(state.snapshot, state.status, valid_triggers(state.snapshot), state.now)
+
+
+def _accrue_soak(state: State, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
+    """The account of this hold.
+
+    Under an invalid plan it stays as it was: its triggers are not those that the soak is measured
+    by. Once the plan is valid again, the time since is read back as that plan's triggers saw it.
+    """
+    if not state.plan_is_valid:
+        return _as_written(state.status)
+    if state.began is None or not state.asks_people:
+        return None
+    return accrue_soak(
+        state.status,
+        state.hold,
+        tuple(verdict for verdict in triggers if verdict.is_required),
+        began=state.began,
+        now=state.now,
+    )
+
+
+def _as_written(status: RolloutStatus) -> SoakAccount | None:
+    if status.soak is None:
+        return None
+    return SoakAccount(
+        required=parse_elapsed(status.soak.required),
+        healthy=parse_elapsed(status.soak.healthy),
+        running=False,
+        observed_at=status.soak.observed_at,
+    )
+
+
+def _find_drift(state: State) -> Difference | None:
+    """How the ConfigMap differs from what was committed; not judged while a transition is open."""
+    committed = state.status.committed
+    if committed is None or state.status.pending is not None:
+        return None
+    rendering = rendering_of(state.rollout, committed)
+    return difference(state.snapshot.config_map, rendering, state.rollout.metadata.uid)
