@@ -114,8 +114,9 @@ def progressing() -> World:
 
 def rolling_back() -> World:
     """A rollback is recorded and not yet applied."""
-    world = settled(a_world(hold={"soak": "48h"}, **WATCHED))
-    world.edit(rollback={"to": 0, "reason": "the release is bad"})
+    world = settled(a_world(hold={"soak": "48h"}, **WATCHED), after=minutes(10))
+    world.metrics["errors"] = steady(0.9)
+    world.now += seconds(30)
     world.settle_until_crash(before=world.transition_writes + 2)
     return world
 

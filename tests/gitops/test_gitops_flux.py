@@ -1,5 +1,6 @@
 """Flux waits for a Rollout as the page says: by kstatus, and by the expressions of the page."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,17 @@ def verdict(exprs: dict[str, str], obj: dict[str, Any]) -> str:
     return IN_PROGRESS
 
 
+@functools.cache
+def compiled(expression: str) -> celpy.Runner:
+    """The expression as a program."""
+    environment = celpy.Environment()
+    return environment.program(environment.compile(expression))
+
+
 def evaluated(expression: str, obj: dict[str, Any]) -> bool:
     """The expression's value; the object's fields are its variables, as in Flux."""
-    environment = celpy.Environment()
-    program = environment.program(environment.compile(expression))
     variables = {name: json_to_cel(value) for name, value in obj.items()}
-    value = program.evaluate(variables)
+    value = compiled(expression).evaluate(variables)
     assert isinstance(value, celpy.celtypes.BoolType)
     return bool(value)
 
