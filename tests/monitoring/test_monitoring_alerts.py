@@ -20,6 +20,7 @@ pytestmark = pytest.mark.apiserver
 
 PLAIN = PROJECT / "manifests" / "monitoring" / "rules" / "surefoot.yaml"
 WRAPPED = PROJECT / "manifests" / "monitoring" / "prometheus-rule.yaml"
+PAGE = PROJECT / "docs" / "monitoring.md"
 RUNBOOKS = PROJECT / "docs" / "runbooks.md"
 RULES = [rule for group in yaml.safe_load(PLAIN.read_text())["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
@@ -282,6 +283,13 @@ def test_every_metric_that_a_rule_asks_for_is_exposed() -> None:
     asked = {name for rule in RULES for name in re.findall(r"[\w:]*surefoot_[\w:]+", rule["expr"])}
     assert asked
     assert asked <= exposed | recorded
+
+
+def test_page_names_every_alert_with_its_severity() -> None:
+    """Who chooses what wakes them finds all of it in one table."""
+    rows = re.findall(r"^\| ((?:Surefoot\w+(?:, )?)+) \| (\w+) \|", PAGE.read_text(), re.MULTILINE)
+    named = {alert: severity for alerts, severity in rows for alert in alerts.split(", ")}
+    assert named == {name: rule["labels"]["severity"] for name, rule in ALERTS.items()}
 
 
 def test_every_alert_says_what_to_do_and_where_it_is_written() -> None:

@@ -1,6 +1,6 @@
 module surefoot.dev/tests/conformance
 
-go 1.27.3
+go 1.27.0
 
 require (
 	github.com/fluxcd/pkg/apis/kustomize v1.23.0
