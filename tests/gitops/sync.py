@@ -9,6 +9,7 @@ its controller's may.
 
 import copy
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Application:
                 *(str(_kubectl_of(self.bed)), "apply", "-f", "-", f"--field-manager={CONTROLLER}"),
                 *how,
             ],
-            env={"KUBECONFIG": str(self.kubeconfig)},
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             input=json.dumps(self.desired(self.live())),
             capture_output=True,
             text=True,
