@@ -6,7 +6,7 @@ below the handlers knows kopf.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,30 +49,32 @@ from surefoot.application.ports import (
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
+from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
-from surefoot.application.sweep import PeriodicResync, Resyncer
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
-from surefoot.errors import ApiError
+from surefoot.process.health import Health
+from surefoot.process.polling import AllowedSignersPoller, HaltPoller
+from surefoot.process.tasks import first_of, kept_up, together
+from surefoot.process.watching import Watching
 
 log = structlog.get_logger(__name__)
+
+Part = Callable[[], Coroutine[Any, Any, None]]
 
 DEFAULT_OPERATOR_NAMESPACE = "surefoot-system"
 PROBES_OF_THE_CLOCK = 40
 CLOCK_PROBING = 1.05
 """Seconds over which the clock is probed: a little more than one tick of the API server's."""
 SWEEP_EVERY = 60.0
-HALTS_EVERY = 10.0
-ALLOWED_SIGNERS_EVERY = 10.0
-UNHEALTHY_AFTER = 180.0
-"""Seconds without an attempt to sweep, or between two beats of the monitor, that mean sickness."""
+LONGEST_WAIT = 2.0
+"""Seconds for which the start waits to know the admission policies: no rollback needs them."""
 STOP_WITHIN = 10.0
 NOTIFY_WITHIN = 3.0
 """Seconds in which notifications that wait are sent at the end; then they are dropped."""
-RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Start:
     """How to start an operator."""
 
     settings: Settings
-    source: EventSource
+    sources: tuple[EventSource, ...]
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
@@ -176,14 +178,23 @@ class Operator:
         )
         self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer)
         self.resyncer = Resyncer(
-            self.cluster, self.store, clock, self.telemetry, start.source.restart
+            self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
         self._swept = asyncio.Event()
         self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep)
         self.event_loop_monitor = EventLoopMonitor()
         self.synced = asyncio.Event()
-        """Set once the caches hold what there is."""
-        self.probes = Probes(self.telemetry.exposition, self._sick, self._unready)
+        """Set once the caches hold every flag there is."""
+        self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
+        self.probes = Probes(self.telemetry.exposition, self.health.sick, self.health.unready)
+        self._watching = tuple(
+            Watching(source, self.store, self.cluster, clock, self.resync.ask)
+            for source in start.sources
+        )
+        self._halts = HaltPoller(
+            self.cluster, self.store, clock, self.gatherer, self.wake, operator_namespace=home
+        )
+        self._allowed_signers = AllowedSignersPoller(self.signatures, self.store, clock, self.wake)
 
     # Waking
 
@@ -231,14 +242,14 @@ class Operator:
             log.warning(
                 "admission is Unenforced: whoever may patch an Approval may sign in any name"
             )
-        async with _together(
+        async with together(
             self._kept_up(self.event_loop_monitor.run),
-            self._kept_up(self._watch),
+            *(self._kept_up(watching.run) for watching in self._watching),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
             self._kept_up(self._keep_orphans),
             self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
-            self._kept_up(self._poll_halts),
-            self._kept_up(self._poll_allowed_signers),
+            self._kept_up(self._halts.run),
+            self._kept_up(self._allowed_signers.run),
             self._kept_up(self.feed.run),
             self._kept_up(self.announcer.run),
             self._kept_up(self.rehearser.run),
@@ -246,29 +257,18 @@ class Operator:
             self._kept_up(self.record.run),
             self._kept_up(self._reload),
         ) as failed:
-            await _first(self.synced.wait(), failed())
+            await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
             # Else every start would say of every Rollout, for a moment, that it is not known.
-            await _first(self.admission.refresh(), failed())
+            await first_of(self.admission.refresh(), self._clock.sleep(LONGEST_WAIT), failed())
             workers = Workers(self.queue, self._work, settings.workers)
             try:
-                await _first(workers.failed(), failed())
+                await first_of(workers.failed(), failed())
             except asyncio.CancelledError:
                 await self._finish(workers)
                 raise
             finally:
                 await workers.abort()
-
-    async def _kept_up(self, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a part; a defect in it is told and counted, and must not end the others."""
-        while True:
-            try:
-                await part()
-                return
-            except Exception as error:
-                self.telemetry.part_failed()
-                log.exception("a part of the operator failed; starting it anew", error=repr(error))
-            await self._clock.sleep(1)
 
     async def _finish(self, workers: Workers) -> None:
         log.info("stopping", in_work=[str(key) for key in self.queue.in_work])
@@ -294,36 +294,12 @@ class Operator:
         if outcome.again_after is not None:
             self.queue.add_after(key, outcome.again_after, outcome.lane)
 
-    async def _watch(self) -> None:
-        """Keep the source of events running."""
-        pauses = list(RESTART_PAUSES)
-        await self._kinds_are_there()
-        while True:
-            began = self._clock.elapsed()
-            try:
-                await self._start.source.run(self.store)
-                log.warning("the source of events ended; starting it anew")
-            except Exception:  # whatever it was, without events the operator is blind
-                log.exception("the source of events failed; starting it anew")
-            if self._clock.elapsed() - began > 60:
-                pauses = list(RESTART_PAUSES)
-            await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
-            await self._kinds_are_there()
-            self.resync.ask()
+    def _kept_up(self, part: Part) -> Coroutine[Any, Any, None]:
+        return kept_up(part, self._clock, self.telemetry.part_failed)
 
-    async def _kinds_are_there(self) -> None:
-        complained = False
-        while True:
-            try:
-                if await self.cluster.kinds_are_established():
-                    return
-                fault = "the CRDs are not installed: kubectl apply --server-side -f crds/"
-            except ApiError as error:
-                fault = str(error)
-            if not complained:
-                log.error("waiting for the API", fault=fault)
-                complained = True
-            await self._clock.sleep(2)
+    def _restart_sources(self) -> None:
+        for source in self._start.sources:
+            source.restart()
 
     def _after_sweep(self) -> None:
         heads = self.store.heads(Kind.ROLLOUT).values()
@@ -338,33 +314,6 @@ class Operator:
             self._swept.clear()
             await self.keeper.see_to_all()
             await self.rehearser.sweep()
-
-    async def _poll_halts(self) -> None:
-        """Halts are read afresh before every intent; this is for telling people about them."""
-        while True:
-            try:
-                changed = self.store.replace_halts(await self.cluster.halts())
-            except ApiError as error:
-                log.debug("halts not read", error=str(error))
-                changed = frozenset()
-            for key in self.store.rollout_keys() if changed else ():
-                if key.namespace in changed or self._operator_namespace in changed:
-                    self.wake(key)
-            interval = self.gatherer.rules.evaluation_interval.total_seconds()
-            await self._clock.sleep(min(interval, HALTS_EVERY))
-
-    async def _poll_allowed_signers(self) -> None:
-        """They are read afresh before every advance; this is for telling people about them."""
-        while True:
-            try:
-                changed = await self.signatures.refresh()
-            except ApiError as error:
-                log.debug("allowed signers not read", error=str(error))
-                changed = False
-            for key in self.store.rollout_keys() if changed else ():
-                if any(approval.spec.signature for approval in self.store.approvals(key)):
-                    self.wake(key)
-            await self._clock.sleep(ALLOWED_SIGNERS_EVERY)
 
     async def _reload(self) -> None:
         """Take over the configuration file when it changes."""
@@ -394,22 +343,6 @@ class Operator:
             return None
         made_for = settings.policies.settings
         return KubernetesPolicies(self._http, made_for, namespace=self._operator_namespace)
-
-    # Health
-
-    def _sick(self) -> str | None:
-        if self.event_loop_monitor.age > UNHEALTHY_AFTER:
-            return f"the event loop has stood still for {self.event_loop_monitor.age:.0f} s"
-        idle = self._clock.elapsed() - self.resyncer.tried_at
-        if idle > UNHEALTHY_AFTER:
-            return f"no sweep was tried for {idle:.0f} s"
-        return None
-
-    def _unready(self) -> str | None:
-        if not self.synced.is_set() or self.resyncer.succeeded_at is None:
-            return "the caches are not synced yet"
-        old = self._clock.elapsed() - self.resyncer.succeeded_at
-        return f"no sweep succeeded for {old:.0f} s" if old > UNHEALTHY_AFTER else None
 
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"
@@ -503,37 +436,3 @@ async def _set_clock(http: Http) -> None:
     for _ in range(PROBES_OF_THE_CLOCK):
         await asyncio.sleep(pause)
         await http.get("probe the clock", "/version")
-
-
-@contextlib.asynccontextmanager
-async def _together(
-    *parts: Coroutine[Any, Any, None],
-) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Run parts beside the block, and end them with it. The value waits for one to fail."""
-    tasks = [asyncio.create_task(part) for part in parts]
-
-    async def failed() -> None:
-        waiting: Iterable[asyncio.Task[None]] = tasks
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-
-    try:
-        yield failed
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _first(*work: Awaitable[Any]) -> None:
-    """Wait for the first to end; raise what it raised."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()

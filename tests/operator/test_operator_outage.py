@@ -44,7 +44,7 @@ async def test_crds_may_come_later_than_the_operator(own_scene: Scene) -> None:
     scene = own_scene
     scene.bed.kubectl("delete", "-f", str(CRDS))
     async with scene.an_operator(wait=False) as acting:
-        assert acting.operator._unready() is not None
+        assert acting.operator.health.unready() is not None
         scene.bed.kubectl("apply", "--server-side", "-f", str(CRDS))
         scene.bed.kubectl("wait", "--for=condition=Established", "--timeout=60s", "--all", "crd")
         await scene.given_a_rollout(steps=(10, 100))

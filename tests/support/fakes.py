@@ -244,7 +244,7 @@ class FakeCluster:
         await self._call("read namespace")
         return self.terminating
 
-    async def kinds_are_established(self) -> bool:
+    async def kinds_are_established(self, *kinds: Kind) -> bool:
         await self._call("read kinds")
         return self.established
 

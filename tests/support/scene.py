@@ -32,7 +32,7 @@ from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
-from surefoot.handlers.kopf_source import KopfSource
+from surefoot.handlers.kopf_source import kopf_sources
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
 from tests.support.testbed import wait_until_async
@@ -166,7 +166,7 @@ class Scene:
         )
         start = Start(
             settings=settings,
-            source=KopfSource(str(self.kubeconfig), (self.namespace,)),
+            sources=kopf_sources(str(self.kubeconfig), (self.namespace,)),
             kubeconfig=str(self.kubeconfig),
             namespaces=(self.namespace,),
             overrides=TestOverrides(

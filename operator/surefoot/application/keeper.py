@@ -77,7 +77,7 @@ class OrphanKeeper:
             whereabouts = Whereabouts.REPLACED
         return Circumstances(
             rollout=whereabouts,
-            kinds_established=await self._cluster.kinds_are_established(),
+            kinds_established=await self._cluster.kinds_are_established(Kind.ROLLOUT),
             namespace_terminating=await self._cluster.namespace_is_terminating(key.namespace),
         )
 

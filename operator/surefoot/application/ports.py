@@ -147,8 +147,8 @@ class Cluster(FlagCluster, Protocol):
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
 
-    async def kinds_are_established(self) -> bool:
-        """Whether the API server serves all three kinds."""
+    async def kinds_are_established(self, *kinds: Kind) -> bool:
+        """Whether the API server serves these of our kinds, and none is about to go."""
 
     async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
@@ -200,7 +200,11 @@ class EventSink(Protocol):
 
 
 class EventSource(Protocol):
-    """Watches the kinds and tells a sink. Delivery may be late, doubled or missing."""
+    """Watches some kinds and tells a sink. Delivery may be late, doubled or missing."""
+
+    @property
+    def kinds(self) -> tuple["Kind", ...]:
+        """The kinds that it watches."""
 
     async def run(self, sink: EventSink) -> None:
         """Watch until cancelled. Returns or raises when the watching ended otherwise."""

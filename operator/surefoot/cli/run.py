@@ -76,7 +76,7 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None
 ) -> None:
-    from surefoot.handlers.kopf_source import KopfSource
+    from surefoot.handlers.kopf_source import kopf_sources
     from surefoot.wiring import Start, run
 
     stop = asyncio.Event()
@@ -85,7 +85,7 @@ async def _until_signalled(
         loop.add_signal_handler(number, stop.set)
     start = Start(
         settings=found,
-        source=KopfSource(namespaces=namespaces),
+        sources=kopf_sources(namespaces=namespaces),
         namespaces=namespaces,
         config_file=config,
     )

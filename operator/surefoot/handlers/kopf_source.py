@@ -21,6 +21,7 @@ from surefoot.adapters.kubernetes.http import authorized_session
 from surefoot.adapters.kubernetes.objects import head_of, read
 from surefoot.api.v1alpha1.meta import GROUP, VERSION
 from surefoot.application.ports import EventSink, Kind
+from surefoot.application.resync import FLAG_KINDS, REQUEST_KINDS
 
 RESOURCES: dict[Kind, tuple[str, ...]] = {
     Kind.ROLLOUT: (GROUP, VERSION, "rollouts"),
@@ -39,9 +40,16 @@ Hand = Callable[..., None]
 
 
 class KopfSource:
-    """The `EventSource` port. ``namespaces`` empty means the whole cluster."""
+    """The `EventSource` port, for some kinds. ``namespaces`` empty means the whole cluster."""
 
-    def __init__(self, kubeconfig: str | None = None, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        kinds: tuple[Kind, ...],
+        *,
+        kubeconfig: str | None = None,
+        namespaces: tuple[str, ...] = (),
+    ) -> None:
+        self.kinds = kinds
         self._kubeconfig = kubeconfig
         self._namespaces = namespaces
         self._stop: Callable[[], None] = lambda: None
@@ -90,7 +98,8 @@ class KopfSource:
             return
         try:
             async with contextlib.AsyncExitStack() as sessions:
-                await self._run_kopf(_registry(sink, hand, access, sessions), stop)
+                registry = _registry(self.kinds, sink, hand, access, sessions)
+                await self._run_kopf(registry, stop)
         finally:
             await asyncio.sleep(CLOSING)
 
@@ -105,6 +114,16 @@ class KopfSource:
         )
 
 
+def kopf_sources(
+    kubeconfig: str | None = None, namespaces: tuple[str, ...] = ()
+) -> tuple[KopfSource, ...]:
+    """A source for the flags and one for the requests: what ails one does not end the other."""
+    return tuple(
+        KopfSource(kinds, kubeconfig=kubeconfig, namespaces=namespaces)
+        for kinds in (FLAG_KINDS, REQUEST_KINDS)
+    )
+
+
 def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: Any) -> None:
     try:
         loop.call_soon_threadsafe(call, *args)
@@ -113,7 +132,11 @@ def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args
 
 
 def _registry(
-    sink: EventSink, hand: Hand, access: Access, sessions: contextlib.AsyncExitStack
+    kinds: tuple[Kind, ...],
+    sink: EventSink,
+    hand: Hand,
+    access: Access,
+    sessions: contextlib.AsyncExitStack,
 ) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
@@ -133,7 +156,7 @@ def _registry(
             else:
                 hand(sink.observe, kind, head_of(raw), partial(read, kind, raw))
 
-    for kind in RESOURCES:
+    for kind in kinds:
         observe(kind)
     return registry
 

@@ -511,7 +511,7 @@ async def test_kinds_that_are_about_to_go_are_not_established(
     answers.will_say(200, {"resources": [{"name": name} for name in names]})
     for _ in range(3):
         answers.will_say(*crd)
-    assert await cluster.kinds_are_established() is stays
+    assert await cluster.kinds_are_established(*Kind) is stays
 
 
 async def test_event_is_about_the_object(

@@ -217,7 +217,7 @@ def test_table_refuses_two_of_one_kind_and_one_that_is_missing() -> None:
     """Each condition has one judge."""
     with pytest.raises(ValueError, match="is in the table of checks twice"):
         verify_order((*CHECKS, CHECKS[0]))
-    with pytest.raises(ValueError, match="^no check judges ScorecardPassed$"):
+    with pytest.raises(ValueError, match=r"^no check judges ScorecardPassed$"):
         verify_order(check for check in CHECKS if check.type.value != "ScorecardPassed")
 
 

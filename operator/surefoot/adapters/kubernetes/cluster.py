@@ -198,24 +198,21 @@ class KubernetesCluster:
         terminating = raw.get("status", {}).get("phase") == "Terminating"
         return terminating or "deletionTimestamp" in raw["metadata"]
 
-    async def kinds_are_established(self) -> bool:
-        """Whether the API server serves all three kinds, and none is about to go.
+    async def kinds_are_established(self, *kinds: Kind) -> bool:
+        """Whether the API server serves these of our kinds, and none is about to go.
 
         A CRD that is being deleted is still served while its objects are deleted. Where the
         operator may not look at CRDs (installed for some namespaces only), discovery decides.
         """
+        plurals = {PLURALS[kind] for kind in kinds if kind in PLURALS}
         try:
             answer = await self._http.get("discover surefoot.dev", API_PATHS[Kind.ROLLOUT])
         except NotFound:
-            return False
+            return not plurals
         served = {resource["name"] for resource in (answer.get("resources") or ())}
-        if not {"rollouts", "rollouts/status", "checkpoints", "approvals"} <= served:
+        if not plurals <= served:
             return False
-        return all(
-            await asyncio.gather(
-                *(self._crd_stays(plural) for plural in ("rollouts", "checkpoints", "approvals"))
-            )
-        )
+        return all(await asyncio.gather(*map(self._crd_stays, sorted(plurals))))
 
     async def _crd_stays(self, plural: str) -> bool:
         name = f"{plural}.{GROUP}"

@@ -1,4 +1,4 @@
-"""The sweep: compares the caches with complete lists, because watches miss things.
+"""The resync: compares the caches with complete lists, because watches miss things.
 
 A list of metadata tells what is gone and what is newer than known. What a watch missed is read and
 taken in; where the same kind of thing is found twice in a row, the watches are begun anew.
@@ -15,6 +15,8 @@ from surefoot.errors import ApiError, UnreadableObject
 
 log = structlog.get_logger(__name__)
 
+FLAG_KINDS = (Kind.ROLLOUT, Kind.CONFIG_MAP)
+REQUEST_KINDS = (Kind.CHECKPOINT, Kind.APPROVAL)
 AT_ONCE = 8
 GRACE = 2.0
 """Seconds without any news after which what is not known counts as missed."""
@@ -38,6 +40,7 @@ class Resyncer:
         self._clock = clock
         self._telemetry = telemetry
         self._restart_watches = restart_watches
+        self._missed = 0
         self._missed_before = False
         self.succeeded_at: float | None = None
         """When the last sweep ended well, on the measuring clock; None before the first."""
@@ -45,17 +48,32 @@ class Resyncer:
         """When the last sweep began."""
 
     async def sweep(self) -> None:
-        """Compare all kinds. Raises `ApiError` where a list can not be read to its end."""
+        """Compare all kinds. Raises `ApiError` where a list cannot be read to its end."""
+        await self.sweep_flags()
+        await self.sweep_requests()
+
+    async def sweep_flags(self) -> None:
+        """Compare Rollouts and ConfigMaps: all that a rollback needs, whatever else fails.
+
+        Raises `ApiError` where one of their lists cannot be read to its end.
+        """
         self.tried_at = self._clock.elapsed()
-        missed = 0
-        for kind in Kind:
-            missed += await self._sweep_kind(kind, first=self.succeeded_at is None)
+        self._missed = await self._sweep_kinds(FLAG_KINDS)
+
+    async def sweep_requests(self) -> None:
+        """Compare Checkpoints and Approvals. Raises `ApiError` as `sweep_flags` does."""
+        missed = self._missed + await self._sweep_kinds(REQUEST_KINDS)
         if missed and self._missed_before:
-            log.warning("watches miss changes; beginning them anew", missed=missed)
+            log.warning("watches miss changes; they are started again", missed=missed)
             self._restart_watches()
             missed = 0
         self._missed_before = missed > 0
         self.succeeded_at = self._clock.elapsed()
+
+    async def _sweep_kinds(self, kinds: tuple[Kind, ...]) -> int:
+        first = self.succeeded_at is None
+        swept = (self._sweep_kind(kind, first=first) for kind in kinds)
+        return sum(await asyncio.gather(*swept))
 
     async def _sweep_kind(self, kind: Kind, *, first: bool) -> int:
         known_before = self._store.heads(kind)
@@ -104,7 +122,10 @@ class Resyncer:
 
 
 class PeriodicResync:
-    """Sweeps every minute, and soon again after a failure."""
+    """Sweeps every minute, and soon again after a failure.
+
+    ``after`` is called once the flags are swept, whatever becomes of the requests.
+    """
 
     def __init__(self, resyncer: Resyncer, clock: Clock, after: Callable[[], None]) -> None:
         self._resyncer = resyncer
@@ -121,8 +142,9 @@ class PeriodicResync:
         while True:
             pause = every
             try:
-                await self._resyncer.sweep()
+                await self._resyncer.sweep_flags()
                 self._after()
+                await self._resyncer.sweep_requests()
             except ApiError as error:
                 log.warning("sweep failed", error=str(error))
                 pause = min(5.0, every)

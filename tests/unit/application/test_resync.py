@@ -5,8 +5,8 @@ import asyncio
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
+from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
-from surefoot.application.sweep import PeriodicResync, Resyncer
 from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
@@ -80,6 +80,24 @@ async def test_watches_that_miss_things_twice_in_a_row_are_begun_anew() -> None:
     assert ("missed", "Rollout", 1) in yard.telemetry.said
 
 
+async def test_flags_are_swept_whatever_becomes_of_the_requests() -> None:
+    """A rollback needs no list of Approvals, and nor does the start of an operator."""
+    yard = Yard()
+    swept: list[int] = []
+
+    async def fails(call: str) -> None:
+        if call in {"list Approval", "list Checkpoint"}:
+            raise Refused("the server could not find the requested resource")
+
+    yard.cluster.before = fails
+    resync = PeriodicResync(yard.resyncer, yard.clock, lambda: swept.append(1))
+    running = asyncio.create_task(resync.run(every=60))
+    await yard.clock.advance(3)
+    assert swept == [1]
+    assert yard.resyncer.succeeded_at is None
+    running.cancel()
+
+
 async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
     """Half a list proves no absence."""
     yard = Yard()
@@ -88,7 +106,7 @@ async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
     down = True
 
     async def fails(call: str) -> None:
-        if down and call == "list Approval":
+        if down and call == "list ConfigMap":
             raise Unavailable("down")
 
     yard.cluster.before = fails

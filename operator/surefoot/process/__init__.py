@@ -1,0 +1,1 @@
+"""The parts of a running operator that go on beside the work on Rollouts."""
