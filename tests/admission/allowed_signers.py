@@ -1,5 +1,7 @@
 """The keys that signatures are checked against: whoever writes them signs for everybody."""
 
+import dataclasses
+
 from tests.admission.attempt import (
     Attempt,
     Request,
@@ -37,6 +39,7 @@ CUSTODIANS = refused(
     "the allowed signers say whose signatures count: forge, members of group implementation may "
     "write them",
 )
+OR_OWN_ACCOUNT = dataclasses.replace(CUSTODIANS, also_by="surefoot-own-account")
 
 CHANGES: tuple[tuple[str, Request], ...] = (
     ("puts in a key", merge("ConfigMap", NAME, KEYS, at_home=True)),
@@ -81,13 +84,19 @@ ALLOWED = (
             merge("ConfigMap", NAME, KEYS, at_home=True),
             CUSTODIANS,
         )
-        for actor in (HUDSON, OPERATOR, NEIGHBOUR, COURIER, IMPOSTOR, *COLLECTORS)
+        for actor in (HUDSON, NEIGHBOUR, COURIER, IMPOSTOR, *COLLECTORS)
+    ),
+    Attempt(
+        "the operator puts in a key",
+        OPERATOR,
+        merge("ConfigMap", NAME, KEYS, at_home=True),
+        OR_OWN_ACCOUNT,
     ),
     Attempt(
         "the operator deletes the allowed signers",
         OPERATOR,
         delete("ConfigMap", NAME, at_home=True),
-        CUSTODIANS,
+        OR_OWN_ACCOUNT,
     ),
     Attempt(
         "admin impersonates nobody in particular and puts in a key",

@@ -50,13 +50,15 @@ class Outcome:
     """What the API server answers.
 
     ``layer``: the policy that refuses, or CRD, RBAC, Accepted. ``says``: part of what a person
-    reads. ``shows``: what the object is then like, by paths.
+    reads. ``shows``: what the object is then like, by paths. ``also_by``: another policy that
+    refuses the same. The API server shows the refusal of one of them, and never says which.
     """
 
     code: int
     layer: str
     says: str = ""
     shows: Mapping[str, Any] = field(default_factory=dict)
+    also_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,11 @@ def showing(shows: Mapping[str, Any]) -> Outcome:
     return Outcome(200, "Accepted", shows=shows)
 
 
-def refused(policy: str, says: str = "") -> Outcome:
+def refused(policy: str, says: str = "", *, also_by: str = "") -> Outcome:
     """A policy refuses it, with 403."""
-    return Outcome(403, f"surefoot-{policy}", says)
+    return Outcome(
+        403, f"surefoot-{policy}", says, also_by=f"surefoot-{also_by}" if also_by else ""
+    )
 
 
 def invalid(says: str) -> Outcome:

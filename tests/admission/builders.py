@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.admission.attempt import Request, create, merge, replace
 from tests.admission.people import (
+    ADMIN,
     CORA,
     CUSTODIAN,
     FORGE,
@@ -86,6 +87,16 @@ MARKS = {
 
 MANAGED = {"app.kubernetes.io/managed-by": "surefoot", "surefoot.dev/managed": "true"}
 ALLOWED_SIGNERS = "surefoot-allowed-signers"
+CONFIG = "surefoot-config"
+"""The operator's own configuration, in its own namespace."""
+CURSOR = "surefoot-record-webhook"
+"""A cursor says what a sink has received. It is in the operator's namespace."""
+OFFERED = "offered-flags"
+"""A ConfigMap that people offer to the Rollout checkout, with something of their own in it."""
+BARE = "without-rollout"
+"""A ConfigMap with the managed label that names no Rollout; by name it comes after the flags."""
+LOST = "lost-flags"
+"""A flag of the Rollout checkout, from which somebody took the label while no policy acted."""
 
 
 def stamps(requested: str, authors: str, changed: str, attempt: str) -> dict[str, str]:
@@ -240,6 +251,32 @@ THINGS: tuple[tuple[Actor, Request], ...] = (
     owned("Approval", "go"),
     owned("Checkpoint", "go"),
     (CORA, flags("free", {})),
+    (
+        CORA,
+        create(
+            "ConfigMap",
+            OFFERED,
+            {
+                "metadata": {"annotations": {"surefoot.dev/adopt": "checkout"}},
+                "data": {"checkout": "10", "notes": "not a flag"},
+                "binaryData": {"icon": "MTAw"},
+            },
+        ),
+    ),
+    (
+        OPERATOR,
+        flags(
+            LOST,
+            MANAGED,
+            annotations={
+                "surefoot.dev/rollout": "checkout",
+                "surefoot.dev/rollout-uid": UID_OF_CHECKOUT,
+            },
+        ),
+    ),
+    (OPERATOR, flags(BARE, MANAGED)),
+    (ADMIN, create("ConfigMap", CONFIG, {"data": {"config.yaml": ""}}, at_home=True)),
+    (ADMIN, create("ConfigMap", CURSOR, {"data": {}}, at_home=True)),
     (
         OPERATOR,
         create(

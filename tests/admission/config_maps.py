@@ -20,7 +20,7 @@ from tests.admission.attempt import (
     replace,
     replaced,
 )
-from tests.admission.builders import MANAGED, OWNER, flags
+from tests.admission.builders import MANAGED, OFFERED, OWNER, flags
 from tests.admission.people import (
     ADMIN,
     ATLAS,
@@ -253,15 +253,26 @@ LEGITIMATE = (
         accepted(data__checkout="100"),
     ),
     Attempt(
-        "the operator adopts one that was free",
+        "the operator adopts one that was offered",
         OPERATOR,
-        replace("ConfigMap", "free", {"metadata.labels": MANAGED}),
+        merge(
+            "ConfigMap",
+            OFFERED,
+            {"metadata": {"labels": MANAGED, "annotations": {"surefoot.dev/rollout": "checkout"}}},
+        ),
         accepted(metadata__labels=MANAGED),
     ),
     Attempt(
         "the operator releases one",
         OPERATOR,
-        replace("ConfigMap", NAME, {"metadata.labels": REMOVED}),
+        replace(
+            "ConfigMap",
+            NAME,
+            {
+                "metadata.labels": REMOVED,
+                "metadata.annotations": {"surefoot.dev/adopt": "checkout"},
+            },
+        ),
         accepted(),
     ),
     Attempt(

@@ -181,7 +181,8 @@ async def test_flag_goes_back_while_admission_is_not_enforced(
     await given_held_at_10(scene)
     async with enforcing(scene):
         await scene.then_at(10)
-        policies.kubectl("delete", BINDING, "surefoot-decisions", "surefoot-configmaps")
+        missing = ("decisions", "configmaps", "own-account", "rollout-uid")
+        policies.kubectl("delete", BINDING, *(f"surefoot-{name}" for name in missing))
         await scene.then_condition("AdmissionEnforced", "False")
         await scene.when_the_plan_is_patched(rollback={"to": 0})
         status = await scene.then_at(0)

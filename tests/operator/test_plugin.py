@@ -365,8 +365,14 @@ async def test_halt_says_who_and_why_on_every_rollout_and_is_lifted(
 ) -> None:
     """A second one does not take the place of the first by mistake."""
     scene = guarded_scene
-    assert (await shell("admin", "halt", "--reason=incident 7")).code == 0
+    nothing = await shell("admin", "halt", "--reason=incident 7")
+    assert nothing.code == 1
+    assert f"namespace {scene.namespace} has no Rollouts: nothing was halted" in nothing.err
+    assert await scene.get("configmaps", "surefoot-halt") is None
     await scene.given_a_rollout(steps=(10, 100))
+    halted = await shell("admin", "halt", "--reason=incident 7")
+    assert halted.code == 0
+    assert f"halted namespace {scene.namespace} (1 Rollout: checkout)" in halted.out
     async with scene.an_operator(admission=AdmissionMode.ENFORCED):
         await scene.then_condition("NotPaused", "False")
         said = (await shell("cora", "explain", "checkout")).out

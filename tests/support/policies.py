@@ -87,6 +87,7 @@ def in_force(bed: TestBed, *, mutation: bool = True) -> None:
     )
     with bed.client() as api:
         wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
+        wait_until(lambda: refuses_a_mark(api), SOON, "surefoot-rollout-uid to act")
         wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
         wait_until(lambda: judges_a_rollout(api), SOON, "surefoot-stamps to know what a Rollout is")
         _wait_until_a_status_is_refused(api)
@@ -100,6 +101,16 @@ def refuses_a_flag(api: httpx.Client) -> bool:
     }
     answer = api.post("/api/v1/namespaces/default/configmaps?dryRun=All", json=probe)
     return _is_denied_by("surefoot-configmaps", answer)
+
+
+def refuses_a_mark(api: httpx.Client) -> bool:
+    """Whether a ConfigMap that says it is a Rollout's can not be created by this client."""
+    probe = {
+        "metadata": {"name": "probe", "annotations": {"surefoot.dev/rollout-uid": "probe"}},
+        "data": {},
+    }
+    answer = api.post("/api/v1/namespaces/default/configmaps?dryRun=All", json=probe)
+    return _is_denied_by("surefoot-rollout-uid", answer)
 
 
 def refuses_a_request(api: httpx.Client) -> bool:

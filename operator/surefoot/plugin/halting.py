@@ -1,13 +1,18 @@
 """halt, unhalt: one ConfigMap that stops all automation, rollback excepted."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.durations import parse_duration
-from surefoot.errors import Conflict
+from surefoot.errors import Conflict, NotFound
 from surefoot.plugin import output
-from surefoot.plugin.session import Declined, Session
+from surefoot.plugin.session import Declined, Session, confirm
+
+SHOWN = 20
+"""How many names one line has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,17 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A halt that is wished."""
+    """A halt that is wished.
+
+    ``home`` is the operator's namespace: a halt there is for all namespaces. ``asks``: the person
+    did not say which namespace, and is asked whether they mean the one of their context.
+    """
 
     reason: str
     until: End | None
     replace: bool
+    home: str
+    asks: bool
 
 
 async def halt(session: Session, wish: Stop) -> int:
@@ -60,16 +71,78 @@ async def halt(session: Session, wish: Stop) -> int:
     data = {"reason": wish.reason, "by": me.username}
     if wish.until is not None:
         data["until"] = _written(wish.until.moment(now))
+    place, halted = await _what_is_halted(session, is_for_all=session.namespace == wish.home)
+    if not confirm(f"Halt {place} ({halted})?", asks=wish.asks):
+        raise Declined("nothing was written")
     if there is None:
-        try:
-            await session.create_halt(data)
-        except Conflict as error:
-            raise Declined(f"somebody else halted {session.namespace} meanwhile") from error
+        await _create(session, data)
     else:
         await session.change("configmaps", there, {"data": _instead_of(there, data)})
     end = f" until {data['until']}" if "until" in data else ""
-    output.say(f"halted {session.namespace}{end}: nothing moves but down; `unhalt` ends it")
+    output.say(f"halted {place}{end} ({halted}): nothing moves but down; `unhalt` ends it")
     return 0
+
+
+async def _create(session: Session, data: dict[str, str]) -> None:
+    """Write a halt where there was none. `Declined` where there is one now, or no such place."""
+    try:
+        await session.create_halt(data)
+    except Conflict as error:
+        raise Declined(f"somebody else halted {session.namespace} meanwhile") from error
+    except NotFound as error:
+        raise Declined(
+            f"there is no namespace {session.namespace}, and nothing was halted; where the "
+            "operator runs elsewhere, say so with --operator-namespace"
+        ) from error
+
+
+async def _what_is_halted(session: Session, *, is_for_all: bool) -> tuple[str, str]:
+    """The place and its Rollouts, in words. `Declined` where the halt would stop no Rollout.
+
+    Someone who may write a halt and may not list Rollouts can still halt: in an incident nobody
+    should have to find a person with more permissions first.
+    """
+    namespace = None if is_for_all else session.namespace
+    place = "all namespaces" if is_for_all else f"namespace {session.namespace}"
+    found = await session.rollouts_in(namespace)
+    if found is None:
+        return place, "whose Rollouts you may not list"
+    if found and is_for_all:
+        namespaces = {raw["metadata"]["namespace"] for raw in found}
+        return (
+            place,
+            f"{_counted(len(found), 'Rollout')} in {_counted(len(namespaces), 'namespace')}",
+        )
+    if found:
+        names = _listed(raw["metadata"]["name"] for raw in found)
+        return place, f"{_counted(len(found), 'Rollout')}: {names}"
+    if is_for_all:
+        raise Declined("there are no Rollouts in any namespace: nothing was halted")
+    raise Declined(
+        f"namespace {session.namespace} has no Rollouts: nothing was halted; "
+        f"{_where_there_are_some(await session.rollouts_in(None))}"
+    )
+
+
+def _where_there_are_some(everywhere: list[JSON] | None) -> str:
+    if everywhere is None:
+        return "name another namespace with -n (you may not list those that have Rollouts)"
+    counts = Counter(raw["metadata"]["namespace"] for raw in everywhere)
+    if not counts:
+        return "there are none in any other namespace either"
+    places = _listed(f"{namespace} ({count})" for namespace, count in counts.items())
+    return f"there are Rollouts in {places}: name one with -n, or all with --all-namespaces"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first of them by name, and how many more there are."""
+    found = sorted(names)
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
 
 
 async def unhalt(session: Session, reason: str) -> int:

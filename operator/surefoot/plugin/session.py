@@ -42,6 +42,7 @@ DENIED = "denied request: "
 """What the API server puts before a policy's own words."""
 LONGEST_WORDS = 4096
 WRITE_ATTEMPTS = 5
+FORBIDDEN = 403
 
 
 class Declined(SurefootError):
@@ -107,6 +108,15 @@ class Session:
         if name is not None and not found:
             raise self._no_rollout(name)
         return found
+
+    async def rollouts_in(self, namespace: str | None) -> list[JSON] | None:
+        """The Rollouts of a namespace, or of all. None where this person may not list them."""
+        try:
+            return await self._list("rollouts", path_of("rollouts", namespace), {})
+        except Refused as error:
+            if error.status == FORBIDDEN:
+                return None
+            raise
 
     async def rollout(self, name: str) -> JSON:
         """The Rollout of this name. `Declined` where there is none."""
@@ -221,7 +231,7 @@ def exit_code(error: SurefootError) -> int:
     """The exit code: whether the question was answered with no, or could not be put at all."""
     if isinstance(error, ConfigurationError | Unavailable):
         return UNREACHABLE
-    if isinstance(error, Refused) and error.status == 403 and DENIED not in str(error):
+    if isinstance(error, Refused) and error.status == FORBIDDEN and DENIED not in str(error):
         return UNREACHABLE  # not allowed to ask: RBAC's answer, not a policy's
     return NO
 

@@ -10,6 +10,8 @@ service account of `manifests/base`. The operator compares what it finds in the 
     status            the operator writes status, and nobody else
     config_maps       the flags
     allowed_signers   the keys that detached signatures are checked against
+    own_account       the ConfigMaps that the operator's account may write and delete
+    rollout_uid       the annotation that says which Rollout a ConfigMap belongs to
     mutations         fills in names, so that nobody has to type their own; convenience only
 """
 

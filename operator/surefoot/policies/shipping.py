@@ -8,13 +8,24 @@ from surefoot.policies import (
     decisions,
     metadata,
     mutations,
+    own_account,
+    rollout_uid,
     stamps,
     status,
 )
 from surefoot.policies.rendering import Manifest, Mutation, Policy
 from surefoot.policies.settings import PolicySettings
 
-REFUSING = (decisions, metadata, stamps, status, config_maps, allowed_signers)
+REFUSING = (
+    decisions,
+    metadata,
+    stamps,
+    status,
+    config_maps,
+    allowed_signers,
+    own_account,
+    rollout_uid,
+)
 
 
 def shipped(settings: PolicySettings, *, mutation: bool = True) -> tuple[Manifest, ...]:

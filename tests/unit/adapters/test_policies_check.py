@@ -222,7 +222,9 @@ async def test_no_answer_in_time_is_not_known(
 
 
 @pytest.mark.parametrize("kind", ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
-@pytest.mark.parametrize("name", ["surefoot-status", "surefoot-allowed-signers"])
+@pytest.mark.parametrize(
+    "name", ["surefoot-status", "surefoot-allowed-signers", "surefoot-own-account"]
+)
 async def test_missing_policy_or_binding_is_named(
     server: ApiServer, checked: KubernetesPolicies, kind: str, name: str
 ) -> None:

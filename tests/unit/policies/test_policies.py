@@ -42,6 +42,29 @@ def test_further_collectors_are_exempt_where_the_usual_ones_are(policy: str) -> 
     assert "generic-garbage-collector" in named
 
 
+def test_bounds_of_the_own_account_are_for_the_operator_alone() -> None:
+    """They match before anything else is evaluated, so that they are in nobody else's way."""
+    (found,) = (
+        policy["spec"]
+        for policy in of_kind("ValidatingAdmissionPolicy")
+        if policy["metadata"]["name"] == "surefoot-own-account"
+    )
+    (condition,) = found["matchConditions"]
+    assert condition["expression"] == f'request.userInfo.username in ["{ELSEWHERE.operator}"]'
+    assert "request.namespace == 'flags'" in str(found["variables"])
+
+
+def test_deletion_is_never_in_the_way_of_those_who_look_at_every_config_map() -> None:
+    """A policy that binds everybody on every ConfigMap must not keep a namespace from ending."""
+    (found,) = (
+        policy["spec"]
+        for policy in of_kind("ValidatingAdmissionPolicy")
+        if policy["metadata"]["name"] == "surefoot-rollout-uid"
+    )
+    (rule,) = found["matchConstraints"]["resourceRules"]
+    assert rule["operations"] == ["CREATE", "UPDATE"]
+
+
 def test_every_refusal_is_forbidden_and_says_why() -> None:
     """A refusal without words, or one taken for an invalid object, helps nobody."""
     for policy in of_kind("ValidatingAdmissionPolicy"):

@@ -204,7 +204,7 @@ class KubernetesCluster:
         A CRD that is being deleted is still served while its objects are deleted. Where the
         operator may not look at CRDs (installed for some namespaces only), discovery decides.
         """
-        plurals = {PLURALS[kind] for kind in kinds if kind in PLURALS}
+        plurals = {PLURALS[kind] for kind in kinds if kind is not Kind.CONFIG_MAP}
         try:
             answer = await self._http.get("discover surefoot.dev", API_PATHS[Kind.ROLLOUT])
         except NotFound:

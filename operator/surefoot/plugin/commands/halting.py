@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.plugin.commands.options import Context, Everywhere, Namespace, Reason, Where, a_name
+from surefoot.plugin.commands.options import (
+    Context,
+    Everywhere,
+    Namespace,
+    Reason,
+    Where,
+    Yes,
+    a_name,
+)
 
 if TYPE_CHECKING:
     from surefoot.plugin.halting import End
@@ -44,14 +52,20 @@ def halt(
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     home: Home = OPERATOR_NAMESPACE,
+    yes: Yes = False,
     context: Context = None,
 ) -> None:
-    """Stop all automation in a namespace or the cluster, rollback excepted."""
+    """Stop all automation in a namespace or the cluster, rollback excepted.
+
+    Without a namespace it is the context's: on a terminal you are asked first.
+    """
     where = _where(namespace, home, context, everywhere=everywhere)
     from surefoot.plugin import halting, session
 
     end = None if until is None else _end(until)
-    wish = halting.Stop(reason, end, replace=replace)
+    wish = halting.Stop(
+        reason, end, replace=replace, home=home, asks=not (namespace or everywhere or yes)
+    )
     session.run(where, lambda now: halting.halt(now, wish))
 
 

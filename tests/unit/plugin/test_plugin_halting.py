@@ -1,0 +1,224 @@
+"""A halt says what it halts, asks where no namespace was named, and fails where it halts none."""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from typer.testing import CliRunner
+
+from surefoot.adapters.kubernetes.http import Http
+from surefoot.cli.main import app
+from surefoot.errors import NotFound, Refused
+from surefoot.plugin import session as sessions
+from surefoot.plugin.commands.options import Where
+from tests.unit.plugin.things import JSON, NOW
+
+HALT = ("halt", "--reason=incident 7")
+NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
+
+
+@dataclass
+class FakeHttp:
+    """An API server with Rollouts, as pairs of namespace and name, and the halts that are written.
+
+    ``forbidden``: where this person may not list Rollouts; None stands for all namespaces at once.
+    """
+
+    rollouts: list[tuple[str, str]] = field(default_factory=list)
+    forbidden: frozenset[str | None] = frozenset()
+    no_such_namespace: str = ""
+    written: dict[str, JSON] = field(default_factory=dict)
+
+    async def pages(
+        self, what: str, path: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[JSON]:
+        """One page of the Rollouts in this place."""
+        place = NAMESPACE.search(path)
+        namespace = place[1] if place else None
+        if namespace in self.forbidden:
+            raise Refused('list rollouts: 403: User "cora" cannot list', status=403)
+        yield {
+            "items": [
+                {"metadata": {"namespace": there, "name": name}}
+                for there, name in self.rollouts
+                if namespace in (None, there)
+            ]
+        }
+
+    async def get(self, what: str, path: str) -> JSON:
+        """The halt of this place."""
+        place = NAMESPACE.search(path)
+        if place is None or place[1] not in self.written:
+            raise NotFound("404", status=404)
+        return self.written[place[1]]
+
+    async def who_am_i(self, what: str) -> JSON:
+        """Who asks."""
+        return {"username": "cora", "groups": []}
+
+    async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
+        """Keep the halt."""
+        namespace = body["metadata"]["namespace"]
+        if namespace == self.no_such_namespace:
+            raise NotFound(f'404: namespaces "{namespace}" not found', status=404)
+        self.written[namespace] = body
+        return body
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeHttp:
+    """Every command talks to it; the context's namespace is `default`."""
+    fake = FakeHttp([("shop", "checkout"), ("shop", "cart"), ("pay", "ledger")])
+
+    @contextlib.asynccontextmanager
+    async def connected(where: Where) -> AsyncIterator[sessions.Session]:
+        namespace = where.namespace or "default"
+        yield sessions.Session(
+            cast("Http", fake), lambda: NOW, namespace, everywhere=where.everywhere
+        )
+
+    monkeypatch.setattr(sessions, "connected", connected)
+    monkeypatch.setattr("structlog.configure", lambda **_: None)
+    return fake
+
+
+def typed(*words: str, answer: str = "") -> tuple[int, str]:
+    """Exit code and everything printed by `surefoot ctl`."""
+    done = CliRunner().invoke(app, ["ctl", *words], input=answer)
+    return done.exit_code, done.output
+
+
+def test_halt_of_a_namespace_names_the_rollouts_that_it_halts(server: FakeHttp) -> None:
+    """Whoever halts the wrong namespace in an incident sees it in the answer."""
+    code, said = typed(*HALT, "-n", "shop")
+    assert code == 0
+    assert said == (
+        "halted namespace shop (2 Rollouts: cart, checkout): nothing moves but down; "
+        "`unhalt` ends it\n"
+    )
+    assert server.written["shop"]["data"] == {"reason": "incident 7", "by": "cora"}
+
+
+def test_halt_of_a_namespace_without_rollouts_fails_and_says_where_there_are_some(
+    server: FakeHttp,
+) -> None:
+    """A halt that stops nothing would be taken for one that works."""
+    for words in (("-n", "default"), ()):
+        code, said = typed(*HALT, *words)
+        assert code == 1
+        assert (
+            "namespace default has no Rollouts: nothing was halted; there are Rollouts in pay (1), "
+            "shop (2): name one with -n, or all with --all-namespaces"
+        ) in said
+    assert server.written == {}
+
+
+def test_halt_of_a_namespace_without_rollouts_fails_where_nothing_else_may_be_listed(
+    server: FakeHttp,
+) -> None:
+    """The namespaces of others are not everybody's to know."""
+    server.forbidden = frozenset({None})
+    code, said = typed(*HALT, "-n", "default")
+    assert code == 1
+    assert "namespace default has no Rollouts" in said
+    assert "you may not list those that have Rollouts" in said
+    assert server.written == {}
+
+
+def test_halt_where_there_is_no_rollout_at_all_fails(server: FakeHttp) -> None:
+    """In one namespace as in all."""
+    server.rollouts = []
+    code, said = typed(*HALT, "-n", "shop")
+    assert (code, "none in any other namespace" in said) == (1, True)
+    code, said = typed(*HALT, "--all-namespaces")
+    assert (code, "there are no Rollouts in any namespace" in said) == (1, True)
+    assert server.written == {}
+
+
+def test_halt_of_all_namespaces_says_how_many_rollouts_it_halts(server: FakeHttp) -> None:
+    """It is written in the operator's namespace."""
+    code, said = typed(*HALT, "--all-namespaces")
+    assert code == 0
+    assert said == (
+        "halted all namespaces (3 Rollouts in 2 namespaces): nothing moves but down; "
+        "`unhalt` ends it\n"
+    )
+    assert list(server.written) == ["surefoot-system"]
+
+
+def test_halt_of_the_operators_namespace_is_one_of_all_namespaces(server: FakeHttp) -> None:
+    """However it is named: there need not be a Rollout in that namespace itself."""
+    for words in (
+        ("-n", "surefoot-system"),
+        ("-n", "flags", "--operator-namespace=flags"),
+        ("-A", "--operator-namespace=moves"),
+    ):
+        code, said = typed(*HALT, *words)
+        assert (code, "halted all namespaces (3 Rollouts" in said) == (0, True), said
+    assert list(server.written) == ["surefoot-system", "flags", "moves"]
+
+
+def test_halt_works_for_whoever_may_not_list_rollouts(server: FakeHttp) -> None:
+    """In an incident nobody should need a permission to read in order to stop."""
+    server.forbidden = frozenset({None, "shop"})
+    for words in (("-n", "shop"), ("-A",)):
+        code, said = typed(*HALT, *words)
+        assert (code, "whose Rollouts you may not list" in said) == (0, True)
+    assert list(server.written) == ["shop", "surefoot-system"]
+
+
+def test_halt_where_the_operator_is_not_says_how_to_name_its_namespace(server: FakeHttp) -> None:
+    """Nothing was halted then."""
+    server.no_such_namespace = "surefoot-system"
+    code, said = typed(*HALT, "-A")
+    assert (code, "say so with --operator-namespace" in said) == (1, True)
+
+
+@pytest.fixture
+def default_has_one(server: FakeHttp, monkeypatch: pytest.MonkeyPatch) -> FakeHttp:
+    """Somebody sits at a terminal, and the context's namespace has a Rollout."""
+    server.rollouts.append(("default", "search"))
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    return server
+
+
+def test_halt_without_a_namespace_asks_whether_the_contexts_is_meant(
+    default_has_one: FakeHttp,
+) -> None:
+    """With what it would halt; no answer but yes writes anything."""
+    code, said = typed(*HALT, answer="n\n")
+    assert "Halt namespace default (1 Rollout: search)?" in said
+    assert (code, "nothing was written" in said) == (1, True)
+    assert default_has_one.written == {}
+    assert typed(*HALT, answer="y\n")[0] == 0
+    assert list(default_has_one.written) == ["default"]
+
+
+@pytest.mark.parametrize("words", [("-n", "shop"), ("--all-namespaces",), ("--yes",)])
+def test_halt_that_says_where_does_not_ask(
+    default_has_one: FakeHttp, words: tuple[str, ...]
+) -> None:
+    """Nor does one that says yes."""
+    code, said = typed(*HALT, *words)
+    assert (code, "?" in said) == (0, False)
+
+
+def test_halt_without_a_namespace_and_without_a_terminal_says_which_rollouts(
+    server: FakeHttp,
+) -> None:
+    """Nobody is there to be asked."""
+    server.rollouts.append(("default", "search"))
+    code, said = typed(*HALT)
+    assert (code, "halted namespace default (1 Rollout: search)" in said) == (0, True)
+
+
+def test_long_list_of_rollouts_is_cut(server: FakeHttp) -> None:
+    """One line stays one line."""
+    server.rollouts = [("shop", f"flag-{number:02}") for number in range(25)]
+    _, said = typed(*HALT, "-n", "shop")
+    assert "25 Rollouts: flag-00, " in said
+    assert "flag-19 and 5 more)" in said
+    assert "flag-20" not in said
