@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from surefoot.adapters import settings as configuration
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
@@ -56,8 +55,10 @@ from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQue
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
+from surefoot.errors import Unavailable
 from surefoot.process.health import Health
 from surefoot.process.polling import AllowedSignersPoller, HaltPoller
+from surefoot.process.reload import Exchanges, Reload, show_admission_mode
 from surefoot.process.tasks import first_of, kept_up, together
 from surefoot.process.watching import Watching
 
@@ -113,6 +114,8 @@ class Operator:
         self._clock = clock
         self._operator_namespace = home
         self.telemetry = PrometheusTelemetry()
+        self.telemetry.follow_clock(clock)
+        self.telemetry.admission_mode(settings.admission)
         cluster = KubernetesCluster(
             http, clock, operator_namespace=home, namespaces=start.namespaces
         )
@@ -194,6 +197,14 @@ class Operator:
         self._halts = HaltPoller(
             self.cluster, self.store, clock, self.gatherer, self.wake, operator_namespace=home
         )
+        parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
+            ("admission", "policies"): self._exchange_admission,
+            ("notifications",): lambda new: self.notifier.exchange(routes(new.notifications)),
+            ("providers",): self.providers.exchange,
+            ("record",): self._exchange_record,
+        }
+        exchanges = Exchanges(self._exchange_rules, parts, self._look_at_all)
+        self.reload = Reload(settings, start.config_file, exchanges, self.telemetry)
         self._allowed_signers = AllowedSignersPoller(self.signatures, self.store, clock, self.wake)
 
     # Waking
@@ -238,10 +249,7 @@ class Operator:
         host, port = host_and_port(settings.listen)
         await self.probes.start(host, port)
         log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
-        if settings.admission is AdmissionMode.UNENFORCED:
-            log.warning(
-                "admission is Unenforced: whoever may patch an Approval may sign in any name"
-            )
+        show_admission_mode(self.reload.in_force.admission, self.telemetry)
         async with together(
             self._kept_up(self.event_loop_monitor.run),
             *(self._kept_up(watching.run) for watching in self._watching),
@@ -255,7 +263,7 @@ class Operator:
             self._kept_up(self.rehearser.run),
             self._kept_up(self.notifier.run),
             self._kept_up(self.record.run),
-            self._kept_up(self._reload),
+            self._kept_up(self.reload.run),
         ) as failed:
             await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
@@ -315,28 +323,22 @@ class Operator:
             await self.keeper.see_to_all()
             await self.rehearser.sweep()
 
-    async def _reload(self) -> None:
-        """Take over the configuration file when it changes."""
-        path, present = self._start.config_file, self._start.settings
-        if path is None:
-            return
-        async for found in configuration.changes(path, present):
-            if (found.workers, found.listen) != (present.workers, present.listen):
-                log.warning("workers and listen take effect at the next start")
-            if found.providers != present.providers:
-                self.providers.exchange(found)
-            if found.record != present.record:
-                self.record.exchange(sinks(found.record), self.store.rollouts())
-            if found.notifications != present.notifications:
-                self.notifier.exchange(routes(found.notifications))
-            self.feed.interval = found.evaluation_interval
-            self.gatherer.rules = _rules(found)
-            if (found.admission, found.policies) != (present.admission, present.policies):
-                self.admission.exchange(self._policies(found))
-                await self.admission.refresh()
-            present = found
-            log.info("configuration reloaded", file=str(path))
-            self._wake_all()
+    # Configuration
+
+    def _exchange_rules(self, wanted: Settings) -> None:
+        self.feed.interval = wanted.evaluation_interval
+        self.gatherer.rules = _rules(wanted)
+
+    def _exchange_admission(self, wanted: Settings) -> None:
+        self.admission.exchange(self._policies(wanted))
+        show_admission_mode(wanted.admission, self.telemetry)
+
+    def _exchange_record(self, wanted: Settings) -> None:
+        self.record.exchange(sinks(wanted.record), self.store.rollouts())
+
+    async def _look_at_all(self) -> None:
+        self._wake_all()
+        await self.admission.refresh()
 
     def _policies(self, settings: Settings) -> Policies | None:
         if settings.admission is AdmissionMode.UNENFORCED:
@@ -367,9 +369,9 @@ class Providers:
         """Names of the providers that Rollouts of this namespace may use."""
         return self._current.names(namespace)
 
-    def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, promql: str) -> QueryFacts:
         """What the text of a query tells; parsing only."""
-        return self._current.inspect(promql)
+        return await self._current.inspect(promql)
 
     async def measure(self, query: RangeQuery) -> Measurement:
         """Ask one question."""
@@ -397,9 +399,9 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
     """
     access = await Access.load(start.kubeconfig)
     clock = ServerClock()
-    http = Http(access, on_date=clock.observe)
+    http = Http(access, on_date=clock.observe, new_connections=lambda: clock.wants_new_connections)
     try:
-        await _set_clock(http)
+        await _set_clock(http, clock)
         log.info(
             "connected",
             server=access.endpoint.server,
@@ -429,10 +431,16 @@ async def run(start: Start, stop: asyncio.Event) -> None:
     log.info("stopped")
 
 
-async def _set_clock(http: Http) -> None:
+async def _set_clock(http: Http, clock: ServerClock) -> None:
     """Ask often over one tick of the API server's clock, so that the tick itself is seen."""
     pause = CLOCK_PROBING / PROBES_OF_THE_CLOCK
-    await http.get("probe the clock", "/version")
+    what = "probe the clock"
+    await http.get(what, "/version")
     for _ in range(PROBES_OF_THE_CLOCK):
         await asyncio.sleep(pause)
-        await http.get("probe the clock", "/version")
+        await http.get(what, "/version")
+    if not clock.is_set:
+        raise Unavailable(
+            f"{what}: no answer of the API server tells the time. Its answers, unchanged by a "
+            "proxy, have a header `Date` with a year from 2020 to 2199."
+        )

@@ -200,6 +200,26 @@ async def test_baseline_counts_the_time_that_had_samples(
     assert [entry.median for entry in found.status.baselines] == ["7"] * (reason == "Recorded")
 
 
+async def test_windows_of_every_length_on_one_metric_are_answered(
+    providers: PrometheusProviders, world: World
+) -> None:
+    """Seconds beside days: each at a step that fits, and none longer than Prometheus answers."""
+    lengths = ("0s", "4s", "4h", "5d", "9999d")
+    rollout = memory.a_rollout(
+        metrics=[memory.a_metric(query="errors_total")],
+        triggers=[
+            memory.a_trigger(f"t{n}", metric="errors", **{"for": length})
+            for n, length in enumerate(lengths)
+        ],
+    )
+    asked = metric_queries(rollout, world.now, STEP)
+    assert len(asked) == len(lengths) + 1
+    for question in asked.values():
+        measured = await providers.measure(question)
+        assert (measured.outcome, measured.value) == (Outcome.VALUE, 7.0), measured.message
+        assert (measured.start, measured.end) == (question.start, question.end)
+
+
 LAST = "last_over_time(cost[2h])"
 
 

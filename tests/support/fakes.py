@@ -19,6 +19,7 @@ from surefoot.application.ports import (
     ObjectKey,
     Observable,
     Request,
+    SkippedTime,
     Subject,
     TransitionRecord,
 )
@@ -38,6 +39,8 @@ class FakeClock:
     def __init__(self) -> None:
         self.at = START
         self.doubt = timedelta(0)
+        self.fault = ""
+        self.left_out: tuple[SkippedTime, ...] = ()
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
 
     def now(self) -> datetime:
@@ -45,6 +48,12 @@ class FakeClock:
 
     def uncertainty(self) -> timedelta:
         return self.doubt
+
+    def disagreement(self) -> str:
+        return self.fault
+
+    def skipped(self) -> tuple[SkippedTime, ...]:
+        return self.left_out
 
     def elapsed(self) -> float:
         return (self.at - START).total_seconds()

@@ -252,11 +252,17 @@ class World:
 
     def _measure(self, name: str, query: RangeQuery) -> Measurement:
         samples = []
+        at = self.answered_at.get(name, self.now)
+        if at < query.end:
+            # An answer speaks of the time before it came.
+            late = -(-(query.end - at) // query.step) * query.step
+            query = replace(query, start=query.start - late, end=query.end - late)
         # No more than the provider answers at once, cut at the old side.
         start = query.start
+        points = (query.end - start) // query.step
         if self.longest_answer is not None:
-            points = self.longest_answer // query.step
-            start = max(start, query.end - points * query.step)
+            points = min(points, self.longest_answer // query.step)
+        start = query.end - min(points, 10_000) * query.step
         if name in self.failing:
             outcome, message = self.failing[name]
         else:
@@ -267,7 +273,6 @@ class World:
                     samples.append(Sample(moment, value))
                 moment += query.step
             outcome, message = _outcome_of(samples, query.end)
-        at = self.answered_at.get(name, self.now)
         return Measurement(start, query.end, query.step, tuple(samples), outcome, message, at)
 
     @property

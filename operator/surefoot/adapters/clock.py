@@ -1,116 +1,263 @@
 """The API server's time, from the `Date` of its answers and the monotonic clock.
 
-A `Date` is cut to the second, so one answer leaves a second of doubt: when it was written the
-server's clock stood in [date, date + 1 s). Many answers narrow the difference between the two
-clocks from both sides. The operator's own wall clock is never asked: it may be an hour off.
+The operator's own wall clock is never asked: it may be an hour off. A single `Date` is not believed
+either, since an API server of several, or a proxy, may be hours off as well:
+
+- The time that is believed changes only after all answers have agreed on another one for a minute.
+- While answers disagree, `disagreement` says so, and `uncertainty` reaches to the latest time that
+  several answers agree on.
+- Time never runs faster than the monotonic clock, however the answers change. Where the believed
+  time has to jump forward, the time that was left out is in `skipped`: it never passed, and counts
+  for nothing. See decision 24.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import structlog
 
+from surefoot.adapters.clock_estimates import DRIFT, TOLERANCE, Answer, Estimate, read_answer
+from surefoot.api.v1alpha1.durations import in_words
+from surefoot.application.ports import SkippedTime
+
 log = structlog.get_logger(__name__)
 
-WINDOW = 600.0
-"""Seconds for which an answer is remembered: good clocks drift apart by less than 60 ms in it."""
-BUCKET = 10.0
-TOLERANCE = 0.1
-"""Seconds by which the bounds may contradict each other: drift, and API servers behind one address
-that differ a little."""
+SETTLE_ANSWERS = 5
+SETTLE_SECONDS = 1.0
+SETTLE_INDEPENDENT = 8
+"""At the start all answers are heard for a second, and the time that most of them tell is believed.
+So many of them are asked for on connections of their own."""
+BELIEVE_AFTER = 60.0
+BELIEVE_ANSWERS = 3
+"""Another time is believed after no answer has contradicted it for so many seconds, and after so
+many answers: on connections of their own, unless the difference is negligible."""
+FORGET_AFTER = 120.0
+FORGET_ANSWERS = 5
+"""Another time is forgotten when it was not told for so many seconds, by so many answers."""
+WIDEN_ANSWERS = 3
+WIDEN_SECONDS = 2.0
+"""How many answers over how many seconds must tell a later time before it widens the doubt: stamps
+must not follow a single answer."""
+WIDEST = timedelta(days=1).total_seconds()
+"""The doubt is never widened by more: a stamp that is wrong by years cannot be taken back."""
+NEGLIGIBLE = 2.0
+"""Seconds by which API servers may differ without anyone being told."""
 STEP_BACK = 3.0
-"""A server clock that was set back by more than this is followed; less is waited out."""
+"""A server clock that was set back by more than this is followed. Less is waited out."""
+MOST_RIVALS = 8
+MOST_SKIPS = 64
 
 
 class ClockNotSetError(RuntimeError):
-    """The API server has not answered yet, so nobody knows what time it is there."""
+    """No answer of the API server has told the time yet."""
 
 
-class _Bounds(NamedTuple):
-    """The difference between server time and monotonic time, as seen in one stretch of time."""
+@dataclass(slots=True)
+class ClockCounts:
+    """How many answers told the time, and what was done with it."""
 
-    since: float
-    lowest: float
-    highest: float
+    agreed: int = 0
+    disagreed: int = 0
+    unusable: int = 0
+    set_forward: int = 0
+    set_back: int = 0
+
+
+class _Ceiling(NamedTuple):
+    """The highest difference that the clock may show without having left out time."""
+
+    at: float
+    offset: float
+
+
+class _Skip(NamedTuple):
+    start: float
+    end: float
 
 
 class ServerClock:
-    """The `Clock` port. Feed it with ``observe`` at every answer."""
+    """The `Clock` port. Feed it with ``observe`` at every answer of the API server itself."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._buckets: deque[_Bounds] = deque()
-        self._lowest = 0.0
-        self._highest = 0.0
+        self._believed: Estimate | None = None
+        self._rivals: list[Estimate] = []
+        self._is_settled = False
         self._last = 0.0
+        self._ceiling: _Ceiling | None = None
+        self._skips: list[_Skip] = []
+        self._is_disagreeing = False
+        self.counts = ClockCounts()
 
     @property
     def is_set(self) -> bool:
         """Whether anything is known."""
-        return bool(self._buckets)
+        return self._believed is not None
 
-    def observe(self, date: str, sent: float, received: float) -> None:
+    @property
+    def wants_new_connections(self) -> bool:
+        """Whether answers on connections of their own would tell more.
+
+        Answers on one connection all come from the same API server. So others are wanted at the
+        start, and while answers disagree.
+        """
+        if self._believed is None or self.disagreement_seconds > NEGLIGIBLE:
+            return True
+        return not self._is_settled and self._believed.independent < SETTLE_INDEPENDENT
+
+    # Learning
+
+    def observe(
+        self, date: str, sent: float, received: float, *, is_independent: bool = True
+    ) -> None:
         """Take in the `Date` of an answer to a request sent and received at these moments."""
-        try:
-            second = parsedate_to_datetime(date).replace(tzinfo=UTC).timestamp()
-        except (ValueError, TypeError):
-            return
-        # Written after it was asked for and before it arrived, in [second, second + 1).
-        seen = _Bounds(received, lowest=second - received, highest=second + 1 - sent)
-        if self._buckets and not self._agrees(seen):
-            self._begin_anew(seen)
+        answer = read_answer(date, sent, received, is_independent=is_independent)
+        if answer is None:
+            self.counts.unusable += 1
+        elif self._believed is None:
+            self.counts.agreed += 1
+            self._believed = Estimate(answer)
         else:
-            self._remember(seen)
-        self._lowest = max(bucket.lowest for bucket in self._buckets)
-        self._highest = min(bucket.highest for bucket in self._buckets)
+            self._compare(answer, self._believed)
+        self._tell()
 
-    def _agrees(self, seen: _Bounds) -> bool:
-        return seen.lowest <= self._highest + TOLERANCE and seen.highest >= self._lowest - TOLERANCE
+    def _compare(self, answer: Answer, believed: Estimate) -> None:
+        agreeing = [rival for rival in self._rivals if rival.agrees(answer)]
+        if believed.agrees(answer):
+            self.counts.agreed += 1
+            believed.add(answer)
+            if not agreeing:
+                for rival in self._rivals:
+                    rival.oppose()
+        else:
+            self.counts.disagreed += 1
+            self._support_rival(answer, agreeing)
+        if self._is_settled:
+            self._believe_unopposed_rival(believed)
+            self._forget_rivals(answer)
+        else:
+            self._settle(answer)
 
-    def _begin_anew(self, seen: _Bounds) -> None:
-        log.warning(
-            "the API server's clock was set",
-            by_seconds=round(seen.lowest - self._lowest, 3),
+    def _support_rival(self, answer: Answer, agreeing: list[Estimate]) -> None:
+        if agreeing:
+            rival = max(agreeing, key=lambda estimate: estimate.answers)
+            rival.add(answer)
+        else:
+            rival = Estimate(answer)
+            self._rivals = sorted(
+                (*self._rivals, rival), key=lambda estimate: estimate.last_at, reverse=True
+            )[:MOST_RIVALS]
+        for other in self._rivals:
+            if other is not rival and not other.agrees(answer):
+                other.oppose()
+        rival.support(answer)
+
+    def _settle(self, answer: Answer) -> None:
+        """At the start, believe what most answers tell; the earliest of those that are equal."""
+        estimates = self._estimates()
+        best = max(estimates, key=lambda each: (each.independent, each.answers, -each.lowest))
+        self._believed = best
+        self._rivals = [estimate for estimate in estimates if estimate is not best]
+        since = min(estimate.first_at for estimate in estimates)
+        self._is_settled = (
+            best.answers >= SETTLE_ANSWERS and answer.received - since >= SETTLE_SECONDS
         )
-        self._buckets.clear()
-        self._buckets.append(seen)
-        if self._last - (self._monotonic() + seen.lowest) > STEP_BACK:
+        if self._is_settled:
+            self._follow_back(best)
+
+    def _believe_unopposed_rival(self, believed: Estimate) -> None:
+        for rival in self._rivals:
+            is_negligible = rival.distance(believed) <= NEGLIGIBLE
+            answers = rival.unopposed if is_negligible else rival.unopposed_independent
+            unopposed_for = rival.last_at - rival.unopposed_since
+            if answers >= BELIEVE_ANSWERS and unopposed_for >= BELIEVE_AFTER:
+                self._believe(rival)
+                return
+
+    def _forget_rivals(self, answer: Answer) -> None:
+        """Forget the times that answers have ceased to tell. Silence proves nothing."""
+        for rival in self._rivals:
+            rival.unheard += answer.received > rival.last_at
+        self._rivals = [
+            rival
+            for rival in self._rivals
+            if answer.received - rival.last_at < FORGET_AFTER or rival.unheard < FORGET_ANSWERS
+        ]
+
+    def _believe(self, rival: Estimate) -> None:
+        believed = self._believed
+        self._believed = rival
+        self._rivals = [other for other in self._rivals if other is not rival]
+        by = rival.lowest - (believed.lowest if believed is not None else 0.0)
+        if by > 0:
+            self.counts.set_forward += 1
+        else:
+            self.counts.set_back += 1
+        log.warning("the API server's clock was set", by_seconds=round(by, 3))
+        self._follow_back(rival)
+
+    def _follow_back(self, estimate: Estimate) -> None:
+        if self._last - (self._monotonic() + estimate.lowest) > STEP_BACK:
             self._last = 0.0
 
-    def _remember(self, seen: _Bounds) -> None:
-        newest = self._buckets[-1] if self._buckets else None
-        if newest is not None and seen.since - newest.since < BUCKET:
-            self._buckets[-1] = _Bounds(
-                newest.since,
-                max(newest.lowest, seen.lowest),
-                min(newest.highest, seen.highest),
-            )
+    def _tell(self) -> None:
+        """Log that answers begin or cease to disagree."""
+        fault = self.disagreement()
+        if bool(fault) == self._is_disagreeing:
+            return
+        self._is_disagreeing = bool(fault)
+        if fault:
+            log.warning("the time of the API server is in doubt", fault=fault)
         else:
-            self._buckets.append(seen)
-        while len(self._buckets) > 1 and seen.since - self._buckets[0].since > WINDOW:
-            self._buckets.popleft()
+            log.info("the answers of the API server agree about the time again")
+
+    def _estimates(self) -> list[Estimate]:
+        return self._rivals if self._believed is None else [self._believed, *self._rivals]
+
+    # Telling
 
     def now(self) -> datetime:
-        """A moment that the API server's clock has reached for certain.
+        """A moment that the API server's clock has reached, as far as its answers agree.
 
-        Never goes back, unless the server's clock was set back by seconds.
+        It never goes back, unless the server's clock was set back by seconds.
         """
-        if not self._buckets:
-            raise ClockNotSetError("the API server has not answered yet")
-        lowest = min(self._lowest, self._highest)
-        self._last = max(self._last, self._monotonic() + lowest)
-        return datetime.fromtimestamp(self._last, UTC)
+        return datetime.fromtimestamp(self._read()[0], UTC)
 
     def uncertainty(self) -> timedelta:
         """How much later than `now` it may be by the API server's clock."""
-        now = self.now().timestamp()
-        latest = self._monotonic() + max(self._lowest, self._highest)
-        return timedelta(seconds=max(0.0, latest - now))
+        now, latest = self._read()
+        return timedelta(seconds=latest - now)
+
+    def disagreement(self) -> str:
+        """What is wrong with the answers, where they disagree about the time; else empty."""
+        by = self.disagreement_seconds
+        if by <= NEGLIGIBLE:
+            return ""
+        unit = 60 if by >= 3600 else 1
+        length = in_words(timedelta(seconds=unit * round(by / unit)))
+        return f"the API server's answers disagree about the time by {length}"
+
+    @property
+    def disagreement_seconds(self) -> float:
+        """By how much answers differ from the time that is believed, at most."""
+        believed = self._believed
+        if believed is None:
+            return 0.0
+        return max((rival.distance(believed) for rival in self._rivals), default=0.0)
+
+    def skipped(self) -> tuple[SkippedTime, ...]:
+        """Times that never passed: the clock was set forward over them."""
+        self._read()
+        return tuple(
+            SkippedTime(
+                datetime.fromtimestamp(skip.start, UTC), datetime.fromtimestamp(skip.end, UTC)
+            )
+            for skip in self._skips
+        )
 
     def elapsed(self) -> float:
         """Seconds on the monotonic clock."""
@@ -119,3 +266,51 @@ class ServerClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(max(0.0, seconds))
+
+    def _read(self) -> tuple[float, float]:
+        """The present time, and the latest that it may be."""
+        believed = self._believed
+        if believed is None:
+            raise ClockNotSetError("no answer of the API server has told the time yet")
+        at = self._monotonic()
+        if self._is_settled:
+            now = self._last = max(self._last, at + believed.lowest)
+            latest = max(now, at + self._widened(believed))
+        else:
+            estimates = self._estimates()
+            now = self._last = at + min(estimate.lowest for estimate in estimates)
+            latest = at + max(estimate.highest for estimate in estimates)
+        self._account(at, now, latest, believed)
+        return now, latest
+
+    def _widened(self, believed: Estimate) -> float:
+        later = [
+            rival.highest
+            for rival in self._rivals
+            if rival.answers >= WIDEN_ANSWERS and rival.last_at - rival.first_at >= WIDEN_SECONDS
+        ]
+        return min(max((believed.highest, *later)), believed.highest + WIDEST)
+
+    def _account(self, at: float, now: float, latest: float, believed: Estimate) -> None:
+        """Record what the clock left out.
+
+        Whatever was stamped with the latest time so far, the clock has gained nothing on it but
+        what the monotonic clock measured, a drift, and what is recorded as skipped.
+        """
+        offset = now - at
+        if self._ceiling is None:
+            self._ceiling = _Ceiling(at, latest - at)
+            return
+        allowed = self._ceiling.offset + DRIFT * (at - self._ceiling.at)
+        if offset <= allowed + TOLERANCE:
+            self._ceiling = _Ceiling(at, min(allowed, latest - at))
+            return
+        highest = max(offset, believed.highest)
+        self._skips.append(_Skip(at + allowed, at + highest))
+        if len(self._skips) > MOST_SKIPS:
+            first, second, *others = self._skips
+            self._skips = [
+                _Skip(min(first.start, second.start), max(first.end, second.end)),
+                *others,
+            ]
+        self._ceiling = _Ceiling(at, highest)

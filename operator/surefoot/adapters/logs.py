@@ -2,15 +2,44 @@
 
 import logging
 import sys
+from enum import StrEnum
 from typing import TextIO
 
 import structlog
 
-from surefoot.adapters.settings import LogFormat
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def configure_for_commands() -> None:
+    """Set up logging for a command: warnings on the standard error output, beside its answer."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _console(sys.stderr),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+def _console(out: TextIO) -> structlog.typing.Processor:
+    """Lines for people. Structlog's own tracebacks would show local variables."""
+    return structlog.dev.ConsoleRenderer(
+        colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def configure(form: LogFormat, *, debug: bool = False, stream: TextIO | None = None) -> None:
-    """Set up logging for the whole process."""
+    """Set up logging for the whole process.
+
+    Tracebacks never show local variables: those of an HTTP client hold the bearer token.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -19,10 +48,7 @@ def configure(form: LogFormat, *, debug: bool = False, stream: TextIO | None = N
     ]
     out = stream or sys.stderr
     renderer: structlog.typing.Processor
-    if form is LogFormat.JSON:
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=out.isatty())
+    renderer = structlog.processors.JSONRenderer() if form is LogFormat.JSON else _console(out)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,12 +1,13 @@
 """The operator's configuration: the file of the administrator, and the command line."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-import structlog
 import yaml
 from pydantic import (
     Field,
@@ -15,6 +16,7 @@ from pydantic import (
 )
 from watchfiles import awatch
 
+from surefoot.adapters.logs import LogFormat
 from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
 from surefoot.adapters.sections import Length, Section, at_least
@@ -23,8 +25,8 @@ from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
 from surefoot.policies.settings import DEFAULT_OPERATOR
 
-log = structlog.get_logger(__name__)
-
+LOOK_EVERY = 2.0
+"""Seconds between looks at the file where nothing tells of a change."""
 
 Interval = Annotated[Length, at_least("1s")]
 
@@ -34,13 +36,6 @@ class AdmissionMode(StrEnum):
 
     ENFORCED = "Enforced"
     UNENFORCED = "Unenforced"
-
-
-class LogFormat(StrEnum):
-    """How log lines look."""
-
-    JSON = "json"
-    CONSOLE = "console"
 
 
 Names = Annotated[
@@ -140,12 +135,26 @@ def load(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
+    return _settings(path, _content(path))
+
+
+def _content(path: Path) -> bytes | ConfigurationError:
+    """What is in the file, or why that cannot be told."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{path} can not be read: {error.strerror}") from error
+        return ConfigurationError(f"{path} cannot be read: {error.strerror}")
+
+
+def _settings(path: Path, text: bytes | ConfigurationError) -> Settings:
+    if isinstance(text, ConfigurationError):
+        raise text
+    try:
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from error
+    except (ValueError, RecursionError) as error:  # such as a date with a 13th month
+        raise ConfigurationError(f"{path} is not YAML: {error!r}") from error
     if content is None:
         return Settings()
     if not isinstance(content, dict):
@@ -158,19 +167,40 @@ def load(path: Path | None) -> Settings:
             for fault in error.errors()
         )
         raise ConfigurationError(f"{path} has faults:\n{faults}") from error
+    except (ArithmeticError, RecursionError, TypeError) as error:
+        raise ConfigurationError(f"{path} has faults: {error!r}") from error
 
 
-async def changes(path: Path, present: Settings) -> AsyncIterator[Settings]:
-    """New settings whenever the file changes and is whole; a broken edit keeps the old ones.
+async def readings(path: Path) -> AsyncGenerator[Settings | ConfigurationError]:
+    """What the file says: now, and whenever its content has changed.
 
-    The directory is watched: a mounted ConfigMap changes by exchanging a link beside the file.
+    Where the content cannot be read, the reading is what is wrong with it. Contents are compared,
+    and nothing else: whoever takes the readings knows what is in force. The directory is watched,
+    since a mounted ConfigMap changes by exchanging a link beside the file. The file is looked at
+    from time to time as well, in case an event was missed.
     """
-    async for _ in awatch(path.parent, recursive=False, rust_timeout=2000):
-        try:
-            found = load(path)
-        except ConfigurationError as error:
-            log.warning("configuration not reloaded; the old one stays", fault=str(error))
+    last: bytes | str | None = None
+    async for _ in _looks(path):
+        content = _content(path)
+        known = str(content) if isinstance(content, ConfigurationError) else content
+        if known == last:
             continue
-        if found != present:
-            present = found
-            yield found
+        last = known
+        try:
+            reading: Settings | ConfigurationError = _settings(path, content)
+        except ConfigurationError as error:
+            reading = error
+        yield reading
+
+
+async def _looks(path: Path) -> AsyncIterator[None]:
+    """When to look at the file: at once, at changes in its directory, and from time to time."""
+    milliseconds = int(LOOK_EVERY * 1000)
+    while True:
+        yield
+        with contextlib.suppress(OSError):  # there is no directory at present
+            async for _ in awatch(
+                path.parent, recursive=False, rust_timeout=milliseconds, yield_on_timeout=True
+            ):
+                yield
+        await asyncio.sleep(LOOK_EVERY)

@@ -1,7 +1,14 @@
 """What the operator counts, as Prometheus metrics. The names are part of the wire contract."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Severity, TriggerState
 from surefoot.application.ports import ObjectKey, TransitionRecord
@@ -51,6 +58,17 @@ class PrometheusTelemetry:
         self._admission = Gauge(
             "surefoot_admission_enforced",
             "1 where admission binds signatures to people",
+            registry=registry,
+        )
+        self._admission_mode = Gauge(
+            "surefoot_admission_mode",
+            "1 for the mode of admission that the configuration in force has",
+            ("mode",),
+            registry=registry,
+        )
+        self._configuration = Gauge(
+            "surefoot_config_last_reload_successful",
+            "1 where the configuration file can be read, and is in force",
             registry=registry,
         )
         self._admission_checks = Counter(
@@ -167,9 +185,22 @@ class PrometheusTelemetry:
         """Everything, in the text format."""
         return generate_latest(self._registry)
 
+    def follow_clock(self, clock: ServerClock) -> None:
+        """Show from now on what this clock knows."""
+        self._registry.register(_ClockCollector(clock))
+
     def admission(self, state: Admission) -> None:
         """What is known of admission."""
         self._admission.set(1 if state is Admission.ENFORCED else 0)
+
+    def admission_mode(self, mode: AdmissionMode) -> None:
+        """The configuration in force has this mode of admission."""
+        for each in AdmissionMode:
+            self._admission_mode.labels(each.value).set(1 if each is mode else 0)
+
+    def configuration_read(self, *, is_in_force: bool) -> None:
+        """The configuration file was read, and what it says is in force, or it could not be."""
+        self._configuration.set(1 if is_in_force else 0)
 
     def admission_checked(self, state: Admission) -> None:
         """A check of the policies ended with this."""
@@ -305,3 +336,42 @@ class PrometheusTelemetry:
     def forgot_route(self, route: str) -> None:
         """A route is no longer configured."""
         self._notify_waiting.remove(route)
+
+
+class _ClockCollector(Collector):
+    """What is known of the API server's clock, at the moment of asking."""
+
+    def __init__(self, clock: ServerClock) -> None:
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it, as metrics."""
+        counts = self._clock.counts
+        answers = CounterMetricFamily(
+            "surefoot_clock_answers",
+            "Answers of the API server that told the time, by what became of them",
+            labels=["result"],
+        )
+        answers.add_metric(["agreed"], counts.agreed)
+        answers.add_metric(["disagreed"], counts.disagreed)
+        answers.add_metric(["unusable"], counts.unusable)
+        yield answers
+        steps = CounterMetricFamily(
+            "surefoot_clock_steps",
+            "How often another time of the API server was believed",
+            labels=["direction"],
+        )
+        steps.add_metric(["forward"], counts.set_forward)
+        steps.add_metric(["back"], counts.set_back)
+        yield steps
+        yield GaugeMetricFamily(
+            "surefoot_clock_disagreement_seconds",
+            "By how much answers of the API server differ about the time",
+            self._clock.disagreement_seconds,
+        )
+        if self._clock.is_set:
+            yield GaugeMetricFamily(
+                "surefoot_clock_uncertainty_seconds",
+                "How much later than assumed it may be by the API server's clock",
+                self._clock.uncertainty().total_seconds(),
+            )

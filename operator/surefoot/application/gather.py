@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Protocol, TypeVar
+
+import structlog
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
@@ -29,6 +33,12 @@ from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Halt, Snapshot
 from surefoot.domain.facts.upstreams import names_of
 from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+no_measurements: Mapping[str, Measurement] = MappingProxyType({})
+no_queries: Mapping[str, QueryFacts] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,16 @@ class MeasurementSource(Protocol):
     """What the metrics providers have said so far."""
 
     def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
-        """By metric name, what is known now; asks for what is missing, and never waits for it."""
+        """By name, what is known now; asks for what is missing, and never waits for it."""
+
+    def unanswered_since(self, key: ObjectKey) -> Mapping[str, datetime]:
+        """By name, since when this operator has asked a question that has no answer yet."""
+
+    def known_queries(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """By metric name, what is known now of the texts of the queries; parses nothing."""
+
+    async def query_facts(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """By metric name, what the texts of the queries tell; a text may not be parsed yet."""
 
 
 class AdmissionView(Protocol):
@@ -151,12 +170,14 @@ class Gatherer:
     def _flag_facts(
         self, key: ObjectKey, rollout: Rollout, config_map: ConfigMap | None
     ) -> FlagFacts:
+        """What the providers say, as far as they say anything: `spec.rollback` needs none of it."""
+        measurements = partial(self._measurements.measurements, key, rollout)
         return FlagFacts(
             rollout=rollout,
             config_map=config_map,
-            measurements=self._measurements.measurements(key, rollout),
-            queries=self._query_facts(rollout),
-            providers=self._providers.names(key.namespace),
+            measurements=_or(no_measurements, measurements),
+            queries=_or(no_queries, partial(self._measurements.known_queries, key, rollout)),
+            providers=_or(frozenset[str](), partial(self._providers.names, key.namespace)),
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
@@ -193,6 +214,7 @@ class Gatherer:
             signatures=await self._verified(approvals, afresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
             admission_status=self._admission.admission_status,
+            queries=await self._measurements.query_facts(key, rollout),
         )
         return Facts(snapshot, None)
 
@@ -228,6 +250,7 @@ class Gatherer:
                 await self._refresh_upstreams(rollout)
             except UnreadableObject as error:
                 return Unreadable(error)
+        queries = await self._measurements.query_facts(key, rollout)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -237,6 +260,7 @@ class Gatherer:
             signatures=await self._verified(approvals, afresh=admission),
             halt=halt,
             admission_status=admission_status,
+            queries=queries,
         )
         return Facts(snapshot, ConfigMapRead(held))
 
@@ -282,6 +306,7 @@ class Gatherer:
         signatures: Mapping[str, SignatureFact],
         halt: Halt | None,
         admission_status: AdmissionStatus,
+        queries: Mapping[str, QueryFacts],
     ) -> Snapshot:
         return Snapshot(
             rollout=rollout,
@@ -292,7 +317,8 @@ class Gatherer:
             signatures=signatures,
             signers=self._signatures.signers() if self._signatures is not None else None,
             measurements=self._measurements.measurements(key, rollout),
-            queries=self._query_facts(rollout),
+            unanswered_since=self._measurements.unanswered_since(key),
+            queries=queries,
             providers=self._providers.names(key.namespace),
             claims=self._store.claims_beside(rollout),
             halt=halt,
@@ -307,10 +333,14 @@ class Gatherer:
             clock_uncertainty=self._clock.uncertainty(),
         )
 
-    def _query_facts(self, rollout: Rollout) -> dict[str, QueryFacts]:
-        return {
-            metric.name: self._providers.inspect(metric.query) for metric in rollout.spec.metrics
-        }
+
+def _or(fallback: T, ask: Callable[[], T]) -> T:
+    """What is answered, or the fallback: a defect there must not stand in the way down."""
+    try:
+        return ask()
+    except Exception as error:
+        log.exception("what a rollback can do without is not known", error=repr(error))
+        return fallback
 
 
 def _found(held: ConfigMapVersion | None) -> ConfigMap | None:

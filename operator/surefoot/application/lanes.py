@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import OnNoData, Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
+from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement
 
 
@@ -21,21 +22,22 @@ def must_roll_back(rollout: Rollout) -> bool:
 
 
 def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:
-    """Whether a new answer breaches a trigger that rolls back, as far as its newest value tells."""
+    """Whether a new answer may fire a trigger that rolls back, as far as its newest value tells."""
     if rollout.status.rolled_back or not rollout.status.percent:
         return False
     return any(
-        _may_fire(trigger, answers.get(trigger.metric or trigger.name))
+        metric_of(question) == (trigger.metric or trigger.name) and _may_fire(trigger, answer)
+        for question, answer in answers.items()
         for trigger in rollout.spec.triggers
     )
 
 
-def _may_fire(trigger: Trigger, answer: Measurement | None) -> bool:
-    if answer is None:
-        return False
+def _may_fire(trigger: Trigger, answer: Measurement) -> bool:
+    """A window with a gap at its end may be full of breaches, or without data for long enough."""
+    rolls_back = trigger.action is TriggerAction.ROLLBACK
     if answer.value is None:
-        return trigger.on_no_data is OnNoData.ROLLBACK
-    return trigger.action is TriggerAction.ROLLBACK and _is_breached(trigger, answer.value)
+        return rolls_back or trigger.on_no_data is OnNoData.ROLLBACK
+    return rolls_back and _is_breached(trigger, answer.value)
 
 
 def _is_breached(trigger: Trigger, value: float) -> bool:

@@ -6,6 +6,7 @@ and nothing else.
 """
 
 import asyncio
+import bisect
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,19 @@ from typing import NamedTuple
 
 import structlog
 
+from surefoot.api.v1alpha1.durations import format_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import Clock, ObjectKey, Telemetry
-from surefoot.domain.facts.measurements import Measurement, RangeQuery
+from surefoot.domain.facts.measurements import (
+    UNKNOWN_QUERY,
+    Measurement,
+    Outcome,
+    QueryFacts,
+    RangeQuery,
+    is_stale,
+)
+from surefoot.domain.facts.questions import last_point
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +35,10 @@ PER_PROVIDER = 8
 """Questions to one provider at a time."""
 AFTER_THE_TICK = 0.02
 """Seconds after a grid point at which it is asked for, so that it surely lies in the past."""
+INSPECTION_PATIENCE = 0.05
+"""Seconds that one pass waits for the texts of its queries to be parsed, where they are new."""
+
+_SECOND = timedelta(seconds=1)
 
 Questions = Callable[[Rollout, datetime, timedelta], Mapping[str, RangeQuery]]
 WakeFor = Callable[[ObjectKey, Mapping[str, Measurement]], None]
@@ -53,10 +67,14 @@ class _Topic:
 
 @dataclass(slots=True)
 class _Interest:
-    """A Rollout and the questions that it had last, by metric name."""
+    """A Rollout and the questions that it had last, by name.
+
+    ``unanswered`` says of each that has no answer yet since when it has been asked.
+    """
 
     rollout: Rollout
     questions: Mapping[str, RangeQuery] = field(default_factory=dict)
+    unanswered: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)
 
 
 class MetricsFeed:
@@ -83,23 +101,94 @@ class MetricsFeed:
         self._topics: dict[Identity, _Topic] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._inspected: dict[ObjectKey, dict[str, QueryFacts]] = {}
+        self._inspecting: dict[ObjectKey, asyncio.Task[None]] = {}
 
     # What Rollouts ask of the feed
 
     def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
-        """By metric name, what is known now. What is missing is asked at once, not waited for."""
+        """By name, what is known now. What is missing is asked at once, not waited for."""
+        now = self._clock.now()
+        before = self._interests.get(key)
         interest = self._note(key, rollout)
         known: dict[str, Measurement] = {}
-        for metric, question in interest.questions.items():
+        for name, question in interest.questions.items():
             answer = self._serving(question)
             if answer is None:
                 self._ask(question)
+                interest.unanswered[name] = _since(before, name, question, now)
             else:
-                known[metric] = answer
+                known[name] = self._marked(answer, now)
         return known
+
+    def unanswered_since(self, key: ObjectKey) -> Mapping[str, datetime]:
+        """By name, since when this operator has asked a question that has no answer yet."""
+        interest = self._interests.get(key)
+        if interest is None:
+            return {}
+        return {name: since for name, (_, since) in interest.unanswered.items()}
+
+    def known_queries(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """By metric name, what is known now of the texts of the queries; parses nothing."""
+        known = self._inspected.get(key, {})
+        return {m.name: known.get(m.query, UNKNOWN_QUERY) for m in rollout.spec.metrics}
+
+    async def query_facts(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """By metric name, what the texts of the queries tell.
+
+        New texts are parsed beside the loop and waited for, but not for long: what is not known by
+        then is said to be unknown, and the Rollout is woken once it is known.
+        """
+        texts = {metric.name: metric.query for metric in rollout.spec.metrics}
+        known = self._inspected.get(key, {})
+        facts = self._inspected[key] = {
+            text: known[text] for text in texts.values() if text in known
+        }
+        missing = [text for text in dict.fromkeys(texts.values()) if text not in facts]
+        if missing:
+            await self._wait_for_inspection(key, facts, missing)
+        return {name: facts.get(text, UNKNOWN_QUERY) for name, text in texts.items()}
+
+    async def _wait_for_inspection(
+        self, key: ObjectKey, facts: dict[str, QueryFacts], missing: list[str]
+    ) -> None:
+        earlier = self._inspecting.pop(key, None)
+        if earlier is not None:
+            earlier.cancel()
+        task = asyncio.create_task(self._inspect(facts, missing), name="inspection")
+        self._inspecting[key] = task
+        await asyncio.wait({task}, timeout=INSPECTION_PATIENCE)
+        if task.done():
+            self._inspecting.pop(key, None)
+        else:
+            task.add_done_callback(lambda ended: self._inspection_ended(key, ended))
+
+    async def _inspect(self, facts: dict[str, QueryFacts], missing: list[str]) -> None:
+        # Short texts first: what takes long to parse delays the others least.
+        await asyncio.gather(*(self._inspect_one(facts, text) for text in sorted(missing, key=len)))
+
+    async def _inspect_one(self, facts: dict[str, QueryFacts], text: str) -> None:
+        try:
+            facts[text] = await self._providers.inspect(text)
+        except Exception:  # a defect of the parser must not end with the others
+            log.exception("a query could not be inspected")
+            facts[text] = QueryFacts(fault="the query could not be inspected")
+
+    def _inspection_ended(self, key: ObjectKey, task: asyncio.Task[None]) -> None:
+        if self._inspecting.get(key) is task:
+            del self._inspecting[key]
+        if not task.cancelled() and key in self._inspected:
+            self._wake(key, {})
 
     def forget(self, key: ObjectKey) -> None:
         """The Rollout is gone, and with it its questions."""
+        self._inspected.pop(key, None)
+        task = self._inspecting.pop(key, None)
+        if task is not None:
+            task.cancel()
+        self._drop(key)
+
+    def _drop(self, key: ObjectKey) -> None:
         interest = self._interests.pop(key, None)
         if interest is not None:
             self._unsubscribe(key, interest)
@@ -118,7 +207,7 @@ class MetricsFeed:
         interest = _Interest(
             rollout, {name: query for name, query in asked.items() if query.provider in usable}
         )
-        self.forget(key)
+        self._drop(key)
         self._interests[key] = interest
         for question in interest.questions.values():
             self._askers.setdefault(_identity(question), set()).add(key)
@@ -129,11 +218,20 @@ class MetricsFeed:
         topic = self._topics.get(_identity(question))
         if topic is None or topic.answer is None or topic.answered is None:
             return None
-        if topic.answered.start > question.start:
+        # The points of an answer may lie anywhere between those asked for now.
+        if topic.answered.start - question.start >= question.step:
             return None
         if topic.answer.end < question.start:
             return None
         return _trimmed(topic.answer, question.start)
+
+    def _marked(self, answer: Measurement, now: datetime) -> Measurement:
+        """The answer, said to be stale where it is: it may have come late, or be the last one."""
+        if answer.outcome is not Outcome.VALUE or not is_stale(answer, now, self.interval):
+            return answer
+        age = format_elapsed((now - answer.end) // _SECOND * _SECOND)
+        message = f"the newest point is {age} old: {answer.message}"
+        return replace(answer, outcome=Outcome.STALE, message=message)
 
     # Asking
 
@@ -152,7 +250,15 @@ class MetricsFeed:
         """Ask every question that anybody has, over the widest window that anybody needs."""
         wanted: dict[Identity, RangeQuery] = {}
         for key, interest in list(self._interests.items()):
-            for question in self._note(key, interest.rollout).questions.values():
+            noted = self._note(key, interest.rollout)
+            noted.unanswered.update(
+                {
+                    name: entry
+                    for name, entry in interest.unanswered.items()
+                    if name in noted.questions
+                }
+            )
+            for question in noted.questions.values():
                 identity = _identity(question)
                 wanted[identity] = _widest(wanted.get(identity), question)
         for identity in [known for known in self._topics if known not in wanted]:
@@ -177,22 +283,32 @@ class MetricsFeed:
         while topic.asking is not None:
             question = topic.asking
             try:
-                topic.answer, topic.answered = await self._measure(question), question
+                topic.answer, topic.answered = await self._measure(question)
             except Exception:  # a defect of an adapter must not end the asking
                 log.exception("a provider broke its promise", provider=question.provider)
             finally:
                 topic.asking, topic.wanted = topic.wanted, None
             self._tell(_identity(question))
 
-    async def _measure(self, question: RangeQuery) -> Measurement:
+    async def _measure(self, question: RangeQuery) -> tuple[Measurement, RangeQuery]:
         slots = self._slots.setdefault(question.provider, asyncio.Semaphore(PER_PROVIDER))
         async with slots:
+            # It may have waited for its turn: what is asked is the present.
+            question = self._moved_to_now(question)
             began = self._clock.elapsed()
             answer = await self._providers.measure(question)
         self._telemetry.provider_answered(
             question.provider, answer.outcome.value, self._clock.elapsed() - began
         )
-        return answer
+        return answer, question
+
+    def _moved_to_now(self, question: RangeQuery) -> RangeQuery:
+        end = last_point(self._clock.now(), question.step, self.interval)
+        if end <= question.end:
+            return question
+        # Its points stay at whole steps from its end. It reaches back no less than before.
+        steps = -((question.start - end) // question.step)
+        return replace(question, start=end - steps * question.step, end=end)
 
     def _tell(self, identity: Identity) -> None:
         for key in sorted(self._askers.get(identity, ())):
@@ -206,10 +322,11 @@ class MetricsFeed:
                 self._wake(key, told)
 
     async def stop(self) -> None:
-        """Give up what is still being asked."""
-        for task in list(self._tasks):
+        """Give up what is still being asked, and read."""
+        tasks = [*self._tasks, *self._inspecting.values()]
+        for task in tasks:
             task.cancel()
-        for task in list(self._tasks):
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
@@ -224,8 +341,18 @@ def _widest(one: RangeQuery | None, other: RangeQuery) -> RangeQuery:
     return replace(one, start=min(one.start, other.start), end=max(one.end, other.end))
 
 
+def _since(
+    before: _Interest | None, name: str, question: RangeQuery, now: datetime
+) -> tuple[Identity, datetime]:
+    identity = _identity(question)
+    earlier = before.unanswered.get(name) if before is not None else None
+    return earlier if earlier is not None and earlier[0] == identity else (identity, now)
+
+
 def _trimmed(answer: Measurement, start: datetime) -> Measurement:
+    """The answer from its first own point on that is not earlier than the one asked for."""
     if answer.start >= start:
         return answer
-    samples = tuple(sample for sample in answer.samples if sample.at >= start)
-    return replace(answer, start=start, samples=samples)
+    start = answer.end - (answer.end - start) // answer.step * answer.step
+    first = bisect.bisect_left(answer.samples, start, key=lambda sample: sample.at)
+    return replace(answer, start=start, samples=answer.samples[first:])

@@ -11,8 +11,8 @@ class MetricsProviders(Protocol):
     def names(self, namespace: str) -> frozenset[str]:
         """Names of the providers that Rollouts of this namespace may use."""
 
-    def inspect(self, promql: str) -> QueryFacts:
-        """What the text of a query tells; parsing only."""
+    async def inspect(self, promql: str) -> QueryFacts:
+        """What the text of a query tells. Parsing takes time, and none of the event loop's."""
 
     async def measure(self, query: RangeQuery) -> Measurement:
         """Ask one question. Never raises: what went wrong is the measurement's outcome."""

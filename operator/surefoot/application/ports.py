@@ -166,14 +166,30 @@ class Subject:
     uid: str
 
 
+class SkippedTime(NamedTuple):
+    """A time that never passed, because the API server's clock was set forward over it."""
+
+    start: datetime
+    end: datetime
+
+
 class Clock(Protocol):
     """The API server's time."""
 
     def now(self) -> datetime:
-        """A moment that the API server's clock has reached for certain."""
+        """A moment that the API server's clock has reached, as far as its answers agree."""
 
     def uncertainty(self) -> timedelta:
         """How much later than `now` it may be by the API server's clock."""
+
+    def disagreement(self) -> str:
+        """What is wrong with the API server's answers, where they disagree about the time.
+
+        It is empty where they agree. While it is not, no time may be credited to anything.
+        """
+
+    def skipped(self) -> tuple[SkippedTime, ...]:
+        """Times that never passed. No length of time that decides anything may count them."""
 
     def elapsed(self) -> float:
         """Seconds on a clock that only measures; it starts anywhere."""

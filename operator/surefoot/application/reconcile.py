@@ -184,7 +184,6 @@ class Reconciler:
         if plan is None:
             return None
         rollout = found.facts.rollout
-        self._telemetry.judged(rollout, plan.status)
         executed = await self._executor.execute(rollout, plan.actions, found.read)
         return self._finish(key, rollout, plan, executed)
 

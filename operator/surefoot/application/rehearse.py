@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -293,7 +293,7 @@ class _Unplugged:
         """No provider."""
         return frozenset()
 
-    def inspect(self, _promql: str) -> QueryFacts:
+    async def inspect(self, _promql: str) -> QueryFacts:
         """Nothing is known of any query."""
         return QueryFacts()
 
@@ -303,6 +303,18 @@ class _Unplugged:
 
     def measurements(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, Measurement]:
         """Nobody has answered."""
+        return {}
+
+    def unanswered_since(self, _key: ObjectKey) -> Mapping[str, datetime]:
+        """Nobody is asked."""
+        return {}
+
+    def known_queries(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """Nothing is known of any query."""
+        return {}
+
+    async def query_facts(self, _key: ObjectKey, _rollout: Rollout) -> Mapping[str, QueryFacts]:
+        """Nothing is known of any query."""
         return {}
 
     def transition(self, record: TransitionRecord) -> None:

@@ -146,11 +146,19 @@ class Store:
         self._entries[kind][head.key] = entry
         self._index(kind, entry)
         if isinstance(content, Rollout):
-            self._recorded(content)
+            self._tell(content)
         if wakes:
             self._wake_for(kind, entry)
         if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
             self._wake_downstreams(entry.head.key)
+
+    def _tell(self, rollout: Rollout) -> None:
+        """Tell whoever keeps the record; a defect there must not stop the work on the Rollout."""
+        try:
+            self._recorded(rollout)
+        except Exception as error:
+            name = rollout.metadata.name
+            log.exception("the record was not told", rollout=name, error=repr(error))
 
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]

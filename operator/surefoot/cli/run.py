@@ -9,8 +9,8 @@ import structlog
 import typer
 
 from surefoot.adapters import settings
-from surefoot.adapters.logs import configure
-from surefoot.adapters.settings import LogFormat, Settings
+from surefoot.adapters.logs import LogFormat, configure
+from surefoot.adapters.settings import Settings
 from surefoot.cli.exits import NO, UNREACHABLE, fail
 from surefoot.errors import ApiError, ConfigurationError
 

@@ -1,43 +1,72 @@
 """What must be asked of the providers to judge a Rollout now."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.durations import parse_duration
-from surefoot.api.v1alpha1.rollout import (
-    Gate,
-    GateCondition,
-    Metric,
-    Rollout,
-    RolloutSpec,
-    Trigger,
-)
+from surefoot.api.v1alpha1.rollout import Metric, Rollout, RolloutSpec
 from surefoot.domain.derive.baseline import counted_from, measured_as, unrecorded
 from surefoot.domain.facts.measurements import RangeQuery
+from surefoot.domain.facts.questions import (
+    MOST_INTERVALS,
+    conditions_of,
+    first_point,
+    intervals_to_account,
+    last_point,
+    length_of,
+    metric_name,
+    step_for,
+    window_points,
+    windowed,
+)
 from surefoot.domain.facts.steps import ZERO, hold_of, index_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FINEST_STEP = timedelta(seconds=1)
-_POINTS_IN_A_FOR = 4
 _POINTS_IN_A_BASELINE = 720
 """A baseline of six hours has a point every 30 seconds; of a longer one every point is coarser."""
-_MOST_POINTS = 10_000
-"""What a provider answers at once: where samples are rare, a baseline looks back no further."""
 
 
 def metric_queries(rollout: Rollout, now: datetime, interval: timedelta) -> dict[str, RangeQuery]:
-    """One question for each metric that something uses, by metric name, and those for baselines.
+    """The questions about each metric that something uses: one for each length of a `for`.
 
-    All end at a point of a grid that does not depend on the Rollout, so that those who ask the same
-    query ask the same question. Once completed there is nothing to ask.
+    They are named by `windowed`, those for baselines by `measured_as`. Under a metric's own name is
+    its finest question once more, for those who only look at the newest value. All end at a moment
+    that does not depend on the Rollout, so that those who ask the same query ask the same question.
+    Once completed there is nothing to ask.
     """
     if rollout.status.completed_at is not None:
         return {}
-    used = {
-        metric.name: _question(rollout, metric, now, interval)
-        for metric in rollout.spec.metrics
-        if _fors(rollout, metric.name)
-    }
-    return used | _baseline_questions(rollout, now, interval)
+    used = _lengths(rollout.spec)
+    questions: dict[str, RangeQuery] = {}
+    for metric in rollout.spec.metrics:
+        if metric.name in used:
+            questions |= _questions(rollout, metric, used[metric.name], now, interval)
+    return questions | _baseline_questions(rollout, now, interval)
+
+
+def _questions(
+    rollout: Rollout,
+    metric: Metric,
+    lengths: Mapping[timedelta, bool],
+    now: datetime,
+    interval: timedelta,
+) -> Iterator[tuple[str, RangeQuery]]:
+    finest: RangeQuery | None = None
+    for length, is_of_trigger in lengths.items():
+        accounted_from = _soak_account_from(rollout) if is_of_trigger else None
+        step = step_for(length, interval, window_points(rollout.spec))
+        end = last_point(now, step, interval)
+        # An answer counts until it is two intervals old: its window must still be there to look at.
+        # The points of an earlier answer may lie anywhere between those of this one.
+        start = first_point(end - length - 2 * interval - step, end, step, MOST_INTERVALS)
+        if accounted_from is not None:
+            # What lies further back than this is not proven, and does not count.
+            most = intervals_to_account(rollout.spec)
+            start = min(start, first_point(accounted_from - length - 2 * step, end, step, most))
+        question = _range_query(metric, start, end, step)
+        yield windowed(metric.name, length), question
+        if finest is None or question.step < finest.step:
+            finest = question
+    if finest is not None:
+        yield metric.name, finest
 
 
 def _baseline_questions(
@@ -52,30 +81,13 @@ def _baseline_questions(
     if since is None or since >= now:
         return {}
     coarse = timedelta(seconds=-(-hold.baseline // timedelta(seconds=_POINTS_IN_A_BASELINE)))
-    step = max(coarse, _grid_step((hold.baseline,), interval))
-    end = _on_the_grid(now, step)
-    start = max(_on_the_grid(since, step), end - _MOST_POINTS * step)
+    step = coarse if coarse > interval else step_for(hold.baseline, interval, MOST_INTERVALS)
+    end = last_point(now, step, interval)
+    start = first_point(since, end, step, MOST_INTERVALS)
     return {
-        measured_as(metric.name): _range_query(metric, min(start, end), end, step)
+        measured_as(metric.name): _range_query(metric, start, end, step)
         for metric in unrecorded(rollout.spec, status)
     }
-
-
-def _on_the_grid(moment: datetime, step: timedelta) -> datetime:
-    """The last point of the grid that is not later."""
-    return _EPOCH + (moment - _EPOCH) // step * step
-
-
-def _question(rollout: Rollout, metric: Metric, now: datetime, interval: timedelta) -> RangeQuery:
-    lengths = _fors(rollout, metric.name)
-    step = _grid_step(lengths, interval)
-    end = _on_the_grid(now, step)
-    # An answer counts until it is two intervals old: its window must still be there to look at.
-    start = end - max(lengths) - 2 * interval
-    soak_from = _soak_account_from(rollout)
-    if soak_from is not None and any(_metric_of(t) == metric.name for t in rollout.spec.triggers):
-        start = min(start, soak_from - max(lengths) - step)
-    return _range_query(metric, _on_the_grid(start, step), end, step)
 
 
 def _range_query(metric: Metric, start: datetime, end: datetime, step: timedelta) -> RangeQuery:
@@ -85,7 +97,7 @@ def _range_query(metric: Metric, start: datetime, end: datetime, step: timedelta
         start=start,
         end=end,
         step=step,
-        stale_after=parse_duration(metric.stale_after) if metric.stale_after else None,
+        stale_after=length_of(metric.stale_after) if metric.stale_after else None,
     )
 
 
@@ -100,31 +112,24 @@ def _soak_account_from(rollout: Rollout) -> datetime | None:
     return max(began, status.soak.observed_at)
 
 
-def _grid_step(lengths: tuple[timedelta, ...], interval: timedelta) -> timedelta:
-    """The interval, or finer where a short `for` would otherwise hang on one or two points."""
-    shortest = min((length for length in lengths if length > ZERO), default=None)
-    if shortest is None or interval <= _FINEST_STEP:
-        return interval
-    finer = timedelta(seconds=shortest // timedelta(seconds=1) // _POINTS_IN_A_FOR)
-    return max(_FINEST_STEP, min(interval, finer))
-
-
-def _fors(rollout: Rollout, metric: str) -> tuple[timedelta, ...]:
-    users: list[Gate | GateCondition | Trigger] = [*rollout.spec.triggers]
-    for gate in rollout.spec.gates:
-        users += gate.of if gate.of is not None else (gate,)
-    lengths = tuple(parse_duration(user.for_) for user in users if _metric_of(user) == metric)
-    coverage = rollout.spec.coverage
-    is_looked_at = (coverage is not None and coverage.metric == metric) or any(
-        cohort.metric == metric for cohort in rollout.spec.cohorts
-    )
-    return lengths or ((ZERO,) if is_looked_at or _records_baselines(rollout.spec) else ())
+def _lengths(spec: RolloutSpec) -> dict[str, dict[timedelta, bool]]:
+    """By metric, the lengths of the windows that are looked at, and whether a trigger does."""
+    used: dict[str, dict[timedelta, bool]] = {}
+    for trigger in spec.triggers:
+        used.setdefault(metric_name(trigger), {})[length_of(trigger.for_)] = True
+    for gate in spec.gates:
+        for condition in conditions_of(gate):
+            used.setdefault(metric_name(condition), {}).setdefault(length_of(condition.for_), False)
+    watched = [cohort.metric for cohort in spec.cohorts]
+    watched.append(spec.coverage.metric if spec.coverage is not None else None)
+    if _records_baselines(spec):
+        watched += [metric.name for metric in spec.metrics]
+    for name in watched:
+        if name is not None and name not in used:
+            used[name] = {ZERO: False}
+    return used
 
 
 def _records_baselines(spec: RolloutSpec) -> bool:
     """Whether some step records a baseline: that is one of every metric of the plan."""
     return any(hold_of(spec, index).baseline > ZERO for index in range(len(spec.steps)))
-
-
-def _metric_of(user: Gate | GateCondition | Trigger) -> str:
-    return user.metric or user.name

@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import structlog
 import typer
 
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.adapters.logs import configure_for_commands
 from surefoot.api.v1alpha1.meta import API_VERSION, HALT_CONFIGMAP
 from surefoot.cli.exits import NO, UNREACHABLE, fail
 from surefoot.errors import (
@@ -200,7 +200,7 @@ class Session:
 def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
     """Connect, do the work, and end the command with what it answers, or with what went wrong."""
     # Warnings of the connection must not get between the lines of an answer.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    configure_for_commands()
     try:
         code = asyncio.run(_with_session(where, work))
     except SurefootError as error:

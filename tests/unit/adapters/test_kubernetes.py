@@ -2,9 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import json
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
@@ -29,6 +33,7 @@ from surefoot.errors import (
     Unavailable,
     UnreadableObject,
 )
+from surefoot.wiring import _set_clock
 from tests.support.fakes import FakeClock
 from tests.support.world import START, a_rollout
 
@@ -44,7 +49,12 @@ class MeasurementSource:
         self.asked: list[tuple[str, str, Any, dict[str, str]]] = []
 
     def will_say(self, status: int, body: Any = None, **headers: str) -> None:
-        self.next.append((status, {} if body is None else body, headers))
+        """The next answer; an object gets a kind, as all that the API server says has one."""
+        answer = {} if body is None else body
+        if isinstance(answer, dict):
+            kind = "Object" if status < 300 else "Status"
+            answer = {"kind": kind, "apiVersion": "v1", **answer}
+        self.next.append((status, answer, headers))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
@@ -56,7 +66,9 @@ class MeasurementSource:
                 dict(request.headers),
             )
         )
-        status, answer, headers = self.next.pop(0) if self.next else (200, {}, {})
+        if not self.next:
+            self.will_say(200)
+        status, answer, headers = self.next.pop(0)
         if answer == "hang":
             await asyncio.sleep(60)
         text = answer if isinstance(answer, str) else json.dumps(answer)
@@ -154,7 +166,7 @@ async def test_reads_are_repeated_a_little(http: Http, answers: MeasurementSourc
     """Reading changes nothing."""
     answers.will_say(503)
     answers.will_say(200, {"kind": "Status"})
-    assert await http.get("get it", "/x") == {"kind": "Status"}
+    assert (await http.get("get it", "/x"))["kind"] == "Status"
 
 
 async def test_reads_wait_as_long_as_the_server_asks(
@@ -203,13 +215,278 @@ async def test_list_is_read_to_its_end(http: Http, answers: MeasurementSource) -
     assert "continue=more" in answers.asked[1][1]
 
 
-async def test_every_answer_tells_the_time(address: str, tmp_path: Path) -> None:
-    """Errors included."""
+async def test_every_answer_tells_the_time(
+    address: str, answers: MeasurementSource, tmp_path: Path
+) -> None:
+    """Refusals tell the time as well."""
     dates: list[str] = []
     access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
-    http = Http(access, on_date=lambda date, _sent, _received: dates.append(date))
+    http = Http(access, on_date=lambda date, *_times, is_independent: dates.append(date))
     await http.get("get it", "/x")
-    assert len(dates) == 1
+    answers.will_say(403)
+    with pytest.raises(Refused):
+        await http.get("get it", "/x")
+    assert len(dates) == 2
+    await http.close()
+
+
+# Answers that are not the API server's
+
+
+HTML = "<html><body>Bad gateway</body></html>"
+ODD_BODIES = [
+    HTML,
+    "",
+    '{"kind": "ConfigMap", "metadata": {"na',
+    "[" * 100_000,
+    "9" * 5000,
+    "\x00",
+    "null",
+    "true",
+    '"kind"',
+    "[1]",
+    '{"login": "https://sso"}',
+]
+
+
+@pytest.mark.parametrize("body", ODD_BODIES)
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 403, 404, 409, 422, 429, 500, 502])
+async def test_answer_of_a_proxy_is_unavailable_and_names_the_request(
+    http: Http, answers: MeasurementSource, status: int, body: str
+) -> None:
+    """A proxy's 404 does not say that an object is gone, nor its 409 that somebody was first."""
+    for _ in range(2):
+        answers.will_say(status, body)
+    with pytest.raises(Unavailable) as raised:
+        await http.write("write it", "PUT", "/x", {})
+    assert str(raised.value).startswith("write it: ")
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["²", "-1", "1e9", "Wed, 21 Oct 2026 07:28:00 GMT", "", "9" * 400]
+)
+async def test_odd_wish_to_be_left_alone_is_unavailable(
+    http: Http, answers: MeasurementSource, retry_after: str
+) -> None:
+    """Whatever Retry-After says, and never for longer than a few seconds."""
+    answers.will_say(429, None, **{"Retry-After": retry_after})
+    with pytest.raises(Unavailable) as raised:
+        await http.write("write it", "PUT", "/x", {})
+    assert 0 <= getattr(raised.value, "retry_after", 0) <= 5
+
+
+async def test_plain_text_is_the_api_servers_where_it_audited_the_request(
+    http: Http, answers: MeasurementSource
+) -> None:
+    """An API that is not served is answered so."""
+    answers.will_say(404, "404 page not found\n", **{"Audit-Id": "7f"})
+    with pytest.raises(NotFound, match="404 page not found"):
+        await http.get("discover it", "/apis/x")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n{}{}",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"\x16\x03\x01\x00",
+        b"",
+    ],
+)
+async def test_answer_that_breaks_off_is_unavailable(tmp_path: Path, raw: bytes) -> None:
+    """Whatever was sent of it."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    http = Http(await Access.load(str(kubeconfig(tmp_path / "config", address))))
+    with pytest.raises(Unavailable, match=r"^write it: no answer from the API server"):
+        await http.write("write it", "PUT", "/x", {})
+    await http.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"kind": "ConfigMap"},
+        {"kind": "ConfigMap", "metadata": None},
+        {"kind": "ConfigMap", "metadata": {"name": None}},
+        {"kind": "List", "items": 7},
+        {"kind": "List", "items": ["x"]},
+        {"kind": "List", "items": [{}]},
+        {"kind": "List", "metadata": {"continue": 7}, "items": []},
+    ],
+)
+@pytest.mark.parametrize(
+    "work", ["config_map", "heads", "halts", "approvals", "kinds", "terminating"]
+)
+async def test_answer_that_is_no_object_is_unavailable(
+    cluster: KubernetesCluster, answers: MeasurementSource, answer: dict[str, Any], work: str
+) -> None:
+    """It is named by the request, and never another exception."""
+    for _ in range(4):
+        answers.will_say(200, answer)
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
+        "config_map": lambda: cluster.config_map(FLAGS),
+        "heads": lambda: cluster.heads(Kind.CONFIG_MAP),
+        "halts": cluster.halts,
+        "approvals": lambda: cluster.approvals(KEY),
+        "kinds": cluster.kinds_are_established,
+        "terminating": lambda: cluster.namespace_is_terminating("agents"),
+    }
+    outcome = await asyncio.gather(asked[work](), return_exceptions=True)
+    if isinstance(outcome[0], BaseException):
+        assert isinstance(outcome[0], Unavailable)
+        assert re.match(r"(get|list|discover) \S+.*: the answer is not ", str(outcome[0]))
+    else:
+        assert outcome[0] in ((), False), "an empty list has nothing in it"
+
+
+async def test_list_that_leads_back_is_not_read_for_ever(
+    http: Http, answers: MeasurementSource
+) -> None:
+    """Some server always says that there is more."""
+    for _ in range(3):
+        answers.will_say(200, {"items": [], "metadata": {"continue": "again"}})
+    with pytest.raises(Unavailable, match="list: the answer leads back"):
+        async for _ in http.pages("list", "/x"):
+            pass
+
+
+async def test_program_that_gives_no_token_does_not_hold_requests_up(
+    address: str, answers: MeasurementSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs: the present token is used on."""
+    monkeypatch.setattr("surefoot.adapters.kubernetes.access.REFRESH_WITHIN", 0.05)
+    http = Http(await Access.load(str(kubeconfig(tmp_path / "config", address))))
+
+    async def hang(_access: Access) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(Access, "_look_again", hang)
+    monkeypatch.setattr("surefoot.adapters.kubernetes.access.REFRESH_EVERY", -1.0)
+    monkeypatch.setattr(http._access, "_refreshed_at", -1000.0)
+    await http.get("get it", "/x")
+    assert answers.asked[0][3]["Authorization"] == "Bearer secret"
+    await http.close()
+
+
+async def test_certificate_that_cannot_be_read_is_unavailable(address: str, tmp_path: Path) -> None:
+    """It may be there again in a minute."""
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    access._configuration.ssl_ca_cert = str(tmp_path / "gone.crt")
+    http = Http(access)
+    with pytest.raises(Unavailable, match="write it: no answer from the API server"):
+        await http.write("write it", "PUT", "/x", {})
+    await http.close()
+
+
+# The time that answers tell
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, HTML, {}),
+        (200, {"kind": "Object"}, {"Age": "86400"}),
+        (200, '{"login": "https://sso"}', {}),
+        (302, "", {}),
+        (403, HTML, {}),
+        (404, "404 page not found", {}),
+        (500, {"kind": "Status"}, {"Audit-Id": "7f"}),
+        (502, HTML, {}),
+        (503, {"kind": "Status"}, {}),
+    ],
+)
+async def test_answer_that_may_not_be_the_api_servers_tells_no_time(
+    address: str,
+    answers: MeasurementSource,
+    tmp_path: Path,
+    answer: tuple[int, Any, dict[str, str]],
+) -> None:
+    """A proxy has a clock of its own, and a cache answers with an old one."""
+    dates: list[str] = []
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    http = Http(access, on_date=lambda date, *_times, is_independent: dates.append(date))
+    status, body, headers = answer
+    answers.will_say(status, body, **headers)
+    with contextlib.suppress(Unavailable):
+        await http.write("write it", "PUT", "/x", {})
+    assert dates == []
+    await http.close()
+
+
+LONG_AGO = "Mon, 02 Nov 2026 12:00:00 GMT"
+FAR_OFF = "Sun, 02 Jan 2028 12:00:00 GMT"
+
+
+@pytest.mark.parametrize("date", [LONG_AGO, FAR_OFF])
+async def test_wrong_date_of_a_proxy_or_of_one_server_moves_no_clock(
+    address: str,
+    answers: MeasurementSource,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    date: str,
+) -> None:
+    """Not of its 502, and not of a whole answer that looks right."""
+    monkeypatch.setattr("surefoot.adapters.clock.SETTLE_SECONDS", 0.0)
+    clock = ServerClock()
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    http = Http(access, on_date=clock.observe, new_connections=lambda: clock.wants_new_connections)
+    for _ in range(20):
+        await http.get("get it", "/x")
+    before = clock.now()
+    answers.will_say(502, HTML, Date=date)
+    with pytest.raises(Unavailable):
+        await http.write("write it", "PUT", "/x", {})
+    assert clock.disagreement() == ""
+    answers.will_say(200, None, Date=date)
+    await http.write("write it", "PUT", "/x", {})
+    assert timedelta(0) <= clock.now() - before < timedelta(minutes=1)
+    assert clock.uncertainty() < timedelta(seconds=2)
+    assert clock.disagreement().startswith("the API server's answers disagree ")
+    await http.close()
+
+
+async def test_operator_does_not_start_where_nothing_tells_the_time(
+    address: str, answers: MeasurementSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what is missing."""
+    monkeypatch.setattr("surefoot.wiring.PROBES_OF_THE_CLOCK", 3)
+    clock = ServerClock()
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    http = Http(access, on_date=clock.observe)
+    for _ in range(4):
+        answers.will_say(200, None, Date="Thu, 01 Jan 1970 00:00:00 GMT")
+    with pytest.raises(Unavailable, match="no answer of the API server tells the time"):
+        await _set_clock(http, clock)
+    await http.close()
+
+
+async def test_connections_of_their_own_are_used_as_long_as_they_are_wanted(
+    address: str, tmp_path: Path
+) -> None:
+    """MeasurementSource on one connection all come from the same API server."""
+    seen: list[bool] = []
+    wanted = [True, True, True, False, False, False, True, True]
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    http = Http(
+        access,
+        on_date=lambda _date, *_times, is_independent: seen.append(is_independent),
+        new_connections=lambda: wanted[len(seen)],
+    )
+    for _ in wanted:
+        await http.get("get it", "/x")
+    assert seen == [True, True, True, True, False, False, False, True]
     await http.close()
 
 
@@ -483,7 +760,7 @@ async def test_halt_holds_until_its_time_is_over(
             (
                 200,
                 {
-                    "metadata": {},
+                    "metadata": {"name": "x"},
                     "status": {"conditions": [{"type": "Established", "status": "True"}]},
                 },
             ),
@@ -493,7 +770,7 @@ async def test_halt_holds_until_its_time_is_over(
             (
                 200,
                 {
-                    "metadata": {"deletionTimestamp": "x"},
+                    "metadata": {"name": "x", "deletionTimestamp": "x"},
                     "status": {"conditions": [{"type": "Established", "status": "True"}]},
                 },
             ),

@@ -61,7 +61,10 @@ class ApiServer:
         self.answers: dict[str, tuple[int, JSON]] = {
             APPROVALS: denied("approvals.surefoot.dev", "surefoot-decisions"),
             CONFIG_MAPS: denied("configmaps", "surefoot-configmaps"),
-            REVIEWS: (201, {"status": {"userInfo": {"username": OPERATOR}}}),
+            REVIEWS: (
+                201,
+                {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": OPERATOR}}},
+            ),
         }
         for manifest in shipped(SETTINGS):
             path = path_of(manifest["kind"], manifest["metadata"]["name"])
@@ -143,11 +146,11 @@ async def test_probes_are_stored_by_nobody(server: ApiServer, checked: Kubernete
     ("answer", "expected"),
     [
         (
-            (201, {}),
+            (201, {"kind": "Object"}),
             AdmissionStatus(Admission.NOT_ENFORCED, "was let pass, which the policies refuse"),
         ),
         (
-            (200, {}),
+            (200, {"kind": "Object"}),
             AdmissionStatus(Admission.NOT_ENFORCED, "was let pass, which the policies refuse"),
         ),
         (
@@ -311,7 +314,10 @@ async def test_operator_under_another_name_is_told_what_to_set(
     server: ApiServer, checked: KubernetesPolicies
 ) -> None:
     """The policies would refuse its every write, which looks like anything but this."""
-    server.answers[REVIEWS] = (201, {"status": {"userInfo": {"username": "admin"}}})
+    server.answers[REVIEWS] = (
+        201,
+        {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "admin"}}},
+    )
     assert await checked.check() == AdmissionStatus(
         Admission.NOT_ENFORCED,
         f"the operator runs as admin, the policies are made for {OPERATOR}: set policies.operator",

@@ -670,6 +670,7 @@ async def test_sample_within_its_age_is_a_value(server: Server, configure: Confi
     server.plays(series(["1"]), newest_samples(NOON - HOUR))
     measured = await configure(settings_for(server)).measure(a_query(stale_after=HOUR))
     assert measured.value == 1.0
+    assert measured.fresh_until == NOON
     assert server.requests[1] == Request(
         path="/api/v1/query",
         parameters={

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.adapters.prometheus.queries import MOST_PIECES, Input, freshness_query, read
+from surefoot.adapters.prometheus import queries
+from surefoot.adapters.prometheus.queries import (
+    LONGEST_RANGE,
+    MOST_PIECES,
+    Input,
+    freshness_query,
+    read,
+)
 from surefoot.domain.facts.measurements import QueryFacts
 
 MINUTE = timedelta(minutes=1)
@@ -42,7 +49,7 @@ def test_longest_range_is_the_farthest_that_any_part_looks_back(
     promql: str, longest: timedelta
 ) -> None:
     """Ranges and offsets add up along a path; of several paths the longest counts."""
-    assert read(promql).facts == QueryFacts(longest_range=longest)
+    assert (read(promql).facts.fault, read(promql).facts.longest_range) == (None, longest)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_number_at_which_the_parser_panics_is_a_fault(
 )
 def test_nesting_is_bounded_before_the_parser_sees_it(nested: Callable[[int], str]) -> None:
     """The parser recurses: some thousand levels would end the process, not the query."""
-    assert read(nested(MOST_PIECES)).facts == QueryFacts()
+    assert read(nested(MOST_PIECES)).facts.fault is None
     assert read(nested(100_000)).facts == QueryFacts(
         fault=f"the query has 100000 operators and brackets, at most {MOST_PIECES} are taken: "
         f"move parts of it into recording rules"
@@ -130,12 +137,12 @@ def test_nesting_is_bounded_before_the_parser_sees_it(nested: Callable[[int], st
 )
 def test_raw_strings_are_read_as_prometheus_reads_them(promql: str) -> None:
     """A backslash between backquotes is a backslash."""
-    assert read(promql).facts == QueryFacts()
+    assert read(promql).facts.fault is None
 
 
 def test_brackets_in_strings_are_not_nesting() -> None:
     """A regular expression may have as many as it likes."""
-    assert read('x{a!="' + "(" * 1000 + '"}').facts == QueryFacts()
+    assert read('x{a!="' + "(" * 1000 + '"}').facts.fault is None
 
 
 PIECES = st.sampled_from(
@@ -208,3 +215,100 @@ def test_freshness_is_one_question_about_all_inputs() -> None:
 def test_stride_through_a_window_steps_over_no_sample(window: str, stride: str) -> None:
     """At most the 5 minutes for which a sample is seen, and not too many strides."""
     assert f"ms:{stride}]" in freshness_query(read(f"rate(x[{window}])").inputs)
+
+
+def parsed_texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the parser gets to see from now on."""
+    seen: list[str] = []
+    parse = promql_parser.parse
+
+    def watched(text: str) -> promql_parser.Expr:
+        seen.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(promql_parser, "parse", watched)
+    return seen
+
+
+EXPENSIVE = r"((\w{100}){10}){10}"
+
+
+@pytest.mark.parametrize(
+    "promql",
+    [
+        f'x{{a=~"{EXPENSIVE}"}}'.replace("\\", "\\\\"),
+        f"x{{a!~`{EXPENSIVE}`}}",
+        f"x{{a=~ # a comment\n`{EXPENSIVE}`}}",
+        "sum(rate(x{" + ",".join(f"b{i}=~`\\w{{200}}`" for i in range(100)) + "}[5m]))",
+        "x{a=~`(?i)\\pL{50}`}",
+    ],
+)
+def test_expensive_regular_expression_is_not_compiled(
+    promql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parser would hold the interpreter's lock for seconds; the provider judges it."""
+    seen = parsed_texts(monkeypatch)
+    found = read(promql)
+    assert found.facts.fault is None
+    compiled = [text for text in seen if "=~" in text or "!~" in text]
+    assert compiled
+    assert not any("{50}" in text or "{100}" in text or "{200}" in text for text in compiled)
+
+
+def test_expensive_regular_expression_is_kept_where_its_samples_are_asked_for() -> None:
+    """Only the parser does not see it."""
+    [found] = read(f"sum(rate(x{{a=~`{EXPENSIVE}`,b=~`5..`}}[5m]))").inputs
+    assert found.selector == r'x{a=~"((\\w{100}){10}){10}",b=~"5.."}'
+
+
+@pytest.mark.parametrize("word", ["a ", "a b", '"" ', "(a) ", "+ ", "by (a,a) "])
+def test_fault_of_a_long_text_is_found_in_few_attempts(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every beginning of it was tried: 7 s of the event loop for one query."""
+    attempts = parsed_texts(monkeypatch)
+    text = (word * 4096)[:4096]
+    assert str(read(text).facts.fault).startswith("the query ")
+    assert len(attempts) <= 200
+
+
+def test_fault_in_the_middle_of_a_long_text_is_where_it_is_said() -> None:
+    """As in a short one."""
+    labels = ", ".join(f'l{n}="x"' for n in range(100))
+    text = f"sum(rate(x{{{labels}}}[5m])) nonsense by (a) {labels}"
+    fault = read(text).facts.fault
+    assert fault is not None
+    assert f"(character {text.index('nonsense') + 1})" in fault
+
+
+def test_range_longer_than_any_record_is_a_century() -> None:
+    """Times of the calendar stay within what there is: an overflow would stop a rollback."""
+    nested = "x"
+    for _ in range(20):
+        nested = f"max_over_time({nested}[290y:1d])"
+    assert read(nested).facts.longest_range == LONGEST_RANGE
+
+
+def test_what_is_remembered_is_bounded_by_its_bytes() -> None:
+    """The oldest goes first, however large the others are."""
+    memory = queries._Memory(100_000)
+    for n in range(200):
+        memory.put(f"{n:04}" * 1000, queries.Query(QueryFacts()))
+    assert memory.size <= 100_000
+    assert memory.get("0000" * 1000) is None
+    assert memory.get("0199" * 1000) is not None
+
+
+@pytest.mark.parametrize(
+    ("promql", "is_ratio"),
+    [
+        ("sum(rate(a_total[5m])) / sum(rate(b_total[5m]))", True),
+        ("(sum(rate(a_total[5m])) or vector(0)) / (sum(rate(b_total[5m])) > 0)", True),
+        ("rate(a_seconds_sum[5m]) / rate(a_seconds_count[5m])", False),
+        ("a / b", False),
+        ("sum(rate(a_total[5m]))", False),
+    ],
+)
+def test_share_is_told_by_what_is_divided(promql: str, is_ratio: bool) -> None:
+    """One count of events by another; a mean duration is none."""
+    assert read(promql).facts.is_ratio == is_ratio

@@ -6,9 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.adapters.settings import AdmissionMode, Settings, changes, load
+from surefoot.adapters.settings import AdmissionMode, Settings, load, readings
 from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
+
+UNREADABLE = [
+    b"\xff\xfe\xff",
+    b"admission: \xc3\x28",
+    b"\x00",
+    b"a: [",
+    b"a: 2026-13-45",
+    b"? [a]\n: b",
+    b"&a [*a]",
+    b"- " * 400,
+    b"[" * 400,
+    b"a: !!python/object:os.system {}",
+    b"evaluationInterval: 99999999999999999999h",
+    b"evaluationInterval: -1s",
+    b"workers: 1e400",
+    b"listen: 'x:99999999999999999999999999'",
+    b"listen: 'x:\xc2\xb2'",
+    b"admission: {a: b}",
+    b"<html>",
+]
 
 
 def written(path: Path, text: str) -> Path:
@@ -92,27 +112,52 @@ def test_faults_are_named_by_their_path(tmp_path: Path, text: str, fault: str) -
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """It was asked for."""
-    with pytest.raises(ConfigurationError, match=r"gone\.yaml can not be read"):
+    with pytest.raises(ConfigurationError, match=r"gone\.yaml cannot be read"):
         load(tmp_path / "gone.yaml")
 
 
-async def test_broken_edit_keeps_the_old_settings_and_a_good_one_replaces_them(
-    tmp_path: Path,
+@pytest.mark.parametrize("content", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_file_that_cannot_be_read_is_a_fault_of_the_configuration(
+    tmp_path: Path, content: bytes
 ) -> None:
-    """Also where the file is exchanged rather than written, as a mounted ConfigMap is."""
+    """It is never another exception: whoever watches the file would stop watching."""
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"c\.yaml "):
+        load(tmp_path / "c.yaml")
+
+
+async def test_every_content_of_the_file_is_read_once(tmp_path: Path) -> None:
+    """The file is exchanged as well as written, as a mounted ConfigMap is, and may be away."""
     path = written(tmp_path / "c.yaml", "workers: 1")
-    present, seen = load(path), list[int]()
+    reading = readings(path)
+    async with asyncio.timeout(30):
+        assert await anext(reading) == Settings(workers=1)
+        written(tmp_path / "new", "workers: 3").replace(path)
+        assert await anext(reading) == Settings(workers=3)
+        written(path, "workers: none at all")
+        assert isinstance(await anext(reading), ConfigurationError)
+        path.unlink()
+        assert "cannot be read" in str(await anext(reading))
+        written(path, "workers: 3")
+        assert await anext(reading) == Settings(workers=3)
+    await reading.aclose()
 
-    async def follow() -> None:
-        async for found in changes(path, present):
-            seen.append(found.workers)
 
-    following = asyncio.create_task(follow())
-    async with asyncio.timeout(20):
-        while seen != [3]:
-            written(path, "workers: none at all")
-            await asyncio.sleep(0.1)
-            written(tmp_path / "new", "workers: 3").replace(path)
-            await asyncio.sleep(0.1)
-    following.cancel()
-    assert seen == [3]
+async def test_directory_that_goes_and_comes_back_is_watched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch on it is lost then, without a word."""
+    monkeypatch.setattr("surefoot.adapters.settings.LOOK_EVERY", 0.05)
+    home = tmp_path / "home"
+    home.mkdir()
+    path = written(home / "c.yaml", "workers: 1")
+    reading = readings(path)
+    async with asyncio.timeout(30):
+        assert await anext(reading) == Settings(workers=1)
+        path.unlink()
+        home.rmdir()
+        assert isinstance(await anext(reading), ConfigurationError)
+        home.mkdir()
+        written(path, "workers: 2")
+        assert await anext(reading) == Settings(workers=2)
+    await reading.aclose()

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 
+from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.probes import EventLoopMonitor, Probes
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.meta import Condition
@@ -95,6 +96,28 @@ def test_rehearsals_are_counted_by_what_they_came_to() -> None:
         'surefoot_rehearsal_seconds_sum{outcome="Passed"} 0.2',
         'surefoot_rehearsal_seconds_sum{outcome="Failed"} 120.0',
     }
+
+
+def test_clock_is_shown_as_it_is_when_asked_for() -> None:
+    """What answers told the time, whether they disagree, and by how much."""
+    telemetry, at = PrometheusTelemetry(), [1000.0]
+    clock = ServerClock(lambda: at[0])
+    telemetry.follow_clock(clock)
+    assert "surefoot_clock_disagreement_seconds 0.0" in lines(telemetry)
+    for second in range(10):
+        at[0] += 1
+        clock.observe(f"Mon, 23 Nov 2026 12:00:{second:02} GMT", at[0], at[0])
+    clock.observe("Mon, 23 Nov 2026 13:00:10 GMT", at[0], at[0])
+    clock.observe("soon", at[0], at[0])
+    assert lines(telemetry) >= {
+        'surefoot_clock_answers_total{result="agreed"} 10.0',
+        'surefoot_clock_answers_total{result="disagreed"} 1.0',
+        'surefoot_clock_answers_total{result="unusable"} 1.0',
+        'surefoot_clock_steps_total{direction="forward"} 0.0',
+    }
+    values = dict(line.rsplit(" ", 1) for line in lines(telemetry))
+    assert 3598 < float(values["surefoot_clock_disagreement_seconds"]) < 3601
+    assert 1 <= float(values["surefoot_clock_uncertainty_seconds"]) < 1.1
 
 
 def test_sinks_of_the_record_are_counted() -> None:

@@ -49,13 +49,22 @@ class Nobody:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset()
 
-    def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, promql: str) -> QueryFacts:
         return QueryFacts()
 
     async def measure(self, query: Any) -> Any:
         raise AssertionError("nobody asks")
 
     def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
+    def unanswered_since(self, key: ObjectKey) -> dict[str, Any]:
+        return {}
+
+    def known_queries(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
+    async def query_facts(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
 

@@ -143,6 +143,15 @@ class Nobody:
     def measurements(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
         return {}
 
+    def unanswered_since(self, key: ObjectKey) -> dict[str, Any]:
+        return {}
+
+    def known_queries(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
+    async def query_facts(self, key: ObjectKey, rollout: Rollout) -> dict[str, Any]:
+        return {}
+
 
 def gathering(cluster: FakeCluster, store: Store) -> Gatherer:
     """What makes snapshots for these tests."""

@@ -8,7 +8,14 @@ from typing import Any
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_feed import MetricsFeed
 from surefoot.application.ports import ObjectKey
-from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.measurements import (
+    UNKNOWN_QUERY,
+    Measurement,
+    Outcome,
+    QueryFacts,
+    RangeQuery,
+    Sample,
+)
 from tests.support.fakes import FakeClock, FakeTelemetry, turns
 from tests.support.world import START, a_rollout
 
@@ -23,7 +30,10 @@ class Desk:
         self.clock = FakeClock()
         self.asked: list[RangeQuery] = []
         self.hanging: set[str] = set()
+        self.let_go = asyncio.Event()
         self.broken = False
+        self.inspected: list[str] = []
+        self.slow: set[str] = set()
         self.woken: list[tuple[str, str]] = []
         self.windows: dict[str, timedelta] = {}
         self.usable = frozenset({"default", "other"})
@@ -34,15 +44,18 @@ class Desk:
     def names(self, namespace: str) -> frozenset[str]:
         return self.usable
 
-    def inspect(self, promql: str) -> QueryFacts:
-        return QueryFacts()
+    async def inspect(self, promql: str) -> QueryFacts:
+        self.inspected.append(promql)
+        if promql in self.slow:
+            await self.let_go.wait()
+        return QueryFacts(longest_range=STEP)
 
     async def measure(self, query: RangeQuery) -> Measurement:
         self.asked.append(query)
         if self.broken:
             raise RuntimeError("this adapter is broken")
         if query.provider in self.hanging:
-            await asyncio.Event().wait()
+            await self.let_go.wait()
         await asyncio.sleep(0)
         samples, at = [], query.start
         while at <= query.end:
@@ -53,7 +66,7 @@ class Desk:
         )
 
     def wake(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
-        self.woken += [(key.name, metric) for metric in answers]
+        self.woken += [(key.name, metric) for metric in answers] or [(key.name, "")]
 
     def questions(
         self, rollout: Rollout, now: datetime, interval: timedelta
@@ -192,3 +205,98 @@ async def test_defect_of_an_adapter_does_not_end_the_asking() -> None:
     desk.feed.tick()
     await turns()
     assert desk.feed.measurements(ONE, asks("one")) != {}
+
+
+async def test_question_that_waited_for_its_turn_asks_for_the_present() -> None:
+    """Not for the window of the moment at which it was put: those data would be old on arrival."""
+    desk = Desk()
+    desk.hanging = {"other"}
+    for number in range(8):
+        name = f"r-{number}"
+        desk.feed.measurements(
+            ObjectKey("agents", name), asks(name, f"q{number}", provider="other")
+        )
+    desk.feed.measurements(ONE, asks("one", provider="other"))
+    await turns()
+    desk.asked.clear()
+    desk.clock.at = START + timedelta(seconds=80)
+    desk.hanging.clear()
+    desk.let_go.set()
+    await turns()
+    question = next(asked for asked in desk.asked if asked.promql == "errors")
+    assert question.end == START + 2 * STEP
+    assert question.start <= START - timedelta(minutes=5)
+    assert (question.end - question.start) % question.step == timedelta(0)
+    assert desk.feed.measurements(ONE, asks("one", provider="other"))["errors"].end == question.end
+
+
+async def test_answer_that_is_late_is_stale() -> None:
+    """Its age is that of its newest point, not the time since it arrived."""
+    desk = Desk()
+    desk.feed.measurements(ONE, asks("one"))
+    await turns()
+    desk.clock.at = START + 2 * STEP
+    assert desk.feed.measurements(ONE, asks("one"))["errors"].outcome is Outcome.VALUE
+    desk.clock.at += timedelta(seconds=20)
+    late = desk.feed.measurements(ONE, asks("one"))["errors"]
+    assert (late.outcome, late.message) == (
+        Outcome.STALE,
+        "the newest point is 1m20s old: 1",
+    )
+
+
+async def test_feed_says_since_when_a_question_has_no_answer() -> None:
+    """So that a decision can wait for it, and not for ever."""
+    desk = Desk()
+    desk.hanging = {"default"}
+    desk.feed.measurements(ONE, asks("one"))
+    assert desk.feed.unanswered_since(ONE) == {"errors": START}
+    desk.clock.at = START + timedelta(seconds=40)
+    desk.feed.tick()
+    desk.feed.measurements(ONE, asks("one"))
+    assert desk.feed.unanswered_since(ONE) == {"errors": START}
+    desk.feed.measurements(ONE, asks("one", "other_query"))
+    assert desk.feed.unanswered_since(ONE) == {"errors": desk.clock.at}
+    assert desk.feed.unanswered_since(TWO) == {}
+    await turns()
+    desk.let_go.set()
+    await turns()
+    desk.feed.measurements(ONE, asks("one", "other_query"))
+    assert desk.feed.unanswered_since(ONE) == {}
+
+
+async def test_provider_that_may_not_be_used_is_not_waited_for() -> None:
+    """It is asked nothing."""
+    desk = Desk()
+    desk.usable = frozenset()
+    desk.feed.measurements(ONE, asks("one"))
+    assert desk.feed.unanswered_since(ONE) == {}
+
+
+async def test_query_is_inspected_once_while_its_rollout_lives() -> None:
+    """However often it is looked at; another text is another query."""
+    desk = Desk()
+    for _ in range(3):
+        facts = await desk.feed.query_facts(ONE, asks("one"))
+        assert facts == {"errors": QueryFacts(longest_range=STEP)}
+    await desk.feed.query_facts(ONE, asks("one", "others"))
+    assert desk.inspected == ["errors", "others"]
+    desk.feed.forget(ONE)
+    await desk.feed.query_facts(ONE, asks("one"))
+    assert desk.inspected == ["errors", "others", "errors"]
+
+
+async def test_query_that_takes_long_to_inspect_is_unknown_and_delays_no_other() -> None:
+    """Its Rollout is woken once it is known."""
+    desk = Desk()
+    desk.slow = {"slow"}
+    rollout = a_rollout("one", metrics=[{"name": n, "query": n} for n in ("slow", "errors")])
+    facts = await desk.feed.query_facts(ONE, rollout)
+    assert facts == {"errors": QueryFacts(longest_range=STEP), "slow": UNKNOWN_QUERY}
+    assert desk.woken == []
+    desk.let_go.set()
+    await turns()
+    assert desk.woken == [("one", "")]
+    facts = await desk.feed.query_facts(ONE, rollout)
+    assert facts["slow"] == QueryFacts(longest_range=STEP)
+    assert sorted(desk.inspected) == ["errors", "slow"]

@@ -69,7 +69,8 @@ class ApiServer:
             status, message = self.refusals[verb]
             return status, {"kind": "Status", "message": message}
         if verb == "POST":
-            return 201, {"status": {"userInfo": {"username": "cora", "uid": "1234"}}}
+            user = {"username": "cora", "uid": "1234"}
+            return 201, {"kind": "SelfSubjectReview", "status": {"userInfo": user}}
         if not path.startswith(PATH):
             return 404, {"kind": "Status", "message": "not found"}
         return 200, self.approval

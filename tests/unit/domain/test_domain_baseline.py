@@ -286,10 +286,11 @@ def test_question_covers_the_whole_step_until_the_baseline_is_recorded() -> None
     """In points that are as coarse as its length allows, and then no more."""
     world = running(wave, approvals={"roles": [a_role("lead", "cora")]})
     world.now += minutes(50)
-    asked = metric_queries(world.rollout, world.now, world.interval)[measured_as("cost")]
-    assert (asked.start, asked.end, asked.step) == (START, START + minutes(50), seconds(30))
+    found = metric_queries(world.rollout, world.now, world.interval)[measured_as("cost")]
+    assert (found.start, found.end, found.step) == (START, START + minutes(50), seconds(30))
     world.run(minutes(10))
-    assert list(metric_queries(world.rollout, world.now, world.interval)) == ["cost"]
+    asked = metric_queries(world.rollout, world.now, world.interval)
+    assert list(asked) == ["cost for 0s", "cost"]
 
 
 @pytest.mark.parametrize(("length", "step"), [("10s", 2), ("1m", 15), ("6h", 30), ("7d", 840)])

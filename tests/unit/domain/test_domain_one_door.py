@@ -260,7 +260,7 @@ def test_start_waits_for_the_first_answers_of_its_triggers() -> None:
         a_rollout(metrics=[a_metric()], triggers=[a_trigger()], hold={"soak": "1h"}),
         metrics={"errors": steady(0.9)},
         unanswered={"errors"},
-        unanswered_since={"errors": START},
+        unanswered_since={"errors": START, "errors for 0s": START},
     )
     world.settle()
     assert (world.percent, world.blockers()) == (None, [("TriggersQuiet", "TriggerNoData")])
@@ -277,7 +277,7 @@ def test_start_does_not_happen_while_a_trigger_fires() -> None:
         a_rollout(metrics=[a_metric()], triggers=[a_trigger()], hold={"soak": "1h"}),
         metrics={"errors": steady(0.9)},
         unanswered={"errors"},
-        unanswered_since={"errors": START},
+        unanswered_since={"errors": START, "errors for 0s": START},
     )
     world.settle()
     world.unanswered = set()

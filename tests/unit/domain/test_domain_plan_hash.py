@@ -21,8 +21,7 @@ from tests.support.world import (
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
     """Every test computes its hashes itself."""
-    plan_hash.cache_clear()
-    plan_hash_module._parts.cache_clear()
+    plan_hash_module._known.clear()
     plan_hash_module._defaults.cache_clear()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery, Sample
-from surefoot.domain.facts.windows import grid_points, window_at, window_evidence
+from surefoot.domain.facts.windows import window_at, window_evidence
 from surefoot.domain.metric_queries import metric_queries
 from tests.support.world import (
     START,
@@ -42,16 +42,15 @@ def test_question_names_the_provider_the_query_and_the_window() -> None:
         gates=[a_gate(**{"for": "5m"})],
     )
     end = START + seconds(30)
-    assert found == {
-        "errors": RangeQuery(
-            provider="other",
-            promql="sum(errors)",
-            start=end - minutes(5) - 2 * INTERVAL,
-            end=end,
-            step=INTERVAL,
-            stale_after=hours(26),
-        )
-    }
+    question = RangeQuery(
+        provider="other",
+        promql="sum(errors)",
+        start=end - minutes(5) - 3 * INTERVAL,
+        end=end,
+        step=INTERVAL,
+        stale_after=hours(26),
+    )
+    assert found == {"errors for 300s": question, "errors": question}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_interval_of_a_second_is_as_fine_as_it_gets() -> None:
     assert metric_queries(rollout, START, seconds(1))["errors"].step == seconds(1)
 
 
-def test_longest_window_of_all_that_use_it_is_asked() -> None:
+def test_every_length_of_a_window_is_asked_for_by_itself() -> None:
     """Gates, groups and triggers alike."""
     found = asked(
         gates=[
@@ -87,7 +86,9 @@ def test_longest_window_of_all_that_use_it_is_asked() -> None:
         ],
         triggers=[a_trigger(**{"for": "5m"})],
     )
-    assert found["errors"].end - found["errors"].start == minutes(9) + 2 * INTERVAL
+    ranges = {name: question.end - question.start for name, question in found.items()}
+    assert ranges["errors for 540s"] == minutes(9) + 3 * INTERVAL
+    assert ranges["errors for 300s"] == minutes(5) + 3 * INTERVAL
 
 
 def test_time_since_the_soak_account_was_closed_is_asked_for_triggers() -> None:
@@ -105,8 +106,8 @@ def test_time_since_the_soak_account_was_closed_is_asked_for_triggers() -> None:
     assert world.status.soak is not None
     closed = world.status.soak.observed_at
     found = metric_queries(world.rollout, START + hours(5), INTERVAL)
-    assert found["errors"].start == closed - minutes(2) - INTERVAL
-    assert found["cost"].start == START + hours(5) - 2 * INTERVAL
+    assert found["errors for 120s"].start == closed - minutes(2) - 2 * INTERVAL
+    assert found["cost for 0s"].start == START + hours(5) - 3 * INTERVAL
 
 
 def test_rolled_back_rollout_asks_for_no_soak() -> None:
@@ -119,7 +120,7 @@ def test_rolled_back_rollout_asks_for_no_soak() -> None:
     world.edit(rollback={"to": 0})
     world.settle()
     found = metric_queries(world.rollout, START + hours(5), INTERVAL)["errors"]
-    assert found.start == START + hours(5) - 2 * INTERVAL
+    assert found.start == START + hours(5) - 3 * INTERVAL
 
 
 def test_completed_rollout_asks_nothing() -> None:
@@ -173,17 +174,6 @@ def test_window_without_its_newest_point_has_none() -> None:
     window = window_at(measured(1.0, 2.0, None), START, minutes(1), None)
     assert window.newest is None
     assert not window_at(measured(None), START, minutes(1), None).all(lambda _: True)
-
-
-def test_grid_points_lie_after_and_not_beyond() -> None:
-    """Within the measurement."""
-    measurement = measured(*range(5))
-    assert grid_points(measurement, START - minutes(1), START) == (START - seconds(30), START)
-    assert grid_points(measurement, START - seconds(61), START - seconds(30)) == (
-        START - seconds(60),
-        START - seconds(30),
-    )
-    assert len(grid_points(measurement, START - hours(1), START + hours(1))) == 5
 
 
 def test_evidence_of_a_window_is_counted_and_hashed() -> None:

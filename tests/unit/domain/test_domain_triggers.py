@@ -1,10 +1,12 @@
 """Triggers and windows: what fires, what holds, and what follows."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Outcome
 from tests.support.world import (
     START,
@@ -209,6 +211,37 @@ def test_answer_older_than_two_intervals_is_stale() -> None:
     assert world.condition("TriggersQuiet") == ("Unknown", "TriggerNoData")
     assert world.condition("GatesHealthy") == ("Unknown", "Stale")
     assert "the last answer is 1m1s old" in world.message("TriggersQuiet")
+
+
+def test_data_of_before_are_stale_whenever_their_answer_arrived() -> None:
+    """A question that waited brings old data: 80 s under a limit of 60 s were served as fresh."""
+    world = watched(steady(0.0), hold={"soak": "10m"}, gates=[a_gate()])
+    world.run(minutes(5))
+    world.answered_at["errors"] = world.now
+    world.now += seconds(80)
+    snapshot = world.snapshot()
+    arrived = {
+        name: replace(measurement, observed_at=world.now)
+        for name, measurement in snapshot.measurements.items()
+    }
+    status = decide(replace(snapshot, measurements=arrived), world.now).status
+    conditions = {c.type: (c.status, c.reason) for c in status.conditions}
+    assert conditions["TriggersQuiet"] == ("Unknown", "TriggerNoData")
+    assert conditions["GatesHealthy"] == ("Unknown", "Stale")
+
+
+def test_samples_grow_older_than_stale_after_while_their_answer_is_kept() -> None:
+    """The sample's own time counts, up to the moment of the decision."""
+    world = watched(steady(0.0), hold={"soak": "10m"}, gates=[a_gate()])
+    world.run(minutes(5))
+    snapshot = world.snapshot()
+    for fresh_until, reason in ((world.now, "GatesHold"), (world.now - seconds(1), "Stale")):
+        limited = {
+            name: replace(measurement, fresh_until=fresh_until)
+            for name, measurement in snapshot.measurements.items()
+        }
+        status = decide(replace(snapshot, measurements=limited), world.now).status
+        assert next(c.reason for c in status.conditions if c.type == "GatesHealthy") == reason
 
 
 def test_trigger_without_data_can_be_told_to_roll_back() -> None:

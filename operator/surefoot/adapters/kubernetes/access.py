@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 REFRESH_EVERY = 60.0
 """Seconds between looks for a renewed token. Bound tokens live for ten minutes at the least."""
+REFRESH_WITHIN = 5.0
+"""Seconds for a look. A program that gives out tokens may hang; the present token then stays."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -129,9 +131,10 @@ class Access:
                 return
             self._refreshed_at = now
             try:
-                await self._look_again()
-            except (kubernetes_config.ConfigException, OSError, ValueError) as error:
-                log.warning("credentials not refreshed", origin=self.origin, error=str(error))
+                async with asyncio.timeout(REFRESH_WITHIN):
+                    await self._look_again()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the present token stays
+                log.warning("credentials not refreshed", origin=self.origin, error=repr(error))
 
     async def _look_again(self) -> None:
         if self._loader is None:

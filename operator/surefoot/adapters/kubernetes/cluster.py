@@ -14,6 +14,7 @@ from surefoot.adapters.kubernetes.objects import (
     checkpoint_from,
     config_map_from,
     head_of,
+    is_object,
     read,
     rollout_from,
 )
@@ -45,7 +46,7 @@ from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.errors import Conflict, NotFound, Refused
+from surefoot.errors import Conflict, NotFound, Refused, Unavailable
 
 PLURALS = {
     Kind.ROLLOUT: "rollouts",
@@ -123,16 +124,17 @@ class KubernetesCluster:
         for path in self._watched_paths(kind):
             what = f"list {PLURALS[kind]}"
             async for page in self._http.pages(what, path, params, metadata_only=True):
-                found += [head_of(item) for item in (page.get("items") or ())]
+                found += [head_of(item) for item in _items(what, page)]
         return tuple(found)
 
     async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
         params = {"labelSelector": SHADOW_SELECTOR}
         found: list[ConfigMapVersion] = []
+        what = "list shadows of rehearsals"
         for path in self._watched_paths(Kind.CONFIG_MAP):
-            async for page in self._http.pages("list shadows of rehearsals", path, params):
-                items = page.get("items") or ()
+            async for page in self._http.pages(what, path, params):
+                items = _items(what, page)
                 found += [ConfigMapVersion(config_map_from(item), item) for item in items]
         return tuple(found)
 
@@ -143,9 +145,10 @@ class KubernetesCluster:
         paths = self._watched_paths(Kind.CONFIG_MAP)
         if self._namespaces and self._operator_namespace not in self._namespaces:
             paths = (*paths, _collection(Kind.CONFIG_MAP, self._operator_namespace))
+        what = f"list {HALT_CONFIGMAP}"
         for path in paths:
-            async for page in self._http.pages(f"list {HALT_CONFIGMAP}", path, params):
-                for item in page.get("items") or ():
+            async for page in self._http.pages(what, path, params):
+                for item in _items(what, page):
                     halt = self._in_force(item)
                     if halt is not None:
                         found[halt.namespace] = halt
@@ -191,11 +194,12 @@ class KubernetesCluster:
     async def namespace_is_terminating(self, namespace: str) -> bool:
         """Whether the namespace is being deleted, or is gone."""
         path = f"/api/v1/namespaces/{quote(namespace)}"
+        what = f"get Namespace {namespace}"
         try:
-            raw = await self._http.get(f"get Namespace {namespace}", path)
+            raw = _object(what, await self._http.get(what, path))
         except NotFound:
             return True
-        terminating = raw.get("status", {}).get("phase") == "Terminating"
+        terminating = (raw.get("status") or {}).get("phase") == "Terminating"
         return terminating or "deletionTimestamp" in raw["metadata"]
 
     async def kinds_are_established(self, *kinds: Kind) -> bool:
@@ -209,7 +213,8 @@ class KubernetesCluster:
             answer = await self._http.get("discover surefoot.dev", API_PATHS[Kind.ROLLOUT])
         except NotFound:
             return not plurals
-        served = {resource["name"] for resource in (answer.get("resources") or ())}
+        resources = _objects("discover surefoot.dev", answer.get("resources"))
+        served = {resource.get("name") for resource in resources}
         if not plurals <= served:
             return False
         return all(await asyncio.gather(*map(self._crd_stays, sorted(plurals))))
@@ -217,8 +222,9 @@ class KubernetesCluster:
     async def _crd_stays(self, plural: str) -> bool:
         name = f"{plural}.{GROUP}"
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        what = f"get CustomResourceDefinition {name}"
         try:
-            raw = await self._http.get(f"get CustomResourceDefinition {name}", path)
+            raw = _object(what, await self._http.get(what, path))
         except NotFound:
             return False
         except Refused:
@@ -227,21 +233,23 @@ class KubernetesCluster:
             return False
         return any(
             condition.get("type") == "Established" and condition.get("status") == "True"
-            for condition in raw.get("status", {}).get("conditions", ())
+            for condition in (raw.get("status") or {}).get("conditions") or ()
         )
 
     async def _get(self, kind: Kind, key: ObjectKey) -> JSON | None:
+        what = f"get {kind.value} {key}"
         try:
-            return await self._http.get(f"get {kind.value} {key}", _path(kind, key))
+            raw = await self._http.get(what, _path(kind, key))
         except NotFound:
             return None
+        return _object(what, raw)
 
     async def _naming(self, kind: Kind, rollout: ObjectKey) -> list[JSON]:
         params = {"fieldSelector": f"spec.request.rollout.name={rollout.name}"}
         items: list[JSON] = []
         what = f"list {PLURALS[kind]} of Rollout {rollout}"
         async for page in self._http.pages(what, _collection(kind, rollout.namespace), params):
-            items += page.get("items") or ()
+            items += _items(what, page)
         return items
 
     def _watched_paths(self, kind: Kind) -> tuple[str, ...]:
@@ -403,6 +411,24 @@ class KubernetesCluster:
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(subject.key.namespace)}/events"
         what = f"create Event about {subject.kind.value} {subject.key}"
         await self._http.write(what, "POST", path, body)
+
+
+def _object(what: str, raw: JSON) -> JSON:
+    if not is_object(raw):
+        raise Unavailable(f"{what}: the answer is not an object: it has no name")
+    return raw
+
+
+def _objects(what: str, items: Any) -> list[JSON]:
+    if not isinstance(items, list | None) or not all(
+        isinstance(item, dict) for item in items or ()
+    ):
+        raise Unavailable(f"{what}: the answer is not a list of objects")
+    return items or []
+
+
+def _items(what: str, page: JSON) -> list[JSON]:
+    return [_object(what, item) for item in _objects(what, page.get("items"))]
 
 
 def _collection(kind: Kind, namespace: str) -> str:

@@ -6,8 +6,10 @@ A plain aiohttp session: a call through `kubernetes.aio`'s ApiClient was measure
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 
@@ -30,21 +32,35 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 AS_TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
 
-class Http:
-    """One session with one API server. ``on_date`` gets the Date of every answer.
+class DateObserver(Protocol):
+    """Takes the `Date` of an answer, with the monotonic times of the request.
 
-    ``longest_words``: where the server's own words are cut in errors, in characters.
+    ``is_independent`` says that the answer is the first one on its connection.
+    """
+
+    def __call__(self, date: str, sent: float, received: float, *, is_independent: bool) -> None:
+        """Take it in."""
+
+
+class Http:
+    """One session with one API server.
+
+    ``on_date`` gets the `Date` of every answer of the API server itself. While ``new_connections``
+    says so, every request gets a connection of its own. ``longest_words`` is where the server's own
+    words are cut in errors, in characters.
     """
 
     def __init__(
         self,
         access: Access,
-        on_date: Callable[[str, float, float], None] = lambda _date, _sent, _received: None,
+        on_date: DateObserver | None = None,
         longest_words: int = WORDS_OF_THE_SERVER,
+        new_connections: Callable[[], bool] = lambda: False,
     ) -> None:
         self._access = access
         self._on_date = on_date
         self._longest_words = longest_words
+        self._new_connections = new_connections
         self._session: aiohttp.ClientSession | None = None
         self._endpoint: Endpoint | None = None
 
@@ -77,21 +93,25 @@ class Http:
         metadata_only: bool = False,
         as_table: bool = False,
     ) -> AsyncIterator[JSON]:
-        """Read a list in pages. Raises `Unavailable` where it can not be read to its end.
+        """Read a list in pages. Raises `Unavailable` where it cannot be read to its end.
 
         ``as_table``: as `kubectl get` prints it, the rows made by the server.
         """
         accept = METADATA_ONLY if metadata_only else "application/json"
         accept = AS_TABLE if as_table else accept
         query = {**(params or {}), "limit": str(PAGE)}
+        read: set[str] = set()
         while True:
             page = await self._request(
                 what, "GET", path, params=query, accept=accept, timeout=LIST_TIMEOUT
             )
+            following = _next_page(what, page)
+            if following in read:
+                raise Unavailable(f"{what}: the answer leads back to a page that was read already")
             yield page
-            following = page.get("metadata", {}).get("continue")
             if not following:
                 return
+            read.add(following)
             query["continue"] = following
 
     async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
@@ -117,7 +137,11 @@ class Http:
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         review = await self.write(what, "POST", path, body)
-        user: JSON = review["status"]["userInfo"]
+        try:
+            user: JSON = review["status"]["userInfo"]
+            user["username"]
+        except (KeyError, TypeError) as error:
+            raise Unavailable(f"{what}: the answer does not say who this is") from error
         return user
 
     async def _request(
@@ -134,6 +158,14 @@ class Http:
     ) -> JSON:
         send = _Send(what, verb, path, params, body, content_type, accept, timeout)
         try:
+            # aiohttp bounds its own part; credentials may come from a program that hangs.
+            async with asyncio.timeout(2 * timeout):
+                return await self._twice(send)
+        except TimeoutError as error:
+            raise Unavailable(f"{what}: no answer within {2 * timeout:.0f} s") from error
+
+    async def _twice(self, send: "_Send") -> JSON:
+        try:
             return await self._once(send)
         except _UnauthorizedError:
             await self._access.refresh()
@@ -143,56 +175,75 @@ class Http:
             raise Unavailable(str(error), status=401) from error
 
     async def _once(self, send: "_Send") -> JSON:
-        session, endpoint = await self._open()
+        try:
+            answer = await self._send(send)
+        except TimeoutError as error:
+            raise Unavailable(f"{send.what}: no answer within {send.timeout:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+            # ValueError: a header that cannot be sent. RuntimeError: the session was closed since.
+            raise Unavailable(f"{send.what}: no answer from the API server: {error}") from error
+        if answer.date and self._on_date is not None and _tells_time(answer):
+            self._on_date(
+                answer.date, answer.sent, answer.received, is_independent=answer.is_independent
+            )
+        if answer.status < 300:
+            return _parsed(send.what, answer)
+        raise _error(send.what, answer, self._longest_words)
+
+    async def _send(self, send: "_Send") -> "_Answer":
         headers = {"Accept": send.accept}
         authorization = await self._access.authorization()
         if authorization:
             headers["Authorization"] = authorization
+        session, endpoint = await self._open()
+        if self._new_connections():
+            headers["Connection"] = "close"
         data: bytes | None = None
         if send.body is not None:
             headers["Content-Type"] = send.content_type
             data = json.dumps(send.body, separators=(",", ":")).encode()
-        loop = asyncio.get_running_loop()
-        sent = loop.time()
-        try:
-            async with session.request(
-                send.verb,
-                endpoint.server + send.path,
-                params=send.params,
-                data=data,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=send.timeout, sock_connect=5),
-                proxy=endpoint.proxy,
-                server_hostname=endpoint.server_name,
-                allow_redirects=False,
-            ) as response:
-                date = response.headers.get("Date")
-                if date:
-                    self._on_date(date, sent, loop.time())
-                raw = await response.read()
-                if response.status < 300:
-                    return _parsed(send.what, raw)
-                said = _words(raw, self._longest_words)
-                raise _error(send.what, response.status, response.headers, said)
-        except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                said = f"no answer within {send.timeout:.0f} s"
-            else:
-                said = f"no answer from the API server: {error}"
-            raise Unavailable(f"{send.what}: {said}") from error
+        trip = _Trip()
+        sent = time.monotonic()
+        async with session.request(
+            send.verb,
+            endpoint.server + send.path,
+            params=send.params,
+            data=data,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=send.timeout, sock_connect=5),
+            proxy=endpoint.proxy,
+            server_hostname=endpoint.server_name,
+            allow_redirects=False,
+            trace_request_ctx=trip,
+        ) as response:
+            received = time.monotonic()
+            raw = await response.read()
+            return _Answer(
+                response.status,
+                response.headers,
+                raw,
+                _decoded(raw),
+                sent,
+                received,
+                trip.has_own_connection,
+            )
 
     async def _open(self) -> tuple[aiohttp.ClientSession, Endpoint]:
         endpoint = self._access.endpoint
-        if self._session is None or endpoint != self._endpoint:
-            await self.close()
-            self._endpoint = endpoint
-            self._session = new_session(endpoint)
-        return self._session, endpoint
+        if self._session is not None and endpoint == self._endpoint:
+            return self._session, endpoint
+        session, old = new_session(endpoint), self._session
+        self._session, self._endpoint = session, endpoint
+        if old is not None:
+            await old.close()
+        return session, endpoint
 
 
 def new_session(endpoint: Endpoint) -> aiohttp.ClientSession:
     """A session for this endpoint; the caller closes it."""
-    return aiohttp.ClientSession(connector=_connector(endpoint), headers=WHO)
+    return aiohttp.ClientSession(
+        connector=_connector(endpoint), headers=WHO, trace_configs=[_trace()]
+    )
 
 
 def authorized_session(access: Access) -> aiohttp.ClientSession:
@@ -235,6 +286,42 @@ class _Send(NamedTuple):
     timeout: float
 
 
+@dataclass(slots=True)
+class _Trip:
+    """How one request travelled."""
+
+    has_own_connection: bool = False
+
+
+def _trace() -> aiohttp.TraceConfig:
+    """Note which requests were the first on their connections."""
+
+    async def connected(_session: object, context: Any, _params: object) -> None:
+        trip = context.trace_request_ctx
+        if isinstance(trip, _Trip):
+            trip.has_own_connection = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    return trace
+
+
+class _Answer(NamedTuple):
+    """One answer, whole. ``content`` is what its body says as JSON; None where it is not JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: bytes
+    content: Any
+    sent: float
+    received: float
+    is_independent: bool
+
+    @property
+    def date(self) -> str | None:
+        return self.headers.get("Date")
+
+
 class _UnauthorizedError(Exception):
     """The credentials were not accepted (401); they may just have been renewed."""
 
@@ -247,45 +334,85 @@ class _BusyError(Unavailable):
         self.retry_after = retry_after
 
 
-def _parsed(what: str, raw: bytes) -> JSON:
+def _decoded(raw: bytes) -> Any:
     try:
-        answer = json.loads(raw)
-    except ValueError as error:
-        raise Unavailable(f"{what}: the answer is not JSON") from error
-    if not isinstance(answer, dict):
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parsed(what: str, answer: _Answer) -> JSON:
+    if answer.content is None:
+        raise Unavailable(f"{what}: the answer is not JSON")
+    if not isinstance(answer.content, dict):
         raise Unavailable(f"{what}: the answer is not a JSON object")
-    return answer
+    if not _is_from_api_server(answer):
+        raise Unavailable(f"{what}: the answer is not the API server's: it has no kind")
+    return answer.content
 
 
-def _error(
-    what: str, status: int, headers: Mapping[str, str], said: str
-) -> ApiError | _UnauthorizedError:
-    message = f"{what}: {status}: {said}"
+def _next_page(what: str, page: JSON) -> str:
+    """The token that asks for the next page; empty after the last one."""
+    metadata = page.get("metadata") or {}
+    following = metadata.get("continue") or "" if isinstance(metadata, dict) else None
+    if not isinstance(following, str):
+        raise Unavailable(f"{what}: the answer is not a list")
+    return following
+
+
+def _is_from_api_server(answer: _Answer) -> bool:
+    """Whether the API server itself answered, and nothing that stands before it.
+
+    Its errors are of kind Status. Few are plain text, such as that of an API that is not served:
+    they carry the identifier under which the API server audits the request, as all its answers do.
+    """
+    content = answer.content if isinstance(answer.content, dict) else {}
+    if answer.status < 300:
+        return "kind" in content or "gitVersion" in content
+    return content.get("kind") == "Status" or "Audit-Id" in answer.headers
+
+
+def _tells_time(answer: _Answer) -> bool:
+    """Whether the `Date` can be taken for the API server's time. See decision 25."""
+    is_success_or_refusal = answer.status < 300 or 400 <= answer.status < 500
+    is_cached = "Age" in answer.headers
+    return is_success_or_refusal and not is_cached and _is_from_api_server(answer)
+
+
+def _error(what: str, answer: _Answer, longest: int) -> ApiError | _UnauthorizedError:
+    status = answer.status
+    message = f"{what}: {status}: {_words(answer, longest)}"
     if status == 401:
         return _UnauthorizedError(message)
+    if status in {408, 410, 429} or status >= 500:
+        return _BusyError(message, status, _seconds(answer.headers.get("Retry-After")))
+    if status < 400 or not _is_from_api_server(answer):
+        # A proxy's 404 does not say that an object is gone, nor its 403 that a policy refused.
+        return Unavailable(
+            f"{what}: {status}: the answer is not the API server's: {_words(answer, longest)}",
+            status=status,
+        )
     if status == 404:
         return NotFound(message, status=status)
     if status == 409:
         return Conflict(message, status=status)
-    if status in {408, 410, 429} or status >= 500:
-        return _BusyError(message, status, _seconds(headers.get("Retry-After")))
     return Refused(message, status=status)
 
 
-def _words(raw: bytes, longest: int) -> str:
+def _words(answer: _Answer, longest: int) -> str:
     """What the server said, cut; never a whole page."""
-    try:
-        answer = json.loads(raw)
-        said = str(answer.get("message") or answer.get("reason") or "")
-    except (ValueError, AttributeError):
-        said = raw[:longest].decode("utf-8", "replace")
+    content = answer.content
+    if isinstance(content, dict):
+        said = str(content.get("message") or content.get("reason") or "")
+    else:
+        said = answer.raw[: longest + 1].decode("utf-8", "replace")
     if len(said) > longest:
         said = said[: longest - 1] + "…"
     return said or "no reason given"
 
 
 def _seconds(text: str | None) -> float:
-    if text is None or not text.isdigit():
+    if text is None or not (text.isascii() and text.isdigit()):
         return 0.0
     return min(float(text), LONGEST_RETRY_AFTER)
 

@@ -18,9 +18,23 @@ FIELD_MANAGER = "surefoot"
 M = TypeVar("M", Rollout, Checkpoint, Approval)
 
 
+def is_object(raw: Mapping[str, Any]) -> bool:
+    """Whether this has the metadata that every object has."""
+    metadata = raw.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
+
+
+def metadata_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The metadata of an object. Raises `UnreadableObject` where there is none."""
+    if not is_object(raw):
+        raise UnreadableObject("the answer of the API server is not an object: it has no name")
+    metadata: Mapping[str, Any] = raw["metadata"]
+    return metadata
+
+
 def head_of(raw: Mapping[str, Any]) -> ObjectHead:
     """Which version of which object this is."""
-    metadata = raw["metadata"]
+    metadata = metadata_of(raw)
     return ObjectHead(
         ObjectKey(metadata.get("namespace", ""), metadata["name"]),
         metadata.get("uid", ""),
@@ -72,8 +86,8 @@ def _model_from(kind: Kind, model: type[M], raw: Mapping[str, Any]) -> M:
 
 
 def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:
-    """Read the facts about a ConfigMap."""
-    metadata = raw["metadata"]
+    """Read the facts about a ConfigMap. Raises `UnreadableObject`."""
+    metadata = metadata_of(raw)
     return ConfigMap(
         name=metadata["name"],
         uid=metadata.get("uid", ""),

@@ -13,9 +13,7 @@ from surefoot.adapters.prometheus.queries import INPUT_LABEL, Input
 from surefoot.adapters.prometheus.words import one_line
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words
 from surefoot.domain.facts.measurements import Outcome, RangeQuery, Sample
-
-MOST_INTERVALS = 10_000
-"""Prometheus answers at most 11,000 points a series; a longer window loses its oldest part."""
+from surefoot.domain.facts.questions import MOST_INTERVALS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OFF_GRID = timedelta(milliseconds=1)
@@ -32,7 +30,10 @@ class Window:
 
     @classmethod
     def of(cls, query: RangeQuery) -> "Window":
-        """The window of a query, cut at its old side to what Prometheus will answer."""
+        """The window of a query, cut at its old side to what Prometheus will answer.
+
+        Questions are made so that nothing is cut but time that a restart has to look back over.
+        """
         intervals = (query.end - query.start) // query.step
         return cls(query.end.astimezone(UTC), query.step, min(intervals, MOST_INTERVALS))
 
@@ -55,11 +56,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a question; ``text`` goes on after the provider's name."""
+    """What came of a question; ``text`` goes on after the provider's name.
+
+    ``sampled_at`` is the time of the oldest of the newest samples that it is made of, where that
+    was asked for.
+    """
 
     outcome: Outcome
     text: str
     samples: tuple[Sample, ...] = ()
+    sampled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +141,8 @@ def judge_age(
     inputs: Sequence[Input],
     at: datetime,
     limit: timedelta,
-) -> Verdict | None:
-    """Whether the samples behind a value are too old; ``None`` when they are not.
+) -> Verdict | datetime:
+    """Why the samples behind a value are too old; their time when they are not.
 
     Each input counts by its newest sample, and the oldest of them decides. Inputs without any
     sample are left out, as `x or vector(0)` is a legitimate way to count what never happened; but
@@ -159,7 +165,7 @@ def judge_age(
     newest, source = min(found, key=lambda pair: pair[0])
     age = at - newest
     if age <= limit:
-        return None
+        return newest
     return Verdict(
         Outcome.STALE,
         f"reads {_names([source.text])}, whose newest sample is {_exactly(age)} old: "

@@ -1,18 +1,22 @@
 """PromQL read without asking anybody: whether it parses, how far back it looks, what it reads.
 
-The parser is promql-parser. Four things about it shape this module. It recurses, and a query
-nested some thousand deep ends the process: the nesting is bounded first. A few literals make it
-panic, which Python sees as a BaseException. It takes backslashes between backquotes for escapes,
-which Prometheus does not: such strings are quoted anew. And its way of printing is lossy (quotes
-in matchers, fractions of seconds): selectors are written out again here.
+The parser is promql-parser. Five things about it shape this module. It compiles regular
+expressions while it holds the interpreter's lock, for seconds where a query is made for it: it does
+not see those that are more than plain alternatives, and the provider judges them. It recurses, and
+a query nested some thousand deep ends the process: the nesting is bounded first. A few literals
+make it panic, which Python sees as a BaseException. It takes backslashes between backquotes for
+escapes, which Prometheus does not: such strings are quoted anew. And its way of printing is lossy
+(quotes in matchers, fractions of seconds): selectors are written out again here.
 """
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import promql_parser as promql
@@ -27,13 +31,26 @@ MOST_PIECES = 250
 LOOKBACK = timedelta(minutes=5)
 """How far back Prometheus looks for the sample of an instant selector, unless told otherwise."""
 
+LONGEST_RANGE = timedelta(days=36_525)
+"""A century: no samples are older, and times of the calendar stay within what there is."""
+
 INPUT_LABEL = "input"
 """The label by which the answer to `freshness_query` tells the selectors apart."""
 
-_STRINGS = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`"""
+# A string that is not closed reaches to the end: to look for its end at every quote takes long.
+_STRINGS = r""""(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|`[^`]*`?"""
 _TOKEN = re.compile(rf"#[^\n]*|{_STRINGS}|[A-Za-z0-9_:.]+|\S", re.DOTALL)
 _PIECE = re.compile(r"[-+*/%^<>=!(\[{@]|and|or|unless|atan2")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
+_SIMPLE_REGEX = re.compile(r"(?:[A-Za-z0-9_:/,|()*+?^$ .=<>@%~-]|\\[.+*?()|^$/-])*")
+"""What costs the parser next to nothing to compile: no classes of characters, no counts."""
+_PLACEHOLDER = "surefoot-regex-"
+_MOST_REMEMBERED = 4 * 1024 * 1024
+"""Bytes of all that is remembered of queries."""
+_OVERHEAD = 512
+"""Bytes that an entry takes besides its texts, roughly."""
+_EXACT_TOKENS = 60
+_PROBES = 8
 _READS_ABSENCE = {"absent", "absent_over_time"}
 _MATCHES = (
     (promql.MatchOp.Equal, "="),
@@ -72,22 +89,80 @@ class _FaultError(SurefootError):
     """Why a query can not be asked."""
 
 
-@lru_cache(maxsize=4096)
+class _Memory:
+    """What was read, bounded by the bytes that it takes; the oldest go first. Safe in threads."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._known: OrderedDict[str, tuple[Query, int]] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        return self._bytes
+
+    def get(self, text: str) -> Query | None:
+        """What was read of a text; None where it was not read, or is forgotten."""
+        with self._lock:
+            found = self._known.get(text)
+            if found is None:
+                return None
+            self._known.move_to_end(text)
+            return found[0]
+
+    def put(self, text: str, query: Query) -> None:
+        """Remember it, and forget what is too much."""
+        size = _OVERHEAD + 4 * len(text) + sum(4 * len(i.selector) + 128 for i in query.inputs)
+        with self._lock:
+            if text in self._known:
+                return
+            self._known[text] = (query, size)
+            self._bytes += size
+            while self._bytes > self._most_bytes and len(self._known) > 1:
+                _, (_, freed) = self._known.popitem(last=False)
+                self._bytes -= freed
+
+
+_memory = _Memory(_MOST_REMEMBERED)
+
+
+def remembered(text: str) -> Query | None:
+    """What is known of the text already."""
+    return _memory.get(text)
+
+
 def read(text: str) -> Query:
-    """All that the text tells. Never raises: a fault is among the facts."""
+    """All that the text tells. Never raises: a fault is among the facts.
+
+    It takes up to some tenths of a second where the text is made for it: not for the event loop.
+    """
+    known = _memory.get(text)
+    if known is None:
+        known = _read(text)
+        _memory.put(text, known)
+    return known
+
+
+def _read(text: str) -> Query:
     try:
         _refuse_blank_or_nested(text)
-        tree = _parse(text)
+        tree, hidden = _parse(text)
         _refuse_what_is_no_series(tree)
         return Query(
-            QueryFacts(longest_range=max(timedelta(0), _reach(tree))),
-            tuple(dict.fromkeys(_inputs(tree, timedelta(0), timedelta(0)))),
+            QueryFacts(
+                longest_range=min(max(timedelta(0), _reach(tree)), LONGEST_RANGE),
+                is_ratio=_is_ratio(tree),
+                may_be_empty=_may_be_empty(tree),
+            ),
+            tuple(dict.fromkeys(_inputs(tree, timedelta(0), timedelta(0), hidden))),
         )
     except (_FaultError, ValueError, OverflowError) as fault:
         return Query(QueryFacts(fault=one_line(str(fault), 300)))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def freshness_query(inputs: tuple[Input, ...]) -> str:
     """One instant query for the time of the newest sample of each input that has any.
 
@@ -132,7 +207,8 @@ def _refuse_blank_or_nested(text: str) -> None:
         )
 
 
-def _parse(text: str) -> promql.Expr:
+def _parse(text: str) -> tuple[promql.Expr, tuple[str, ...]]:
+    """The tree, and the strings that the parser did not see."""
     try:
         return _parse_or_panic(text)
     except ValueError as error:
@@ -144,9 +220,10 @@ def _parse(text: str) -> promql.Expr:
     raise _FaultError(f"the query does not parse: {said}")
 
 
-def _parse_or_panic(text: str) -> promql.Expr:
+def _parse_or_panic(text: str) -> tuple[promql.Expr, tuple[str, ...]]:
+    hidden: list[str] = []
     try:
-        return promql.parse(_TOKEN.sub(_without_raw_string, text))
+        return promql.parse(_prepared(text, hidden)), tuple(hidden)
     except ValueError:
         raise
     except BaseException as panic:
@@ -155,24 +232,71 @@ def _parse_or_panic(text: str) -> promql.Expr:
         raise ValueError("it has a number or duration that is out of range") from None
 
 
-def _without_raw_string(token: re.Match[str]) -> str:
-    found = token.group()
-    is_raw = len(found) > 1 and found.startswith("`")
-    return json.dumps(found[1:-1], ensure_ascii=False) if is_raw else found
+def _prepared(text: str, hidden: list[str]) -> str:
+    """The text with raw strings quoted anew, and without expensive regular expressions."""
+    pieces, reached, before = [], 0, ""
+    for token in _TOKEN.finditer(text):
+        word = token.group()
+        if len(word) > 1 and word[0] in "\"'`" and word[-1] == word[0]:
+            pieces += [text[reached : token.start()], _prepared_string(word, before, hidden)]
+            reached = token.end()
+        if not word.startswith("#"):
+            before = (before + word)[-2:]
+    return "".join([*pieces, text[reached:]])
+
+
+def _prepared_string(word: str, before: str, hidden: list[str]) -> str:
+    raw = word[1:-1]
+    is_plain = _SIMPLE_REGEX.fullmatch(raw) and not raw.startswith(_PLACEHOLDER)
+    if before in {"=~", "!~"} and not is_plain:
+        hidden.append(raw if word[0] == "`" else _unquoted(word))
+        return f'"{_PLACEHOLDER}{len(hidden) - 1}"'
+    return json.dumps(raw, ensure_ascii=False) if word[0] == "`" else word
+
+
+def _unquoted(word: str) -> str:
+    """The value of a quoted string, as the parser itself reads it."""
+    literal = promql.parse(word)
+    return literal.val if isinstance(literal, promql.StringLiteral) else word[1:-1]
 
 
 def _place_of_fault(text: str) -> str:
     """Where it stops making sense: after the longest beginning that parses once it is closed."""
     tokens = list(_TOKEN.finditer(text))
-    for last in range(len(tokens) - 1, -1, -1):
+    last = _last_understood(text, tokens)
+    if last is None:
+        return f'not understood from "{one_line(text.strip(), 40)}" on'
+    rest = tokens[last + 1 :]
+    if not rest:
+        return "it ends too early"
+    at = rest[0].start()
+    return f'not understood from "{one_line(text[at:], 40)}" on (character {at + 1})'
+
+
+def _last_understood(text: str, tokens: list[re.Match[str]]) -> int | None:
+    """The index of the last token of the longest beginning that parses.
+
+    Beginnings of a short text are all tried. In a long one the fault is enclosed first: beginnings
+    parse up to it, but for gaps of a few tokens, and none parses beyond it.
+    """
+    low, high = -1, len(tokens)
+    while high - low > _EXACT_TOKENS:
+        middle = (low + high) // 2
+        found = _last_parsing(text, tokens, middle, middle - _PROBES)
+        if found is None:
+            high = middle
+        else:
+            low = middle
+    found = _last_parsing(text, tokens, high - 1, low)
+    return low if found is None and low >= 0 else found
+
+
+def _last_parsing(text: str, tokens: list[re.Match[str]], newest: int, oldest: int) -> int | None:
+    for last in range(newest, oldest, -1):
         start = text[: tokens[last].end()]
-        if _parses(start + _closing(match.group() for match in tokens[: last + 1])):
-            rest = tokens[last + 1 :]
-            if not rest:
-                return "it ends too early"
-            at = rest[0].start()
-            return f'not understood from "{one_line(text[at:], 40)}" on (character {at + 1})'
-    return f'not understood from "{one_line(text.strip(), 40)}" on'
+        if _parses(start + _closing(token.group() for token in tokens[: last + 1])):
+            return last
+    return None
 
 
 def _parses(text: str) -> bool:
@@ -248,15 +372,17 @@ def _reach(node: promql.Expr) -> timedelta:
     return own + max((_reach(child) for child in _children(node)), default=timedelta(0))
 
 
-def _inputs(node: promql.Expr, window: timedelta, shift: timedelta) -> Iterator[Input]:
+def _inputs(
+    node: promql.Expr, window: timedelta, shift: timedelta, hidden: tuple[str, ...]
+) -> Iterator[Input]:
     if _reads_absence(node) or _is_pinned(node):
         return
     window += _own_window(node)
     shift += _own_shift(node)
     if isinstance(node, promql.VectorSelector):
-        yield Input(_selector(node), window, shift)
+        yield Input(_selector(node, hidden), window, shift)
     for child in _children(node):
-        yield from _inputs(child, window, shift)
+        yield from _inputs(child, window, shift, hidden)
 
 
 def _reads_absence(node: promql.Expr) -> bool:
@@ -270,17 +396,94 @@ def _is_pinned(node: promql.Expr) -> bool:
     return at is not None and at.type != promql.AtModifierType.End
 
 
-def _selector(node: promql.VectorSelector) -> str:
-    matchers = [_matcher(each) for each in node.matchers.matchers]
-    alternatives = [[_matcher(each) for each in group] for group in node.matchers.or_matchers]
+_COUNTS = frozenset({"rate", "increase", "irate", "count_over_time"})
+_MEASURES = ("_sum", "_seconds", "_bytes", "_seconds_total", "_bytes_total")
+"""Ends of the names of counters that do not count events."""
+
+
+def _bare(node: promql.Expr) -> promql.Expr:
+    """The expression within its parentheses."""
+    while isinstance(node, promql.ParenExpr):
+        node = node.expr
+    return node
+
+
+def _operator(node: promql.AggregateExpr | promql.BinaryExpr) -> str:
+    return str(node.op)
+
+
+def _is_ratio(tree: promql.Expr) -> bool:
+    """Whether it divides a count of events by another, as far as their names tell."""
+    node = _bare(tree)
+    return (
+        isinstance(node, promql.BinaryExpr)
+        and _operator(node) == "/"
+        and _counts_events(node.lhs)
+        and _counts_events(node.rhs)
+    )
+
+
+def _counts_events(tree: promql.Expr) -> bool:
+    """Whether it is a rate or an increase of events, summed or not, with a default or not."""
+    node = _bare(tree)
+    match node:
+        case promql.Call():
+            return node.func.name in _COUNTS and not any(map(_measures, node.args))
+        case promql.AggregateExpr():
+            return _operator(node) == "sum" and _counts_events(node.expr)
+        case promql.BinaryExpr() if _operator(node) in {">", ">=", "!=", "or", "and", "unless"}:
+            return _counts_events(node.lhs)
+        case _:
+            return False
+
+
+def _measures(node: promql.Expr) -> bool:
+    """Whether the samples that it reads are seconds or bytes, by their name."""
+    if isinstance(node, promql.VectorSelector):
+        return (node.name or "").endswith(_MEASURES)
+    return any(map(_measures, _children(node)))
+
+
+def _may_be_empty(tree: promql.Expr) -> bool:
+    """Whether it counts events, and has no value where none has ever happened.
+
+    What it is divided by does not matter: without traffic there is no share of it.
+    """
+    node = _bare(tree)
+    match node:
+        case promql.Call():
+            return node.func.name in _COUNTS
+        case promql.AggregateExpr():
+            return _operator(node) == "sum" and _may_be_empty(node.expr)
+        case promql.BinaryExpr() if _operator(node) == "or":
+            return _may_be_empty(node.lhs) and _may_be_empty(node.rhs)
+        case promql.BinaryExpr() if _operator(node) in {"+", "-", "*"}:
+            return _may_be_empty(node.lhs) or _may_be_empty(node.rhs)
+        case promql.BinaryExpr():
+            return _may_be_empty(node.lhs)
+        case promql.UnaryExpr():
+            return _may_be_empty(node.expr)
+        case _:
+            return False
+
+
+def _selector(node: promql.VectorSelector, hidden: tuple[str, ...]) -> str:
+    matchers = [_matcher(each, hidden) for each in node.matchers.matchers]
+    alternatives = [
+        [_matcher(each, hidden) for each in group] for group in node.matchers.or_matchers
+    ]
     groups = [",".join(matchers)] if matchers else []
     inside = " or ".join(groups + [",".join(group) for group in alternatives])
     return f"{node.name or ''}{{{inside}}}" if inside else node.name or ""
 
 
-def _matcher(matcher: promql.Matcher) -> str:
+def _matcher(matcher: promql.Matcher, hidden: tuple[str, ...]) -> str:
     operator = next(sign for kind, sign in _MATCHES if kind == matcher.op)
     name = matcher.name
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         name = json.dumps(name, ensure_ascii=False)
-    return f"{name}{operator}{json.dumps(matcher.value, ensure_ascii=False)}"
+    value = matcher.value
+    number = value.removeprefix(_PLACEHOLDER)
+    if operator in {"=~", "!~"} and number != value and number.isdecimal():
+        value = hidden[int(number)] if int(number) < len(hidden) else value
+    return f"{name}{operator}{json.dumps(value, ensure_ascii=False)}"

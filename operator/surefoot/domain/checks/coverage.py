@@ -9,7 +9,7 @@ from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgement
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
-from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome, is_stale
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO
 from surefoot.domain.facts.verdicts import (
@@ -49,15 +49,13 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
         return _lacks("NotStarted", f"{plan.metric} is looked at once a percentage is taken"), ()
     snapshot, now = situation.snapshot, situation.now
     measurement = snapshot.measurements.get(plan.metric)
-    is_stale = (
-        measurement is not None and now - measurement.observed_at > 2 * snapshot.evaluation_interval
-    )
-    if measurement is None or is_stale or measurement.value is None:
-        if measurement and not is_stale and percent == 0 and measurement.outcome in _NOBODY:
+    is_old = measurement is not None and is_stale(measurement, now, snapshot.evaluation_interval)
+    if measurement is None or is_old or measurement.value is None:
+        if measurement and not is_old and percent == 0 and measurement.outcome in _NOBODY:
             return passes(ConditionType.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0 %"), ()
         outcome = measurement.outcome.value if measurement else "NotYetMeasured"
-        reason = Outcome.STALE.value if is_stale else outcome
-        why = f"coverage {plan.metric}: {unanswered(measurement, is_stale, now)}"
+        reason = Outcome.STALE.value if is_old else outcome
+        why = f"coverage {plan.metric}: {unanswered(measurement, is_old, now)}"
         return blocks(
             ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, why), unknown=True
         ), ()

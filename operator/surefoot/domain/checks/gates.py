@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
+from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
@@ -15,7 +15,8 @@ from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
-from surefoot.domain.facts.measurements import Outcome
+from surefoot.domain.facts.measurements import Outcome, is_stale
+from surefoot.domain.facts.questions import length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -26,7 +27,7 @@ from surefoot.domain.facts.verdicts import (
     not_required,
     passes,
 )
-from surefoot.domain.facts.windows import number_like, window_at, window_evidence
+from surefoot.domain.facts.windows import bound_value, number_like, window_at, window_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def longest_for(spec: RolloutSpec, hold: HoldPolicy) -> timedelta:
     """How long the step must have lasted for every window of its gates to lie within it."""
     return max(
         (
-            parse_duration(bound.for_)
+            length_of(bound.for_)
             for gate in gates_of(spec, hold)
             for bound in (gate.of if gate.of is not None else (gate,))
         ),
@@ -176,20 +177,19 @@ def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -
         if not unit.is_required:
             return GateVerdict(gate.name, True, NOT_REQUIRED, said, ())
         return GateVerdict(gate.name, False, Outcome.INVALID.value, said, ())
-    measurement = look.snapshot.measurements.get(metric)
-    is_stale = (
-        measurement is not None
-        and look.now - measurement.observed_at > 2 * look.snapshot.evaluation_interval
+    length = length_of(gate.for_)
+    measurement = look.snapshot.measurements.get(windowed(metric, length))
+    is_old = measurement is not None and is_stale(
+        measurement, look.now, look.snapshot.evaluation_interval
     )
-    if measurement is None or is_stale or measurement.outcome is not Outcome.VALUE:
+    if measurement is None or is_old or measurement.outcome is not Outcome.VALUE:
         outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
-        if look.is_at_zero_percent and not is_stale and outcome in _NOBODY:
+        if look.is_at_zero_percent and not is_old and outcome in _NOBODY:
             said = f"{gate.name}: nobody is in at 0 %"
             return GateVerdict(gate.name, True, NOBODY_IS_IN, said, ())
-        reason = Outcome.STALE.value if is_stale else outcome
-        why = unanswered(measurement, is_stale, look.now)
+        reason = Outcome.STALE.value if is_old else outcome
+        why = unanswered(measurement, is_old, look.now)
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
-    length = parse_duration(gate.for_)
     window = window_at(measurement, measurement.end, length, look.began)
     evidence = (window_evidence(metric, used_by, measurement, window, unit.said),)
     ratios = [unit.ratio(sample.value) for sample in window.numbers]
@@ -222,8 +222,8 @@ def _said(gate: Gate | GateCondition, value: float) -> str:
 
 
 def _within(gate: Gate | GateCondition, value: float) -> bool:
-    return (gate.at_most is None or value <= parse_bound(gate.at_most)) and (
-        gate.at_least is None or value >= parse_bound(gate.at_least)
+    return (gate.at_most is None or value <= bound_value(gate.at_most)) and (
+        gate.at_least is None or value >= bound_value(gate.at_least)
     )
 
 

@@ -7,6 +7,7 @@ from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.questions import windowed
 from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -47,8 +48,13 @@ def _unmet(state: State, verdict: TriggerVerdict) -> UnmetRequirement:
         f"Trigger{verdict.state.value}",
         f"trigger {verdict.name}: {verdict.message}",
         stops=verdict.state is TriggerState.FIRING,
-        delays_start=awaits_first_answer(state.snapshot, verdict.trigger.metric, state.now),
+        delays_start=_awaits_answer(state, verdict),
     )
+
+
+def _awaits_answer(state: State, verdict: TriggerVerdict) -> bool:
+    question = windowed(verdict.trigger.metric, verdict.trigger.length)
+    return awaits_first_answer(state.snapshot, question, state.now)
 
 
 def awaits_first_answer(facts: FlagFacts, query: str, now: datetime) -> bool:

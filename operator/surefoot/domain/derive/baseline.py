@@ -42,7 +42,7 @@ def measured_as(metric: str) -> str:
 
 def metric_of(question: str) -> str:
     """The metric that a question is about, whatever it is asked for."""
-    return question.removesuffix(_SUFFIX)
+    return question.partition(" ")[0]
 
 
 # Recording.
@@ -258,11 +258,16 @@ class ReferenceValue:
     said: str = ""
     is_required: bool = True
 
-    def ratio(self, value: float) -> float:
-        """A value in this unit. There must be one."""
+    @property
+    def ratio_unit(self) -> float:
+        """What values are divided by. There must be a unit."""
         if self.unit is None:
             raise ValueError(self.said)
-        return value / self.unit
+        return self.unit
+
+    def ratio(self, value: float) -> float:
+        """A value in this unit. There must be one."""
+        return value / self.ratio_unit
 
     @property
     def suffix(self) -> str:

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from surefoot.api.v1alpha1.durations import format_elapsed, parse_elapsed
 from surefoot.api.v1alpha1.rollout import OnBreach, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, SoakStatus, TriggerState
+from surefoot.domain.derive.trigger_past import Span, TriggerPast, free_time, judge_past
 from surefoot.domain.derive.triggers import TriggerVerdict
 from surefoot.domain.facts.steps import ZERO, HoldPolicy
-from surefoot.domain.facts.windows import grid_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,6 @@ class SoakAccount:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    start: datetime
-    end: datetime
-
-
 def accrue_soak(
     status: RolloutStatus,
     hold: HoldPolicy,
@@ -76,18 +70,18 @@ def accrue_soak(
     running = is_quiet and now >= warm_from
     if end <= start:
         return SoakAccount(hold.soak, healthy, running, start)
-    points = tuple(_judged_points(verdict, start, end, began) for verdict in triggers)
+    pasts = tuple(_past(verdict, start, end, began) for verdict in triggers)
     counted_from = start
-    reset_at = _last_firing(triggers, points, hold.on_breach)
+    reset_at = _last_firing(triggers, pasts, hold.on_breach)
     if reset_at is not None:
         healthy, counted_from = ZERO, reset_at
-    spans = tuple(
+    unproven = [
         span
-        for verdict, judged in zip(triggers, points, strict=True)
-        for span in _unhealthy(verdict, judged, start)
-    )
-    healthy += _free_time(max(counted_from, warm_from), end, spans)
-    fired_at = _last_firing(triggers, points, OnBreach.RESET)
+        for verdict, past in zip(triggers, pasts, strict=True)
+        for span in (*_unanswered(verdict, start), *past.unquiet)
+    ]
+    healthy += free_time(max(counted_from, warm_from), end, unproven)
+    fired_at = _last_firing(triggers, pasts, OnBreach.RESET)
     return SoakAccount(hold.soak, healthy, running, end, fired_at)
 
 
@@ -112,28 +106,25 @@ def _known_until(triggers: tuple[TriggerVerdict, ...], start: datetime, now: dat
     return min(ends)
 
 
-_Points = tuple[tuple[datetime, TriggerState], ...]
-
-
-def _judged_points(
-    verdict: TriggerVerdict, start: datetime, end: datetime, began: datetime
-) -> _Points:
-    """What the trigger said at each point of the time to be accounted, and at the one before it.
+def _past(verdict: TriggerVerdict, start: datetime, end: datetime, began: datetime) -> TriggerPast:
+    """What the trigger said from the point before the time to be accounted to the one after it.
 
     Points of before the hold say nothing of it.
     """
     measurement = verdict.trigger.measurement
     if measurement is None:
-        return ()
-    return tuple(
-        (moment, verdict.trigger.state_at(measurement, moment))
-        for moment in grid_points(measurement, start - measurement.step, end)
-        if moment >= began
+        return TriggerPast()
+    return judge_past(
+        verdict.trigger,
+        measurement,
+        after=start - measurement.step,
+        before=end + measurement.step,
+        not_before=began,
     )
 
 
 def _last_firing(
-    triggers: tuple[TriggerVerdict, ...], points: tuple[_Points, ...], on_breach: OnBreach
+    triggers: tuple[TriggerVerdict, ...], pasts: tuple[TriggerPast, ...], on_breach: OnBreach
 ) -> datetime | None:
     """The last moment at which a trigger fired that takes the healthy time with it.
 
@@ -143,38 +134,16 @@ def _last_firing(
     if on_breach is OnBreach.RESET:
         actions.add(TriggerAction.HOLD)
     moments = [
-        moment
-        for verdict, judged in zip(triggers, points, strict=True)
-        if verdict.action in actions
-        for moment, state in judged
-        if state is TriggerState.FIRING
+        past.fired_at
+        for verdict, past in zip(triggers, pasts, strict=True)
+        if verdict.action in actions and past.fired_at is not None
     ]
     return max(moments, default=None)
 
 
-def _unhealthy(verdict: TriggerVerdict, points: _Points, start: datetime) -> tuple[_Span, ...]:
-    """The time around each point at which the trigger was not quiet, up to its neighbours."""
+def _unanswered(verdict: TriggerVerdict, start: datetime) -> tuple[Span, ...]:
+    """The time longer ago than one answer reaches: nothing proves it healthy."""
     measurement = verdict.trigger.measurement
-    if measurement is None:
+    if measurement is None or measurement.start <= start:
         return ()
-    spans = [
-        _Span(moment - measurement.step, moment + measurement.step)
-        for moment, state in points
-        if state is not TriggerState.QUIET
-    ]
-    if measurement.start > start:
-        # Longer ago than the provider can be asked for at once: nothing proves it healthy.
-        spans.insert(0, _Span(start, measurement.start))
-    return tuple(spans)
-
-
-def _free_time(start: datetime, end: datetime, taken: tuple[_Span, ...]) -> timedelta:
-    """How much of the time from start to end no span covers."""
-    free, reached = ZERO, start
-    for span in sorted(taken, key=lambda span: span.start):
-        if span.start > reached:
-            free += max(ZERO, min(span.start, end) - reached)
-        reached = max(reached, span.end)
-        if reached >= end:
-            return free
-    return free + max(ZERO, end - reached)
+    return (Span(start, measurement.start),)

@@ -44,6 +44,8 @@ def metric_fault(facts: FlagFacts, name: str) -> UnmetRequirement | None:
             f"namespace; configured: {known}",
         )
     query = facts.queries.get(name)
+    if query is not None and not query.is_known:
+        return UnmetRequirement("QueryNotParsedYet", f"metric {name}: its query is being parsed")
     if query is not None and query.fault is not None:
         return UnmetRequirement("InvalidQuery", f"metric {name}: {query.fault}")
     return None

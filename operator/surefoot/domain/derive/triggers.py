@@ -5,10 +5,12 @@ are present, so that a flapping exporter does not disarm it. After a rollback it
 its data can no longer speak of before.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from surefoot.api.v1alpha1.durations import in_words, parse_bound, parse_duration
+from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import (
     OnNoData,
     RolloutSpec,
@@ -22,12 +24,14 @@ from surefoot.api.v1alpha1.rollout_status import (
     WindowEvidence,
 )
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
-from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.facts.measurements import Measurement, is_stale
+from surefoot.domain.facts.questions import length_of, windowed
 from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.steps import ZERO, previous_percent
 from surefoot.domain.facts.windows import (
     ENOUGH_COVERAGE,
     Window,
+    bound_value,
     number,
     number_like,
     window_at,
@@ -65,14 +69,23 @@ class ArmedTrigger:
     @property
     def length(self) -> timedelta:
         """How long a breach must have held."""
-        return parse_duration(self.spec.for_)
+        return length_of(self.spec.for_)
 
     def breaches(self, value: float) -> bool:
         """Whether a value is beyond the bound."""
-        ratio = self.reference_value.ratio(value)
+        return self.breach_test()(value)
+
+    def breach_test(self) -> Callable[[float], bool]:
+        """What tells whether a value is beyond the bound. There must be something to compare with.
+
+        It is made once for all values of a window.
+        """
+        unit = self.reference_value.ratio_unit
         if self.spec.above is not None:
-            return ratio > parse_bound(self.spec.above)
-        return self.spec.below is not None and ratio < parse_bound(self.spec.below)
+            above = bound_value(self.spec.above)
+            return lambda value: value / unit > above
+        below = bound_value(self.spec.below) if self.spec.below is not None else -math.inf
+        return lambda value: value / unit < below
 
     @property
     def limit(self) -> int | str | None:
@@ -106,7 +119,9 @@ class ArmedTrigger:
         return TriggerState.QUIET
 
     def _fires(self, window: Window) -> bool:
-        return window.is_full and window.coverage >= ENOUGH_COVERAGE and window.all(self.breaches)
+        return (
+            window.is_full and window.coverage >= ENOUGH_COVERAGE and window.all(self.breach_test())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +185,13 @@ def arm(snapshot: FlagFacts, judged: RolloutStatus, spec: Trigger, now: datetime
     """Bind a trigger to its measurement, to its baseline, and to the time that it may judge."""
     status = snapshot.rollout.status
     metric = spec.metric or spec.name
-    measurement = snapshot.measurements.get(metric)
+    measurement = snapshot.measurements.get(windowed(metric, length_of(spec.for_)))
     judged_from, settles = _judged_from(snapshot, spec, metric)
     return ArmedTrigger(
         spec=spec,
         measurement=measurement,
         is_stale=measurement is not None
-        and now - measurement.observed_at > 2 * snapshot.evaluation_interval,
+        and is_stale(measurement, now, snapshot.evaluation_interval),
         judged_from=judged_from,
         settles=settles,
         is_at_zero_percent=status.percent == 0,
@@ -192,7 +207,7 @@ def _judged_from(snapshot: FlagFacts, spec: Trigger, metric: str) -> tuple[datet
         return status.since, False
     facts = snapshot.queries.get(metric)
     looks_back = facts.longest_range if facts else ZERO
-    return status.since + parse_duration(spec.settle) + looks_back, True
+    return status.since + length_of(spec.settle) + looks_back, True
 
 
 def _has_lower_absolute_target(spec: Trigger, percent: int) -> bool:
@@ -280,8 +295,11 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
     """Why there is nothing to judge, in words."""
     if measurement is None:
         return "not measured yet"
+    if is_stale and measurement.fresh_until is not None and now > measurement.fresh_until:
+        over = in_words(now - measurement.fresh_until)
+        return f"the newest sample is {over} older than staleAfter allows"
     if is_stale:
-        return f"the last answer is {in_words(now - measurement.observed_at)} old"
+        return f"the last answer is {in_words(now - measurement.end)} old"
     return measurement.message or measurement.outcome.value
 
 

@@ -39,14 +39,24 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class QueryFacts:
-    """What can be said of a query without asking anybody.
+    """What can be said of a query without asking a provider.
 
-    ``fault`` says why the query can not be asked (it does not parse), or is ``None``.
+    ``fault`` says why the query cannot be asked (it does not parse), or is ``None``.
     ``longest_range`` is the longest range or offset in it: how far back its newest point looks.
+    ``is_known`` is False as long as the text has not been parsed; then the rest says nothing.
+    ``is_ratio`` says that it divides one count of events by another: it looks like a share.
+    ``may_be_empty`` says that it counts events, and has no value where none has ever happened.
     """
 
     fault: str | None = None
     longest_range: timedelta = timedelta(0)
+    is_known: bool = True
+    is_ratio: bool = False
+    may_be_empty: bool = False
+
+
+UNKNOWN_QUERY = QueryFacts(is_known=False)
+"""What is known of a query that has not been parsed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,9 @@ class Measurement:
     ``samples`` are oldest first, at most one a grid point; points without a value are absent.
     ``outcome`` is that of the newest point (``end``), or of the answer as a whole where that could
     not be used at all (then there are no samples). ``message`` says it in words, with numbers.
-    ``observed_at`` is when the answer came, by the API server's time.
+    ``observed_at`` is when the answer came, by the API server's time. It says nothing of how old
+    the data are. ``fresh_until`` is when the samples that the newest value is made of become older
+    than the metric's `staleAfter` allows, or ``None`` where it sets no limit.
     """
 
     start: datetime
@@ -81,6 +93,7 @@ class Measurement:
     outcome: Outcome
     message: str
     observed_at: datetime
+    fresh_until: datetime | None = None
 
     @property
     def value(self) -> float | None:
@@ -88,3 +101,14 @@ class Measurement:
         if self.outcome is Outcome.VALUE and self.samples:
             return self.samples[-1].value
         return None
+
+
+def is_stale(measurement: Measurement, now: datetime, interval: timedelta) -> bool:
+    """Whether an answer is too old to be judged.
+
+    Its age is that of the newest point that it speaks of, whenever it arrived: a question may have
+    waited. It is stale once that is older than two evaluation intervals, or once the samples behind
+    it are older than the metric's `staleAfter`.
+    """
+    is_too_old = now - measurement.end > 2 * interval
+    return is_too_old or (measurement.fresh_until is not None and now > measurement.fresh_until)

@@ -6,14 +6,16 @@ nor another spelling changes it.
 """
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import rfc8785
 
 from surefoot.api.v1alpha1.meta import CANONICAL, ApiModel
 from surefoot.api.v1alpha1.rollout import Rehearsal, RolloutSpec, Step, Target
+from surefoot.domain.facts.memory import remembered_with
 
 _NOT_THE_PLAN: dict[type[ApiModel], frozenset[str]] = {
     RolloutSpec: frozenset({"paused", "rollback", "attempt", "approval_dry_run"}),
@@ -41,23 +43,46 @@ SOAK_BEARING_PARTS = ("target", "metrics", "triggers", "cohorts")
 """Parts that soak and baseline measured; if one of them changes, both start anew."""
 
 
-@lru_cache(maxsize=4096)
 def plan_hash(spec: RolloutSpec) -> str:
     """The identity of the plan: `sha256:` and 64 hex digits."""
-    return _sha256(canonical(spec))
+    return _hashes(spec).plan
 
 
-@lru_cache(maxsize=4096)
-def _parts(spec: RolloutSpec) -> tuple[tuple[str, str], ...]:
-    plan = canonical(spec)
+class _Hashes(NamedTuple):
+    plan: str
+    parts: tuple[tuple[str, str], ...]
+
+
+_MOST_KNOWN = 1024
+"""Plans of which the hashes are known: some kilobytes each, however large the plan is."""
+_known: OrderedDict[bytes, _Hashes] = OrderedDict()
+
+
+@remembered_with
+def _hashes(spec: RolloutSpec) -> _Hashes:
+    """The hashes of a plan. The same plan, read again, is recognised by a digest of its text."""
+    text = hashlib.sha256(spec.model_dump_json().encode()).digest()
+    found = _known.get(text)
+    if found is None:
+        found = _known[text] = _computed(canonical(spec))
+        if len(_known) > _MOST_KNOWN:
+            _known.popitem(last=False)
+    _known.move_to_end(text)
+    return found
+
+
+def _computed(plan: dict[str, Any]) -> _Hashes:
     parts = {name: value for name, value in plan.items() if name != "steps"}
     parts |= {f"steps[{step['percent']}]": step for step in plan["steps"]}
-    return tuple((name, _sha256(value)[:23]) for name, value in sorted(parts.items()))
+    return _Hashes(
+        plan=_sha256(plan),
+        parts=tuple((name, _sha256(value)[:23]) for name, value in sorted(parts.items())),
+    )
 
 
 def plan_parts(spec: RolloutSpec) -> dict[str, str]:
     """A short hash for each part of the plan; a step is `steps[10]`."""
-    return dict(_parts(spec))
+    return dict(_hashes(spec).parts)
 
 
 def changed_parts(before: dict[str, str], after: dict[str, str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ or not set at all.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.rollout import (
@@ -16,6 +15,7 @@ from surefoot.api.v1alpha1.rollout import (
     OnBreach,
     RolloutSpec,
 )
+from surefoot.domain.facts.memory import remembered_with
 
 ZERO = timedelta(0)
 
@@ -59,7 +59,7 @@ def allowed_percents(spec: RolloutSpec) -> frozenset[int]:
     return frozenset({0, *(step.percent for step in spec.steps)})
 
 
-@lru_cache(maxsize=4096)
+@remembered_with
 def hold_of(spec: RolloutSpec, index: int | None) -> HoldPolicy:
     """What must be satisfied before leaving this step. Below the first step: nothing."""
     if index is None:

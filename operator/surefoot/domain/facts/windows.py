@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout_status import WindowEvidence
 from surefoot.domain.facts.measurements import Measurement, Sample
 
@@ -22,7 +24,8 @@ class Window:
     """The numbers of a measurement from ``start`` to ``end``, both included.
 
     ``expected`` is how many points of the grid lie in it, ``is_full`` whether all of the window was
-    within the time that may be judged. ``newest`` is the sample at ``end``, number or not.
+    within the time that may be judged, and was asked for. ``newest`` is the sample at ``end``,
+    number or not.
     """
 
     start: datetime
@@ -51,33 +54,30 @@ def window_at(
     """The window of a length that ends at a grid point; nothing before ``judged_from`` counts."""
     wanted_start = end - length
     start = wanted_start if judged_from is None else max(wanted_start, judged_from)
-    samples = _between(measurement.samples, start, end)
+    samples = samples_between(measurement.samples, start, end)
     return Window(
         start=start,
         end=end,
         expected=length // measurement.step + 1,
-        is_full=start == wanted_start,
+        is_full=start == wanted_start and measurement.start <= wanted_start,
         numbers=tuple(sample for sample in samples if sample.is_number),
         newest=samples[-1] if samples and samples[-1].at == end else None,
     )
 
 
-def _between(samples: tuple[Sample, ...], start: datetime, end: datetime) -> tuple[Sample, ...]:
+def samples_between(
+    samples: tuple[Sample, ...], start: datetime, end: datetime
+) -> tuple[Sample, ...]:
+    """The samples from one moment to another, both included."""
     first = bisect.bisect_left(samples, start, key=lambda sample: sample.at)
     last = bisect.bisect_right(samples, end, key=lambda sample: sample.at)
     return samples[first:last]
 
 
-def grid_points(measurement: Measurement, after: datetime, until: datetime) -> tuple[datetime, ...]:
-    """The points of the measurement's grid later than ``after`` and not later than ``until``."""
-    steps = max(0, (after - measurement.start) // measurement.step)
-    point = measurement.start + steps * measurement.step
-    found = []
-    while point <= min(until, measurement.end):
-        if point > after:
-            found.append(point)
-        point += measurement.step
-    return tuple(found)
+@lru_cache(maxsize=4096)
+def bound_value(bound: int | str) -> float:
+    """A bound as a number. The texts are short, and each is compared with many values."""
+    return parse_bound(bound)
 
 
 def window_evidence(

@@ -25,6 +25,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain.checks.gates import GateVerdict, gates_of, judge_gate
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import unanswered
+from surefoot.domain.facts.measurements import is_stale
 from surefoot.domain.facts.steps import allowed_percents, hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.facts.windows import number
@@ -256,11 +257,9 @@ def _share(situation: State, cohort: Cohort) -> tuple[float | None, str | None]:
         return None, None
     snapshot, now = situation.snapshot, situation.now
     measurement = snapshot.measurements.get(cohort.metric)
-    is_stale = (
-        measurement is not None and now - measurement.observed_at > 2 * snapshot.evaluation_interval
-    )
-    if measurement is None or is_stale or measurement.value is None:
-        return None, f"{cohort.metric}: {unanswered(measurement, is_stale, now)}"
+    is_old = measurement is not None and is_stale(measurement, now, snapshot.evaluation_interval)
+    if measurement is None or is_old or measurement.value is None:
+        return None, f"{cohort.metric}: {unanswered(measurement, is_old, now)}"
     return measurement.value, None
 
 

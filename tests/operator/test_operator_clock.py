@@ -1,0 +1,172 @@
+"""The time that a real API server tells, and what of its answers is its own."""
+
+import asyncio
+import base64
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.kubernetes.access import Access
+from surefoot.adapters.kubernetes.cluster import KubernetesCluster
+from surefoot.adapters.kubernetes.http import Http
+from surefoot.application.ports import Kind, ObjectKey
+from surefoot.errors import NotFound, Refused
+from surefoot.wiring import _set_clock
+from tests.support.scene import Scene
+
+DATE = re.compile(rb"\r\nDate: ([^\r]*)")
+
+pytestmark = [pytest.mark.apiserver]
+
+
+@asynccontextmanager
+async def connected(scene: Scene) -> AsyncIterator[tuple[Http, ServerClock]]:
+    """A clock that learns from every answer, as that of the operator."""
+    clock = ServerClock()
+    http = Http(
+        await Access.load(str(scene.kubeconfig)),
+        on_date=clock.observe,
+        new_connections=lambda: clock.wants_new_connections,
+    )
+    yield http, clock
+    await http.close()
+
+
+async def test_every_answer_of_the_api_server_tells_the_time(scene: Scene) -> None:
+    """Objects, lists, refusals, and the plain text that an API is not served with."""
+    key = ObjectKey(scene.namespace, "not-there")
+    async with connected(scene) as (http, clock):
+        cluster = KubernetesCluster(http, clock, operator_namespace="surefoot-system")
+        asked = 0
+        for work in (
+            cluster.rollout(key),
+            cluster.config_map(key),
+            cluster.approvals(key),
+            cluster.heads(Kind.ROLLOUT),
+            cluster.halts(),
+            cluster.namespace_is_terminating(scene.namespace),
+            http.who_am_i("ask who this is"),
+            http.get("ask for the version", "/version"),
+        ):
+            await work
+            asked += 1
+            assert clock.counts.agreed == asked
+        with pytest.raises(NotFound, match="404 page not found"):
+            await http.get("discover it", "/apis/nothing.surefoot.dev/v1")
+        with pytest.raises(Refused):
+            await http.write("write it", "POST", "/api/v1/namespaces", {"kind": "Namespace"})
+        assert clock.counts.agreed == asked + 2
+        assert (clock.counts.disagreed, clock.counts.unusable) == (0, 0)
+
+
+async def test_clock_is_settled_before_the_operator_works(scene: Scene) -> None:
+    """Its first answers came on connections of their own; then one connection is enough."""
+    async with connected(scene) as (http, clock):
+        await _set_clock(http, clock)
+        assert not clock.wants_new_connections
+        assert clock.disagreement() == ""
+        assert clock.uncertainty().total_seconds() < 0.5
+
+
+class LyingProxy:
+    """Stands before the API server, and changes the `Date` of so many answers as it is told to."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._content = yaml.safe_load(kubeconfig.read_text())
+        cluster = self._content["clusters"][0]["cluster"]
+        self._to = urlsplit(cluster["server"])
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self._tls = ssl.create_default_context(cadata=authority)
+        self.wrong_by = timedelta(0)
+        self.lies = 0
+
+    @asynccontextmanager
+    async def before(self, scene: Scene, home: Path) -> AsyncIterator[None]:
+        """Let the operators of a scene come through here."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        self._content["clusters"][0]["cluster"] = {"server": f"http://127.0.0.1:{port}"}
+        path = home / "kubeconfig"
+        path.write_text(yaml.safe_dump(self._content))
+        direct, scene.kubeconfig = scene.kubeconfig, path
+        yield
+        scene.kubeconfig = direct
+        server.close()
+
+    def will_lie(self, times: int, *, days: int) -> None:
+        """The next answers tell a time that is wrong by so many days."""
+        self.wrong_by = timedelta(days=days)
+        self.lies = times
+
+    async def has_lied(self) -> bool:
+        """Whether all of them were told."""
+        return self.lies == 0
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._to.hostname, self._to.port, ssl=self._tls)
+        ways = (self._pass(reader, back, changed=False), self._pass(there, writer, changed=True))
+        await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, changed: bool
+    ) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(self._lie(data) if changed else data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    def _lie(self, data: bytes) -> bytes:
+        if not self.lies or not data.startswith(b"HTTP/1.1 2") or b"\r\nDate: " not in data:
+            return data
+        self.lies -= 1
+        return DATE.sub(self._wrong, data, count=1)
+
+    def _wrong(self, line: re.Match[bytes]) -> bytes:
+        right = parsedate_to_datetime(line[1].decode())
+        return b"\r\nDate: " + format_datetime(right + self.wrong_by, usegmt=True).encode()
+
+
+async def then_it_has_looked_again(scene: Scene) -> None:
+    """Wait until passes were made after whatever happened before."""
+    for _ in range(2):
+        await scene.when_the_plan_is_patched(paused=True)
+        await scene.then_phase("Paused")
+        await scene.when_the_plan_is_patched(paused=None)
+        await scene.then_condition("NotPaused", "True")
+
+
+@pytest.mark.parametrize("times", [1, 40])
+async def test_soak_does_not_end_by_wrong_dates(scene: Scene, tmp_path: Path, times: int) -> None:
+    """One API server of several, or a proxy, is three days ahead for some answers."""
+    proxy = LyingProxy(scene.kubeconfig)
+    async with proxy.before(scene, tmp_path):
+        await scene.given_a_rollout(steps=(10, 100), hold={"soak": "48h"})
+        async with scene.an_operator():
+            await scene.then_at(10)
+            proxy.will_lie(times, days=3)
+            await scene.until(proxy.has_lied, "the wrong dates to be told")
+            await then_it_has_looked_again(scene)
+    assert scene.percents_written() == [10]
+
+
+async def test_commit_is_not_stamped_with_a_wrong_date(scene: Scene, tmp_path: Path) -> None:
+    """Its soak would be given away as soon as the time is right again."""
+    proxy = LyingProxy(scene.kubeconfig)
+    async with proxy.before(scene, tmp_path), scene.an_operator():
+        proxy.will_lie(10_000, days=-3)
+        await scene.given_a_rollout(steps=(10, 100), hold={"soak": "48h"})
+        await scene.then_at(10)
+        proxy.lies = 0
+        await then_it_has_looked_again(scene)
+    assert scene.percents_written() == [10]

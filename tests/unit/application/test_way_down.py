@@ -1,0 +1,320 @@
+"""A rollback needs the Rollout, its ConfigMap and the triggers' answers: all else may fail."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from surefoot.application.admission import AdmissionWatch
+from surefoot.application.execute import Executor
+from surefoot.application.gather import Gatherer, Rules
+from surefoot.application.ports import AdmissionStatus, Kind, ObjectKey
+from surefoot.application.reconcile import Reconciler
+from surefoot.application.store import Store
+from surefoot.domain.decide import decide
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, Sample
+from surefoot.domain.facts.snapshot import Admission
+from surefoot.domain.record.transitions import committed
+from surefoot.domain.rollback import roll_back
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable, UnreadableObject
+from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry, turns
+from tests.support.world import a_checkpoint, a_metric, a_role, a_rollout, a_trigger
+
+KEY = ObjectKey("agents", "memory-sync")
+TARGET = ObjectKey("agents", "memory-sync-flags")
+INTERVAL = timedelta(seconds=30)
+PLAN: dict[str, Any] = {
+    "hold": {"soak": "1h", "checkpoints": [a_checkpoint("hour-48", "atlas")]},
+    "metrics": [a_metric()],
+    "triggers": [a_trigger()],
+    "approvals": {"opens": "Step", "roles": [a_role("security", "h")]},
+    "dependsOn": [],
+}
+
+
+class Metrics:
+    """One provider and its answers: a value for every point of the last hour."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.value = 0.0
+
+    def names(self, namespace: str) -> frozenset[str]:
+        return frozenset({"default"})
+
+    async def inspect(self, promql: str) -> QueryFacts:
+        return QueryFacts()
+
+    def unanswered_since(self, key: ObjectKey) -> dict[str, Any]:
+        return {}
+
+    def known_queries(self, key: ObjectKey, rollout: Any) -> dict[str, QueryFacts]:
+        return {metric.name: QueryFacts() for metric in rollout.spec.metrics}
+
+    async def query_facts(self, key: ObjectKey, rollout: Any) -> dict[str, QueryFacts]:
+        return self.known_queries(key, rollout)
+
+    async def measure(self, query: Any) -> Any:
+        raise AssertionError("nobody asks")
+
+    def measurements(self, key: ObjectKey, rollout: Any) -> dict[str, Measurement]:
+        end, step = self._clock.now(), timedelta(seconds=1)
+        samples = tuple(Sample(end - n * step, self.value) for n in range(60, -1, -1))
+        answer = Measurement(end - 60 * step, end, step, samples, Outcome.VALUE, "", end)
+        return dict.fromkeys(("errors", "errors for 0s"), answer)
+
+
+class Policies:
+    """The admission policies are in force."""
+
+    async def check(self) -> AdmissionStatus:
+        return AdmissionStatus(Admission.ENFORCED)
+
+
+class Signatures:
+    """There are no detached signatures."""
+
+    async def verify(self, approvals: Any, *, afresh: bool) -> dict[str, Any]:
+        return {}
+
+    def signers(self) -> frozenset[str] | None:
+        return None
+
+
+class Office:
+    """A reconciler and everything that it works with."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster(a_rollout(**PLAN))
+        self.clock = FakeClock()
+        self.recorded: Callable[[Any], None] = lambda _rollout: None
+        self.store = Store(recorded=lambda rollout: self.recorded(rollout))  # noqa: PLW0108
+        self.telemetry = FakeTelemetry()
+        self.announcer = FakeAnnouncer()
+        self.metrics = Metrics(self.clock)
+        self.admission = AdmissionWatch(Policies(), self.clock)
+        self.signatures = Signatures()
+        self.rehearsed: Callable[[Any], Any] = lambda _rollout: None
+        self.decide = decide
+        self.gatherer = Gatherer(
+            self.cluster,
+            self.store,
+            self.clock,
+            self.metrics,
+            self.metrics,
+            admission=self.admission,
+            signatures=self.signatures,
+            rehearsed=lambda rollout: self.rehearsed(rollout),  # noqa: PLW0108
+            operator_namespace="surefoot-system",
+            rules=Rules(INTERVAL, timedelta(minutes=10)),
+        )
+        self.reconciler = Reconciler(
+            gatherer=self.gatherer,
+            decide=lambda snapshot, now: self.decide(snapshot, now),  # noqa: PLW0108
+            executor=Executor(self.cluster, self.store, self.clock, self.telemetry, committed),
+            store=self.store,
+            clock=self.clock,
+            announcer=self.announcer,
+            telemetry=self.telemetry,
+            forget=lambda _key: None,
+            roll_back=roll_back,
+        )
+        self.learn()
+
+    def learn(self) -> None:
+        """The caches see the Rollout as it is."""
+        self.store.observe_fresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
+
+    @property
+    def percent(self) -> str:
+        return self.cluster.config_maps[TARGET].data["memory-sync"]
+
+    async def at_ten(self) -> "Office":
+        """The first percentage is taken, and held."""
+        await self.admission.refresh()
+        for _ in range(4):
+            await self.reconciler.reconcile(KEY)
+            self.learn()
+        assert self.percent == "10"
+        await self.clock.advance(60)
+        return self
+
+    def ask_for_zero(self) -> None:
+        """A person sets `spec.rollback`, and the watch tells."""
+        rollout = self.cluster.rollouts[KEY]
+        asked = a_rollout(**PLAN, rollback={"to": 0})
+        generation = rollout.metadata.generation + 1
+        metadata = rollout.metadata.model_copy(update={"generation": generation})
+        self.cluster.put_rollout(
+            rollout.model_copy(update={"spec": asked.spec, "metadata": metadata})
+        )
+        self.learn()
+
+    async def two_intervals(self) -> None:
+        """Passes are made as their outcome asks, for two evaluation intervals."""
+        for _ in range(6):
+            await self.reconciler.reconcile(KEY)
+            await self.clock.advance(INTERVAL.total_seconds() / 3)
+
+
+def breach(office: Office) -> None:
+    """The trigger's metric is beyond its bound."""
+    office.metrics.value = 0.9
+
+
+REASONS = {"a trigger fires": breach, "a person asks": Office.ask_for_zero}
+NOT_NEEDED = [
+    "list checkpoints",
+    "list approvals",
+    "read request",
+    "read halt",
+    "list halts",
+    "read namespace",
+    "read kinds",
+    "open",
+    "record",
+    "post event",
+    "read Rollout",
+    "list Approval",
+    "list Checkpoint",
+]
+"""Calls to the API server that a rollback does not need."""
+FAULTS: list[Exception] = [
+    Unavailable("down"),
+    Refused("forbidden"),
+    NotFound("the server could not find the requested resource"),
+    Conflict("changed"),
+    UnreadableObject("spec: wrong"),
+    ApiError("not JSON"),
+    ValueError("a defect"),
+    OverflowError("date value out of range"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+@pytest.mark.parametrize("reason", REASONS)
+async def test_flag_comes_down_whatever_the_api_server_answers_beside_it(
+    reason: str, fault: Exception
+) -> None:
+    """Every call fails but those on the Rollout, its status and its ConfigMap."""
+    office = await Office().at_ten()
+
+    async def fails(call: str) -> None:
+        if any(call.startswith(name) for name in NOT_NEEDED):
+            raise fault
+
+    office.cluster.before = fails
+    REASONS[reason](office)
+    await office.two_intervals()
+    assert office.percent == "0"
+    assert office.cluster.rollouts[KEY].status.history[-1].type == "Rollback"
+
+
+def _raises(*_args: Any, **_kwargs: Any) -> Any:
+    raise OverflowError("date value out of range")
+
+
+BROKEN: list[tuple[str, Callable[[Office], None]]] = [
+    ("decide", lambda o: setattr(o, "decide", _raises)),
+    ("rehearsed", lambda o: setattr(o, "rehearsed", _raises)),
+    ("record", lambda o: setattr(o, "recorded", _raises)),
+    *(
+        (f"{part}.{name}", lambda o, part=part, name=name: setattr(getattr(o, part), name, _raises))
+        for part, names in {
+            "admission": ["refresh"],
+            "signatures": ["verify", "signers"],
+            "announcer": ["announce"],
+            "telemetry": ["judged", "approvals_pending", "transition", "reconciled"],
+            "store": [
+                "checkpoints",
+                "approvals",
+                "watched_requests",
+                "claims_beside",
+                "upstreams",
+                "halt",
+            ],
+        }.items()
+        for name in names
+    ),
+]
+
+
+@pytest.mark.parametrize(("_part", "break_it"), BROKEN, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize("reason", REASONS)
+async def test_flag_comes_down_whatever_collaborator_is_broken(
+    reason: str, _part: str, break_it: Callable[[Office], None]
+) -> None:
+    """Each part of a pass is replaced by one that raises, one at a time."""
+    office = await Office().at_ten()
+    break_it(office)
+    REASONS[reason](office)
+    for _ in range(6):
+        with contextlib.suppress(OverflowError):  # of telemetry, at the very end of a pass
+            await office.reconciler.reconcile(KEY)
+        await office.clock.advance(10)
+    assert office.percent == "0"
+    assert office.cluster.rollouts[KEY].status.committed is not None
+
+
+@pytest.mark.parametrize("broken", ["measurements", "known_queries", "names"])
+async def test_flag_comes_down_for_a_person_without_any_provider(broken: str) -> None:
+    """`spec.rollback` asks no provider anything."""
+    office = await Office().at_ten()
+    setattr(office.metrics, broken, _raises)
+    office.ask_for_zero()
+    await office.two_intervals()
+    assert office.percent == "0"
+
+
+HANGS = ["list checkpoints", "list approvals", "read halt", "open", "record", "policies"]
+
+
+@pytest.mark.parametrize("hanging", HANGS)
+@pytest.mark.parametrize("reason", REASONS)
+async def test_pass_that_hangs_is_interrupted_for_a_rollback(reason: str, hanging: str) -> None:
+    """What a pass waits for is given up once a rollback may be required."""
+    office = await Office().at_ten()
+    hangs = asyncio.Event()
+
+    async def hang(call: str) -> None:
+        if call.startswith(hanging):
+            hangs.set()
+            await asyncio.Event().wait()
+
+    async def hang_checking() -> AdmissionStatus:
+        hangs.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    office.cluster.before = hang
+    if hanging == "policies":
+        office.admission.refresh = hang_checking  # type: ignore[method-assign]
+    office.decide = _moving(office)
+    working = asyncio.create_task(office.reconciler.reconcile(KEY))
+    await turns(50)
+    assert hangs.is_set() is not working.done()
+    REASONS[reason](office)
+    office.reconciler.interrupt(KEY)
+    await turns(50)
+    assert working.done()
+    await office.two_intervals()
+    assert office.percent == "0"
+
+
+def _moving(office: Office) -> Any:
+    """A decision that always needs fresh reads, and asks for a request to be opened."""
+    from dataclasses import replace
+
+    from surefoot.domain.plan import OpenRequest, Restore
+
+    def moves(snapshot: Any, now: Any) -> Any:
+        plan = decide(snapshot, now)
+        status = snapshot.rollout.status
+        spec = office.cluster.requests[next(iter(office.cluster.requests))].spec
+        opens = OpenRequest(("another",), spec)
+        return replace(plan, actions=(Restore(None), opens, *plan.actions), status=status)
+
+    return moves
