@@ -52,6 +52,7 @@ SENT = counted("notifications_sent_total", route="lead")
 DROPPED = counted("notifications_dropped_total", route="lead")
 GAPS = counted("record_gaps_total", sink="archive")
 LAG = counted("record_lag_seconds", sink="archive")
+CONFIGURATION = counted("config_last_reload_successful")
 DONE = counted("reconciles_total", result="done")
 ERRORS = counted("reconciles_total", result="error")
 ANSWERS = counted("provider_requests_total", provider="default", outcome="Value")
@@ -143,6 +144,11 @@ CASES: dict[str, Sequence[Case]] = {
         rests("one of two leads", "30m", series={f"surefoot_leader{{{ANOTHER_POD}}}": "0x300"}),
         rests("the lead has just gone over", "5m", series={LEADER: "1x4 0x1 1x300"}),
         fires("none leads", "10m", series={LEADER: "1x4 0x300"}),
+    ),
+    "SurefootConfigurationNotRead": (
+        rests("it was read", "30m", series={CONFIGURATION: "1x300"}),
+        rests("it is mended at once", "30m", series={CONFIGURATION: "1x5 0x3 1x300"}),
+        fires("nobody mends it", "30m", series={CONFIGURATION: "1x5 0x300"}),
     ),
     "SurefootReconcileFails": (
         rests("all passes end well", "30m", series={DONE: "0+60x300"}),

@@ -253,6 +253,15 @@ def _operator(built: grafana.Dashboard) -> grafana.Dashboard:
             )
         )
         .with_panel(
+            states(
+                "Configuration",
+                "Whether the file is in force, and the mode of admission that it has.",
+                Query("min(surefoot_config_last_reload_successful)", "file is in force"),
+                Query("max by (mode) (surefoot_admission_mode)", "admission: {{mode}}"),
+                width=12,
+            )
+        )
+        .with_panel(
             lines(
                 "What a sweep found and what had to be started again",
                 "Changes that no watch had told of, and parts of the operator that failed.",
@@ -261,6 +270,7 @@ def _operator(built: grafana.Dashboard) -> grafana.Dashboard:
                     "missed: {{kind}}",
                 ),
                 Query(_increase("part_failures_total"), "parts failed"),
+                width=24,
             )
         )
     )

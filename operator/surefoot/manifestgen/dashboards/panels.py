@@ -180,7 +180,7 @@ def rows(
 
 def states(title: str, answers: str, *queries: Query, width: int = 24) -> statetimeline.Panel:
     """When something was so: 1 is so, 0 is not."""
-    panel = _framed(statetimeline.Panel(), title, answers, unit="short", width=width, height=10)
+    panel = _framed(statetimeline.Panel(), title, answers, unit="short", width=width, height=8)
     for letter, query in zip(LETTERS, queries, strict=False):
         panel = panel.with_target(query.over_time(letter))
     yes_and_no = {
