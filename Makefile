@@ -9,6 +9,7 @@ WORKERS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
+.PHONY: manifests conformance
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -44,6 +45,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.crdgen --check
 	@$(BIN)/python -m surefoot.policies --check
 	@$(BIN)/python -m deploy.chart --check
+	@$(BIN)/python -m surefoot.manifestgen --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
@@ -91,6 +93,12 @@ test-all: test install-test image-test ## everything, also what takes long
 # IMAGE=ghcr.io/me/surefoot: where the image will be pushed to; URL: where the release will be published.
 release: $(STAMP) ## dist/: everything that a release consists of, with checksums
 	@$(BIN)/python -m deploy.release $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
+
+manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
+	@$(BIN)/python -m surefoot.manifestgen
+
+conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
+	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
