@@ -121,11 +121,14 @@ def test_kept_demo_ends_with_its_test_bed(place: Stage) -> None:
     wards = [psutil.Process(pid) for pid in (place.operator.pid, place.service.pid) if pid]
     assert len(wards) == 2
     TestBed.attach(place.bed.directory).stop()
-    wait_until(lambda: all(map(_has_ended, wards)), 30, "the guardian to end them")
+    wait_until(lambda: all(map(_has_ended, wards)), 60, "the guardian to end them")
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE or not process.is_running()
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_demo_that_gets_stuck_says_where_it_stands(

@@ -98,7 +98,7 @@ def test_paused_api_server_keeps_connections_and_does_not_answer(own_bed: TestBe
                 client.get("/readyz", timeout=0.3)
         finally:
             own_bed.api_server.resume()
-        wait_until(lambda: client.get("/readyz").is_success, 10, "the API server to answer")
+        wait_until(lambda: client.get("/readyz").is_success, 60, "the API server to answer")
 
 
 def test_running_bed_is_found_by_its_directory(own_bed: TestBed) -> None:
@@ -199,8 +199,8 @@ def test_bed_ends_with_its_owner_however_that_ends(tmp_path: Path, sent: signal.
     """Also by a signal that nobody can catch."""
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
     owner.send_signal(sent)
-    owner.communicate(timeout=30)
-    wait_until(lambda: not _processes_of(tmp_path / "bed"), 20, "the guardian to end the bed")
+    owner.communicate(timeout=60)
+    wait_until(lambda: not _processes_of(tmp_path / "bed"), 60, "the guardian to end the bed")
 
 
 def test_bed_ends_with_a_process_that_forgot_to_stop_it(tmp_path: Path) -> None:
