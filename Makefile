@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies lock coverage mutation bench clean
+.PHONY: help setup demo demo-incident test test-all check format crds policies lock coverage mutation bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -28,10 +29,17 @@ demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the proper way; both audited
 	@$(BIN)/surefoot demo incident
 
-test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
+test: tools-for-tests ## everything in ten minutes, on a real kube-apiserver, etcd and Prometheus
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-all: tools-for-tests ## what is long by nature too, and many more examples of each property
+	@$(PYTEST) --ignore tests/property $(ARGS)
+	@HYPOTHESIS_PROFILE=long $(PYTEST) tests/property
+
+.PHONY: tools-for-tests
+tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@echo "==> format, lint, types, imports, generated files"

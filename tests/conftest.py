@@ -2,7 +2,12 @@
 
 import structlog
 
-pytest_plugins = ["tests.support.testbed", "tests.support.crds", "tests.support.policies"]
+pytest_plugins = [
+    "tests.support.balance",
+    "tests.support.testbed",
+    "tests.support.crds",
+    "tests.support.policies",
+]
 
 
 # Without this a logged exception is rendered with every local variable, which takes seconds.

@@ -83,6 +83,7 @@ def test_demo_plays_the_main_job_and_leaves_nothing(demo: Demo) -> None:
     assert demo.left_behind() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "number"),
     [
@@ -115,6 +116,7 @@ def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:
     assert not place.bed.directory.exists()
 
 
+@pytest.mark.long
 def test_kept_demo_ends_with_its_test_bed(place: Stage) -> None:
     """``surefoot testbed down`` knows nothing of a demo, and ends it all the same."""
     place.leave_standing()
