@@ -43,14 +43,8 @@ def sign_all(world: World) -> None:
         world.settle()
 
 
-def time_alone(world: World) -> None:
-    """A month passes, and the operator looks on through the whole of its last day."""
-    world.skip(hours(24 * 29))
-    world.run(hours(24))
-
-
 BYPASSES: dict[str, Callable[[World], None]] = {
-    "nothing but time": time_alone,
+    "nothing but time": lambda w: w.pass_by(hours(24 * 30)),
     "another round": lambda w: w.annotate(authors="hudson"),
     "another plan": lambda w: w.edit(limits={"maxExpansionFactor": 90}),
     "another attempt": lambda w: w.edit(attempt=1),
