@@ -46,7 +46,7 @@ def weight_of(test: str) -> float:
     return SECONDS.get(unit_of(test)) or SECONDS.get(test.partition("::")[0], 0.0)
 
 
-class Balanced(LoadScopeScheduling):
+class Balanced(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Hands out the units of work in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
