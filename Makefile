@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
-.PHONY: manifests conformance
+.PHONY: manifests conformance tools-for-tests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -30,11 +31,18 @@ demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the proper way; both audited
 	@$(BIN)/surefoot demo incident
 
-test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
+test: tools-for-tests ## everything in ten minutes, on a real kube-apiserver, etcd and Prometheus
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-all: tools-for-tests ## what is long by nature too, and many more examples of each property
+	@$(PYTEST) --ignore tests/property $(ARGS)
+	@HYPOTHESIS_PROFILE=long $(PYTEST) tests/property
+	@$(MAKE) --no-print-directory install-test image-test
+
+tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@echo "==> format, lint, types, imports, generated files"
@@ -87,8 +95,6 @@ install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
 	@$(BIN)/python -m deploy.render build/rendered
 	@$(CHECKOV) --framework kubernetes --directory build/rendered
 	@$(CHECKOV) --framework dockerfile --file deploy/container/Dockerfile
-
-test-all: test install-test image-test ## everything, also what takes long
 
 # IMAGE=ghcr.io/me/surefoot: where the image will be pushed to; URL: where the release will be published.
 release: $(STAMP) ## dist/: everything that a release consists of, with checksums

@@ -1,8 +1,19 @@
-"""What every test may use: the control plane, the installed CRDs."""
+"""What every test may use: the control plane, the installed CRDs, the profiles of hypothesis.
+
+`ci` is the same every time, and no machine is too slow for it; `long` looks further.
+"""
+
+import os
 
 import structlog
+from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.support.testbed", "tests.support.crds", "tests.support.policies"]
+pytest_plugins = [
+    "tests.support.balance",
+    "tests.support.testbed",
+    "tests.support.crds",
+    "tests.support.policies",
+]
 
 
 # Without this a logged exception is rendered with every local variable, which takes seconds.
@@ -14,3 +25,12 @@ structlog.configure(
         ),
     ],
 )
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=_SLOW
+)
+settings.register_profile(
+    "long", deadline=None, max_examples=3000, suppress_health_check=_SLOW, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -267,7 +267,7 @@ class World:
         """Put all things in."""
         for actor, request in THINGS:
             sending = functools.partial(self._served, actor, request)
-            answer = wait_until(sending, 30, "the API server to serve what a policy matches")
+            answer = wait_until(sending, 60, "the API server to serve what a policy matches")
             is_there = request.at_home and answer.status_code == 409
             assert answer.is_success or is_there, f"{actor}: {request} → {answer.text}"
         self._unlabel(LOST)
@@ -288,10 +288,10 @@ class World:
             return self.cluster.send(self, ADMIN, request, dry=dry).is_success
 
         binds("surefoot-configmaps")
-        wait_until(lambda: is_done(unlabelled, dry=False), 30, f"{name} to lose its label")
+        wait_until(lambda: is_done(unlabelled, dry=False), 60, f"{name} to lose its label")
         binds(labels.get(MUTANT_OF))
         if labels.get(MUTANT_OF) != "surefoot-configmaps":
-            wait_until(lambda: not is_done(labelled, dry=True), 30, "surefoot-configmaps to act")
+            wait_until(lambda: not is_done(labelled, dry=True), 60, "surefoot-configmaps to act")
 
     def _served(self, actor: Actor, request: Request) -> httpx.Response:
         answer = self.cluster.send(self, actor, request, dry=False)

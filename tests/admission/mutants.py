@@ -148,7 +148,7 @@ class Cage:
             return False
         answer.raise_for_status()
         self._world.cluster.put(self._binding())
-        wait_until(self._a_canary_sings, 30, f"{self._name} {mutant.name} to be in force")
+        wait_until(self._a_canary_sings, 60, f"{self._name} {mutant.name} to be in force")
         self._number += 1
         return True
 

@@ -1,6 +1,5 @@
 """Attempts that are made in earnest, and what the control plane itself does with our objects."""
 
-import json
 from functools import partial
 
 import pytest
@@ -11,7 +10,7 @@ from tests.admission.cluster import Cluster, World, difference, new_world
 from tests.admission.conftest import settled
 from tests.admission.people import CORA, HUDSON, OPERATOR, Actor
 from tests.admission.table import TABLE
-from tests.support.testbed import wait_until
+from tests.support.testbed import audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -114,17 +113,16 @@ def test_audit_log_tells_who_decided(cluster: Cluster, filled: World) -> None:
     request = merge("Approval", "pending", decide("GO"))
     assert filled.becomes_of(Attempt("", HUDSON, request, filled.expected(TABLE[0]))).code == 200
 
-    annotations = wait_until(lambda: last_decision(filled), 10, "the event in the audit log")
+    annotations = wait_until(lambda: last_decision(filled), 60, "the event in the audit log")
     assert annotations["surefoot-decisions/decision"].startswith("GO by hudson, uid , credential ")
     assert annotations["surefoot-decisions/decision"].partition("credential ")[2] != ""
 
 
 def last_decision(world: World) -> dict[str, str]:
     """The annotations of the last event about hudson's patch in this world."""
-    events = map(json.loads, world.cluster.bed.audit_log.read_text().splitlines())
     found = [
         event["annotations"]
-        for event in events
+        for event in audit_events(world.cluster.bed)
         if event["user"]["username"] == "hudson"
         and event.get("objectRef", {}).get("namespace") == world.namespace
         and "surefoot-decisions/decision" in event.get("annotations", {})

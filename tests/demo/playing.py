@@ -1,5 +1,6 @@
 """A demo as people run it: a program, read line by line, and watched for what it leaves."""
 
+import contextlib
 import os
 import queue
 import re
@@ -61,19 +62,23 @@ class Demo:
     def left_behind(self) -> list[str]:
         """Command lines and files of it that are still there."""
         files = [str(path) for path in self.directory.iterdir()]
-        return [" ".join(process.cmdline()) for process in self._processes()] + files
+        return [command for _, command in self._processes()] + files
 
-    def _processes(self) -> Iterator[psutil.Process]:
+    def _processes(self) -> Iterator[tuple[psutil.Process, str]]:
+        """Every living process that carries the mark, with its command line.
+
+        Both are read at once: a process may end between any two looks at it, and what has ended,
+        a zombie included, is not left behind.
+        """
         for process in psutil.process_iter():
-            try:
+            with contextlib.suppress(psutil.Error):  # it ended, or it is not ours to look into
                 if process.environ().get("MARK_OF_THE_TEST") == self._mark:
-                    yield process
-            except psutil.Error:
-                continue  # it ended, or it is not ours to look into
+                    yield process, " ".join(process.cmdline())
 
     def kill(self) -> None:
         """Leave nothing behind, whatever the demo does about it."""
-        for process in list(self._processes()):
-            process.kill()
+        for process, _ in list(self._processes()):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                process.kill()
         self.process.wait(LONGEST)
         self._reader.join(LONGEST)

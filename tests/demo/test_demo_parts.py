@@ -2,8 +2,10 @@
 
 import json
 import random
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -19,6 +21,7 @@ from surefoot.demo.scene import Moment, Scene, Tracks
 from surefoot.demo.stage import Interruptible
 from surefoot.demo.timeline import Limits, Timeline
 from surefoot.testbed.progress import Silent
+from tests.demo.playing import Demo
 
 COMMAND = (
     "kubectl patch approvals.surefoot.dev checkout-25-security -n shop --type=merge "
@@ -166,3 +169,22 @@ def test_interruption_ends_whatever_reports_its_progress() -> None:
     with pytest.raises(Interrupted) as caught:
         progress.update("waiting")
     assert caught.value.exit_code == 128 + 15
+
+
+def test_process_that_ends_while_it_is_looked_at_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mark could be read, its command line no longer: a busy machine shows such moments."""
+    demo = Demo(tmp_path, "--help")
+    try:
+        demo.process.send_signal(signal.SIGSTOP)
+        assert len(demo.left_behind()) == 1
+
+        def has_ended(process: psutil.Process) -> list[str]:
+            raise psutil.ZombieProcess(process.pid)
+
+        monkeypatch.setattr(psutil.Process, "cmdline", has_ended)
+        assert demo.left_behind() == []
+    finally:
+        monkeypatch.undo()
+        demo.kill()

@@ -74,9 +74,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         prometheus.set_targets({"shop": [f"127.0.0.1:{server.server_port}"]})
-        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 20, "five scrapes")
+        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 60, "five scrapes")
         now = _time_of(prometheus)
-        wait_until(lambda: _time_of(prometheus) > now + STEP, 20, "a second to pass")
+        wait_until(lambda: _time_of(prometheus) > now + STEP, 60, "a second to pass")
         yield World(prometheus, now.replace(microsecond=0) + STEP)
         server.shutdown()
     prometheus.kill()

@@ -1,6 +1,5 @@
 """The opt-in hardening of `manifests/hardening`, on a control plane that has all of it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from tests.support.requests import (
     patched,
     path_of,
 )
-from tests.support.testbed import wait_until
+from tests.support.testbed import audit_events, wait_until
 
 pytestmark = [pytest.mark.apiserver]
 
@@ -152,8 +151,9 @@ def test_made_up_credential_is_let_pass_and_recorded(
     }
     answer = admin.request("PATCH", path_of(approval), json=decision_by("hudson"), headers=headers)
     assert answer.is_success, answer.text
-    events = [json.loads(line) for line in hardened.audit_log.read_text().splitlines()]
-    [event] = [each for each in events if each["auditID"] == answer.headers["Audit-Id"]]
+    [event] = [
+        each for each in audit_events(hardened) if each["auditID"] == answer.headers["Audit-Id"]
+    ]
     assert event["user"]["username"] == "admin"
     assert event["impersonatedUser"]["username"] == "hudson"
     assert "made-up" in str(event["impersonatedUser"]["extra"])

@@ -60,7 +60,7 @@ async def test_recorded_rollback_needs_no_prometheus(scene: Scene) -> None:
         await scene.when_the_plan_is_patched(
             triggers=[{"name": "errors", "above": 1, "settle": "0s"}]
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await recorded.wait()
         second.task.cancel()
         await asyncio.sleep(0)

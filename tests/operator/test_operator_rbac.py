@@ -29,7 +29,7 @@ from tests.support.requests import (
     path_of,
 )
 from tests.support.scene import Scene
-from tests.support.testbed import wait_until
+from tests.support.testbed import audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -66,12 +66,9 @@ def _granted(bed: TestBed) -> set[Permission]:
 
 def _events_of_the_operator(scene: Scene) -> list[JSON]:
     """What its account asked for, about this namespace, its own, and the whole cluster."""
-    with scene.bed.audit_log.open("rb") as log:
-        log.seek(scene.audit_from)
-        events = [json.loads(line) for line in log.read().splitlines()]
     return [
         event
-        for event in events
+        for event in audit_events(scene.bed, from_byte=scene.audit_from)
         if event["user"]["username"] == "system:serviceaccount:{}:{}".format(*OPERATOR)
         and event.get("objectRef", {}).get("namespace") in {None, scene.namespace, OPERATOR[0]}
     ]
@@ -276,7 +273,7 @@ def test_role_allows_what_it_says_and_no_more(
     bound(testbed, namespace, role, "--user=forge")
     with testbed.client("forge") as forge:
         wait_until(
-            lambda: _may(forge, namespace, "get", "rollouts"), 10, f"{role} to be aggregated"
+            lambda: _may(forge, namespace, "get", "rollouts"), 60, f"{role} to be aggregated"
         )
         found = {
             resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
@@ -316,7 +313,7 @@ def test_approver_signs_and_does_nothing_else(
         approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
         wait_until(
             lambda: patched(hudson, approval, decision_by("hudson")).is_success,
-            10,
+            60,
             "the role to act",
         )
         status = {"status": {"state": "Used"}}

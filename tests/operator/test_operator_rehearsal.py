@@ -83,7 +83,7 @@ async def test_copy_is_like_the_flag_and_is_found_by_nobody(scene: Scene) -> Non
 
     rollout = await _at_10(scene, {"maxAge": "1h", "run": 1})
     async with scene.an_operator(through=Tap(before=pose).around):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await seen.wait()
         shadow = await scene.get("configmaps", shadow_name(rollout))
         flag = await scene.get("configmaps", scene.target)
@@ -224,7 +224,7 @@ async def test_rollback_in_the_middle_does_not_wait(scene: Scene) -> None:
 
     await _at_10(scene, {"maxAge": "1h", "run": 1})
     async with scene.an_operator(through=Tap(before=stand_still).around):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await seen.wait()
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
         status = await scene.then_at(0)
@@ -268,7 +268,7 @@ async def test_rehearsal_goes_past_the_policies_in_force(guarded_scene: Scene) -
     rollout = await _at_10(scene, {"maxAge": "1h", "run": 1})
     tap = Tap(before=stand_still)
     async with scene.an_operator(through=tap.around, admission=AdmissionMode.ENFORCED):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await seen.wait()
         with pytest.raises(AssertionError, match="is written by the operator only"):
             await scene.patch("configmaps", shadow_name(rollout), {"data": {"mine": "yes"}})

@@ -65,7 +65,7 @@ def keep(bed: TestBed, text: str) -> None:
         command = ("create", "configmap", SIGNERS, f"--from-literal=allowed_signers={text}")
         return by_forge(bed, *command).returncode == 0
 
-    wait_until(written, 30, "forge to be let write the allowed signers")
+    wait_until(written, 60, "forge to be let write the allowed signers")
 
 
 async def signs(scene: Scene, key: SshKey, directory: Path, *options: str) -> str:

@@ -153,7 +153,7 @@ async def test_stale_leader_that_wakes_up_writes_nothing(scene: Scene) -> None:
 
     await scene.given_a_rollout(steps=(10, 25, 100))
     async with scene.an_operator(through=Tap(before=hold).around):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await held.wait()
         await scene.when_the_plan_is_patched(paused=True)
         async with scene.an_operator():
@@ -179,7 +179,7 @@ async def test_stale_leader_does_not_undo_a_rollback(scene: Scene) -> None:
 
     await scene.given_a_rollout(steps=(10, 25, 100))
     async with scene.an_operator(through=Tap(before=hold).around):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await held.wait()
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "bad release"})
         async with scene.an_operator():
@@ -212,7 +212,7 @@ async def test_graceful_stop_finishes_a_transition_in_flight(scene: Scene) -> No
 
     await scene.given_a_rollout(steps=(10, 25, 100), hold={"soak": "1s"})
     async with scene.an_operator(through=Tap(before=tell).around):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await reached.wait()
     status = await scene.status()
     assert status["percent"] == 25

@@ -57,7 +57,18 @@ async def given_it_was_tried_and_then_done(scene: Scene) -> None:
         await decide(scene, "checkpoints", f"{scene.name}-10-hour-48", "atlas", tests=tests)
         await decide(scene, "approvals", approval, "hudson")
         await scene.then_at(25)
-        await scene.then_request("approvals", approval, "Used")
+        # The operator writes its books after the move, side by side: one that is written says
+        # nothing about the others, and what is not written when it stops is not on the record.
+        used = (
+            ("checkpoints", night),
+            ("approvals", f"{night}-ack-receiver"),
+            ("checkpoints", f"{scene.name}-10-hour-48"),
+            ("approvals", approval),
+        )
+        for resource, name in used:
+            await scene.then_request(resource, name, "Used")
+        for name in ("night-shift", "hour-48"):
+            await scene.then_request("checkpoints", f"{scene.name}-25-{name}", "Pending")
 
 
 async def test_audit_tells_what_was_done_and_what_was_refused(

@@ -35,14 +35,14 @@ from surefoot.domain.flag.shadow import SHADOW
 from surefoot.handlers.kopf_source import kopf_sources
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
-from tests.support.testbed import wait_until_async
+from tests.support.testbed import audit_events, wait_until_async
 
 JSON = dict[str, Any]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
 NO_SINKS = RecordSection()
 NO_ROUTES = NotificationSection()
-SURELY = 20.0
+SURELY = 60.0
 """Seconds in which everything here happens, also on a busy machine."""
 
 
@@ -262,12 +262,8 @@ class Scene:
 
     def writes(self, resource: str) -> list[JSON]:
         """Every request of the operator's account that changed something, by the audit log."""
-        with self.bed.audit_log.open("rb") as log:
-            log.seek(self.audit_from)
-            lines = log.read().splitlines()
         found = []
-        for line in lines:
-            event = json.loads(line)
+        for event in audit_events(self.bed, from_byte=self.audit_from):
             reference = event.get("objectRef", {})
             if (
                 event["verb"] in {"create", "update", "patch", "delete"}

@@ -33,7 +33,7 @@ class Service:
     def has_error_rate(self, value: float) -> None:
         """Change the metric, and wait until Prometheus knows."""
         self._error_rate = value
-        wait_until(lambda: self._seen() == [value], 20, f"error_rate {value} in Prometheus")
+        wait_until(lambda: self._seen() == [value], 60, f"error_rate {value} in Prometheus")
 
     def _seen(self) -> list[float]:
         return [sample.value for sample in self._prometheus.query("error_rate")]

@@ -13,6 +13,7 @@ workers). It stops the bed at the end, and the bed's guardian does so if it is k
 """
 
 import asyncio
+import json
 import os
 import shutil
 import tempfile
@@ -106,6 +107,14 @@ def namespace(testbed: TestBed) -> Iterator[str]:
         name: str = answer.json()["metadata"]["name"]
         yield name
         client.delete(f"/api/v1/namespaces/{name}").raise_for_status()
+
+
+def audit_events(bed: TestBed, *, from_byte: int = 0) -> list[dict[str, Any]]:
+    """Read every event that is whole; the API server may just be writing one more."""
+    with bed.audit_log.open("rb") as log:
+        log.seek(from_byte)
+        whole, _, _ = log.read().rpartition(b"\n")
+    return [json.loads(line) for line in whole.split(b"\n") if line]
 
 
 def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:

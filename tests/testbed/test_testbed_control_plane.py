@@ -12,7 +12,7 @@ from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.components import KUBERNETES_VERSION
 from surefoot.testbed.users import EXAMPLE_USERS, User
-from tests.support.testbed import wait_until
+from tests.support.testbed import audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -89,7 +89,7 @@ def test_a_group_that_was_given_a_role_is_let_in(testbed: TestBed, namespace: st
         command = ("-n", namespace, "auth", "can-i", "list", "configmaps")
         return testbed.kubectl(*command, user="hudson", check=False).returncode == 0
 
-    assert wait_until(hudson_may, 10, "the authorizer to see the new role binding")
+    assert wait_until(hudson_may, 60, "the authorizer to see the new role binding")
 
 
 def test_audit_log_says_who_did_what_with_microseconds(testbed: TestBed, namespace: str) -> None:
@@ -114,15 +114,13 @@ def _audited(testbed: TestBed, namespace: str, resource: str, name: str) -> dict
     wanted = {"resource": resource, "namespace": namespace, "name": name}
 
     def found() -> dict[str, Any] | None:
-        for line in testbed.audit_log.read_text().splitlines():
-            if namespace not in line:
-                continue
-            entry: dict[str, Any] = json.loads(line)
-            if entry["verb"] == "create" and wanted.items() <= entry["objectRef"].items():
+        for entry in audit_events(testbed):
+            reference = entry.get("objectRef", {})
+            if entry["verb"] == "create" and wanted.items() <= reference.items():
                 return entry
         return None
 
-    entry = wait_until(found, 10, f"the creation of {resource}/{name} in the audit log")
+    entry = wait_until(found, 60, f"the creation of {resource}/{name} in the audit log")
     assert entry is not None
     return entry
 
@@ -147,7 +145,7 @@ def test_dependents_go_when_their_owner_does(testbed: TestBed, namespace: str) -
     testbed.kubectl("-n", namespace, "delete", "configmap", "owner")
     wait_until(
         lambda: _is_gone(testbed, "-n", namespace, "configmap", "owned"),
-        30,
+        60,
         "the garbage collector to delete the owned ConfigMap",
     )
 
@@ -158,7 +156,7 @@ def test_deletion_of_a_namespace_finishes(testbed: TestBed) -> None:
     testbed.kubectl("-n", "short-lived", "create", "configmap", "content")
     testbed.kubectl("delete", "namespace", "short-lived", "--wait=false")
     wait_until(
-        lambda: _is_gone(testbed, "namespace", "short-lived"), 30, "the namespace to be gone"
+        lambda: _is_gone(testbed, "namespace", "short-lived"), 60, "the namespace to be gone"
     )
 
 
@@ -194,7 +192,7 @@ def test_controllers_run_as_their_service_accounts(testbed: TestBed) -> None:
             "system:serviceaccount:kube-system:service-account-controller"
             in testbed.audit_log.read_text()
         ),
-        10,
+        60,
         "a controller's account in the audit log",
     )
 
@@ -204,7 +202,7 @@ def test_deployments_get_as_far_as_their_pods(testbed: TestBed, namespace: str) 
     testbed.kubectl(*("-n", namespace, "create", "deployment", "web", "--image=example.com/web:1"))
     wait_until(
         lambda: testbed.kubectl("-n", namespace, "get", "pods", "--output=name").stdout,
-        20,
+        60,
         "the Pod of the Deployment",
     )
 

@@ -54,6 +54,7 @@ def test_bed_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_bed_without_a_directory_leaves_nothing_either() -> None:
     """Its directory is temporary."""
     with TestBed.start(prometheus=False) as bed:
@@ -98,7 +99,7 @@ def test_paused_api_server_keeps_connections_and_does_not_answer(own_bed: TestBe
                 client.get("/readyz", timeout=0.3)
         finally:
             own_bed.api_server.resume()
-        wait_until(lambda: client.get("/readyz").is_success, 10, "the API server to answer")
+        wait_until(lambda: client.get("/readyz").is_success, 60, "the API server to answer")
 
 
 def test_running_bed_is_found_by_its_directory(own_bed: TestBed) -> None:
@@ -109,6 +110,7 @@ def test_running_bed_is_found_by_its_directory(own_bed: TestBed) -> None:
     assert own_bed.api_server.is_running
 
 
+@pytest.mark.long
 def test_data_can_be_kept(tmp_path: Path) -> None:
     """The next start finds objects, users and certificates again, on the same address."""
     directory = tmp_path / "bed"
@@ -146,6 +148,7 @@ def test_another_api_server_shares_store_people_and_flags_and_ends_with_the_bed(
     assert _processes_of(tmp_path) == []
 
 
+@pytest.mark.long
 def test_taken_port_is_exchanged_for_another(
     own_bed: TestBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,15 +197,18 @@ def test_damaged_record_is_named(tmp_path: Path, content: str) -> None:
         TestBed.attach(tmp_path)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
+)
 def test_bed_ends_with_its_owner_however_that_ends(tmp_path: Path, sent: signal.Signals) -> None:
     """Also by a signal that nobody can catch."""
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
     owner.send_signal(sent)
-    owner.communicate(timeout=30)
-    wait_until(lambda: not _processes_of(tmp_path / "bed"), 20, "the guardian to end the bed")
+    owner.communicate(timeout=60)
+    wait_until(lambda: not _processes_of(tmp_path / "bed"), 60, "the guardian to end the bed")
 
 
+@pytest.mark.long
 def test_bed_ends_with_a_process_that_forgot_to_stop_it(tmp_path: Path) -> None:
     """At its exit, with all files."""
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
@@ -212,6 +218,7 @@ def test_bed_ends_with_a_process_that_forgot_to_stop_it(tmp_path: Path) -> None:
     assert not (tmp_path / "bed").exists()
 
 
+@pytest.mark.long
 def test_bed_that_was_left_stays(tmp_path: Path) -> None:
     """Until somebody stops it."""
     owner = _owner(

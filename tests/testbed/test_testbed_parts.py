@@ -50,7 +50,7 @@ def test_waiting_gives_the_answer_back() -> None:
             raise answer
         return answer
 
-    assert wait_until(ask, 5, "the answer") == "done"
+    assert wait_until(ask, 60, "the answer") == "done"
 
 
 def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
@@ -72,4 +72,4 @@ async def test_waiting_asynchronously() -> None:
     async def ask() -> int:
         return next(answers)
 
-    assert await wait_until_async(ask, 5, "a number") == 3
+    assert await wait_until_async(ask, 60, "a number") == 3

@@ -107,7 +107,7 @@ def is_readable(operator: Operator) -> bool:
 
 async def settled(operator: Operator, expected: str, *, readable: bool) -> None:
     """Wait until the operator has seen the last edit."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (mode_of(operator), is_readable(operator)) != (expected, readable):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

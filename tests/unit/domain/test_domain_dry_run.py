@@ -320,7 +320,7 @@ def test_raising_it_changes_neither_plan_nor_hold() -> None:
     """Who signed keeps their signature, and the soak goes on."""
     world = tried(run=1, hold={"soak": "24h"}, approvals={"opens": "Step"})
     world.sign("memory-sync-25-security", "hudson")
-    world.run(hours(20))
+    world.pass_by(hours(20))
     before = world.status
     ask(world, 2)
     assert (world.status.plan_hash, world.status.hold_since) == (
@@ -336,7 +336,7 @@ def test_nothing_that_only_time_or_the_flag_does_asks_anybody_again() -> None:
     world = tried(approvals={"maxAge": "1h"}, hold={"soak": "30d"})
     world.sign(SECURITY, "hudson")
     world.settle()
-    world.run(hours(200))
+    world.pass_by(hours(200))
     assert world.states() == {SECURITY: "Go", OWNER: "Pending"}
     assert world.approvals[SECURITY].status.expires_at is None
 

@@ -80,7 +80,7 @@ def test_an_approval_that_nobody_gives_becomes_a_warning_and_then_critical() -> 
     world.run(hours(4))
     assert told(world)[2:] == [("Escalated", "Critical")]
     assert urgency(world) == [Severity.CRITICAL]
-    world.run(hours(48))
+    world.pass_by(hours(48), seen=hours(5))
     assert len(told(world)) == 3
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_escalated_that_was_decided_in_time() -> None:
 def test_without_a_time_to_escalate_after_nothing_without_a_due_time_is_urgent() -> None:
     """The administrator did not ask for it."""
     world = waiting(a_role("security", "hudson"))
-    world.run(hours(72))
+    world.pass_by(hours(72))
     assert (told(world), urgency(world)) == ([("Asked", "Info")], [None])
 
 
@@ -115,11 +115,11 @@ def test_a_late_report_is_told_as_late_and_escalated_only_after_that(
     """Its due time counts, however long ago it was asked."""
     report = a_checkpoint("report", "atlas", dueAfter="24h")
     world = waiting(checkpoints=[report], after=after)
-    world.run(hours(24))
+    world.pass_by(hours(24))
     assert told(world) == [("Asked", "Info")]
     world.run(hours(1))
     assert told(world)[1:] == [("Late", "Warning")]
-    world.run(hours(48))
+    world.pass_by(hours(48), seen=hours(5))
     assert told(world)[2:] == ([("Escalated", "Critical")] if after else [])
 
 

@@ -44,7 +44,7 @@ def sign_all(world: World) -> None:
 
 
 BYPASSES: dict[str, Callable[[World], None]] = {
-    "nothing but time": lambda w: w.run(hours(24 * 30)),
+    "nothing but time": lambda w: w.pass_by(hours(24 * 30)),
     "another round": lambda w: w.annotate(authors="hudson"),
     "another plan": lambda w: w.edit(limits={"maxExpansionFactor": 90}),
     "another attempt": lambda w: w.edit(attempt=1),

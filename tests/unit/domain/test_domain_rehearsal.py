@@ -422,6 +422,7 @@ def test_automatic_does_nothing_where_no_step_is_ahead() -> None:
     world.metrics["errors"] = from_time(START + minutes(30), 0.0, 0.9)
     world.run(minutes(45))
     assert (world.percent, len(runs(world))) == (0, 1)
+    world.interval = minutes(10)
     world.run(hours(20))
     assert len(runs(world)) == 1
 

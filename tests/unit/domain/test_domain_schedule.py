@@ -53,7 +53,7 @@ def test_no_step_is_taken_during_a_freeze_and_the_first_right_after_it() -> None
     )
     assert world.status.waiting_on == world.message("WithinSchedule")
     assert world.status.earliest_advance == at("2025-10-27 07:00")
-    world.run(at("2025-10-27 07:00") - world.now)
+    world.pass_by(at("2025-10-27 07:00") - world.now)
     assert world.percents[0] == (at("2025-10-27 07:00"), 10)
     assert world.condition("WithinSchedule") == ("True", "Open")
 
@@ -147,7 +147,7 @@ def test_soak_runs_on_during_a_freeze_and_the_earliest_moment_has_both() -> None
         ("False", "Frozen"),
     )
     assert world.status.waiting_on.startswith("soak 19h left, freeze weekend: no step")
-    world.run(hours(20))
+    world.pass_by(hours(20))
     assert world.condition("SoakComplete")[0] == "True"
     assert (world.percent, world.status.phase) == (10, "Holding")
     assert world.run_until(100, hours(72)) == at("2025-10-20 06:00") - at("2025-10-18 11:00")
@@ -189,7 +189,7 @@ def test_complete_rollout_is_not_frozen() -> None:
     world = World(frozen(weekly()), now=at("2025-10-16 12:00"))
     world.run(hours(1))
     assert world.status.phase == "Completed"
-    world.run(hours(48))
+    world.pass_by(hours(48))
     assert world.condition("WithinSchedule") == ("True", "NotRequired")
     assert world.status.earliest_advance is None
 

@@ -1,0 +1,69 @@
+"""Which worker of pytest-xdist runs what, and in which order: the longest first, and none too long.
+
+With `--dist loadfile` a file's tests run in one worker, one after another, for many files share a
+fixture that must exist once. Where a file was long and came late, the other workers had nothing to
+do meanwhile. So the units of work are handed out by what they weigh, and the files that can be cut
+are cut: into one unit a function where a fixture is shared by all workers anyway, and into one unit
+a test where nothing is shared.
+
+Load it as a plugin: ``pytest_plugins = ["tests.support.balance"]``. Without workers it is idle.
+"""
+
+from typing import Any, Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+SECONDS: Final[dict[str, float]] = {}
+"""What a file takes, roughly, on an idle core; what is not named is short. Only the order matters.
+
+To measure again: `make test ARGS="--durations=0 --durations-min=0.5"`.
+"""
+
+BY_FUNCTION: Final = frozenset(
+    {
+        "tests/admission/test_admission_for_real.py",
+        "tests/admission/test_admission_table.py",
+        "tests/demo/test_demo_performance.py",
+    }
+)
+"""Files of which each function may run in a worker of its own."""
+
+BY_TEST: Final = ("tests/property/",)
+"""Folders of which each test may: they share nothing."""
+
+
+def unit_of(test: str) -> str:
+    """The unit of work that a test belongs to."""
+    file, _, name = test.partition("::")
+    if file.startswith(BY_TEST):
+        return test
+    return f"{file}::{name.partition('[')[0]}" if file in BY_FUNCTION else file
+
+
+def weight_of(test: str) -> float:
+    """How much the unit of work weighs that a test belongs to."""
+    return SECONDS.get(unit_of(test)) or SECONDS.get(test.partition("::")[0], 0.0)
+
+
+class Balanced(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Hands out the units of work in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the heaviest first, in every worker alike."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -weight_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Balanced | None:
+    """Hand out the units of work, where files are asked to be kept together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # by number of tests, which says little of time
+    return Balanced(config, log)
