@@ -1,13 +1,14 @@
 """CheckpointsPassed: every report of the step is GO, and no NO-GO stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from surefoot.api.v1alpha1.rollout import CheckpointPlan
+from surefoot.api.v1alpha1.rollout import CheckpointPlan, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import hold_of
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
@@ -23,7 +24,15 @@ from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """Names that are used twice or unknown, and checkpoints that wait for each other."""
-    spec = snapshot.rollout.spec
+    return _faults_of(snapshot.rollout.spec)
+
+
+@remembered_with
+def _faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+    return tuple(_faults(spec))
+
+
+def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     own = [
         (step.percent, plan)
         for step in spec.steps
@@ -59,16 +68,23 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
 
 
 def _cycle(plans: tuple[CheckpointPlan, ...]) -> tuple[str, ...]:
-    """Names along a cycle of `after`, the first repeated at the end; empty if there is none."""
+    """Names along a cycle of `after`, the first repeated at the end; empty if there is none.
+
+    Each checkpoint is walked from once: the ways between them are many more than they are.
+    """
     after = {plan.name: plan.after for plan in plans}
+    walked: set[str] = set()
 
     def walk(path: tuple[str, ...]) -> tuple[str, ...]:
+        if path[-1] in walked:
+            return ()
         for name in after.get(path[-1], ()):
             if name in path:
                 return (*path[path.index(name) :], name)
             found = walk((*path, name)) if name in after else ()
             if found:
                 return found
+        walked.add(path[-1])
         return ()
 
     return next((found for plan in plans if (found := walk((plan.name,)))), ())

@@ -6,6 +6,7 @@ Only finite, single, fresh values count. A window with a hole in it has not held
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
@@ -15,7 +16,7 @@ from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State, warm_until
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
-from surefoot.domain.facts.measurements import Outcome, is_stale
+from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
 from surefoot.domain.facts.questions import length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
@@ -27,7 +28,31 @@ from surefoot.domain.facts.verdicts import (
     not_required,
     passes,
 )
-from surefoot.domain.facts.windows import bound_value, number_like, window_at, window_evidence
+from surefoot.domain.facts.windows import (
+    Window,
+    bound_value,
+    number_like,
+    window_at,
+    window_evidence,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWindow:
+    """A window that a bound was judged by. The record is made of it only where one is kept."""
+
+    metric: str
+    used_by: str
+    measurement: Measurement
+    window: Window
+    compared_with: str
+
+    @property
+    def evidence(self) -> WindowEvidence:
+        """The window as the record keeps it."""
+        return window_evidence(
+            self.metric, self.used_by, self.measurement, self.window, self.compared_with
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +63,7 @@ class GateVerdict:
     holds: bool | None
     reason: str
     message: str
-    evidence: tuple[WindowEvidence, ...]
+    seen: tuple[SeenWindow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +75,13 @@ class GatesJudgement:
 
     @property
     def windows(self) -> tuple[WindowEvidence, ...]:
-        """The windows that say so."""
-        return tuple(window for gate in self.gates for window in gate.evidence)
+        """The windows that say so, as many as the record keeps of them."""
+        seen = (window for gate in self.gates for window in gate.seen)
+        return tuple(window.evidence for window in islice(seen, MOST_WINDOWS))
 
 
+MOST_WINDOWS = 80
+"""As many windows as the evidence of a decision takes."""
 _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
 NOT_REQUIRED = "NotRequired"
 """The reason of a gate that has nothing to compare with yet, and so asks for nothing."""
@@ -156,17 +184,17 @@ def _judge_gate(look: _GateContext, gate: Gate) -> GateVerdict:
     parts = [_judge_bound(look, part, f"gate {gate.name}/{part.name}") for part in gate.of]
     passing = sum(part.holds is True for part in parts)
     possible = passing + sum(part.holds is None for part in parts)
-    evidence = tuple(window for part in parts for window in part.evidence)
+    seen = tuple(window for part in parts for window in part.seen)
     message = f"{gate.name}: {passing} of {len(parts)} hold, {gate.passing} are needed"
     if passing >= gate.passing:
-        return GateVerdict(gate.name, True, "GateHolds", message, evidence)
+        return GateVerdict(gate.name, True, "GateHolds", message, seen)
     lacking = "; ".join(part.message for part in parts if not part.holds)
     return GateVerdict(
         name=gate.name,
         holds=None if possible >= gate.passing else False,
         reason="GateFails",
         message=f"{message}: {lacking}",
-        evidence=evidence,
+        seen=seen,
     )
 
 
@@ -192,25 +220,25 @@ def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -
         why = unanswered(measurement, is_old, look.now)
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
     window = window_at(measurement, measurement.end, length, look.began)
-    evidence = (window_evidence(metric, used_by, measurement, window, unit.said),)
+    seen = (SeenWindow(metric, used_by, measurement, window, unit.said),)
     ratios = [unit.ratio(sample.value) for sample in window.numbers]
     breach = next((ratio for ratio in reversed(ratios) if not _within(gate, ratio)), None)
     over = f" for {gate.for_}" if length else ""
     if breach is not None:
         message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
-        return GateVerdict(gate.name, False, "GateFails", message, evidence)
+        return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
         held = _held_so_far(window.start, measurement.end)
         message = f"{gate.name}: {_bounds(gate, unit)} for {held} of {gate.for_}"
-        return GateVerdict(gate.name, False, "WindowNotFull", message, evidence)
+        return GateVerdict(gate.name, False, "WindowNotFull", message, seen)
     if len(window.numbers) < window.expected and not look.is_at_zero_percent:
         message = (
             f"{gate.name}: {len(window.numbers)} of {window.expected} points of the last "
             f"{gate.for_} have a value"
         )
-        return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, evidence)
+        return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, seen)
     message = f"{gate.name}: {_said(gate, ratios[-1])}, {_bounds(gate, unit)}{over}"
-    return GateVerdict(gate.name, True, "GateHolds", message, evidence)
+    return GateVerdict(gate.name, True, "GateHolds", message, seen)
 
 
 def _held_so_far(start: datetime, end: datetime) -> str:

@@ -36,6 +36,7 @@ from surefoot.domain.signoff.percent_ranges import asked_percent
 from surefoot.domain.signoff.requests import (
     FINAL,
     decide_command,
+    excluded_by,
     excluded_in_request,
     fold,
     format_people,
@@ -251,7 +252,7 @@ def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView
     needed: tuple[Party, ...] = ()
     if request is not None:
         needed = (*handoffs.parties(request), *parties(state, request, answer.decision))
-    excluded = fold(request.spec.request.excluded_users) if request is not None else frozenset()
+    excluded = excluded_by(request.spec.request) if request is not None else frozenset()
     return CheckpointView(
         plan=plan,
         answer=answer,
