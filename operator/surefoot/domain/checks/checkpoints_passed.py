@@ -17,6 +17,7 @@ from surefoot.domain.signoff.checkpoints import (
     CheckpointView,
     judge_checkpoints,
     next_moment,
+    opens_at,
 )
 from surefoot.domain.signoff.requests import format_people
 from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
@@ -95,6 +96,14 @@ def _next_change(state: State, _: CheckpointsJudgement) -> datetime | None:
     return None if ahead is None else state.now + ahead
 
 
+def _earliest(
+    state: State, judgement: CheckpointsJudgement, _not_before: datetime
+) -> datetime | None:
+    """When the last of the reports that are still awaited is opened."""
+    moments = (opens_at(state, view.plan) for view in judgement.views if not view.is_go)
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 def _says(_state: State, judgement: CheckpointsJudgement) -> Iterable[str]:
     return who_is_awaited(judgement.views)
 
@@ -125,6 +134,7 @@ CHECKPOINTS_PASSED = Check(
     stops="somebody decided NO-GO",
     withdraws="a report no longer counts",
     next_change=_next_change,
+    earliest=_earliest,
     says=_says,
     faults=faults,
     asks_people=True,

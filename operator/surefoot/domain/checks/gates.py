@@ -17,7 +17,8 @@ from surefoot.domain.derive.state import State, warm_until
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
-from surefoot.domain.facts.questions import length_of, windowed
+from surefoot.domain.facts.moments import later
+from surefoot.domain.facts.questions import conditions_of, first_end_at, length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -111,18 +112,6 @@ class _GateContext:
 def gates_of(spec: RolloutSpec, hold: HoldPolicy) -> tuple[Gate, ...]:
     """The gates needed to leave a step."""
     return tuple(gate for gate in spec.gates if hold.gates is None or gate.name in hold.gates)
-
-
-def longest_for(spec: RolloutSpec, hold: HoldPolicy) -> timedelta:
-    """How long the step must have lasted for every window of its gates to lie within it."""
-    return max(
-        (
-            length_of(bound.for_)
-            for gate in gates_of(spec, hold)
-            for bound in (gate.of if gate.of is not None else (gate,))
-        ),
-        default=timedelta(0),
-    )
 
 
 def judge_gates(
@@ -284,6 +273,36 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
                 )
 
 
+def _earliest(state: State, judgement: GatesJudgement, _not_before: datetime) -> datetime | None:
+    """When the warm-up is over, and every window that is not full lies within the step."""
+    if state.began is None or judgement.verdict.holds or not judgement.gates:
+        return None
+    loose = {gate.name for gate in judgement.gates if not gate.holds}
+    full = [
+        _window_is_full_at(state, gate, state.began)
+        for gate in gates_of(state.rollout.spec, state.hold)
+        if gate.name in loose
+    ]
+    warm = state.warm_until if state.hold.warm_up else None
+    return max((moment for moment in (*full, warm) if moment is not None), default=None)
+
+
+def _window_is_full_at(state: State, gate: Gate, began: datetime) -> datetime:
+    """When as many windows of the gate are full as must hold."""
+    moments = sorted(_is_full_at(state, bound, began) for bound in conditions_of(gate))
+    return moments[(gate.passing or 1) - 1 if gate.of is not None else 0]
+
+
+def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> datetime:
+    length = length_of(bound.for_)
+    full = later(began, length)
+    measurement = state.snapshot.measurements.get(windowed(bound.metric or bound.name, length))
+    if measurement is None or not length:
+        return full
+    grid = min(measurement.step, state.snapshot.evaluation_interval)
+    return first_end_at(full, measurement.end, grid)
+
+
 GATES_HEALTHY = Check(
     type=ConditionType.GATES_HEALTHY,
     group=Group.HOLD,
@@ -294,5 +313,6 @@ GATES_HEALTHY = Check(
     ),
     withdraws="a gate does not hold any more",
     is_paced=True,
+    earliest=_earliest,
     faults=faults,
 )
