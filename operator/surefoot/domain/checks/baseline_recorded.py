@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline
 from surefoot.domain.derive.state import State
@@ -11,6 +12,7 @@ from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO, hold_of
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
+from surefoot.domain.metric_queries import baseline_step
 
 
 def judge(state: State, _: Judgements) -> BaselineJudgement:
@@ -37,13 +39,13 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
             )
 
 
-def _earliest(
-    _state: State, judgement: BaselineJudgement, _not_before: datetime
-) -> datetime | None:
+def _earliest(state: State, judgement: BaselineJudgement, _not_before: datetime) -> datetime | None:
     """When there are samples of enough time, if none is missing."""
     if judgement.counted_to is None:
         return None
-    return later(judgement.counted_to, judgement.left)
+    enough = later(judgement.counted_to, judgement.left)
+    step = baseline_step(state.hold.baseline, state.snapshot.evaluation_interval)
+    return first_answer_at(state, enough, step)
 
 
 BASELINE_RECORDED = Check(

@@ -11,6 +11,7 @@ from itertools import islice
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State, warm_until
@@ -18,7 +19,7 @@ from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
 from surefoot.domain.facts.moments import later
-from surefoot.domain.facts.questions import conditions_of, first_end_at, length_of, windowed
+from surefoot.domain.facts.questions import conditions_of, length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -297,10 +298,9 @@ def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> d
     length = length_of(bound.for_)
     full = later(began, length)
     measurement = state.snapshot.measurements.get(windowed(bound.metric or bound.name, length))
-    if measurement is None or not length:
+    if measurement is None or not length or full <= measurement.end:
         return full
-    grid = min(measurement.step, state.snapshot.evaluation_interval)
-    return first_end_at(full, measurement.end, grid)
+    return first_answer_at(state, full, measurement.step)
 
 
 GATES_HEALTHY = Check(

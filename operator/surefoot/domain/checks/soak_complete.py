@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words
 from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.checks.triggers_quiet import settled_at
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.moments import later
-from surefoot.domain.facts.questions import first_end_at, last_point
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -19,8 +19,6 @@ from surefoot.domain.facts.verdicts import (
     not_required,
     passes,
 )
-
-_TICK = timedelta(microseconds=1)
 
 
 def judge(state: State, _: Judgements) -> Verdict:
@@ -87,15 +85,9 @@ def _begins_at(state: State, soak: SoakAccount) -> datetime:
 def _complete_at(state: State, soak: SoakAccount) -> datetime:
     """When the soak is complete if nothing breaks: at a moment that every trigger speaks of."""
     moment = later(_begins_at(state, soak), soak.left)
-    ends = [moment]
-    for trigger in state.triggers:
-        measurement = trigger.trigger.measurement
-        if measurement is not None:
-            grid = min(measurement.step, state.snapshot.evaluation_interval)
-            known = max(measurement.end, last_point(state.now, measurement.step, grid))
-            # Up to now it is not complete: an answer that is late comes no earlier than now.
-            ends.append(first_end_at(max(moment, state.now + _TICK), known, grid))
-    return max(ends)
+    measurements = (trigger.trigger.measurement for trigger in state.triggers)
+    answers = (first_answer_at(state, moment, each.step) for each in measurements if each)
+    return max(answers, default=moment)
 
 
 def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | None:
