@@ -19,6 +19,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain.checks.check import Group
 from surefoot.domain.checks.rehearsal import PASSED
 from surefoot.domain.checks.table import CHECKS
+from surefoot.domain.checks.target_in_sync import DRIFT_PACE
 from surefoot.domain.checks.triggers_quiet import awaits_first_answer
 from surefoot.domain.compliance import outcomes
 from surefoot.domain.derive.baseline import metric_of
@@ -65,7 +66,6 @@ from surefoot.domain.status import build_status
 AT_ONCE = ZERO
 DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
-DRIFT_PACE = timedelta(seconds=10)
 _CHECK = {check.type: check for check in CHECKS}
 REMEMBERED_STARTS = 8
 """As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""

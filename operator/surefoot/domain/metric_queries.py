@@ -80,14 +80,19 @@ def _baseline_questions(
     since = counted_from(status, hold)
     if since is None or since >= now:
         return {}
-    coarse = timedelta(seconds=-(-hold.baseline // timedelta(seconds=_POINTS_IN_A_BASELINE)))
-    step = coarse if coarse > interval else step_for(hold.baseline, interval, MOST_INTERVALS)
+    step = baseline_step(hold.baseline, interval)
     end = last_point(now, step, interval)
     start = first_point(since, end, step, MOST_INTERVALS)
     return {
         measured_as(metric.name): _range_query(metric, start, end, step)
         for metric in unrecorded(rollout.spec, status)
     }
+
+
+def baseline_step(baseline: timedelta, interval: timedelta) -> timedelta:
+    """The step at which the samples for a baseline are asked for."""
+    coarse = timedelta(seconds=-(-baseline // timedelta(seconds=_POINTS_IN_A_BASELINE)))
+    return coarse if coarse > interval else step_for(baseline, interval, MOST_INTERVALS)
 
 
 def _range_query(metric: Metric, start: datetime, end: datetime, step: timedelta) -> RangeQuery:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec, Trigger
+from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RelativeTo, RolloutSpec, Trigger
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.questions import conditions_of, metric_name
 from surefoot.domain.facts.windows import bound_value, number_like
@@ -140,13 +140,11 @@ def _cannot_be_meant(
 
 def _loose_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
     """Gates that still hold where a trigger on the same metric fires."""
+    by_measure: dict[tuple[str, RelativeTo | None], list[Trigger]] = {}
+    for trigger in spec.triggers:
+        by_measure.setdefault((metric_name(trigger), trigger.relative_to), []).append(trigger)
     for gate, condition in _conditions(spec):
-        for trigger in spec.triggers:
-            if (metric_name(condition), condition.relative_to) != (
-                metric_name(trigger),
-                trigger.relative_to,
-            ):
-                continue
+        for trigger in by_measure.get((metric_name(condition), condition.relative_to), ()):
             looser = _looser(condition, trigger)
             if looser is not None:
                 side, gate_bound, trigger_side, bound = looser

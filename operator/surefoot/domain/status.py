@@ -16,18 +16,15 @@ from surefoot.api.v1alpha1.rollout_status import (
     Warned,
 )
 from surefoot.domain.checks.check import Group
-from surefoot.domain.checks.gates import gates_of, longest_for
-from surefoot.domain.checks.schedule import next_open
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.compliance import assess
-from surefoot.domain.derive.state import Move, planners
+from surefoot.domain.derive.state import FORESEEABLE, Move, planners
 from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.flag.cohorts import balance, cohort_statuses
 from surefoot.domain.plan_warnings import plan_warnings
 from surefoot.domain.review import Review
-from surefoot.domain.signoff.checkpoints import opens_at
 from surefoot.domain.signoff.escalation import escalated
 from surefoot.domain.signoff.role_status import role_statuses
 
@@ -183,35 +180,19 @@ def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
 
 
 def _earliest(review: Review) -> datetime | None:
-    """What the clocks alone allow, to the later second; None when no clock holds."""
-    state = review.state
-    latest = max(state.now, _hold_clocks(review) or state.now)
-    schedule = state.rollout.spec.schedule
-    ends = state.is_complete or state.status.rolled_back or not state.plan_is_valid
-    if schedule is not None and not ends:
-        latest = next_open(schedule, latest)
-    return _to_the_later_second(latest) if latest > state.now else None
+    """What the clocks alone allow, to the later second; None when no clock holds.
 
-
-def _hold_clocks(review: Review) -> datetime | None:
-    """What the clocks of the step's hold and of a halt allow; None where they do not run."""
-    state, soak = review.state, review.soak
-    if state.began is None or not state.opens_requests or soak is None:
+    The table of checks is gone through in its order: a freeze is met where all else is over.
+    """
+    state, move = review.state, review.state.move
+    if move is None or state.status.rolled_back or not state.plan_is_valid:
         return None
-    now, began, hold = state.now, state.began, state.hold
-    moments = [opens_at(state, view.plan) for view in review.checkpoints.views if not view.is_go]
-    if not soak.is_complete:
-        counted_to = soak.observed_at if soak.running else max(now, soak.observed_at)
-        moments.append(max(counted_to, state.warm_until or began) + soak.left)
-    baseline = state.baseline
-    if baseline is not None and baseline.counted_to is not None:
-        moments.append(baseline.counted_to + baseline.left)
-    if gates_of(state.rollout.spec, hold):
-        longest = longest_for(state.rollout.spec, hold)
-        moments.append(began + max(hold.warm_up, longest))
-    halt = state.halt
-    moments.append(halt.until if halt is not None else None)
-    return max((moment for moment in moments if moment is not None), default=None)
+    latest = state.now
+    for check in CHECKS:
+        if move in check.applies_to:
+            moment = check.earliest(state, review.judgements[check.type], latest)
+            latest = max(latest, moment or latest)
+    return _to_the_later_second(latest) if state.now < latest < state.now + FORESEEABLE else None
 
 
 def _to_the_later_second(moment: datetime) -> datetime:

@@ -1,14 +1,18 @@
 """BaselineRecorded: every metric had samples for as long as the hold asks."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from surefoot.api.v1alpha1.rollout_status import Phase
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO, hold_of
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
+from surefoot.domain.metric_queries import baseline_step
 
 
 def judge(state: State, _: Judgements) -> BaselineJudgement:
@@ -35,6 +39,15 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
             )
 
 
+def _earliest(state: State, judgement: BaselineJudgement, _not_before: datetime) -> datetime | None:
+    """When there are samples of enough time, if none is missing."""
+    if judgement.counted_to is None:
+        return None
+    enough = later(judgement.counted_to, judgement.left)
+    step = baseline_step(state.hold.baseline, state.snapshot.evaluation_interval)
+    return first_answer_at(state, enough, step)
+
+
 BASELINE_RECORDED = Check(
     type=ConditionType.BASELINE_RECORDED,
     group=Group.HOLD,
@@ -42,5 +55,6 @@ BASELINE_RECORDED = Check(
     phase=Phase.SOAKING,
     judge=judge,
     waits="a baseline that lacks samples was never recorded, so that no advance was decided on it",
+    earliest=_earliest,
     faults=faults,
 )

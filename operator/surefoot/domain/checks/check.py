@@ -49,6 +49,11 @@ def no_change(_state: State, _judgement: Any) -> datetime | None:
     return None
 
 
+def no_clock(_state: State, _judgement: Any, _not_before: datetime) -> datetime | None:
+    """The clock of a check that waits for none."""
+    return None
+
+
 def say_what_is_unmet(_state: State, judgement: Any) -> Iterable[str]:
     """Everything that is missing, in the words of the verdict."""
     return (item.message for item in judgement.verdict.unmet)
@@ -68,6 +73,9 @@ class Check:
     ``outlives_completion``: it is still told about once the rollout is complete.
     ``judge`` gets the state and the judgements of ``reads``. ``faults`` are what is wrong with the
     part of the plan that it is about. ``next_change`` is when its verdict may change by time alone.
+    ``earliest`` is the moment before which its clock does not let it hold, if nothing breaks: the
+    same at every evaluation, and None where no clock of it runs. It is asked for the time from a
+    moment on, before which the checks ahead of it in the table do not hold anyway.
     ``says`` is what `status.waitingOn` has of it, and ``asks_people`` that these are people.
     """
 
@@ -85,6 +93,7 @@ class Check:
     clock_reasons: frozenset[str] = frozenset()
     faults: Callable[[Snapshot], Iterable[UnmetRequirement]] = no_faults
     next_change: Callable[[State, Any], datetime | None] = no_change
+    earliest: Callable[[State, Any, datetime], datetime | None] = no_clock
     says: Callable[[State, Any], Iterable[str]] = say_what_is_unmet
     asks_people: bool = False
 

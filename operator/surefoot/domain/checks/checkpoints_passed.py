@@ -1,13 +1,14 @@
 """CheckpointsPassed: every report of the step is GO, and no NO-GO stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from surefoot.api.v1alpha1.rollout import CheckpointPlan
+from surefoot.api.v1alpha1.rollout import CheckpointPlan, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import hold_of
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement
@@ -16,6 +17,7 @@ from surefoot.domain.signoff.checkpoints import (
     CheckpointView,
     judge_checkpoints,
     next_moment,
+    opens_at,
 )
 from surefoot.domain.signoff.requests import format_people
 from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
@@ -23,7 +25,15 @@ from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """Names that are used twice or unknown, and checkpoints that wait for each other."""
-    spec = snapshot.rollout.spec
+    return _faults_of(snapshot.rollout.spec)
+
+
+@remembered_with
+def _faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+    return tuple(_faults(spec))
+
+
+def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     own = [
         (step.percent, plan)
         for step in spec.steps
@@ -59,16 +69,23 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
 
 
 def _cycle(plans: tuple[CheckpointPlan, ...]) -> tuple[str, ...]:
-    """Names along a cycle of `after`, the first repeated at the end; empty if there is none."""
+    """Names along a cycle of `after`, the first repeated at the end; empty if there is none.
+
+    Each checkpoint is walked from once: the ways between them are many more than they are.
+    """
     after = {plan.name: plan.after for plan in plans}
+    walked: set[str] = set()
 
     def walk(path: tuple[str, ...]) -> tuple[str, ...]:
+        if path[-1] in walked:
+            return ()
         for name in after.get(path[-1], ()):
             if name in path:
                 return (*path[path.index(name) :], name)
             found = walk((*path, name)) if name in after else ()
             if found:
                 return found
+        walked.add(path[-1])
         return ()
 
     return next((found for plan in plans if (found := walk((plan.name,)))), ())
@@ -77,6 +94,14 @@ def _cycle(plans: tuple[CheckpointPlan, ...]) -> tuple[str, ...]:
 def _next_change(state: State, _: CheckpointsJudgement) -> datetime | None:
     ahead = next_moment(state) if state.asks_people else None
     return None if ahead is None else state.now + ahead
+
+
+def _earliest(
+    state: State, judgement: CheckpointsJudgement, _not_before: datetime
+) -> datetime | None:
+    """When the last of the reports that are still awaited is opened."""
+    moments = (opens_at(state, view.plan) for view in judgement.views if not view.is_go)
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _says(_state: State, judgement: CheckpointsJudgement) -> Iterable[str]:
@@ -109,6 +134,7 @@ CHECKPOINTS_PASSED = Check(
     stops="somebody decided NO-GO",
     withdraws="a report no longer counts",
     next_change=_next_change,
+    earliest=_earliest,
     says=_says,
     faults=faults,
     asks_people=True,

@@ -6,17 +6,20 @@ Only finite, single, fresh values count. A window with a hole in it has not held
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State, warm_until
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
-from surefoot.domain.facts.measurements import Outcome, is_stale
-from surefoot.domain.facts.questions import length_of, windowed
+from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
+from surefoot.domain.facts.moments import later
+from surefoot.domain.facts.questions import conditions_of, length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -27,7 +30,31 @@ from surefoot.domain.facts.verdicts import (
     not_required,
     passes,
 )
-from surefoot.domain.facts.windows import bound_value, number_like, window_at, window_evidence
+from surefoot.domain.facts.windows import (
+    Window,
+    bound_value,
+    number_like,
+    window_at,
+    window_evidence,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWindow:
+    """A window that a bound was judged by. The record is made of it only where one is kept."""
+
+    metric: str
+    used_by: str
+    measurement: Measurement
+    window: Window
+    compared_with: str
+
+    @property
+    def evidence(self) -> WindowEvidence:
+        """The window as the record keeps it."""
+        return window_evidence(
+            self.metric, self.used_by, self.measurement, self.window, self.compared_with
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +65,7 @@ class GateVerdict:
     holds: bool | None
     reason: str
     message: str
-    evidence: tuple[WindowEvidence, ...]
+    seen: tuple[SeenWindow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +77,13 @@ class GatesJudgement:
 
     @property
     def windows(self) -> tuple[WindowEvidence, ...]:
-        """The windows that say so."""
-        return tuple(window for gate in self.gates for window in gate.evidence)
+        """The windows that say so, as many as the record keeps of them."""
+        seen = (window for gate in self.gates for window in gate.seen)
+        return tuple(window.evidence for window in islice(seen, MOST_WINDOWS))
 
 
+MOST_WINDOWS = 80
+"""As many windows as the evidence of a decision takes."""
 _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
 NOT_REQUIRED = "NotRequired"
 """The reason of a gate that has nothing to compare with yet, and so asks for nothing."""
@@ -83,18 +113,6 @@ class _GateContext:
 def gates_of(spec: RolloutSpec, hold: HoldPolicy) -> tuple[Gate, ...]:
     """The gates needed to leave a step."""
     return tuple(gate for gate in spec.gates if hold.gates is None or gate.name in hold.gates)
-
-
-def longest_for(spec: RolloutSpec, hold: HoldPolicy) -> timedelta:
-    """How long the step must have lasted for every window of its gates to lie within it."""
-    return max(
-        (
-            length_of(bound.for_)
-            for gate in gates_of(spec, hold)
-            for bound in (gate.of if gate.of is not None else (gate,))
-        ),
-        default=timedelta(0),
-    )
 
 
 def judge_gates(
@@ -156,17 +174,17 @@ def _judge_gate(look: _GateContext, gate: Gate) -> GateVerdict:
     parts = [_judge_bound(look, part, f"gate {gate.name}/{part.name}") for part in gate.of]
     passing = sum(part.holds is True for part in parts)
     possible = passing + sum(part.holds is None for part in parts)
-    evidence = tuple(window for part in parts for window in part.evidence)
+    seen = tuple(window for part in parts for window in part.seen)
     message = f"{gate.name}: {passing} of {len(parts)} hold, {gate.passing} are needed"
     if passing >= gate.passing:
-        return GateVerdict(gate.name, True, "GateHolds", message, evidence)
+        return GateVerdict(gate.name, True, "GateHolds", message, seen)
     lacking = "; ".join(part.message for part in parts if not part.holds)
     return GateVerdict(
         name=gate.name,
         holds=None if possible >= gate.passing else False,
         reason="GateFails",
         message=f"{message}: {lacking}",
-        evidence=evidence,
+        seen=seen,
     )
 
 
@@ -192,25 +210,25 @@ def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -
         why = unanswered(measurement, is_old, look.now)
         return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
     window = window_at(measurement, measurement.end, length, look.began)
-    evidence = (window_evidence(metric, used_by, measurement, window, unit.said),)
+    seen = (SeenWindow(metric, used_by, measurement, window, unit.said),)
     ratios = [unit.ratio(sample.value) for sample in window.numbers]
     breach = next((ratio for ratio in reversed(ratios) if not _within(gate, ratio)), None)
     over = f" for {gate.for_}" if length else ""
     if breach is not None:
         message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
-        return GateVerdict(gate.name, False, "GateFails", message, evidence)
+        return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
         held = _held_so_far(window.start, measurement.end)
         message = f"{gate.name}: {_bounds(gate, unit)} for {held} of {gate.for_}"
-        return GateVerdict(gate.name, False, "WindowNotFull", message, evidence)
+        return GateVerdict(gate.name, False, "WindowNotFull", message, seen)
     if len(window.numbers) < window.expected and not look.is_at_zero_percent:
         message = (
             f"{gate.name}: {len(window.numbers)} of {window.expected} points of the last "
             f"{gate.for_} have a value"
         )
-        return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, evidence)
+        return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, seen)
     message = f"{gate.name}: {_said(gate, ratios[-1])}, {_bounds(gate, unit)}{over}"
-    return GateVerdict(gate.name, True, "GateHolds", message, evidence)
+    return GateVerdict(gate.name, True, "GateHolds", message, seen)
 
 
 def _held_so_far(start: datetime, end: datetime) -> str:
@@ -256,6 +274,35 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
                 )
 
 
+def _earliest(state: State, judgement: GatesJudgement, _not_before: datetime) -> datetime | None:
+    """When the warm-up is over, and every window that is not full lies within the step."""
+    if state.began is None or judgement.verdict.holds or not judgement.gates:
+        return None
+    loose = {gate.name for gate in judgement.gates if not gate.holds}
+    full = [
+        _window_is_full_at(state, gate, state.began)
+        for gate in gates_of(state.rollout.spec, state.hold)
+        if gate.name in loose
+    ]
+    warm = state.warm_until if state.hold.warm_up else None
+    return max((moment for moment in (*full, warm) if moment is not None), default=None)
+
+
+def _window_is_full_at(state: State, gate: Gate, began: datetime) -> datetime:
+    """When as many windows of the gate are full as must hold."""
+    moments = sorted(_is_full_at(state, bound, began) for bound in conditions_of(gate))
+    return moments[(gate.passing or 1) - 1 if gate.of is not None else 0]
+
+
+def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> datetime:
+    length = length_of(bound.for_)
+    full = later(began, length)
+    measurement = state.snapshot.measurements.get(windowed(bound.metric or bound.name, length))
+    if measurement is None or not length or full <= measurement.end:
+        return full
+    return first_answer_at(state, full, measurement.step)
+
+
 GATES_HEALTHY = Check(
     type=ConditionType.GATES_HEALTHY,
     group=Group.HOLD,
@@ -266,5 +313,6 @@ GATES_HEALTHY = Check(
     ),
     withdraws="a gate does not hold any more",
     is_paced=True,
+    earliest=_earliest,
     faults=faults,
 )

@@ -46,6 +46,10 @@ def _end_of_the_halt(state: State, _: Verdict) -> datetime | None:
     return state.halt.until if state.halt is not None else None
 
 
+def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | None:
+    return state.halt.until if state.halt is not None else None
+
+
 NOT_PAUSED = Check(
     type=ConditionType.NOT_PAUSED,
     group=Group.GUARD,
@@ -54,4 +58,5 @@ NOT_PAUSED = Check(
     judge=judge,
     withdraws="it is paused or halted",
     next_change=_end_of_the_halt,
+    earliest=_earliest,
 )

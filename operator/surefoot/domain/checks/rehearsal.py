@@ -14,6 +14,7 @@ from surefoot.api.v1alpha1.rollout_status import Phase, RehearsalStatus
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import target_of
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO, previous_percent
 from surefoot.domain.facts.verdicts import (
@@ -80,10 +81,20 @@ def next_moment(situation: State) -> datetime | None:
     plan, last = situation.rollout.spec.rehearsal, situation.status.rehearsal
     if plan is None or last is None:
         return None
-    moments = [last.at + _max_age(plan)]
+    moments = [later(last.at, _max_age(plan))]
     if plan.mode is RehearsalMode.AUTOMATIC:
         moments.append(_again_at(plan, last))
     return min((moment for moment in moments if moment > situation.now), default=None)
+
+
+def _earliest(
+    situation: State, judgement: RehearsalJudgement, _not_before: datetime
+) -> datetime | None:
+    """When the operator rehearses again by itself, after a failure."""
+    plan, last = situation.rollout.spec.rehearsal, situation.status.rehearsal
+    if plan is None or last is None or judgement.verdict.holds or judgement.due is not None:
+        return None
+    return _again_at(plan, last) if plan.mode is RehearsalMode.AUTOMATIC else None
 
 
 def _judge(situation: State, plan: Rehearsal, due: Rehearse | None, waits: str | None) -> Verdict:
@@ -94,7 +105,7 @@ def _judge(situation: State, plan: Rehearsal, due: Rehearse | None, waits: str |
         return passes(ConditionType.REHEARSAL_FRESH, "NothingAhead", message)
     missing = _why_none_counts(situation, last, max_age)
     if missing is None and last is not None:
-        until = f"{last.at + max_age:%Y-%m-%d %H:%M UTC}"
+        until = f"{later(last.at, max_age):%Y-%m-%d %H:%M UTC}"
         message = f"run {last.run} passed in {last.took} and counts until {until}{waiting}"
         return passes(ConditionType.REHEARSAL_FRESH, "Fresh", message)
     said = "" if missing is None else missing.message
@@ -186,7 +197,7 @@ def _is_to_be_renewed(situation: State, plan: Rehearsal, leaves: int) -> bool:
 
 def _again_at(plan: Rehearsal, last: RehearsalStatus) -> datetime:
     max_age = _max_age(plan)
-    return last.at + (max_age * _RENEWAL if last.outcome == PASSED else min(_RETRY, max_age))
+    return later(last.at, max_age * _RENEWAL if last.outcome == PASSED else min(_RETRY, max_age))
 
 
 def _max_age(plan: Rehearsal) -> timedelta:
@@ -202,5 +213,6 @@ REHEARSAL_FRESH = Check(
     withdraws="no rehearsal counts any more",
     reads=(ConditionType.PLAN_VALID, ConditionType.NOT_PAUSED),
     next_change=lambda state, _judgement: next_moment(state),
+    earliest=_earliest,
     faults=faults,
 )

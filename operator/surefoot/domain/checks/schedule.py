@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from surefoot.api.v1alpha1.rollout import Freeze, Schedule
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import EVERY_MOVE, Check, Group
-from surefoot.domain.derive.state import State
+from surefoot.domain.derive.state import FORESEEABLE, State
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -76,6 +76,16 @@ def next_change(situation: State) -> datetime | None:
         return None
     edges = (edge for w in _windows(schedule, now) for edge in (w.start, w.end))
     return min((edge for edge in edges if edge > now), default=None)
+
+
+def _earliest(situation: State, _: Verdict, not_before: datetime) -> datetime | None:
+    """When a step may be taken, once everything before it lets one be."""
+    schedule = situation.rollout.spec.schedule
+    if schedule is None or not situation.plan_is_valid:
+        return None
+    if not_before - situation.now > FORESEEABLE:
+        return None
+    return next_open(schedule, not_before)
 
 
 def local_time(schedule: Schedule, moment: datetime) -> str:
@@ -216,5 +226,6 @@ WITHIN_SCHEDULE = Check(
     # It may last for days: what was found before it must not be acted on after it.
     withdraws="a freeze is in force",
     next_change=lambda state, _verdict: next_change(state),
+    earliest=_earliest,
     faults=lambda snapshot: schedule_faults(snapshot.rollout.spec.schedule),
 )

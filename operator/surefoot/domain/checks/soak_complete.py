@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words
 from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
+from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
+from surefoot.domain.checks.triggers_quiet import settled_at
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -59,13 +62,49 @@ def _next_change(state: State, _: Verdict) -> datetime | None:
         return state.warm_until
     if state.soak is None or not state.soak.running or not state.soak.left:
         return None
-    return state.now + state.soak.left
+    return later(state.now, state.soak.left)
+
+
+def _begins_at(state: State, soak: SoakAccount) -> datetime:
+    """From when the time counts that is missing: once warm, settled, and quiet."""
+    began = state.began or soak.observed_at
+    moments = [soak.observed_at, state.warm_until or began]
+    if any(v.state not in {TriggerState.QUIET, TriggerState.SETTLING} for v in state.triggers):
+        moments.append(state.now)
+    for trigger in state.triggers:
+        settled = settled_at(trigger)
+        judged_from = trigger.trigger.judged_from
+        # What a step's first point says is said of the time since the step began.
+        if settled is not None and judged_from is not None and judged_from > began:
+            moments.append(settled)
+    if not state.plan_is_valid or state.snapshot.clock_disagreement:
+        moments.append(state.now)
+    return max(moments)
+
+
+def _complete_at(state: State, soak: SoakAccount) -> datetime:
+    """When the soak is complete if nothing breaks: at a moment that every trigger speaks of."""
+    moment = later(_begins_at(state, soak), soak.left)
+    measurements = (trigger.trigger.measurement for trigger in state.triggers)
+    answers = (first_answer_at(state, moment, each.step) for each in measurements if each)
+    return max(answers, default=moment)
+
+
+def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | None:
+    soak = state.soak
+    return None if soak is None or soak.is_complete else _complete_at(state, soak)
 
 
 def _says(state: State, verdict: Verdict) -> Iterable[str]:
-    if state.soak is None or verdict.holds:
+    """How long the soak takes from now on, and what it does not begin before."""
+    soak = state.soak
+    if soak is None or verdict.holds:
         return ()
-    return (f"soak {in_words(state.soak.left)} left",)
+    begins = _begins_at(state, soak)
+    if begins > state.now:
+        waits = in_words(begins - state.now)
+        return (f"soak {in_words(soak.left)} left, counting in {waits}",)
+    return (f"soak {in_words(_complete_at(state, soak) - state.now)} left",)
 
 
 SOAK_COMPLETE = Check(
@@ -77,5 +116,6 @@ SOAK_COMPLETE = Check(
     withdraws="the soak began again",
     is_paced=True,
     next_change=_next_change,
+    earliest=_earliest,
     says=_says,
 )

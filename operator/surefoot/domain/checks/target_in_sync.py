@@ -1,5 +1,7 @@
 """TargetInSync: the ConfigMap is as it was last committed."""
 
+from datetime import datetime, timedelta
+
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import EVERY_MOVE, Check, Group, Judgements
 from surefoot.domain.derive.state import State
@@ -10,6 +12,9 @@ from surefoot.domain.facts.verdicts import (
     blocks,
     passes,
 )
+
+DRIFT_PACE = timedelta(seconds=10)
+"""How often a ConfigMap is put back that somebody keeps changing."""
 
 
 def judge(state: State, _: Judgements) -> Verdict:
@@ -33,6 +38,14 @@ def judge(state: State, _: Judgements) -> Verdict:
     )
 
 
+def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | None:
+    """When a ConfigMap that somebody fights for is put back next."""
+    account = state.status.drift
+    if state.drift is None or state.drift.by_the_plan or account is None:
+        return None
+    return account.last_at + DRIFT_PACE
+
+
 TARGET_IN_SYNC = Check(
     type=ConditionType.TARGET_IN_SYNC,
     group=Group.GUARD,
@@ -40,5 +53,6 @@ TARGET_IN_SYNC = Check(
     phase=Phase.HOLDING,
     judge=judge,
     withdraws="the ConfigMap was changed",
+    earliest=_earliest,
     outlives_completion=True,
 )

@@ -7,7 +7,7 @@ from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import TriggerVerdict
-from surefoot.domain.facts.questions import windowed
+from surefoot.domain.facts.questions import first_end_at, windowed
 from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -75,6 +75,21 @@ def _says(state: State, verdict: Verdict) -> Iterable[str]:
     return (item.message for item in verdict.unmet)
 
 
+def settled_at(verdict: TriggerVerdict) -> datetime | None:
+    """When a trigger that settles has its first point to judge; None where it does not settle."""
+    measurement, judged_from = verdict.trigger.measurement, verdict.trigger.judged_from
+    if verdict.state is not TriggerState.SETTLING or judged_from is None:
+        return None
+    if measurement is None:
+        return judged_from
+    return first_end_at(judged_from, measurement.end, measurement.step)
+
+
+def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | None:
+    moments = (settled_at(verdict) for verdict in state.triggers)
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 TRIGGERS_QUIET = Check(
     type=ConditionType.TRIGGERS_QUIET,
     group=Group.GUARD,
@@ -84,6 +99,7 @@ TRIGGERS_QUIET = Check(
     waits="one that fires withdraws it by itself; what is pending or has no data may be over soon",
     stops="a trigger fires",
     is_paced=True,
+    earliest=_earliest,
     says=_says,
     clock_reasons=frozenset({SETTLING}),
 )

@@ -43,7 +43,7 @@ class Move(StrEnum):
     """From the last step to Completed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class State:
     """The position on the ladder, under the plan and attempt that are in force.
 

@@ -91,6 +91,11 @@ def last_point(now: datetime, step: timedelta, interval: timedelta) -> datetime:
     return _EPOCH + (now - _EPOCH) // grid * grid
 
 
+def first_end_at(moment: datetime, known: datetime, step: timedelta) -> datetime:
+    """The first end of a question at or after a moment, where one of them is known."""
+    return known - (known - moment) // step * step if moment > known else known
+
+
 def first_point(wanted: datetime, end: datetime, step: timedelta, most: int) -> datetime:
     """The last point not later than the wanted moment, at most so many steps before the end."""
     steps = -((wanted - end) // step)

@@ -120,7 +120,7 @@ def windows_of(situation: State) -> tuple[WindowEvidence, ...]:
     awaited = {cohort.until_gate for cohort in spec.cohorts if cohort.until_gate is not None}
     needed = {gate.name for gate in gates_of(spec, situation.hold)}
     judged = _judged(situation, awaited - needed)
-    return tuple(window for verdict in judged for window in verdict.evidence)
+    return tuple(window.evidence for verdict in judged for window in verdict.seen)
 
 
 def _with(

@@ -4,7 +4,7 @@ Each is for one decision on one Checkpoint, exactly as it was written: once that
 it must be acknowledged again. A NO-GO refuses it, and holds until who refused it acknowledges.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from surefoot.api.v1alpha1.approval import (
@@ -18,6 +18,7 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint, People
 from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.signoff.evaluate import Answered, Exclusion, Rules, evaluate
@@ -72,14 +73,7 @@ def judge(
 
 
 def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementView:
-    mine = [
-        approval
-        for approval in state.snapshot.approvals
-        if approval.spec.request.purpose is Purpose.ACKNOWLEDGE
-        and approval.spec.request.acknowledges is not None
-        and approval.spec.request.acknowledges.uid == outcome.metadata.uid
-        and approval.spec.request.role == party.name
-    ]
+    mine = _asked(state).get((outcome.metadata.uid, party.name), ())
     request = max(
         (
             approval
@@ -96,6 +90,18 @@ def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementVie
         answer=evaluate(state, request, _rules(party)),
         rounds=max((approval.spec.request.round for approval in mine), default=0),
     )
+
+
+@remembered_with
+def _asked(state: State) -> Mapping[tuple[str, str], tuple[Approval, ...]]:
+    """Every acknowledgement that was asked for, by the UID of the outcome and the party's name."""
+    found: dict[tuple[str, str], tuple[Approval, ...]] = {}
+    for approval in state.snapshot.approvals:
+        asked = approval.spec.request
+        if asked.purpose is Purpose.ACKNOWLEDGE and asked.acknowledges is not None:
+            key = (asked.acknowledges.uid, asked.role)
+            found[key] = (*found.get(key, ()), approval)
+    return found
 
 
 def _rules(party: Party) -> Rules:

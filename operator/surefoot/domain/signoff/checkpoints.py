@@ -16,6 +16,7 @@ from surefoot.api.v1alpha1.meta import ObjectReference
 from surefoot.api.v1alpha1.rollout import CheckpointPlan, DueFrom
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.derive.state import State, planners
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -30,12 +31,12 @@ from surefoot.domain.signoff.acknowledgements import AcknowledgementView, Party
 from surefoot.domain.signoff.conditions import MAY_NOT_REPORT, ConditionsView
 from surefoot.domain.signoff.decisions import current_decision
 from surefoot.domain.signoff.evaluate import TRIGGER_FIRED, Answered, Exclusion, Rules, evaluate
-from surefoot.domain.signoff.moments import later
 from surefoot.domain.signoff.parties import parties
 from surefoot.domain.signoff.percent_ranges import asked_percent
 from surefoot.domain.signoff.requests import (
     FINAL,
     decide_command,
+    excluded_by,
     excluded_in_request,
     fold,
     format_people,
@@ -251,7 +252,7 @@ def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView
     needed: tuple[Party, ...] = ()
     if request is not None:
         needed = (*handoffs.parties(request), *parties(state, request, answer.decision))
-    excluded = fold(request.spec.request.excluded_users) if request is not None else frozenset()
+    excluded = excluded_by(request.spec.request) if request is not None else frozenset()
     return CheckpointView(
         plan=plan,
         answer=answer,

@@ -4,6 +4,7 @@ The report is for one decision exactly as it was written, so that nobody confirm
 than they have read. A NO-GO says that they are not met; it is no vote on the step.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from surefoot.api.v1alpha1.approval import ApprovalRequest, Decision, RequestState
@@ -15,6 +16,7 @@ from surefoot.api.v1alpha1.checkpoint import (
 from surefoot.api.v1alpha1.meta import ConditionStatus
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.plan import OpenRequest
 from surefoot.domain.signoff.evaluate import Answered, Exclusion, Rules, evaluate
@@ -63,12 +65,7 @@ def judge(state: State, request: Request | None) -> ConditionsView | None:
     """Judge the conditions of the GO on a request; None where there are none."""
     if request is None or request.spec.decision is not Decision.GO or not request.spec.conditions:
         return None
-    asked = [
-        checkpoint
-        for checkpoint in state.snapshot.checkpoints
-        if checkpoint.spec.request.conditions_of is not None
-        and checkpoint.spec.request.conditions_of.uid == request.metadata.uid
-    ]
+    asked = _asked(state).get(request.metadata.uid, ())
     meant = exactly(request)
     report = max(
         (each for each in asked if each.spec.request.conditions_of == meant and _counts(each)),
@@ -80,6 +77,17 @@ def judge(state: State, request: Request | None) -> ConditionsView | None:
         answer=evaluate(state, report, _rules(state, request)),
         rounds=max((each.spec.request.round for each in asked), default=0),
     )
+
+
+@remembered_with
+def _asked(state: State) -> Mapping[str, tuple[Checkpoint, ...]]:
+    """Every report on conditions that was asked for, by the UID of what asks for them."""
+    found: dict[str, tuple[Checkpoint, ...]] = {}
+    for checkpoint in state.snapshot.checkpoints:
+        of = checkpoint.spec.request.conditions_of
+        if of is not None:
+            found[of.uid] = (*found.get(of.uid, ()), checkpoint)
+    return found
 
 
 def _rules(state: State, of: Request) -> Rules:

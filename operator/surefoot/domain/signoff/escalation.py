@@ -12,8 +12,8 @@ from typing import NamedTuple
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout_status import Blocker, Severity
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.moments import later
 from surefoot.domain.plan import Announcement
-from surefoot.domain.signoff.moments import later
 from surefoot.domain.signoff.requests import FINAL, Request, decide_command
 
 LATE = "CheckpointLate"

@@ -12,6 +12,7 @@ from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState, lac
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, lacks_required_action
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.moments import later
 from surefoot.domain.signoff.decisions import (
     ObservedDecision,
     counted,
@@ -20,7 +21,6 @@ from surefoot.domain.signoff.decisions import (
     is_signer_authenticated,
     state_of,
 )
-from surefoot.domain.signoff.moments import later
 from surefoot.domain.signoff.requests import (
     Request,
     is_asked,

@@ -14,8 +14,10 @@ from surefoot.api.v1alpha1.rollout import (
     CheckpointPlan,
     Role,
     Rollout,
+    RolloutSpec,
     SeparationOfDuties,
 )
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.steps import hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.signoff.requests import fold, is_persons_name
@@ -51,12 +53,18 @@ def signing_faults(rollout: Rollout) -> tuple[UnmetRequirement, ...]:
     Keys are no part of a plan: a role that needs a detached signature is taken for one that can be
     signed.
     """
-    spec, planners = rollout.spec, planning(rollout)
     if rollout.status.completed_at is not None:
         return ()
+    return _signing_faults(rollout.spec, planning(rollout), rollout.status.percent or 0)
+
+
+@remembered_with
+def _signing_faults(
+    spec: RolloutSpec, planners: frozenset[str], percent: int
+) -> tuple[UnmetRequirement, ...]:
     faults: list[UnmetRequirement] = []
     for index, step in enumerate(spec.steps):
-        if step.percent < (rollout.status.percent or 0):
+        if step.percent < percent:
             continue
         hold = hold_of(spec, index)
         for plan in hold.checkpoints:
@@ -119,51 +127,65 @@ def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) 
 
 def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> frozenset[str]:
     """The named users who can sign for a role, in lower case: such names are one person."""
+    bars = _bars(policy, role, constraints)
     return frozenset(
-        user.lower() for user in role.users if _bar(policy, role, user, constraints) is None
+        user.lower() for user, bar in zip(role.users, bars, strict=True) if bar is None
     )
 
 
+def _bars(
+    policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints
+) -> tuple[str | None, ...]:
+    """Say of each named user why they cannot sign for a role; None where they can."""
+    reported = (
+        {}
+        if policy.separation_of_duties is SeparationOfDuties.OFF
+        else _reports(policy, role, constraints)
+    )
+    return tuple(_bar(policy, role, user, constraints, reported) for user in role.users)
+
+
 def _bar(
-    policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
+    policy: ApprovalsPolicy,
+    role: Role,
+    user: str,
+    constraints: SigningConstraints,
+    reported: Mapping[str, str],
 ) -> str | None:
-    """Say why a named user cannot sign for a role; None where they can."""
     if not is_persons_name(user):
         return f"{user!a} is not a person's name"
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
         if user.lower() in constraints.planning:
             return f"{user} {PLANNED}"
-        reported = _report_of(policy, role, user, constraints)
-        if reported is not None:
-            return reported
+        if user.lower() in reported:
+            return f"{user} {reported[user.lower()]}"
     is_signed = role.signing is Signing.REQUIRED
     if is_signed and constraints.signers is not None and user not in constraints.signers:
         return f"{user} has no key among the allowed signers"
     return None
 
 
-def _report_of(
-    policy: ApprovalsPolicy, role: Role, user: str, constraints: SigningConstraints
-) -> str | None:
-    """Name the report that is this user's: given already, or only theirs to give."""
-    if user.lower() in kept_from(policy, role, constraints.reporters):
-        return f"{user} {REPORTED}"
-    theirs = next(
-        (
-            plan.name
-            for plan in constraints.checkpoints
-            if is_a_report_on(plan.type, role)
-            and not plan.reporter.groups
-            and fold(plan.reporter.users) == fold((user,))
-        ),
-        None,
-    )
-    return None if theirs is None else f"{user} is the only one to report on {theirs}"
+def _reports(
+    policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints
+) -> dict[str, str]:
+    """Name the report of each person who has given one, or who alone may: by folded names."""
+    theirs = {
+        name: f"is the only one to report on {plan.name}"
+        for plan in reversed(constraints.checkpoints)
+        if is_a_report_on(plan.type, role) and not plan.reporter.groups
+        for name in _only_one(plan.reporter.users)
+    }
+    return theirs | dict.fromkeys(kept_from(policy, role, constraints.reporters), REPORTED)
+
+
+def _only_one(users: tuple[str, ...]) -> frozenset[str]:
+    """The folded name of the one person whom all of these names mean; nothing where they do not."""
+    names = fold(users)
+    return names if len(names) == 1 else frozenset()
 
 
 def _by_nobody(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> str:
-    why = [_bar(policy, role, user, constraints) for user in role.users]
-    said = "; ".join(reason for reason in why if reason is not None)
+    said = "; ".join(bar for bar in _bars(policy, role, constraints) if bar is not None)
     return f"nobody can sign for {role.name}: {said}"
 
 

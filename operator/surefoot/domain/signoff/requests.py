@@ -15,8 +15,14 @@ from surefoot.api.v1alpha1.approval import (
     RequestState,
     Signing,
 )
-from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType, People
+from surefoot.api.v1alpha1.checkpoint import (
+    Checkpoint,
+    CheckpointRequest,
+    CheckpointType,
+    People,
+)
 from surefoot.api.v1alpha1.meta import GROUP, SIGNER_PATTERN, DecisionReference
+from surefoot.domain.facts.memory import remembered_with
 
 Request = Approval | Checkpoint
 FINAL = frozenset({RequestState.VOID, RequestState.EXPIRED, RequestState.USED})
@@ -140,7 +146,13 @@ def not_a_name(by: str) -> str:
 
 def is_excluded(request: Request, by: str) -> bool:
     """Whether the request says that this person may not decide it."""
-    return by.lower() in fold(request.spec.request.excluded_users)
+    return by.lower() in excluded_by(request.spec.request)
+
+
+@remembered_with
+def excluded_by(asked: ApprovalRequest | CheckpointRequest) -> frozenset[str]:
+    """The names that a request excludes, in lower case: each of its decisions is held to them."""
+    return fold(asked.excluded_users)
 
 
 def is_asked(request: Request, by: str) -> bool:

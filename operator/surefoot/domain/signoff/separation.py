@@ -6,6 +6,7 @@ from surefoot.api.v1alpha1.approval import RoleType
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import ApprovalsPolicy, Role, Rollout, SeparationOfDuties
 from surefoot.domain.derive.state import planners
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.signoff.requests import fold
 
 Reporters = Mapping[CheckpointType, frozenset[str]]
@@ -15,6 +16,7 @@ PLANNED = "requested this rollout or its attempt, or wrote its plan"
 REPORTED = "reported on this step"
 
 
+@remembered_with
 def planning(rollout: Rollout) -> frozenset[str]:
     """Everyone who asked for a rollout or wrote its plan, in lower case."""
     return fold(planners(rollout.metadata.annotations))

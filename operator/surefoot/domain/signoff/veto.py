@@ -21,6 +21,7 @@ from surefoot.api.v1alpha1.approval import (
     Signing,
 )
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.signoff.decisions import (
     ObservedDecision,
@@ -104,8 +105,11 @@ class Word(NamedTuple):
         return self.entry.decision is Decision.NO_GO
 
 
+@remembered_with
 def active_no_gos(state: State, to: int) -> tuple[Veto, ...]:
     """The NO-GOs that block a move upward to this percentage, one for each question.
+
+    Every question of a step asks for them, and they are found once.
 
     From 100% to 100% means Completed. A meeting may have resolved those of roles since: judging
     the step says so.
@@ -167,14 +171,21 @@ def _words(state: State) -> Iterable[Word]:
         decision = current_decision(state, request) if question is not None else None
         if question is None or decision is None:
             continue
-        about = range_of_request(request)
+        about, eligible = range_of_request(request), _eligible_signers(request)
         last = {
             entry.by: entry
             for entry in decision.history
-            if is_eligible(request, entry.by)
+            if (entry.by in eligible or is_eligible(request, entry.by))
             and _is_taken_for_theirs(state, request, decision, entry)
         }
         yield from (Word(question, about, request, entry) for entry in last.values())
+
+
+@remembered_with
+def _eligible_signers(request: Request) -> frozenset[str]:
+    """Those whose decisions are on record and who may decide the request."""
+    signers = {entry.by for entry in request.status.decisions}
+    return frozenset(signer for signer in signers if is_eligible(request, signer))
 
 
 def _question(state: State, request: Request, names: dict[str, str]) -> Question | None:
