@@ -16,6 +16,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Warned,
 )
 from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.gates import gates_of, longest_for
 from surefoot.domain.checks.schedule import next_open
 from surefoot.domain.checks.table import CHECKS
@@ -24,7 +25,6 @@ from surefoot.domain.derive.state import Move, planners
 from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
-from surefoot.domain.flag.cohorts import balance, cohort_statuses
 from surefoot.domain.plan_warnings import plan_warnings
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.checkpoints import opens_at

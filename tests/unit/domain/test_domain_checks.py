@@ -140,6 +140,7 @@ ALWAYS_ASKED = {
     ConditionType.PLAN_VALID,
     ConditionType.TARGET_IN_SYNC,
     ConditionType.ADMISSION_ENFORCED,
+    ConditionType.CLOCK_TRUSTED,
     ConditionType.NOT_PAUSED,
     ConditionType.NOT_ROLLED_BACK,
     ConditionType.WITHIN_EXPANSION_LIMIT,
