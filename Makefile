@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies lock coverage mutation bench clean
+.PHONY: help setup demo demo-incident test check format crds policies states lock coverage mutation bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -41,6 +41,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m surefoot.crdgen --check
 	@$(BIN)/python -m surefoot.policies --check
+	@$(BIN)/python -m surefoot.docgen --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
@@ -51,6 +52,9 @@ crds: $(STAMP) ## generate crds/ from the models
 
 policies: $(STAMP) ## generate manifests/policies
 	@$(BIN)/python -m surefoot.policies
+
+states: $(STAMP) ## generate docs/states.md from the state machine
+	@$(BIN)/python -m surefoot.docgen
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
