@@ -7,7 +7,9 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies states lock coverage mutation bench clean
+.PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
+.PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
+.PHONY: manifests conformance
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -31,6 +33,7 @@ demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the pro
 test: $(STAMP) ## everything, on a real kube-apiserver, etcd and Prometheus
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
+	@$(BIN)/python -m deploy.tools
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## formatter, linter, types, import contract, generated files
@@ -42,6 +45,8 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.crdgen --check
 	@$(BIN)/python -m surefoot.policies --check
 	@$(BIN)/python -m surefoot.docgen --check
+	@$(BIN)/python -m deploy.chart --check
+	@$(BIN)/python -m surefoot.manifestgen --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
@@ -50,15 +55,61 @@ format: $(STAMP) ## let the formatter and the linter mend what they can
 crds: $(STAMP) ## generate crds/ from the models
 	@$(BIN)/python -m surefoot.crdgen
 
-policies: $(STAMP) ## generate manifests/policies
+policies: $(STAMP) ## generate manifests/policies, and the chart's
 	@$(BIN)/python -m surefoot.policies
+	@$(BIN)/python -m deploy.chart
+
+chart: $(STAMP) ## generate what charts/surefoot shares with crds/ and manifests/
+	@$(BIN)/python -m deploy.chart
+
+wheels: $(STAMP) ## dist/: surefoot and surefoot-testbed, as wheels and as source archives
+	@$(BIN)/python -m deploy.wheels
+
+# Needs buildah, dpkg-deb and apt, all of Debian: apt-get install buildah
+image: $(STAMP) ## dist/: the operator's image as an OCI archive, built without a daemon
+	@$(BIN)/python -m deploy.image
+
+image-lock: $(STAMP) ## pin the newest Debian packages of the image
+	@$(BIN)/python -m deploy.debian
+
+# Needs also umoci and runc, and root for runc.
+image-test: $(STAMP) ## build the image twice, compare, and run it on a real control plane
+	@$(BIN)/python -m deploy.image --twice
+	@$(BIN)/python -m pytest -s tests/packaging/image_checks.py
+
+install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm on a real API server
+	@$(BIN)/python -m surefoot.testbed.binaries
+	@$(BIN)/python -m deploy.tools
+	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py
+
+CHECKOV := $(BIN)/uv tool run --quiet --from checkov==3.3.30 checkov --config-file deploy/checkov.yaml
+install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
+	@mkdir -p build/rendered
+	@$(BIN)/python -m deploy.render build/rendered
+	@$(CHECKOV) --framework kubernetes --directory build/rendered
+	@$(CHECKOV) --framework dockerfile --file deploy/container/Dockerfile
+
+test-all: test install-test image-test ## everything, also what takes long
+
+# IMAGE=ghcr.io/me/surefoot: where the image will be pushed to; URL: where the release will be published.
+release: $(STAMP) ## dist/: everything that a release consists of, with checksums
+	@$(BIN)/python -m deploy.release $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
+
+manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
+	@$(BIN)/python -m surefoot.manifestgen
+
+conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
+	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
 
 states: $(STAMP) ## generate docs/states.md from the state machine
 	@$(BIN)/python -m surefoot.docgen
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --extra testbed --group dev pyproject.toml -o requirements.lock
+	    --no-emit-index-url --no-header --group testbed --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --constraint requirements.lock pyproject.toml \
+	    -o deploy/container/requirements.lock
 
 coverage: $(STAMP) ## what the tests reach in the decision core
 	@$(BIN)/python -m pytest tests/unit tests/property --cov=surefoot.domain --cov-report=term-missing
@@ -73,4 +124,4 @@ bench: $(STAMP) ## speed, as ratios measured in one run
 	@$(BIN)/python benchmarks/advance.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .coverage mutants
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -105,6 +105,12 @@ def test_killed_demo_leaves_no_process(demo: Demo) -> None:
     wait_until(lambda: demo.left_behind() == [], 60, "the guardians to end everything")
 
 
+def test_prometheus_of_the_demo_scrapes_the_operator(place: Stage) -> None:
+    """The dashboards and the alerts have something to read."""
+    asked = 'surefoot_admission_enforced{job="operator"}'
+    wait_until(lambda: place.bed.prometheus.query(asked), 30, "the operator to be scraped")
+
+
 def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:
     """``surefoot demo stop`` ends the operator and the service along with the test bed."""
     place.leave_standing()

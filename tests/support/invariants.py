@@ -182,8 +182,6 @@ class Judge:
 
     def _is_about(self, request: Request, intent: Intent) -> bool:
         asked = request.spec.request
-        if intent.pending.type == "Start":
-            return False
         if isinstance(asked, ApprovalRequest):
             return (
                 asked.purpose is Purpose.ADVANCE

@@ -53,6 +53,20 @@ def test_a_day_with_the_test_bed(directory: Path) -> None:
     shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert shell.stdout == "namespace/mine created\n", shell.stderr
 
+    # Its own programs come first on the PATH that it prints, and only they.
+    look = "for name in kubectl kubectl-surefoot promtool sh; do command -v $name; done"
+    shell = subprocess.run(
+        ["sh", "-c", f"{up.stdout}\n{look}"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    programs = directory / "bin"
+    *ours, other = shell.stdout.splitlines()
+    assert ours == [str(programs / name) for name in ("kubectl", "kubectl-surefoot", "promtool")]
+    assert not other.startswith(str(programs))
+
     status = _surefoot_testbed("status", *place)
     assert status.returncode == 0
     assert status.stdout.count(" ready\n") == 4
@@ -152,6 +166,6 @@ def test_missing_libraries_are_named_with_the_way_to_get_them(tmp_path: Path) ->
         text=True,
         check=False,
     )
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "needs the library filelock" in done.stderr
     assert "pip install 'surefoot[testbed]'" in done.stderr

@@ -10,10 +10,11 @@ from prometheus_client.registry import Collector
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Severity, TriggerState
 from surefoot.application.ports import Kind, ObjectKey, TransitionRecord
 from surefoot.domain.facts.snapshot import Admission
 
+_LEVELS = (Severity.WARNING, Severity.CRITICAL)
 _FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
 
 
@@ -42,6 +43,18 @@ class PrometheusTelemetry:
         self._approvals = Gauge(
             "surefoot_approvals_pending", "Signatures waited for", rollout, registry=registry
         )
+        self._overdue = Gauge(
+            "surefoot_requests_overdue",
+            "Reports and signatures past their time, by how urgent they have become",
+            (*rollout, "severity"),
+            registry=registry,
+        )
+        self._leader = Gauge(
+            "surefoot_leader",
+            "1 where this operator acts, 0 where it stands by for another",
+            registry=registry,
+        )
+        self._leader.set(1)
         self._admission = Gauge(
             "surefoot_admission_enforced",
             "1 where admission binds signatures to people",
@@ -233,6 +246,17 @@ class PrometheusTelemetry:
                 for state in TriggerState
             },
         )
+
+        late = [blocker.escalated_to for blocker in status.blocked_by]
+        self._set(
+            key,
+            self._overdue,
+            {(level.value,): float(late.count(level)) for level in _LEVELS},
+        )
+
+    def leads(self, *, is_leader: bool) -> None:
+        """Whether this operator acts; without an election it always does."""
+        self._leader.set(1 if is_leader else 0)
 
     def approvals_pending(self, key: ObjectKey, count: int) -> None:
         """How many signatures a Rollout waits for."""

@@ -15,7 +15,7 @@ LONGEST_LINE = 300
 
 DRIFT = """kubectl patch configmap checkout-flags -n shop -p '{"data":{"checkout-v2":"77"}}'"""
 ROLLBACK = (
-    "kubectl patch rollout checkout -n shop --type=merge "
+    "kubectl patch sfr checkout -n shop --type=merge "
     """-p '{"spec":{"rollback":{"to":25,"reason":"trying it"}}}'"""
 )
 
@@ -32,9 +32,9 @@ def how_to_go_on(place: Stage) -> str:
         f"    export DEMO={directory}",
         "    export KUBECONFIG=$DEMO/kubeconfigs/admin.yaml",
         *([] if shutil.which("kubectl") else [f"    alias kubectl={find_kubectl()}"]),
-        "    kubectl get rollouts -n shop --watch",
-        "    kubectl describe rollout checkout -n shop",
-        "    kubectl get approvals,checkpoints -n shop",
+        "    kubectl get sfr -n shop --watch",
+        "    kubectl describe sfr checkout -n shop",
+        "    kubectl get sfa,sfc -n shop",
         "    kubectl get events -n shop",
         "",
         "Move the flag past the operator, and see it put back:",

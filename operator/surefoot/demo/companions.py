@@ -29,7 +29,7 @@ def operator(bed: TestBed) -> Component:
     """``surefoot run`` with the rights of its service account, and with no others."""
     layout = Layout(bed.directory)
     port = free_ports(1)[0]
-    config = bed.directory / "operator.yaml"
+    config = _operator_config(bed)
     config.write_text(yaml.safe_dump(_configuration(bed, port), sort_keys=False))
     account = bed.kubeconfig_for_service_account(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
     return Component(
@@ -42,6 +42,10 @@ def operator(bed: TestBed) -> Component:
         # It writes the cluster's certificate into a file, which must go with the bed as well.
         environment={"KUBECONFIG": str(account), "TMPDIR": str(bed.directory)},
     )
+
+
+def _operator_config(bed: TestBed) -> Path:
+    return bed.directory / "operator.yaml"
 
 
 def _configuration(bed: TestBed, port: int) -> dict[str, object]:
@@ -58,11 +62,12 @@ def _configuration(bed: TestBed, port: int) -> dict[str, object]:
 
 
 def service(bed: TestBed, played: Production) -> Component:
-    """The service whose flag is rolled out; Prometheus scrapes it from now on."""
+    """The service whose flag is rolled out; from now on Prometheus scrapes it and the operator."""
     layout = Layout(bed.directory)
     port = free_ports(1)[0]
     account = bed.kubeconfig_for_service_account(played.namespace, played.service)
-    bed.prometheus.set_targets({played.service: [f"127.0.0.1:{port}"]})
+    operators = yaml.safe_load(_operator_config(bed).read_text())["listen"]
+    bed.prometheus.set_targets({played.service: [f"127.0.0.1:{port}"], OPERATOR: [operators]})
     return Component(
         SERVICE,
         [sys.executable, "-m", played.module, str(account), str(port)],

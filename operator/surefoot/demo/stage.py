@@ -15,10 +15,14 @@ from surefoot.testbed.bed import TestBed
 from surefoot.testbed.process import Component
 from surefoot.testbed.progress import Progress
 
-PROJECT = Path(__file__).parents[3]
-CRDS = PROJECT / "crds"
-MANIFESTS = PROJECT / "manifests" / "default"
-HARDENING = PROJECT / "manifests" / "hardening"
+SHIPPED = Path(__file__).parents[1] / "testbed" / "installs"
+"""The folder of the wheel surefoot-testbed that holds `crds` and `manifests`."""
+CLONE = Path(__file__).parents[3]
+SOURCE = SHIPPED if SHIPPED.is_dir() else CLONE
+"""The wheel's folder, or the root of a clone."""
+CRDS = SOURCE / "crds"
+MANIFESTS = SOURCE / "manifests" / "default"
+HARDENING = SOURCE / "manifests" / "hardening"
 POLL_EVERY = 0.3
 """Seconds."""
 
@@ -64,6 +68,11 @@ class Stage:
         self.bed.leave_running()
 
 
+def shown(path: Path) -> Path:
+    """The path of one of our files as people are told it: short in a clone, whole elsewhere."""
+    return path if SHIPPED.is_dir() else path.relative_to(CLONE)
+
+
 @contextmanager
 def stage(tell: Progress, interruption: Interruption, played: Production) -> Iterator[Stage]:
     """Set the stage up for the block; afterwards nothing of it is left, if not left standing.
@@ -91,7 +100,7 @@ def _need_the_project() -> None:
         if not folder.is_dir():
             raise TestbedError(
                 f"the demo installs what users install, and {folder} is not there. "
-                f"Run it from a checkout of the project: make demo"
+                f"Install it with `pip install 'surefoot[testbed]'`, or run `make demo` in a clone."
             )
 
 

@@ -15,7 +15,7 @@ from surefoot.demo.patience import DemoError
 from surefoot.demo.production import CHECKOUT
 from surefoot.demo.scene import Lookout, Scene
 from surefoot.demo.screen import Screen
-from surefoot.demo.stage import PROJECT
+from surefoot.demo.stage import shown
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import ADMIN
 
@@ -24,7 +24,7 @@ GLANCE = 1.5
 """Seconds for the audience."""
 
 PLAN = CHECKOUT.plan
-SHOWN_PLAN = PLAN.relative_to(PROJECT)
+SHOWN_PLAN = shown(PLAN)
 SET_THE_FLAG = (
     "kubectl patch configmap checkout-flags -n shop --type=merge "
     """-p '{"data":{"checkout-v2":"100"}}'"""

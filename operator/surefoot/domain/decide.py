@@ -481,13 +481,15 @@ def _look_again_in(review: Review) -> timedelta:
 
 
 def _awaits_first_answers(snapshot: Snapshot, now: datetime) -> bool:
-    """Whether a Rollout that was judged before has metrics without any answer yet.
+    """Whether a query is not parsed yet, or one of a judged Rollout has no answer at all yet.
 
-    That is so only right after the operator has started. To judge now would say NoData for a
+    The latter is so only right after the operator has started. To judge now would say NoData for a
     moment, pause the soak and wake people, for nothing. A provider that is down answers too: with
     an outcome.
     """
     rollout = snapshot.rollout
+    if any(not query.is_known for query in snapshot.queries.values()):
+        return True  # its text is being parsed, which takes a moment
     if rollout.status.observed_generation != rollout.metadata.generation:
         return False
     asked = metric_queries(rollout, now, snapshot.evaluation_interval)

@@ -9,7 +9,8 @@ from surefoot.domain.plan import Announcement
 _CRITICAL = frozenset({"Rollback", "TriggerFiring", "AdmissionNotEnforced"})
 REASONS = frozenset(kind.value for kind in TransitionType) | {
     "AdmissionEnforced", "AdmissionNotEnforced", "Asked", "Conflict", "Escalated", "Halted",
-    "InvalidPlan", "Late", "NoGo", "RecordGap", "Refused", "RehearsalFailed", "RehearsalPassed",
+    "InvalidPlan", "Late", "NoGo", "PlanWarning", "RecordGap", "Refused", "RehearsalFailed",
+    "RehearsalPassed",
     "TriggerFiring", "Unreadable",
 }  # fmt: skip
 """Everything that anybody is notified of."""

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -50,24 +50,26 @@ def provide(
     progress: Progress | None = None,
     cache: Path | None = None,
     go: Callable[[], Go] = find_go,
+    builds: Sequence[Build] = BUILDS,
 ) -> dict[str, Path]:
     """Answer with the path of each program, building those that are not there yet.
 
+    ``builds`` are those that make the programs: of the test bed, or of other tools.
     Raises TestbedError when Go is missing or a build fails; what was finished stays.
     """
     tell = progress or Silent()
     store = cache or cache_directory()
     paths = _from_assets(programs)
-    wanted = {build_of(name).name for name in programs if name not in paths}
-    builds = [build for build in BUILDS if build.name in wanted]
-    if not all(_is_built(build, store) for build in builds):
+    wanted = {build_of(name, builds).name for name in programs if name not in paths}
+    needed = [build for build in builds if build.name in wanted]
+    if not all(_is_built(build, store) for build in needed):
         with _sole_builder(store, tell):
-            for build in builds:
+            for build in needed:
                 # Another process may have built it while this one waited for the lock.
                 if not _is_built(build, store):
                     _build(build, store, tell, go())
     for name in programs:
-        paths.setdefault(name, store / build_of(name).key() / name)
+        paths.setdefault(name, store / build_of(name, builds).key() / name)
     return paths
 
 

@@ -2,7 +2,7 @@
 
 Standard output carries nothing but what a shell can evaluate, so that
 ``eval "$(surefoot testbed up)"`` works in every shell; what is for people goes to standard
-error. Exit codes: 0 done, 1 the answer is no, 2 usage, 3 cannot.
+error. Exit codes: 0 done, 1 the answer is no, 2 usage or a library is not installed, 3 cannot.
 """
 
 import shlex
@@ -169,6 +169,10 @@ def _occupied(place: Path, what: str) -> TestbedError:
 
 
 def _announce(bed: _Bed, place: Path) -> None:
+    from surefoot.testbed.programs import link_programs
+
+    folder = link_programs(place)
+    typer.echo(f'export PATH={shlex.quote(str(folder))}:"$PATH"')
     typer.echo(f"export KUBECONFIG={shlex.quote(str(bed.kubeconfig()))}")
     if bed.prometheus_url is not None:
         typer.echo(f"export PROMETHEUS_URL={shlex.quote(bed.prometheus_url)}")
@@ -209,7 +213,7 @@ def _tell(text: str) -> None:
 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
-    """Say in one line what went wrong, without a trace, and exit with 3."""
+    """Say in one line what went wrong, without a trace."""
     try:
         yield
     except TestbedError as error:
@@ -220,4 +224,4 @@ def _exit_codes() -> Iterator[None]:
             f"the test bed needs the library {error.name}, which is not installed. "
             f"Run: pip install 'surefoot[testbed]'"
         )
-        raise typer.Exit(3) from error
+        raise typer.Exit(2) from error

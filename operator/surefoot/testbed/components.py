@@ -8,6 +8,7 @@ and here.
 import hashlib
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -41,11 +42,13 @@ class Build:
     tags: tuple[str, ...] = ()
     stamps: tuple[tuple[str, str], ...] = ()
     """Variables set by the linker: without its version no client can parse the API server's."""
+    modules: Path = MODULES
+    """The folder whose subfolder of this build's name has go.mod and go.sum."""
 
     @property
     def module(self) -> Path:
         """The folder with go.mod and go.sum."""
-        return MODULES / self.name
+        return self.modules / self.name
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -124,6 +127,6 @@ BUILDS = (ETCD, PROMETHEUS, KUBERNETES)
 """In the order of building: the short ones first, so that a fault shows early."""
 
 
-def build_of(program: str) -> Build:
+def build_of(program: str, builds: Sequence[Build] = BUILDS) -> Build:
     """Find the build that makes the program."""
-    return next(build for build in BUILDS if program in {made.name for made in build.programs})
+    return next(build for build in builds if program in {made.name for made in build.programs})

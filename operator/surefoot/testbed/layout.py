@@ -48,6 +48,11 @@ class Layout:
         return self.directory / "certificates"
 
     @property
+    def programs(self) -> Path:
+        """Links to the programs for a person's PATH."""
+        return self.directory / "bin"
+
+    @property
     def kubeconfigs(self) -> Path:
         """One kubeconfig per user and service account."""
         return self.directory / "kubeconfigs"
@@ -97,6 +102,7 @@ class Layout:
             self.prometheus_data,
             self.certificates,
             self.kubeconfigs,
+            self.programs,
             self.audit_log.parent,
             self.process_of("any").parent,
         ):

@@ -8,7 +8,13 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.probes import EventLoopMonitor, Probes
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.api.v1alpha1.meta import Condition
-from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState, TriggerStatus
+from surefoot.api.v1alpha1.rollout_status import (
+    Blocker,
+    RolloutStatus,
+    Severity,
+    TriggerState,
+    TriggerStatus,
+)
 from surefoot.application.ports import ObjectKey, TransitionRecord
 from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import START, a_rollout
@@ -65,6 +71,29 @@ def test_objects_that_cannot_be_read_are_counted() -> None:
         'surefoot_unreadable_objects{kind="Checkpoint"} 0.0',
         'surefoot_unreadable_objects{kind="Rollout"} 0.0',
     }
+
+
+def test_requests_past_their_time_are_counted_by_severity() -> None:
+    """An alert needs them as a number; one that is decided goes."""
+    telemetry = PrometheusTelemetry()
+    waits = Blocker(condition="Approved", reason="AwaitingApproval", message="security must sign")
+    late = waits.model_copy(update={"escalated_to": Severity.WARNING})
+    very_late = waits.model_copy(update={"escalated_to": Severity.CRITICAL})
+    status = STATUS.model_copy(update={"blocked_by": (waits, late, late, very_late)})
+    telemetry.judged(a_rollout(), status)
+    at = 'namespace="agents",rollout="memory-sync"'
+    name = f"surefoot_requests_overdue{{{at},severity="
+    assert lines(telemetry) >= {f'{name}"Warning"}} 2.0', f'{name}"Critical"}} 1.0'}
+    telemetry.judged(a_rollout(), STATUS)
+    assert lines(telemetry) >= {f'{name}"Warning"}} 0.0', f'{name}"Critical"}} 0.0'}
+
+
+def test_operator_leads_unless_it_is_told_that_another_does() -> None:
+    """Without an election every operator acts."""
+    telemetry = PrometheusTelemetry()
+    assert "surefoot_leader 1.0" in lines(telemetry)
+    telemetry.leads(is_leader=False)
+    assert "surefoot_leader 0.0" in lines(telemetry)
 
 
 def test_rehearsals_are_counted_by_what_they_came_to() -> None:

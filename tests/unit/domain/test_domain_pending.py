@@ -383,7 +383,7 @@ def test_intent_names_everything_that_the_commit_will_write() -> None:
         ("errors", "trigger errors", 1, "100%", "0")
     ]
     assert "PlanValid=Valid" in evidence.conditions
-    assert len(evidence.conditions) == 18
+    assert len(evidence.conditions) == 19
     assert len(pending.transition_id) == 20
     assert action.status.waiting_on == "advance to 50 % is being applied"
 

@@ -137,5 +137,5 @@ def test_announcements_come_with_the_write_that_tells_them() -> None:
     world = resting()
     world.metrics["errors"] = steady(0.9)
     world.run(minutes(30))
-    assert [a.reason for a in world.announcements] == ["TriggerFiring"]
-    assert world.announcements[0].message == "trigger errors: errors is 0.9, above 0.5"
+    assert [a.reason for a in world.announcements if a.about == "errors"] == ["TriggerFiring"]
+    assert world.announcements[-1].message == "trigger errors: errors is 0.9, above 0.5"

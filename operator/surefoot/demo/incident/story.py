@@ -14,7 +14,7 @@ from surefoot.demo.incident.onlooker import AUTOMATION, NAMESPACE, Onlooker
 from surefoot.demo.news import Mood, News
 from surefoot.demo.patience import DemoError, Patience
 from surefoot.demo.screen import Screen
-from surefoot.demo.stage import PROJECT
+from surefoot.demo.stage import shown
 
 OBJECTS = Path(__file__).parent / "objects"
 AS_IT_WAS, GATED = "as-it-was", "memory"
@@ -181,8 +181,7 @@ class Story:
 
     def _apply(self, manifest: str) -> None:
         path = OBJECTS / manifest
-        shown = path.relative_to(PROJECT)
-        self._screen.show_command("admin", f"kubectl apply --server-side -f {shown}")
+        self._screen.show_command("admin", f"kubectl apply --server-side -f {shown(path)}")
         self._see.quietly("admin", f"kubectl apply --server-side -f {path}")
 
     def _works(self, patch: str) -> None:

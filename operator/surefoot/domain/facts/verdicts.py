@@ -14,7 +14,6 @@ class ConditionType(StrEnum):
     PLAN_VALID = "PlanValid"
     TARGET_IN_SYNC = "TargetInSync"
     ADMISSION_ENFORCED = "AdmissionEnforced"
-    CLOCK_TRUSTED = "ClockTrusted"
     NOT_PAUSED = "NotPaused"
     NOT_ROLLED_BACK = "NotRolledBack"
     TRIGGERS_QUIET = "TriggersQuiet"
@@ -30,6 +29,7 @@ class ConditionType(StrEnum):
     WITHIN_SCHEDULE = "WithinSchedule"
     DEPENDENCIES_MET = "DependenciesMet"
     SCORECARD_PASSED = "ScorecardPassed"
+    CLOCK_TRUSTED = "ClockTrusted"
 
 
 @dataclass(frozen=True, slots=True)

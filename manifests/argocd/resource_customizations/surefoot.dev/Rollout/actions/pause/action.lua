@@ -1,0 +1,3 @@
+-- Stops everything but rollback.
+obj.spec.paused = true
+return obj
