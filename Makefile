@@ -8,7 +8,7 @@ WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
+.PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
 .PHONY: manifests conformance tools-for-tests
 
@@ -52,6 +52,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m surefoot.crdgen --check
 	@$(BIN)/python -m surefoot.policies --check
+	@$(BIN)/python -m surefoot.docgen --check
 	@$(BIN)/python -m deploy.chart --check
 	@$(BIN)/python -m surefoot.manifestgen --check
 
@@ -105,6 +106,9 @@ manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
 	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
+
+states: $(STAMP) ## generate docs/states.md from the state machine
+	@$(BIN)/python -m surefoot.docgen
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

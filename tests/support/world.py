@@ -28,6 +28,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.domain.decide import decide
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.flag.config_map import (
@@ -57,7 +58,6 @@ from surefoot.domain.plan import (
 )
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
-from surefoot.domain.signoff.signatures import SignatureFact
 
 START = datetime(2025, 10, 23, 22, 0, tzinfo=UTC)
 

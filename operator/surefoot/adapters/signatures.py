@@ -23,7 +23,8 @@ from surefoot.adapters.ssh_signatures import (
 )
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
-from surefoot.domain.signoff.signatures import NAMESPACE, SignatureFact, document
+from surefoot.domain.facts.signatures import SignatureFact
+from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)

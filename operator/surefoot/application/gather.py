@@ -29,6 +29,7 @@ from surefoot.application.ports import (
 )
 from surefoot.application.store import Store
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import (
     ConfigMap,
     FlagFacts,
@@ -37,7 +38,6 @@ from surefoot.domain.facts.snapshot import (
     UnreadableFact,
 )
 from surefoot.domain.facts.upstreams import names_of
-from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)

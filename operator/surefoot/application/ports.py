@@ -14,10 +14,10 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, Checkpo
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.facts.clock import SkippedTime
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import Admission, ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.plan import Announcement
-from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.errors import UnreadableObject
 
 Request = Checkpoint | Approval

@@ -17,6 +17,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     TransitionType,
 )
 from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.cohorts import at_step, windows_of
 from surefoot.domain.checks.rehearsal import PASSED
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.checks.target_in_sync import DRIFT_PACE
@@ -30,7 +31,7 @@ from surefoot.domain.facts.plan_hash import plan_hash
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.steps import ZERO, index_of
 from surefoot.domain.facts.verdicts import ConditionType, Verdict
-from surefoot.domain.flag.cohorts import at_start, at_step, evidence_of, windows_of
+from surefoot.domain.flag.cohorts import at_start, evidence_of
 from surefoot.domain.flag.config_map import (
     adoption,
     carries,

@@ -16,17 +16,18 @@ from surefoot.api.v1alpha1.rollout_status import (
     Warned,
 )
 from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.compliance import assess
 from surefoot.domain.derive.state import FORESEEABLE, Move, planners
 from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
-from surefoot.domain.flag.cohorts import balance, cohort_statuses
 from surefoot.domain.plan_warnings import plan_warnings
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.escalation import escalated
 from surefoot.domain.signoff.role_status import role_statuses
+from surefoot.domain.state_machine import phase_at, place_of
 
 _CHECK = {check.type: check for check in CHECKS}
 
@@ -92,19 +93,7 @@ def phase_of(review: Review, status: RolloutStatus) -> Phase:
         if not review.holds(check.type)
         and review.verdict(check.type).reason not in check.clock_reasons
     ]
-    if Phase.INVALID in blocked:
-        return Phase.INVALID
-    if _is_rolling_back(status):
-        return Phase.ROLLING_BACK
-    if status.rolled_back:
-        return Phase.ROLLED_BACK
-    if status.completed_at is not None:
-        return Phase.COMPLETED
-    if Phase.PAUSED in blocked:
-        return Phase.PAUSED
-    if not review.state.has_started:
-        return Phase.PENDING
-    return blocked[0] if blocked else Phase.PROGRESSING
+    return phase_at(place_of(status), tuple(blocked))
 
 
 def _is_rolling_back(status: RolloutStatus) -> bool:

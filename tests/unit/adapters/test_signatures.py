@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from surefoot.adapters.signatures import SshSignatures, read_allowed_signers
 from surefoot.adapters.ssh_signatures import read_armor
 from surefoot.api.v1alpha1.approval import Approval
-from surefoot.domain.signoff.signatures import NAMESPACE, SignatureFact, document, signature_fault
+from surefoot.domain.facts.signatures import SignatureFact
+from surefoot.domain.signoff.signatures import NAMESPACE, document, signature_fault
 from surefoot.errors import Refused
 from tests.support.ssh import (
     KEYS,

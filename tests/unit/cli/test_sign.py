@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from surefoot.adapters.signatures import SshSignatures
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.cli.main import app
-from surefoot.domain.signoff.signatures import SignatureFact
+from surefoot.domain.facts.signatures import SignatureFact
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
 
 JSON = dict[str, Any]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.domain.signoff.signatures import SignatureFact
 from tests.support.world import (
     START,
     World,

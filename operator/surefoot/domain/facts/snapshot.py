@@ -12,8 +12,8 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RehearsalStatus
 from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
-from surefoot.domain.signoff.signatures import SignatureFact
 
 
 class Admission(StrEnum):

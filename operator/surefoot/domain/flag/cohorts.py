@@ -2,8 +2,9 @@
 
 Who is in changes with a transition and with nothing else: what a transition decides is recorded
 with it, so that drift correction writes the same document again, whatever the plan says meanwhile.
-A step lets in those whose percentage, checkpoint or gate allows it when it is taken; who was let in
-stays in. A rollback knows only the record: it lets nobody in, and puts out again who came in above.
+A step lets in those whose percentage, checkpoint or gate allows it when it is taken
+(`checks/cohorts.py`); those who were let in stay in. A rollback knows only the record: it lets
+nobody in, and puts out again who came in above.
 """
 
 import json
@@ -12,25 +13,10 @@ from itertools import combinations
 
 from surefoot.api.v1alpha1.cohorts import Match
 from surefoot.api.v1alpha1.rollout import Cohort, RolloutSpec
-from surefoot.api.v1alpha1.rollout_status import (
-    Balance,
-    CohortEvidence,
-    CohortRiskStatus,
-    CohortShare,
-    CohortStatus,
-    CommittedCohort,
-    RolloutStatus,
-    WindowEvidence,
-)
-from surefoot.domain.checks.gates import GateVerdict, gates_of, judge_gate
-from surefoot.domain.derive.state import State
-from surefoot.domain.derive.triggers import unanswered
-from surefoot.domain.facts.measurements import is_stale
+from surefoot.api.v1alpha1.rollout_status import CohortEvidence, CommittedCohort, RolloutStatus
 from surefoot.domain.facts.steps import allowed_percents, hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
-from surefoot.domain.facts.windows import number
 from surefoot.domain.flag.formats.registry import formats_with_attributes, lacks_attributes
-from surefoot.domain.signoff.checkpoints import CheckpointView
 
 MAX_BYTES = 16 * 1024
 """All cohorts of a plan together: each flag's definition repeats them, within one ConfigMap."""
@@ -42,22 +28,10 @@ MAX_BYTES = 16 * 1024
 def at_start(spec: RolloutSpec, percent: int) -> tuple[CommittedCohort, ...]:
     """The cohorts of a Start: nothing was reported or measured that could let one in."""
     return tuple(
-        _with(cohort, included_at=percent)
+        as_decided(cohort, included_at=percent)
         if percent >= cohort.from_ and cohort.until_checkpoint is None and cohort.until_gate is None
-        else _with(cohort)
+        else as_decided(cohort)
         for cohort in spec.cohorts
-    )
-
-
-def at_step(
-    situation: State, checkpoints: Iterable[CheckpointView], to: int
-) -> tuple[CommittedCohort, ...]:
-    """The cohorts of an advance, by what holds now."""
-    passed = {view.plan.name for view in checkpoints if view.is_go}
-    before = _by_name(situation.status)
-    return tuple(
-        _stepped(situation, cohort, before.get(cohort.name), passed, to)
-        for cohort in situation.rollout.spec.cohorts
     )
 
 
@@ -70,7 +44,7 @@ def at_rollback(status: RolloutStatus, to: int) -> tuple[CommittedCohort, ...]:
                 "included_at": _unless_above(to, cohort.included_at),
             }
         )
-        for cohort in _committed(status)
+        for cohort in committed_cohorts(status)
     )
 
 
@@ -78,54 +52,10 @@ def _unless_above(to: int, percent: int | None) -> int | None:
     return percent if percent is not None and percent <= to else None
 
 
-def _stepped(
-    situation: State,
-    cohort: Cohort,
-    before: CommittedCohort | None,
-    passed: set[str],
-    to: int,
-) -> CommittedCohort:
-    known = before if before is not None and _waits_alike(before, cohort) else _with(cohort)
-    go_at = known.go_at
-    if go_at is None and cohort.until_checkpoint in passed:
-        go_at = to
-    may_come_in = to >= cohort.from_ and (
-        known.included
-        or (
-            (cohort.until_checkpoint is None or go_at is not None)
-            and (cohort.until_gate is None or _gate_holds(situation, cohort.until_gate))
-        )
-    )
-    included_at = (known.included_at if known.included else to) if may_come_in else None
-    return _with(cohort, go_at=go_at, included_at=included_at)
-
-
-def _gate_holds(situation: State, name: str) -> bool:
-    """Whether a gate was measured and holds: what needs no measurement lets nobody in."""
-    return any(
-        judged.holds is True and judged.reason != "NotRequired"
-        for judged in _judged(situation, {name})
-    )
-
-
-def _judged(situation: State, names: set[str]) -> Iterator[GateVerdict]:
-    return (
-        judge_gate(situation, gate) for gate in situation.rollout.spec.gates if gate.name in names
-    )
-
-
-def windows_of(situation: State) -> tuple[WindowEvidence, ...]:
-    """What was looked at for cohorts alone: windows of gates that the step itself did not need."""
-    spec = situation.rollout.spec
-    awaited = {cohort.until_gate for cohort in spec.cohorts if cohort.until_gate is not None}
-    needed = {gate.name for gate in gates_of(spec, situation.hold)}
-    judged = _judged(situation, awaited - needed)
-    return tuple(window.evidence for verdict in judged for window in verdict.seen)
-
-
-def _with(
+def as_decided(
     cohort: Cohort, *, go_at: int | None = None, included_at: int | None = None
 ) -> CommittedCohort:
+    """A cohort as a transition decides it, with the percentages at which it was let in."""
     return CommittedCohort(
         name=cohort.name,
         match=cohort.match,
@@ -137,7 +67,7 @@ def _with(
     )
 
 
-def _waits_alike(before: CommittedCohort, cohort: Cohort) -> bool:
+def waits_alike(before: CommittedCohort, cohort: Cohort) -> bool:
     """Whether it is the same people who wait for the same thing: then what was reached counts."""
     return (before.match, before.until_checkpoint, before.until_gate) == (
         cohort.match,
@@ -146,12 +76,14 @@ def _waits_alike(before: CommittedCohort, cohort: Cohort) -> bool:
     )
 
 
-def _committed(status: RolloutStatus) -> tuple[CommittedCohort, ...]:
+def committed_cohorts(status: RolloutStatus) -> tuple[CommittedCohort, ...]:
+    """The cohorts as the last transition recorded them."""
     return status.committed.cohorts if status.committed is not None else ()
 
 
-def _by_name(status: RolloutStatus) -> dict[str, CommittedCohort]:
-    return {cohort.name: cohort for cohort in _committed(status)}
+def cohorts_by_name(status: RolloutStatus) -> dict[str, CommittedCohort]:
+    """The recorded cohorts by their names."""
+    return {cohort.name: cohort for cohort in committed_cohorts(status)}
 
 
 def evidence_of(
@@ -161,7 +93,7 @@ def evidence_of(
     return (
         tuple(
             CohortEvidence(
-                name=cohort.name, included=cohort.included, reason=_reason(cohort, percent)
+                name=cohort.name, included=cohort.included, reason=reason_of(cohort, percent)
             )
             for cohort in cohorts
         )
@@ -169,10 +101,8 @@ def evidence_of(
     )
 
 
-# What the status says.
-
-
-def _reason(cohort: CommittedCohort, percent: int) -> str:
+def reason_of(cohort: CommittedCohort, percent: int) -> str:
+    """Why a cohort is in or is not, in one word."""
     if cohort.included:
         return "CameIn"
     if percent < cohort.from_:
@@ -180,105 +110,6 @@ def _reason(cohort: CommittedCohort, percent: int) -> str:
     if cohort.until_checkpoint is not None and cohort.go_at is None:
         return "AwaitsCheckpoint"
     return "AwaitsGate" if cohort.until_gate is not None else "AwaitsNextStep"
-
-
-def cohort_statuses(situation: State, status: RolloutStatus) -> tuple[CohortStatus, ...]:
-    """Which cohorts take part, which do not, and why; then those that the plan has dropped."""
-    spec, before = situation.rollout.spec, _by_name(status)
-    planned = tuple(
-        _status(situation, status, cohort, before.get(cohort.name)) for cohort in spec.cohorts
-    )
-    names = {cohort.name for cohort in spec.cohorts}
-    dropped = tuple(
-        CohortStatus(
-            name=cohort.name,
-            included=False,
-            reason="Removed",
-            message="no longer in the plan: comes in with the next step",
-        )
-        for cohort in _committed(status)
-        if cohort.name not in names and not cohort.included
-    )
-    return (*planned, *dropped)
-
-
-def _status(
-    situation: State, status: RolloutStatus, cohort: Cohort, before: CommittedCohort | None
-) -> CohortStatus:
-    included, reason, message = _standing(status, cohort, before)
-    share, unknown = _share(situation, cohort)
-    risk = cohort.risk
-    return CohortStatus(
-        name=cohort.name,
-        included=included,
-        from_=cohort.from_,
-        reason=reason,
-        message=message,
-        risk=CohortRiskStatus(level=risk.level.value, reason=risk.reason) if risk else None,
-        share=None if share is None else number(share),
-        share_unknown=unknown,
-    )
-
-
-def _standing(
-    status: RolloutStatus, cohort: Cohort, before: CommittedCohort | None
-) -> tuple[bool, str, str]:
-    """Whether it is in, why in one word, and why for people."""
-    if status.percent is None:
-        return False, "NotStarted", f"comes in {_condition(cohort)}"
-    if before is None:
-        said = "new in the plan, which takes effect with the next step"
-        return status.percent > 0, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
-    is_so = f"takes part since {before.included_at} %" if before.included else "off"
-    if before.from_ != cohort.from_ or not _waits_alike(before, cohort):
-        said = f"{is_so}, and changed in the plan, which takes effect with the next step"
-        return before.included, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
-    if before.included:
-        return True, "CameIn", is_so
-    reason = _reason(before, status.percent)
-    if reason == "AwaitsNextStep":
-        return False, reason, "comes in with the next step"
-    return False, reason, f"comes in {_condition(cohort)}"
-
-
-def _condition(cohort: Cohort) -> str:
-    said = f"from {cohort.from_} %"
-    if cohort.until_checkpoint is not None:
-        said += f", once checkpoint {cohort.until_checkpoint} is GO"
-    if cohort.until_gate is not None:
-        said += f", with a step at which gate {cohort.until_gate} holds"
-    return said
-
-
-def _share(situation: State, cohort: Cohort) -> tuple[float | None, str | None]:
-    """The share of the work that is a cohort's, or why it is not known; neither if not asked."""
-    if cohort.metric is None:
-        return None, None
-    snapshot, now = situation.snapshot, situation.now
-    measurement = snapshot.measurements.get(cohort.metric)
-    is_old = measurement is not None and is_stale(measurement, now, snapshot.evaluation_interval)
-    if measurement is None or is_old or measurement.value is None:
-        return None, f"{cohort.metric}: {unanswered(measurement, is_old, now)}"
-    return measurement.value, None
-
-
-def balance(situation: State) -> Balance | None:
-    """How the work is spread over the cohorts; None where none of them names a metric."""
-    asked = [cohort for cohort in situation.rollout.spec.cohorts if cohort.metric is not None]
-    if not asked:
-        return None
-    found = {cohort.name: _share(situation, cohort)[0] for cohort in asked}
-    known = sorted((share, name) for name, share in found.items() if share is not None)
-    unknown = tuple(name for name, share in found.items() if share is None)
-    if not known:
-        return Balance(unknown=unknown)
-    (low, smallest), (high, largest) = known[0], known[-1]
-    return Balance(
-        largest=CohortShare(name=largest, share=number(high)),
-        smallest=CohortShare(name=smallest, share=number(low)),
-        ratio=number(high / low) if low > 0 else None,
-        unknown=unknown,
-    )
 
 
 # What is wrong with the plan.
@@ -296,7 +127,7 @@ def cohort_faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
             f"delete the Rollout and create it again with target.format "
             f"{' or '.join(formats_with_attributes())}",
         )
-    size = len(json.dumps([_with(cohort).to_wire() for cohort in spec.cohorts]).encode())
+    size = len(json.dumps([as_decided(cohort).to_wire() for cohort in spec.cohorts]).encode())
     if size > MAX_BYTES:
         yield UnmetRequirement(
             "CohortsTooLarge",

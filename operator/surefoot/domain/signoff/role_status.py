@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from surefoot.api.v1alpha1.approval import RequestState
 from surefoot.api.v1alpha1.rollout_status import RoleStatus
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.signoff.approvals import ApprovalsJudgement, RoleView, awaiting
-from surefoot.domain.signoff.signatures import SignatureFact
 from surefoot.domain.signoff.veto import Veto
 
 MOST_ROLES = 16

@@ -5,7 +5,6 @@ means for a decision is said here.
 """
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,28 +13,12 @@ import rfc8785
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, Decision, Signing
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.api.v1alpha1.rollout_status import SignatureEvidence
+from surefoot.domain.facts.signatures import SignatureFact
 
 NAMESPACE = "approval@surefoot.dev"
 """The purpose of the signatures, as `ssh-keygen -Y sign -n` is told, so that no other use fits."""
 LONGEST_DOCUMENT = 2048
 """Bytes; a status has to hold the document."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureFact:
-    """The findings of a verifier about the detached signature of one decision.
-
-    ``fault`` says why it does not hold, None where it does. ``key`` is the fingerprint of the key
-    that made it, empty where that could not be read. ``valid_from`` and ``valid_until`` bound the
-    time in which the allowed signers admit this key; the end is no part of it. ``undecided`` says
-    that there was nothing to check against, so that the fault is not the signature's.
-    """
-
-    fault: str | None
-    key: str = ""
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    undecided: bool = False
 
 
 def document(approval: Approval) -> bytes | None:

@@ -1,0 +1,1 @@
+"""What docs/ has that is made from the code."""

@@ -1,0 +1,15 @@
+"""`python -m surefoot.docgen`: write docs/states.md, or with `--check` say what differs."""
+
+import sys
+from collections.abc import Sequence
+
+from surefoot.docgen.files import FILES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 1 where `--check` finds a difference."""
+    return FILES.run("python -m surefoot.docgen", __doc__, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
