@@ -93,7 +93,7 @@ def a_trigger(action: str = "Rollback") -> JSON:
 
 def signed_by(*roles: str) -> JSON:
     """A sign-off of every step by these roles."""
-    return {"roles": [{"name": role, "users": ["hudson"]} for role in roles], "opens": "Step"}
+    return {"roles": [{"name": role, "users": [role]} for role in roles], "opens": "Step"}
 
 
 async def then_blocked_by(scene: Scene, condition: str, reason: str) -> JSON:
@@ -164,12 +164,12 @@ async def test_planted_config_map_is_never_committed(
 
 async def test_no_go_on_a_first_step_of_0_is_not_escaped_by_deleting_it(scene: Scene) -> None:
     """The first step is then 10, and to go there asks for the NO-GO all the same."""
-    first = {"percent": 0, "hold": {"approvals": signed_by("security")}}
+    first = {"percent": 0, "hold": {"approvals": signed_by("hudson")}}
     await scene.given_a_rollout(steps=(0, 10, 100), hold=SOAKING)
     await scene.when_the_plan_is_patched(steps=[first, {"percent": 10}, {"percent": 100}])
     async with scene.an_operator():
         await scene.then_at(0)
-        await scene.when_somebody_decides("security", "NO-GO", 10)
+        await scene.when_somebody_decides("hudson", "NO-GO", 10)
         await then_blocked_by(scene, "Approved", "NoGo")
         await scene.when_the_plan_is_patched(steps=[{"percent": 10}, {"percent": 100}])
         await then_blocked_by(scene, "Approved", "NoGo")
@@ -213,13 +213,13 @@ async def test_adoption_does_not_turn_on_what_was_turned_off_meanwhile(
     annotations = {"surefoot.dev/adopt": scene.name}
     offered = {"metadata": {"name": scene.target, "annotations": annotations}}
     await scene.create("configmaps", offered | {"data": {scene.name: "50"}})
-    await scene.given_a_rollout(steps=(0, 50, 100), hold=SOAKING)
+    await scene.given_a_rollout(steps=(10, 50, 100), hold=SOAKING)
     tap = Tap(after=turn_off) if moment == "after" else Tap(before=turn_off)
     async with scene.an_operator(through=tap.around):
-        await scene.then_at(0)
+        await scene.then_at(10)
     assert off.is_set()
-    assert set(scene.percents_written()) == {0}
-    assert [to for _, _, to in await scene.history()] == [0]
+    assert [to for _, _, to in await scene.history()] == [0, 10]
+    assert set(scene.percents_written()) == {0, 10}
 
 
 async def test_recorded_advance_does_not_outlive_a_trigger_that_fired_while_nobody_looked(
@@ -227,22 +227,22 @@ async def test_recorded_advance_does_not_outlive_a_trigger_that_fired_while_nobo
 ) -> None:
     """It fired and ended while the operator was down; what was recorded is not applied later."""
     await scene.given_a_rollout(
-        steps=(10, 50, 100), approvals=signed_by("security"), **a_trigger("Hold")
+        steps=(10, 50, 100), approvals=signed_by("hudson"), **a_trigger("Hold")
     )
     async with scene.an_operator_that_crashes(crash("after", "intent", to=50)):
         await scene.then_at(10)
-        await scene.when_somebody_decides("security", "GO", 50)
+        await scene.when_somebody_decides("hudson", "GO", 50)
     await asyncio.to_thread(healthy.has_error_rate, 5.0)
     await asyncio.to_thread(healthy.has_had_error_rate, 5.0, "2s")
     await asyncio.to_thread(healthy.has_error_rate, 0.0)
     async with scene.an_operator():
-        await scene.then_request("approvals", f"{scene.name}-50-security", "Void")
-        await scene.when_somebody_decides("security-r2", "GO", 50)
+        await scene.then_request("approvals", f"{scene.name}-50-hudson", "Void")
+        await scene.when_somebody_decides("hudson-r2", "GO", 50)
         await scene.then_at(50)
-        await scene.then_request("approvals", f"{scene.name}-50-security-r2", "Used")
+        await scene.then_request("approvals", f"{scene.name}-50-hudson-r2", "Used")
         entry = (await scene.status())["history"][-1]
     assert [each["name"] for each in entry["evidence"]["decisions"]] == [
-        f"{scene.name}-50-security-r2"
+        f"{scene.name}-50-hudson-r2"
     ]
     assert scene.percents_written()[-1] == 50
 
@@ -267,7 +267,7 @@ def a_decision(reason: str) -> Spoil:
 
     async def decide(scene: Scene) -> None:
         said = {"decision": "GO", "reason": reason, "decidedBy": {"username": "hudson"}}
-        await scene.patch("approvals", f"{scene.name}-100-security", {"spec": said})
+        await scene.patch("approvals", f"{scene.name}-100-hudson", {"spec": said})
 
     return decide
 
@@ -277,7 +277,7 @@ def an_annotation(name: str, text: str) -> Spoil:
 
     async def annotate(scene: Scene) -> None:
         change: JSON = {"metadata": {"annotations": {f"surefoot.dev/{name}": text}}}
-        change["spec"] = {"steps": [{"percent": 10}, {"percent": 90}]}
+        change["spec"] = {"steps": [{"percent": 10}, {"percent": 90}, {"percent": 100}]}
         await scene.patch("rollouts", scene.name, change)
 
     return annotate
@@ -307,11 +307,11 @@ WRITTEN: dict[str, tuple[Spoil, JSON]] = {
 async def test_flag_comes_down_whatever_is_written(scene: Scene, case: str) -> None:
     """An operator that is started over it judges the Rollout, lowers the flag, and says so."""
     spoil, spec = WRITTEN[case]
-    hold = {"approvals": signed_by("security", "leads")}
+    hold = {"approvals": signed_by("hudson", "cora")}
     await scene.given_a_rollout(steps=(10, 100), hold=hold, **spec)
     async with scene.an_operator():
         await scene.then_at(10)
-        for role in ("security", "leads"):
+        for role in ("hudson", "cora"):
             name = f"{scene.name}-100-{role}"
             await scene.until(lambda name=name: scene.get("approvals", name), name)
     await spoil(scene)
@@ -324,9 +324,9 @@ async def test_flag_comes_down_whatever_is_written(scene: Scene, case: str) -> N
 
 
 WILD_DATES = {
-    "west": "9999-12-31T23:59:59-05:00",
-    "zero": "0000-01-01T00:00:00Z",
-    "offset": "2026-03-01T00:00:00+99:59",
+    "hudson": "9999-12-31T23:59:59-05:00",
+    "cora": "0000-01-01T00:00:00Z",
+    "forge": "2026-03-01T00:00:00+99:59",
 }
 
 
@@ -344,7 +344,7 @@ async def test_flag_comes_down_over_dates_that_the_previous_schema_took(
     crd = (PREVIOUS / "approvals.json").read_text()
     scene.bed.kubectl("replace", "-f", "-", stdin=crd)
     for role, date in WILD_DATES.items():
-        said = {"decision": "GO", "reason": "a test", "decidedBy": {"username": "hudson"}}
+        said = {"decision": "GO", "reason": "a test", "decidedBy": {"username": role}}
         signature = {"value": "-----BEGIN SSH SIGNATURE-----", "expiresAt": date}
         change = {"spec": said | {"signature": signature}}
         await scene.until(lambda change=change, role=role: stored(scene, role, change), date)
@@ -410,7 +410,7 @@ async def test_flag_comes_down_without_the_kind_of_the_approvals(
 ) -> None:
     """Its CRD is deleted while the operator runs, or before it is started."""
     scene = spoilt_scene
-    hold = SOAKING | {"approvals": signed_by("security")}
+    hold = SOAKING | {"approvals": signed_by("hudson")}
     await scene.given_a_rollout(steps=(10, 100), hold=hold, **a_trigger())
     async with scene.an_operator(interval=INTERVAL, sweep_every=AN_HOUR):
         await scene.then_at(10)
@@ -446,7 +446,7 @@ async def test_flag_comes_down_whatever_part_of_the_api_is_broken(
     scene: Scene, healthy: Service, tmp_path: Path, fault: Fault
 ) -> None:
     """One part after the other breaks, and each time a person asks for a rollback."""
-    hold = SOAKING | {"approvals": signed_by("security")}
+    hold = SOAKING | {"approvals": signed_by("hudson")}
     names = [f"without-{part.replace(' ', '-').lower()}" for part in NOT_NEEDED]
     async with BrokenApi.before(scene, tmp_path) as api:
         async with scene.an_operator(interval=INTERVAL, sweep_every=1.0):
@@ -472,7 +472,7 @@ async def test_flag_comes_down_by_an_operator_that_starts_while_it_is_broken(
     scene: Scene, healthy: Service, tmp_path: Path, fault: Fault, part: str
 ) -> None:
     """It has never seen this part whole; the watches it needs are begun all the same."""
-    hold = SOAKING | {"approvals": signed_by("security")}
+    hold = SOAKING | {"approvals": signed_by("hudson")}
     await scene.given_a_rollout(steps=(10, 100), hold=hold)
     async with scene.an_operator():
         await scene.then_at(10)
