@@ -35,6 +35,15 @@ class Service:
         self._error_rate = value
         wait_until(lambda: self._seen() == [value], 60, f"error_rate {value} in Prometheus")
 
+    def has_had_error_rate(self, value: float, window: str) -> None:
+        """Wait until the metric has been no lower for so long."""
+        lowest = f"min_over_time(error_rate[{window}])"
+
+        def lasts() -> bool:
+            return [sample.value for sample in self._prometheus.query(lowest)] == [value]
+
+        wait_until(lasts, 20, f"error_rate {value} for {window} in Prometheus")
+
     def _seen(self) -> list[float]:
         return [sample.value for sample in self._prometheus.query("error_rate")]
 
