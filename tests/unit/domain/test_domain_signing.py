@@ -9,9 +9,9 @@ import pytest
 import rfc8785
 
 from surefoot.api.v1alpha1.approval import Approval
+from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.signoff.signatures import (
     LONGEST_DOCUMENT,
-    SignatureFact,
     document,
     is_undecided,
     signature_evidence,
