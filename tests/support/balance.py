@@ -14,8 +14,55 @@ from typing import Any, Final
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SECONDS: Final[dict[str, float]] = {}
-"""What a file takes, roughly, on an idle core; what is not named is short. Only the order matters.
+SECONDS: Final[dict[str, float]] = {
+    "tests/admission/test_admission_table.py": 90,
+    "tests/admission/test_admission_mutations.py": 80,
+    "tests/admission/test_admission_for_real.py": 75,
+    "tests/admission/test_admission_kubectl.py": 60,
+    "tests/contract/test_contract_constraints.py": 60,
+    "tests/contract/test_contract_agreement.py": 50,
+    "tests/contract/test_contract_served.py": 25,
+    "tests/contract/test_contract_upgrade.py": 25,
+    "tests/demo/test_demo_performance.py": 120,
+    "tests/demo/test_demo_incident.py": 90,
+    "tests/integration/test_prometheus_real.py": 30,
+    "tests/operator/test_admission_collectors.py": 60,
+    "tests/operator/test_admission_servers.py": 60,
+    "tests/operator/test_hardening.py": 70,
+    "tests/operator/test_operator_admission.py": 35,
+    "tests/operator/test_operator_flag.py": 45,
+    "tests/operator/test_operator_governance.py": 35,
+    "tests/operator/test_operator_outage.py": 40,
+    "tests/operator/test_operator_own_account.py": 30,
+    "tests/operator/test_operator_rbac.py": 40,
+    "tests/operator/test_operator_rehearsal.py": 30,
+    "tests/operator/test_operator_signing.py": 25,
+    "tests/operator/test_operator_signing_guarded.py": 25,
+    "tests/operator/test_operator_writes.py": 45,
+    "tests/operator/test_plugin.py": 50,
+    "tests/operator/test_plugin_audit.py": 25,
+    "tests/operator/test_plugin_reports.py": 25,
+    "tests/operator/test_type_mistakes.py": 20,
+    "tests/property/test_audit_properties.py": 60,
+    "tests/property/test_cohorts_oracle.py": 8,
+    "tests/property/test_exploration.py": 12,
+    "tests/property/test_invariants.py": 40,
+    "tests/property/test_seeded_bugs.py": 5,
+    "tests/property/test_soak_oracle.py": 10,
+    "tests/testbed/test_testbed_cli.py": 40,
+    "tests/testbed/test_testbed_control_plane.py": 20,
+    "tests/testbed/test_testbed_lifetime.py": 60,
+    "tests/testbed/test_testbed_prometheus.py": 15,
+    "tests/unit/adapters/test_kubernetes.py": 10,
+    "tests/unit/domain/test_domain_baseline.py": 8,
+    "tests/unit/domain/test_domain_pending.py": 13,
+    "tests/unit/domain/test_domain_plan_changes.py": 8,
+    "tests/unit/domain/test_domain_soak.py": 8,
+    "tests/unit/domain/test_domain_triggers.py": 11,
+}
+"""What a file takes, or one of its parts where it is cut, in seconds. What is not named is short.
+
+Only the order matters; those of `tests/unit` are measured, the others are estimates so far.
 
 To measure again: `make test ARGS="--durations=0 --durations-min=0.5"`.
 """

@@ -2,11 +2,13 @@
 
 import io
 import socket
+from pathlib import Path
 
 import pytest
 
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
+from tests.support import balance
 from tests.support.testbed import wait_until, wait_until_async
 
 
@@ -73,3 +75,19 @@ async def test_waiting_asynchronously() -> None:
         return next(answers)
 
     assert await wait_until_async(ask, 60, "a number") == 3
+
+
+def test_files_that_are_weighed_are_there() -> None:
+    """A file that was renamed would otherwise come last again."""
+    top = Path(__file__).parents[2]
+    named = [*balance.SECONDS, *balance.BY_FUNCTION, *balance.BY_TEST]
+    assert [name for name in named if not (top / name).exists()] == []
+
+
+def test_only_files_that_can_be_cut_are_cut() -> None:
+    """By function, whatever its cases; by case, where nothing is shared; or not at all."""
+    table, of_a_file = "tests/admission/test_admission_table.py", "tests/unit/cli/test_sign.py"
+    assert balance.unit_of(f"{table}::test_one[a::b]") == f"{table}::test_one"
+    assert balance.unit_of("tests/property/test_a.py::test_b[c]").endswith("test_b[c]")
+    assert balance.unit_of(f"{of_a_file}::test_one[a]") == of_a_file
+    assert balance.weight_of(f"{table}::test_one[a]") > balance.weight_of(f"{of_a_file}::test_one")
