@@ -122,7 +122,8 @@ def excluded_in_request(names: Iterable[str], people: Eligible) -> tuple[str, ..
     fitting = [name for name in dict.fromkeys(names) if 0 < len(name) <= LONGEST_NAME]
     asked = fold(people.users)
     # A name that is no person's can be no signer's; the others may belong to a group that is asked.
-    fitting.sort(key=lambda name: (name.lower() not in asked, not is_persons_name(name)))
+    # By name at last: the names may come from a set, which every process puts in another order.
+    fitting.sort(key=lambda name: (name.lower() not in asked, not is_persons_name(name), name))
     return tuple(sorted(fitting[:MOST_EXCLUDED]))
 
 
