@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.domain.checks import checkpoints_passed
 from surefoot.domain.review import evaluate
-from surefoot.domain.signoff import veto
+from surefoot.domain.signoff import decisions, veto
 from tests.support.world import World, a_checkpoint, a_role, a_rollout, steps_of
 
 
@@ -30,7 +30,7 @@ def calls_of_one_pass(monkeypatch: pytest.MonkeyPatch, meetings: int) -> int:
         world.sign(name, "hana" if name in world.approvals else "rex")
     world.settle()
     asked = 0
-    real = veto.current_decision
+    real = decisions.current_decision
 
     def counting(*args: object) -> object:
         nonlocal asked
