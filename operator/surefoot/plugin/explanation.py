@@ -158,8 +158,9 @@ def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
     if status.waiting_on:
         yield f"  waiting on  {status.waiting_on}"
     if status.earliest_advance is not None:
-        left = in_words(status.earliest_advance - now)
-        yield f"  earliest    {_moment(status.earliest_advance)}, in {left}, by the clocks alone"
+        ahead = status.earliest_advance - now
+        when = f"in {in_words(ahead)}" if ahead > timedelta(0) else f"{in_words(-ahead)} ago"
+        yield f"  earliest    {_moment(status.earliest_advance)}, {when}, by the clocks alone"
 
 
 def _missing(rollout: Rollout) -> Iterator[str]:
