@@ -40,6 +40,7 @@ BACKOFF_LONGEST = 10.0
 BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
+STOPPED_RETRY = 1.0
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
 
@@ -194,9 +195,12 @@ class Reconciler:
             at_once = moves <= MOVES_IN_A_ROW
             return Pass(Result.DONE, 0.0 if at_once else 1.0, self._lane(key))
         self._moves.pop(key, None)
-        result = Result.STOPPED if executed.stopped else Result.DONE
+        if executed.stopped:
+            # What was decided on is so no longer, and no event need tell of it: a ConfigMap that
+            # is not managed yet is not watched.
+            return Pass(Result.STOPPED, STOPPED_RETRY, self._lane(key))
         return Pass(
-            result if plan.actions else Result.IDLE,
+            Result.DONE if plan.actions else Result.IDLE,
             plan.requeue_after.total_seconds(),
             self._lane(key),
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from surefoot.application.ports import Clock, Cluster, EventSink, EventSource
+from surefoot.application.ports import Clock, Cluster, EventSink, EventSource, Kind
 from surefoot.errors import ApiError
 
 log = structlog.get_logger(__name__)
@@ -15,6 +15,9 @@ SETTLED_AFTER = 5.0
 """Seconds after which a source that was started watches everything."""
 LONG = 60.0
 """Seconds after which a source that ends is started again without a long pause."""
+
+LONGEST_LOOK = 3.0
+"""Seconds in which the API server says whether it serves what is to be watched."""
 
 
 class Watching:
@@ -61,15 +64,27 @@ class Watching:
         self._restarted()
 
     async def _wait_for_kinds(self) -> None:
+        """Wait for what is to be watched. Until then sweeps alone tell what happens to a flag."""
         complained = False
         while True:
-            try:
-                if await self._cluster.kinds_are_established(*self._source.kinds):
-                    return
-                fault = "the CRDs are not installed: kubectl apply --server-side -f crds/"
-            except ApiError as error:
-                fault = str(error)
+            fault = await self._fault_of_kinds()
+            if fault is None:
+                return
             if not complained:
                 log.error("waiting for the API", fault=fault)
                 complained = True
+            if Kind.ROLLOUT in self._source.kinds:
+                self._restarted()
             await self._clock.sleep(2)
+
+    async def _fault_of_kinds(self) -> str | None:
+        """Why the kinds cannot be watched; an answer that does not come is a reason too."""
+        try:
+            async with asyncio.timeout(LONGEST_LOOK):
+                if await self._cluster.kinds_are_established(*self._source.kinds):
+                    return None
+        except ApiError as error:
+            return str(error)
+        except TimeoutError:
+            return f"the API server does not say within {LONGEST_LOOK:g} s what it serves"
+        return "the CRDs are not installed: kubectl apply --server-side -f crds/"

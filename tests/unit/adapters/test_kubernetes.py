@@ -158,7 +158,7 @@ async def test_answers_are_told_apart(
     assert raised.value.status == status
     text = str(raised.value)
     assert text.startswith(f"write status of Rollout shop/checkout: {status}: the reason x")
-    assert len(text) < 400
+    assert len(text) < 900
     assert len(answers.asked) == 1, "a write is never repeated blindly"
 
 
@@ -260,7 +260,7 @@ async def test_answer_of_a_proxy_is_unavailable_and_names_the_request(
     with pytest.raises(Unavailable) as raised:
         await http.write("write it", "PUT", "/x", {})
     assert str(raised.value).startswith("write it: ")
-    assert len(str(raised.value)) < 500
+    assert len(str(raised.value)) < 900
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ async def test_answer_that_is_no_object_is_unavailable(
         "heads": lambda: cluster.heads(Kind.CONFIG_MAP),
         "halts": cluster.halts,
         "approvals": lambda: cluster.approvals(KEY),
-        "kinds": cluster.kinds_are_established,
+        "kinds": lambda: cluster.kinds_are_established(Kind.ROLLOUT),
         "terminating": lambda: cluster.namespace_is_terminating("agents"),
     }
     outcome = await asyncio.gather(asked[work](), return_exceptions=True)

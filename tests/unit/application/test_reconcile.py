@@ -19,7 +19,7 @@ from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import QueryFacts
 from surefoot.domain.facts.snapshot import FlagFacts, Halt, Snapshot
-from surefoot.domain.plan import Announcement, Intend, Plan, WriteStatus
+from surefoot.domain.plan import Announcement, Intend, Plan, Restore, WriteStatus
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
 from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
@@ -244,6 +244,12 @@ async def test_rollout_that_is_gone_is_forgotten() -> None:
     assert await office.look() == Pass(Result.GONE, None)
     assert office.forgotten == [KEY]
     assert ("forgot", "memory-sync") in office.telemetry.said
+
+
+async def test_pass_that_was_stopped_looks_again_soon() -> None:
+    """Its facts have changed, and what has changed them may be nothing that is watched."""
+    office = Office(plans(lambda _status: Restore(None)))
+    assert await office.look() == Pass(Result.STOPPED, 1.0)
 
 
 async def test_moves_without_end_are_slowed_down() -> None:

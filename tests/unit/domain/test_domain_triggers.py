@@ -586,7 +586,7 @@ def test_right_after_a_commit_there_is_no_point_of_the_step_yet() -> None:
         "Settling",
         "trigger errors: errors: no point of this step yet",
     )
-    assert (world.status.phase, world.status.waiting_on) == ("Soaking", "soak 48h left")
+    assert (world.status.phase, world.status.waiting_on) == ("Soaking", "soak 48h1m left")
     world.now = START + seconds(30)
     world.run(seconds(0))
     world.now = START + seconds(40)

@@ -253,6 +253,14 @@ def _operator(built: grafana.Dashboard) -> grafana.Dashboard:
             )
         )
         .with_panel(
+            lines(
+                "Objects that cannot be read",
+                "They count for nothing and stop nothing else; status.unreadable names them.",
+                Query("sum by (kind) (surefoot_unreadable_objects)", "{{kind}}"),
+                width=12,
+            )
+        )
+        .with_panel(
             states(
                 "Configuration",
                 "Whether the file is in force, and the mode of admission that it has.",
