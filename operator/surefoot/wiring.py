@@ -202,7 +202,7 @@ class Operator:
         parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
             ("admission", "policies"): self._exchange_admission,
             ("notifications",): lambda new: self.notifier.exchange(routes(new.notifications)),
-            ("providers",): self.providers.exchange,
+            ("providers",): self._exchange_providers,
             ("record",): self._exchange_record,
         }
         exchanges = Exchanges(self._exchange_rules, parts, self._look_at_all)
@@ -344,6 +344,9 @@ class Operator:
     def _exchange_admission(self, wanted: Settings) -> None:
         self.admission.exchange(self._policies(wanted))
         show_admission_mode(wanted.admission, self.telemetry)
+
+    def _exchange_providers(self, wanted: Settings) -> None:
+        self.providers.exchange(wanted)
 
     def _exchange_record(self, wanted: Settings) -> None:
         self.record.exchange(sinks(wanted.record), self.store.rollouts())

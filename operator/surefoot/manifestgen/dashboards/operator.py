@@ -253,20 +253,20 @@ def _operator(built: grafana.Dashboard) -> grafana.Dashboard:
             )
         )
         .with_panel(
-            lines(
-                "Objects that cannot be read",
-                "They count for nothing and stop nothing else; status.unreadable names them.",
-                Query("sum by (kind) (surefoot_unreadable_objects)", "{{kind}}"),
-                width=12,
-            )
-        )
-        .with_panel(
             states(
                 "Configuration",
                 "Whether the file is in force, and the mode of admission that it has.",
                 Query("min(surefoot_config_last_reload_successful)", "file is in force"),
                 Query("max by (mode) (surefoot_admission_mode)", "admission: {{mode}}"),
                 width=12,
+            )
+        )
+        .with_panel(
+            lines(
+                "Objects that cannot be read",
+                "They count for nothing and stop nothing else; status.unreadable names them.",
+                Query("sum by (kind) (surefoot_unreadable_objects)", "{{kind}}"),
+                width=24,
             )
         )
         .with_panel(
