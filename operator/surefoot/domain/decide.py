@@ -33,6 +33,7 @@ from surefoot.domain.facts.steps import ZERO, index_of
 from surefoot.domain.facts.verdicts import ConditionType, Verdict
 from surefoot.domain.flag.cohorts import at_start, evidence_of
 from surefoot.domain.flag.config_map import (
+    ADOPTED,
     adoption,
     carries,
     difference,
@@ -237,7 +238,7 @@ def _start_pending(review: Review) -> PendingTransition:
     if not state.has_started and config_map is not None and is_offered(config_map, rollout):
         adopted = adoption(config_map, rollout).percent
         if adopted is not None:
-            percent, reason = adopted, "Adopted"
+            percent, reason = adopted, ADOPTED
             message = f"ConfigMap {config_map.name} was adopted at {percent} %; nobody was moved"
     cohorts = at_start(rollout.spec, percent)
     return PendingTransition(

@@ -160,6 +160,18 @@ def test_adoption_does_not_write_over_what_somebody_did_meanwhile(side: str, per
     assert 50 not in {to for _, to in world.history()}
 
 
+def test_adoption_creates_nothing_where_the_flag_was_deleted_meanwhile() -> None:
+    """A flag that is gone is off: nobody is let in because it stood at 50 before."""
+    world = World(a_rollout(hold={"soak": "1h"}), config_map=offered("50"))
+    world.settle_until_crash(after=1)
+    recorded = world.status.pending
+    assert recorded is not None
+    world.config_map = None
+    assert not world.apply(recorded, world.rollout)
+    world.settle()
+    assert world.history() == [("Start", 10)]
+
+
 def test_recorded_adoption_goes_on_while_the_offer_stands() -> None:
     """A crash between intent and apply costs nothing."""
     world = World(a_rollout(hold={"soak": "1h"}), config_map=offered("50"))

@@ -143,15 +143,23 @@ def is_abandoned(config_map: ConfigMap, transition_id: str) -> bool:
     return config_map.annotations.get(ABANDONED_ANNOTATION) == transition_id
 
 
+ADOPTED = "Adopted"
+"""The reason of a Start at the percentage that was found in an offered ConfigMap."""
+
+
 def may_be_written(config_map: ConfigMap | None, rollout: Rollout) -> bool:
     """Whether this Rollout may write here.
 
     Once Start is committed the ConfigMap of that name is the Rollout's, whatever it says. Before
-    that it may be absent, its own (a create whose answer was lost), or offered for adoption at the
-    percentage that was decided: what somebody did to it since is not written over.
+    that it may be its own (a create whose answer was lost), absent, unless it was to be adopted, or
+    offered for adoption at the percentage that was decided: what somebody did to it since, be it
+    that they deleted it, is not written over.
     """
-    if config_map is None or rollout.status.committed is not None:
+    if rollout.status.committed is not None:
         return True
+    pending = rollout.status.pending
+    if config_map is None:
+        return pending is None or pending.reason != ADOPTED
     return is_own_start(config_map, rollout) or offers_what_was_decided(config_map, rollout)
 
 
