@@ -14,6 +14,10 @@ from tests.support.testbed import audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
+PARTLY_DONE = {"the operator deletes all ConfigMaps"}
+"""A deletecollection deletes one object after the other until one is refused. Those that the operator
+may delete are gone by then; that the others stay is shown by the attempts on each of them."""
+
 
 def everything(world: World) -> dict[str, str]:
     """The version of each object that is there."""
@@ -57,7 +61,7 @@ def test_what_is_refused_changes_nothing(cluster: Cluster, *, mutation: bool) ->
         answers = {
             attempt.name: difference(expected, world.becomes_of(attempt, for_real=True))
             for attempt in TABLE
-            if (expected := world.expected(attempt)).code != 200
+            if (expected := world.expected(attempt)).code != 200 and attempt.name not in PARTLY_DONE
         }
 
         assert {name: answer for name, answer in answers.items() if answer} == {}
