@@ -15,8 +15,8 @@ from tests.support.testbed import audit_events, wait_until
 pytestmark = pytest.mark.apiserver
 
 PARTLY_DONE = {"the operator deletes all ConfigMaps"}
-"""A deletecollection deletes one object after the other until one is refused. Those that the operator
-may delete are gone by then; that the others stay is shown by the attempts on each of them."""
+"""A deletecollection deletes one object after the other until one is refused. Those that may be
+deleted are gone by then; that the others stay is shown by the attempts on each of them."""
 
 
 def everything(world: World) -> dict[str, str]:
