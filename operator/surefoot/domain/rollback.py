@@ -179,6 +179,7 @@ def _evidence(facts: FlagFacts, triggers: tuple[TriggerVerdict, ...], now: datet
         generation=rollout.metadata.generation,
         decided_at=now,
         since=status.since,
+        admission=facts.admission.value,
         soak=status.soak,
         windows=tuple(verdict.evidence for verdict in triggers if verdict.evidence)[:80],
         baselines=tuple(entry for entry in status.baselines if entry.percent == status.percent)[

@@ -206,7 +206,7 @@ async def test_rollback_goes_on_while_not_enforced() -> None:
     await desk.look()
     assert desk.percent == "0"
     assert desk.rollout.status.history[-1].type == "Rollback"
-    assert desk.rollout.status.history[-1].evidence.admission == ""
+    assert desk.rollout.status.history[-1].evidence.admission == "NotEnforced"
 
 
 async def test_advance_that_only_fresh_reads_show_is_checked_for_too() -> None:
