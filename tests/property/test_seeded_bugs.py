@@ -11,7 +11,7 @@ from surefoot.api.v1alpha1.approval import Approval, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain import decide, review, rollback
 from surefoot.domain.checks import check, dependencies, rehearsal, schedule
-from surefoot.domain.derive import attempt, baseline, fold, soak, state, triggers
+from surefoot.domain.derive import attempt, baseline, fold, soak, state, trigger_past, triggers
 from surefoot.domain.derive.state import Move
 from surefoot.domain.facts import plan_hash, windows
 from surefoot.domain.facts.snapshot import Admission
@@ -223,6 +223,11 @@ def no_data_is_quiet(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(triggers.ArmedTrigger, "state_at", quiet)
 
+    def unquiet(points: Any) -> bytearray:
+        return bytearray(points._breached[points._first - points._low :])
+
+    patch.setattr(trigger_past._Points, "unquiet", unquiet)
+
 
 def unreachable_is_quiet(patch: pytest.MonkeyPatch) -> None:
     """A provider that does not answer is treated as quiet."""
@@ -364,7 +369,7 @@ def flapping_disarms(patch: pytest.MonkeyPatch) -> None:
 
 def gap_counts_for_nothing_bad(patch: pytest.MonkeyPatch) -> None:
     """Time without an operator counts whatever the data say."""
-    patch.setattr(soak, "_unhealthy", lambda *_: ())
+    patch.setattr(soak, "free_time", lambda start, end, _: max(timedelta(0), end - start))
 
 
 def invalid_plan_is_in_force(patch: pytest.MonkeyPatch) -> None:
