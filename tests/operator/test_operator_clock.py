@@ -160,13 +160,28 @@ async def test_soak_does_not_end_by_wrong_dates(scene: Scene, tmp_path: Path, ti
     assert scene.percents_written() == [10]
 
 
-async def test_commit_is_not_stamped_with_a_wrong_date(scene: Scene, tmp_path: Path) -> None:
-    """Its soak would be given away as soon as the time is right again."""
+async def test_no_step_is_taken_while_answers_disagree_about_the_time(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """A commit with a stamp that is days early would give its soak away once the time is right."""
     proxy = LyingProxy(scene.kubeconfig)
     async with proxy.before(scene, tmp_path), scene.an_operator():
         proxy.will_lie(10_000, days=-3)
         await scene.given_a_rollout(steps=(10, 100), hold={"soak": "48h"})
-        await scene.then_at(10)
-        proxy.lies = 0
-        await then_it_has_looked_again(scene)
-    assert scene.percents_written() == [10]
+        await scene.then_condition("ClockTrusted", "Unknown")
+    assert scene.percents_written() == []
+
+
+async def test_flag_comes_down_while_answers_disagree_about_the_time(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """A rollback asks no clock."""
+    proxy = LyingProxy(scene.kubeconfig)
+    async with proxy.before(scene, tmp_path):
+        await scene.given_a_rollout(steps=(10, 100), hold={"soak": "48h"})
+        async with scene.an_operator():
+            await scene.then_at(10)
+            proxy.will_lie(10_000, days=-3)
+            await scene.when_the_plan_is_patched(rollback={"to": 0})
+            await scene.then_at(0)
+    assert scene.percents_written() == [10, 0]
