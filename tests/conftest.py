@@ -5,6 +5,7 @@
 
 import os
 
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
@@ -16,15 +17,13 @@ pytest_plugins = [
 ]
 
 
-# Without this a logged exception is rendered with every local variable, which takes seconds.
-structlog.configure(
-    processors=[
-        structlog.processors.add_log_level,
-        structlog.dev.ConsoleRenderer(
-            colors=False, exception_formatter=structlog.dev.plain_traceback
-        ),
-    ],
-)
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    """Log exceptions without local variables: to render every one of them can take minutes."""
+    plain = structlog.dev.plain_traceback
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
+    structlog.configure(processors=[structlog.processors.add_log_level, renderer])
+
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
