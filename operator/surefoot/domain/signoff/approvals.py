@@ -5,7 +5,7 @@ as what it was given for is still so.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, ApprovalSpec, RequestState
 from surefoot.api.v1alpha1.checkpoint import People
@@ -418,9 +418,3 @@ def awaiting(view: RoleView, *, may_ask: bool) -> UnmetRequirement:
         f"{view.role.name} must be signed{by}{why}",
         decide_command(view.request) if open_request and view.request else None,
     )
-
-
-def until_expiry(judgement: ApprovalsJudgement, now: datetime) -> timedelta | None:
-    """How long the first GO still counts; None where none is given."""
-    expiry = judgement.next_expiry
-    return None if expiry is None else max(timedelta(0), expiry - now)
