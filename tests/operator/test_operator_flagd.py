@@ -33,7 +33,8 @@ PAYMENTS: JSON = {
 class Program:
     """A program that has the ConfigMap mounted, and asks the SDK about each of 10,000 accounts.
 
-    The file is written with a later time at each delivery: the SDK loads no file that is not newer.
+    Each delivery replaces the file at once, with a later time, as the kubelet does: the SDK loads
+    no file that is not newer, and it may look at any moment.
     """
 
     path: Path
@@ -44,9 +45,11 @@ class Program:
     async def gets(self, found: JSON | None) -> None:
         """The kubelet brings the ConfigMap, and the SDK has taken it up."""
         assert found is not None
-        self.path.write_text(found["data"][FLAGD_KEY], encoding="utf-8")
         self.delivered += 1
-        os.utime(self.path, (1_000_000 + self.delivered,) * 2)
+        arriving = self.path.with_suffix(".arriving")
+        arriving.write_text(found["data"][FLAGD_KEY], encoding="utf-8")
+        os.utime(arriving, (1_000_000 + self.delivered,) * 2)
+        arriving.replace(self.path)
         if self.provider is None:
             self.provider = FlagdProvider(
                 resolver_type=ResolverType.IN_PROCESS,
