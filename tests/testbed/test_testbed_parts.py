@@ -9,7 +9,7 @@ import pytest
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
 from tests.support import balance
-from tests.support.testbed import wait_until, wait_until_async
+from tests.support.testbed import SURELY, wait_until, wait_until_async
 
 
 def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
@@ -52,7 +52,7 @@ def test_waiting_gives_the_answer_back() -> None:
             raise answer
         return answer
 
-    assert wait_until(ask, 60, "the answer") == "done"
+    assert wait_until(ask, SURELY, "the answer") == "done"
 
 
 def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
@@ -64,7 +64,7 @@ def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
 def test_unexpected_errors_end_the_wait_at_once() -> None:
     """A slip in the predicate does not cost the whole time limit."""
     with pytest.raises(ZeroDivisionError):
-        wait_until(lambda: 1 // 0, 60, "never")
+        wait_until(lambda: 1 // 0, SURELY, "never")
 
 
 async def test_waiting_asynchronously() -> None:
@@ -74,7 +74,7 @@ async def test_waiting_asynchronously() -> None:
     async def ask() -> int:
         return next(answers)
 
-    assert await wait_until_async(ask, 60, "a number") == 3
+    assert await wait_until_async(ask, SURELY, "a number") == 3
 
 
 def test_files_that_are_weighed_are_there() -> None:
