@@ -156,7 +156,7 @@ async def test_no_go_of_a_report_is_not_escaped_by_another_percentage(scene: Sce
             await scenes[name].when_the_plan_is_patched(rollback=None, attempt=1, steps=steps)
         await in_each(scenes, lambda each: each.then_blocked_by("CheckpointsPassed", "NoGo"))
         await scenes["less"].then_at(9)
-    written = dict.fromkeys(scenes, [10, 0]) | {"less": [10, 0, 9]}
+    written = {name: [10, 0] for name in scenes} | {"less": [10, 0, 9]}
     assert {name: each.percents_written() for name, each in scenes.items()} == written
 
 
