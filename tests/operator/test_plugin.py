@@ -464,7 +464,8 @@ async def test_kubectl_finds_it_and_hands_over_what_was_typed(
     plugin.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{main}' \"$@\"\n")
     plugin.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    kubectl = partial(asyncio.to_thread, guarded.kubectl, "surefoot", "get")
-    done = await kubectl("-n", "kube-public", "-o", "json")
+    get = ("surefoot", "get")
+    done = await asyncio.to_thread(guarded.kubectl, *get, "-n", "kube-public", "-o", "json")
     assert json.loads(done.stdout) == {"apiVersion": "v1", "kind": "List", "items": []}
-    assert "kubectl surefoot get [OPTIONS]" in (await kubectl("-h")).stdout
+    help_ = await asyncio.to_thread(guarded.kubectl, *get, "-h")
+    assert "kubectl surefoot get [OPTIONS]" in help_.stdout

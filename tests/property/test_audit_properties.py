@@ -30,7 +30,7 @@ def audit(found: Dossier, weights: Weights | None = None) -> Audit:
     return audit_of(found, Standards(weights=weights or Weights()))
 
 
-FEWER = settings(max_examples=settings.default.max_examples // 4)
+FEWER = settings(max_examples=settings().max_examples // 4)
 """Each example makes a dozen audits."""
 
 

@@ -59,7 +59,7 @@ def watching(windows: list[int], interval: int) -> World:
     )
 
 
-@settings(max_examples=settings.default.max_examples // 2)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(lengths, min_size=1, max_size=5, unique=True), intervals)
 @example([4, 4 * 3_600], 30)
 @example([5 * 86_400], 30)
