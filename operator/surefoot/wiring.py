@@ -20,7 +20,7 @@ from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.notifications import routes
 from surefoot.adapters.probes import EventLoopMonitor, Probes
-from surefoot.adapters.prometheus import PrometheusProviders
+from surefoot.adapters.providers import Providers
 from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
 from surefoot.adapters.signatures import SshSignatures
 from surefoot.adapters.sinks.cursors import ConfigMapCursors
@@ -51,7 +51,7 @@ from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
@@ -131,7 +131,7 @@ class Operator:
         self.store = Store(
             self.wake, self.record.observe, self._rollout_gone, self._count_unreadable
         )
-        self.providers = Providers(settings, clock)
+        self.providers = Providers(settings.providers, clock.now)
         self.feed = MetricsFeed(
             self.providers,
             clock,
@@ -303,7 +303,7 @@ class Operator:
         await self.record.close()
         await self.feed.stop()
         await self.probes.stop()
-        self.providers.close()
+        await self.providers.close()
 
     async def _work(self, key: ObjectKey, _lane: Lane) -> None:
         self.queue.forget(key)
@@ -346,7 +346,7 @@ class Operator:
         show_admission_mode(wanted.admission, self.telemetry)
 
     def _exchange_providers(self, wanted: Settings) -> None:
-        self.providers.exchange(wanted)
+        self.providers.exchange(wanted.providers)
 
     def _exchange_record(self, wanted: Settings) -> None:
         self.record.exchange(sinks(wanted.record), self.store.rollouts())
@@ -363,38 +363,6 @@ class Operator:
 
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"
-
-
-class Providers:
-    """The `MetricsProviders` port whose settings can be exchanged while it is used."""
-
-    def __init__(self, settings: Settings, clock: ServerClock) -> None:
-        self._clock = clock
-        self._current = PrometheusProviders(settings.providers, now=clock.now)
-
-    def exchange(self, settings: Settings) -> None:
-        """Use other settings from now on. Questions under way end as they can."""
-        old, self._current = (
-            self._current,
-            PrometheusProviders(settings.providers, now=self._clock.now),
-        )
-        old.close()
-
-    def names(self, namespace: str) -> frozenset[str]:
-        """Names of the providers that Rollouts of this namespace may use."""
-        return self._current.names(namespace)
-
-    async def inspect(self, promql: str) -> QueryFacts:
-        """What the text of a query tells; parsing only."""
-        return await self._current.inspect(promql)
-
-    async def measure(self, query: RangeQuery) -> Measurement:
-        """Ask one question."""
-        return await self._current.measure(query)
-
-    def close(self) -> None:
-        """Let go of every connection."""
-        self._current.close()
 
 
 def _rules(settings: Settings) -> Rules:
