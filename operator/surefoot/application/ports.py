@@ -287,8 +287,12 @@ class AdmissionStatus(NamedTuple):
 class Policies(Protocol):
     """The admission policies, as far as the operator must know that they are in force."""
 
-    async def check(self) -> AdmissionStatus:
-        """Look once, now. Bounded in time; a fault is an answer and never raised."""
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
+        """Look once, now. Bounded in time; a fault is an answer and never raised.
+
+        Where not the ``whole`` is asked for, what the last whole look found need not be found out
+        again, as far as it is certain that it is still so.
+        """
 
 
 class Signatures(Protocol):

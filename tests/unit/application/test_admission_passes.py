@@ -36,7 +36,7 @@ class Policies:
         self.asked = 0
         self.silent = False
 
-    async def check(self) -> AdmissionStatus:
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
         self.asked += 1
         if self.silent:
             await asyncio.Event().wait()

@@ -70,7 +70,7 @@ class Metrics:
 class Policies:
     """The admission policies are in force."""
 
-    async def check(self) -> AdmissionStatus:
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
         return AdmissionStatus(Admission.ENFORCED)
 
 
