@@ -1,7 +1,6 @@
 """Puts the operator together and runs it.
 
-The source of events is handed in by who starts the operator (`surefoot.cli.run`), so that nothing
-below the handlers knows kopf.
+The operator is started and stopped by kopf (`surefoot.handlers`), and nothing below knows it.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.kubernetes.list_watch import list_watches
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.notifications import routes
 from surefoot.adapters.probes import EventLoopMonitor, Probes
@@ -40,7 +40,6 @@ from surefoot.application.notify import Notifier
 from surefoot.application.ports import (
     AdmissionStatus,
     Cluster,
-    EventSource,
     Kind,
     ObjectKey,
     Policies,
@@ -48,7 +47,7 @@ from surefoot.application.ports import (
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
-from surefoot.application.resync import PeriodicResync, Resyncer
+from surefoot.application.resync import FLAG_KINDS, PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Measurement
@@ -72,7 +71,7 @@ CLOCK_PROBING = 1.05
 """Seconds over which the clock is probed: a little more than one tick of the API server's."""
 SWEEP_EVERY = 60.0
 LONGEST_WAIT = 2.0
-"""Seconds for which the start waits to know the admission policies: no rollback needs them."""
+"""Seconds for which the start waits for the policies and requests: no rollback needs them."""
 STOP_WITHIN = 10.0
 NOTIFY_WITHIN = 3.0
 """Seconds in which notifications that wait are sent at the end; then they are dropped."""
@@ -96,7 +95,6 @@ class Start:
     """How to start an operator."""
 
     settings: Settings
-    sources: tuple[EventSource, ...]
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
@@ -120,6 +118,7 @@ class Operator:
             http, clock, operator_namespace=home, namespaces=start.namespaces
         )
         self.cluster = start.overrides.cluster(cluster)
+        self._sources = list_watches(http, clock, start.namespaces)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
         self.announcer = BackgroundAnnouncer(self.cluster)
@@ -186,15 +185,16 @@ class Operator:
             self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
         self._swept = asyncio.Event()
-        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep)
+        self._listed = (asyncio.Event(), asyncio.Event())
+        """Set once the sources have listed the flags, and everything."""
+        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep, self._listed)
         self.event_loop_monitor = EventLoopMonitor()
         self.synced = asyncio.Event()
         """Set once the caches hold every flag there is."""
         self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
         self.probes = Probes(self.telemetry.exposition, self.health.sick, self.health.unready)
         self._watching = tuple(
-            Watching(source, self.store, self.cluster, clock, self.resync.ask)
-            for source in start.sources
+            Watching(source, self.store, self.cluster, clock) for source in self._sources
         )
         self._halts = HaltPoller(
             self.cluster, self.store, clock, self.gatherer, self.wake, operator_namespace=home
@@ -261,6 +261,7 @@ class Operator:
         async with together(
             self._kept_up(self.event_loop_monitor.run),
             *(self._kept_up(watching.run) for watching in self._watching),
+            self._kept_up(self._wait_for_lists),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
             self._kept_up(self._keep_orphans),
             self._kept_up(self.keeper.run),
@@ -276,8 +277,9 @@ class Operator:
         ) as failed:
             await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
-            # Else every start would say of every Rollout, for a moment, that it is not known.
-            await first_of(self.admission.refresh(), self._clock.sleep(LONGEST_WAIT), failed())
+            # Else every start would say of every Rollout, for a moment, that neither the policies
+            # nor its requests are known.
+            await first_of(self._is_informed(), self._clock.sleep(LONGEST_WAIT), failed())
             workers = Workers(self.queue, self._work, settings.workers)
             try:
                 await first_of(workers.failed(), failed())
@@ -286,6 +288,9 @@ class Operator:
                 raise
             finally:
                 await workers.abort()
+
+    async def _is_informed(self) -> None:
+        await asyncio.gather(self.admission.refresh(), self._listed[1].wait())
 
     async def _finish(self, workers: Workers) -> None:
         log.info("stopping", in_work=[str(key) for key in self.queue.in_work])
@@ -317,8 +322,15 @@ class Operator:
         return kept_up(part, self._clock, self.telemetry.part_failed)
 
     def _restart_sources(self) -> None:
-        for source in self._start.sources:
+        for source in self._sources:
             source.restart()
+
+    async def _wait_for_lists(self) -> None:
+        flags = [each for each in self._watching if set(each.kinds) <= set(FLAG_KINDS)]
+        for awaited, event in ((flags, self._listed[0]), (self._watching, self._listed[1])):
+            for watching in awaited:
+                await watching.listed_once.wait()
+            event.set()
 
     def _after_sweep(self) -> None:
         there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
@@ -398,20 +410,6 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
             await operator.close()
     finally:
         await http.close()
-
-
-async def run(start: Start, stop: asyncio.Event) -> None:
-    """Run an operator until ``stop`` is set. What is in work then is finished, within bounds."""
-    async with assembled(start) as operator:
-        working = asyncio.create_task(operator.run(), name="operator")
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-    log.info("stopped")
 
 
 async def _set_clock(http: Http, clock: ServerClock) -> None:

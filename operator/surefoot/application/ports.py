@@ -218,6 +218,14 @@ class EventSink(Protocol):
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object was deleted, or is no longer among those watched."""
 
+    def listed(
+        self, kind: Kind, namespace: str | None, heads: Collection[ObjectHead], version: str
+    ) -> None:
+        """These are all that there are in a namespace, or everywhere, as of a version.
+
+        Each of them was observed before.
+        """
+
 
 class EventSource(Protocol):
     """Watches some kinds and tells a sink. Delivery may be late, doubled or missing."""
