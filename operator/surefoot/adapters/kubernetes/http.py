@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from surefoot.adapters.kubernetes.access import Access, Endpoint
 from surefoot.adapters.kubernetes.objects import FIELD_MANAGER
@@ -327,7 +328,12 @@ def authorized_session(access: Access) -> aiohttp.ClientSession:
 
 def _connector(endpoint: Endpoint) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(
-        limit=64, ssl=endpoint.ssl_context(), keepalive_timeout=60, ttl_dns_cache=60
+        limit=64,
+        ssl=endpoint.ssl_context(),
+        keepalive_timeout=60,
+        ttl_dns_cache=60,
+        # A watch that is given up is cut off: through TLS the server might never say goodbye.
+        enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
     )
 
 

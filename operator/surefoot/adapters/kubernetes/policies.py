@@ -89,7 +89,7 @@ class KubernetesPolicies:
             for kind, found in zip(kinds, listed, strict=True)
             for status in self._compare(kind, found)
         )
-        together = _together((who, approval, config_map, *compared))
+        together = _together((who, *compared, approval, config_map))
         if together == ALIVE:
             self._proven = frozenset(
                 (kind, head)
