@@ -12,7 +12,7 @@ from surefoot.adapters import settings
 from surefoot.adapters.logs import LogFormat, configure
 from surefoot.adapters.settings import Settings
 from surefoot.cli.exits import NO, UNREACHABLE, fail
-from surefoot.errors import ApiError, ConfigurationError
+from surefoot.errors import ApiError, ConfigurationError, LeadershipLost
 
 # The operator's libraries take seconds to load, and every command loads this module: they are
 # imported where they are used.
@@ -63,6 +63,8 @@ def run_operator(
         fail(UNREACHABLE, str(error))
     except ApiError as error:
         fail(UNREACHABLE, f"can not reach the API server: {error}")
+    except LeadershipLost as error:
+        fail(NO, f"{error}; this replica ends, and waits for its turn when it is started again")
     except OSError as error:
         fail(NO, f"can not listen on {found.listen}: {error}")
 
