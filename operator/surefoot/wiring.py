@@ -104,6 +104,8 @@ class Start:
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
+    elects: bool = False
+    """Whether a leader is elected, whatever the configuration says."""
     overrides: TestOverrides = field(default_factory=TestOverrides)
 
 
@@ -383,7 +385,7 @@ class Operator:
 
     def _election(self, settings: Settings) -> Leadership:
         wanted = settings.leader_election
-        if not wanted.enabled:
+        if not (wanted.enabled or self._start.elects):
             return Alone()
         return Elected(
             KubernetesLease(self._http, self._clock, self._operator_namespace, wanted.lease_name),

@@ -94,7 +94,7 @@ class LeaderElectionSection(Section):
     renew_deadline: Annotated[Length, at_least("1s")] = timedelta(seconds=6)
     """How long the leader acts without having renewed the Lease; then it ends. Less than
     leaseDuration, by the time that a request may be on its way."""
-    retry_period: Annotated[Length, at_least("100ms")] = timedelta(seconds=1)
+    retry_period: Annotated[Length, at_least("0.1s")] = timedelta(seconds=1)
     """How often the leader renews the Lease, and the others look at it."""
 
     @model_validator(mode="after")

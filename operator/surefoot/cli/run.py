@@ -35,9 +35,17 @@ def run_operator(
     check_config: Annotated[
         bool, typer.Option("--check-config", help="Say what is wrong with the file, and exit.")
     ] = False,
+    leader_elect: Annotated[
+        bool,
+        typer.Option(
+            "--leader-elect",
+            help="Act only while holding the Lease; needed where there is more than one replica.",
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat | None, typer.Option("--log-format", help="Instead of the file's logFormat.")
     ] = None,
+    *,
     debug: Annotated[bool, typer.Option("--debug", help="Log decisions that change nothing.")] = (
         False
     ),
@@ -58,7 +66,7 @@ def run_operator(
     for fault in faults:
         log.error("provider can not be used", fault=fault)
     try:
-        asyncio.run(_until_signalled(found, tuple(namespace or ()), config))
+        asyncio.run(_until_signalled(found, tuple(namespace or ()), config, elects=leader_elect))
     except ConfigurationError as error:
         fail(UNREACHABLE, str(error))
     except ApiError as error:
@@ -76,7 +84,7 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 
 
 async def _until_signalled(
-    found: Settings, namespaces: tuple[str, ...], config: Path | None
+    found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
     from surefoot.handlers.kopf_source import kopf_sources
     from surefoot.wiring import Start, run
@@ -90,5 +98,6 @@ async def _until_signalled(
         sources=kopf_sources(namespaces=namespaces),
         namespaces=namespaces,
         config_file=config,
+        elects=elects,
     )
     await run(start, stop)
