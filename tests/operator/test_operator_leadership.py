@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ async def test_replicas_take_over_from_each_other_and_every_step_is_taken_once(
         await scene.then_at(10)
         waiting.remove(first)
         for replica in waiting:
-            await scene.until(lambda r=replica: _is_waiting(r), "the others to wait")
+            await scene.until(partial(_is_waiting, replica), "the others to wait")
 
         first.signal(signal.SIGTERM)
         second = await then_leads(scene, waiting)
