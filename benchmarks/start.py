@@ -46,7 +46,7 @@ def a_rollout(name: str) -> dict[str, Any]:
         "spec": {
             "target": {"configMapName": f"{name}-flags", "flags": ["flag"]},
             "limits": {"maxExpansionFactor": 6},
-            "steps": [{"percent": percent} for percent in (*range(1, 30), 100)],
+            "steps": [{"percent": percent} for percent in (*range(1, 20), 100)],
             "approvals": {
                 "separationOfDuties": "Off",
                 "roles": [{"name": "ops", "users": ["admin"]}],
