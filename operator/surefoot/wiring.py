@@ -37,7 +37,7 @@ from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
-from surefoot.application.lanes import may_roll_back, must_roll_back
+from surefoot.application.lanes import is_due, may_roll_back, must_roll_back
 from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
@@ -198,6 +198,8 @@ class Operator:
         """Set once the sources have listed the flags, and everything."""
         self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep, self._listed)
         self.event_loop_monitor = EventLoopMonitor()
+        self._is_clock_set = asyncio.Event()
+        """Set once the clock was probed: until then nothing is decided."""
         self.synced = asyncio.Event()
         """Set once the caches hold every flag there is."""
         self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
@@ -222,9 +224,11 @@ class Operator:
 
     def wake(self, key: ObjectKey) -> None:
         """Something changed for a Rollout."""
+        self._enqueue(key, Lane.URGENT if self._is_urgent(key) else Lane.NORMAL)
+
+    def _is_urgent(self, key: ObjectKey) -> bool:
         rollout = self.store.rollout(key)
-        urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
-        self._enqueue(key, urgent=urgent)
+        return isinstance(rollout, Rollout) and must_roll_back(rollout)
 
     def _count_unreadable(self, kind: Kind, count: int) -> None:
         self.telemetry.unreadable_objects(kind.value, count)
@@ -235,11 +239,11 @@ class Operator:
         urgent = isinstance(rollout, Rollout) and (
             must_roll_back(rollout) or may_roll_back(rollout, answers)
         )
-        self._enqueue(key, urgent=urgent)
+        self._enqueue(key, Lane.URGENT if urgent else Lane.ROUTINE)
 
-    def _enqueue(self, key: ObjectKey, *, urgent: bool) -> None:
-        self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
-        if urgent:
+    def _enqueue(self, key: ObjectKey, lane: Lane) -> None:
+        self.queue.add(key, lane)
+        if lane is Lane.URGENT:
             self.reconciler.interrupt(key)
 
     def _rollout_gone(self, key: ObjectKey) -> None:
@@ -252,7 +256,7 @@ class Operator:
 
     def _wake_all(self) -> None:
         for key in self.store.rollout_keys():
-            self.wake(key)
+            self.queue.add(key, Lane.URGENT if self._is_urgent(key) else Lane.ROUTINE)
 
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
@@ -269,6 +273,7 @@ class Operator:
         log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
         show_admission_mode(self.reload.in_force.admission, self.telemetry)
         async with together(
+            self._kept_up(self._learn_the_time),
             self._kept_up(self.event_loop_monitor.run),
             *(self._kept_up(watching.run) for watching in self._watching),
             self._kept_up(self._wait_for_lists),
@@ -301,6 +306,8 @@ class Operator:
             # nor its requests are known.
             known = first_of(self._is_informed(), self._clock.sleep(LONGEST_WAIT))
             await first_of(known, failed(), failed_acting(), lost())
+            await first_of(self._is_clock_set.wait(), failed(), failed_acting(), lost())
+            self.queue.defer(self._is_due)
             workers = Workers(self.queue, self._work, self._start.settings.workers)
             try:
                 await first_of(workers.failed(), failed(), failed_acting(), lost())
@@ -309,6 +316,19 @@ class Operator:
                 raise
             finally:
                 await workers.abort()
+
+    def _is_due(self, key: ObjectKey) -> bool:
+        rollout = self.store.rollout(key)
+        if not isinstance(rollout, Rollout):
+            return True
+        requests = (*self.store.approvals(key), *self.store.checkpoints(key))
+        return is_due(rollout, requests, self._clock.now())
+
+    async def _learn_the_time(self) -> None:
+        await _set_clock(self._http, self._clock)
+        uncertainty = round(self._clock.uncertainty().total_seconds(), 3)
+        log.info("clock set", uncertainty=uncertainty)
+        self._is_clock_set.set()
 
     async def _is_informed(self) -> None:
         await asyncio.gather(self.admission.refresh(), self._listed[1].wait())
@@ -426,7 +446,7 @@ def _rules(settings: Settings) -> Rules:
 
 @contextlib.asynccontextmanager
 async def assembled(start: Start) -> AsyncIterator[Operator]:
-    """An operator with its connections open and its clock set, not yet running.
+    """An operator with its connections open and a first idea of the time, not yet running.
 
     Raises `ConfigurationError` or `ApiError` where the API server can not be found or reached.
     """
@@ -434,13 +454,10 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
     clock = ServerClock()
     http = Http(access, on_date=clock.observe, new_connections=lambda: clock.wants_new_connections)
     try:
-        await _set_clock(http, clock)
-        log.info(
-            "connected",
-            server=access.endpoint.server,
-            credentials=access.origin,
-            clock_uncertainty=round(clock.uncertainty().total_seconds(), 3),
-        )
+        await http.get("connect", "/version")
+        if not clock.is_set:
+            await _set_clock(http, clock)
+        log.info("connected", server=access.endpoint.server, credentials=access.origin)
         operator = Operator(start, http, clock)
         try:
             yield operator
