@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
-.PHONY: manifests conformance tools-for-tests
+.PHONY: manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -39,12 +39,23 @@ test-all: tools-for-tests ## what is long by nature too, and many more examples 
 	@HYPOTHESIS_PROFILE=long $(PYTEST) tests/property
 	@$(MAKE) --no-print-directory install-test image-test
 
+# Each version is built once per machine, some eight minutes on two cores.
+VERSIONS ?= 1.34 1.35 1.36 1.37
+test-matrix: $(STAMP) ## the main path and all policies on each Kubernetes; VERSIONS=1.34 for one of them
+	@for version in $(VERSIONS); do \
+	    echo "==> Kubernetes $$version"; \
+	    export SUREFOOT_TESTBED_KUBERNETES=$$version; \
+	    $(BIN)/python -m surefoot.testbed.binaries || exit 1; \
+	    $(PYTEST) tests/packaging/version_checks.py tests/admission/test_admission_table.py $(ARGS) \
+	        || exit 1; \
+	done
+
 tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
 
-check: $(STAMP) ## formatter, linter, types, import contract, generated files
+check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibility of crds/
 	@echo "==> format, lint, types, imports, generated files"
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -54,6 +65,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.policies --check
 	@$(BIN)/python -m surefoot.docgen --check
 	@$(BIN)/python -m deploy.chart --check
+	@$(BIN)/python -m deploy.compatibility
 	@$(BIN)/python -m surefoot.manifestgen --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
