@@ -822,13 +822,71 @@ async def test_metadata_lists_select_what_is_managed(
     assert "PartialObjectMetadataList" in headers["Accept"]
 
 
-async def test_creating_names_the_owner_only_where_it_shall_own(
+NAMESPACE = {"metadata": {"name": "agents", "uid": "uid-agents"}}
+
+
+def owners_written(answers: MeasurementSource) -> list[tuple[str, str]]:
+    """The ownerReferences of the last ConfigMap that was written; none blocks a deletion."""
+    owners = answers.asked[-1][2]["metadata"]["ownerReferences"]
+    assert not any(owner["blockOwnerDeletion"] or owner["controller"] for owner in owners)
+    return [(owner["kind"], owner["uid"]) for owner in owners]
+
+
+async def test_flag_that_goes_with_its_rollout_has_no_other_owner(
     cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
-    """An ownerReference means deletion with the Rollout."""
-    for owned in (True, False):
-        answers.will_say(201, a_config_map())
-        rendering = Rendering(data={}, labels={}, annotations={}, owned=owned)
-        await cluster.create_config_map(FLAGS, rendering, a_rollout())
-        owners = answers.asked[-1][2]["metadata"]["ownerReferences"]
-        assert [owner["blockOwnerDeletion"] for owner in owners] == ([False] if owned else [])
+    """The garbage collector deletes it then."""
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=True)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    assert owners_written(answers) == [("Rollout", "uid-memory-sync")]
+
+
+async def test_flag_that_stays_is_also_its_namespaces(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Which is read for the first reference, and not again."""
+    answers.will_say(200, NAMESPACE)
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=False)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    both = [("Rollout", "uid-memory-sync"), ("Namespace", "uid-agents")]
+    assert owners_written(answers) == both
+    written = answers.asked[-1][2]["metadata"]["ownerReferences"]
+    answers.will_say(200, a_config_map(ownerReferences=written))
+    held = await cluster.config_map(FLAGS)
+    assert held is not None
+    assert held.config_map.kept
+    before = len(answers.asked)
+    answers.will_say(200, a_config_map())
+    await cluster.render_config_map(held, rendering, a_rollout())
+    assert owners_written(answers) == both
+    assert len(answers.asked) == before + 1
+
+
+async def test_flag_that_stays_has_no_owner_where_its_namespace_cannot_be_read(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """A reference to the Rollout alone would have it deleted; and no write depends on that read."""
+    answers.will_say(403, {"message": "no"})
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=False)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    assert owners_written(answers) == []
+
+
+async def test_released_flag_has_no_owner_of_ours(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Copied elsewhere with an owner that is not there, it would be deleted."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}
+    ours = (
+        {"apiVersion": "surefoot.dev/v1alpha1", "kind": "Rollout", "name": "m", "uid": "m"},
+        {"apiVersion": "v1", "kind": "Namespace", "name": "agents", "uid": "uid-agents"},
+    )
+    answers.will_say(200, a_config_map(ownerReferences=[pod, *ours]))
+    held = await cluster.config_map(FLAGS)
+    assert held is not None
+    answers.will_say(200, a_config_map())
+    await cluster.mark_config_map(held, Marks({}, {}, disowned=True))
+    assert answers.asked[-1][2]["metadata"]["ownerReferences"] == [pod]
