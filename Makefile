@@ -115,6 +115,7 @@ release: $(STAMP) ## dist/: everything that a release consists of, with checksum
 
 manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 	@$(BIN)/python -m surefoot.manifestgen
+	@$(BIN)/python -m deploy.chart
 
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
 	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)

@@ -1,7 +1,7 @@
 """`python -m deploy.chart`: the generated files of charts/surefoot; `--check` says what differs.
 
-CRDs, policies, roles and alerts are written once: in crds/, operator/surefoot/policies and
-manifests/. Here they become templates, with the release's namespace and account in them, and under
+CRDs, policies, roles, alerts and dashboards are written once: in crds/, operator/surefoot/policies
+and manifests/. Here they become templates, with the release's namespace and account in them, and under
 the values that turn them on. The other templates, such as the Deployment, are written by hand.
 """
 
@@ -61,6 +61,10 @@ def generated_files() -> dict[PurePath, str]:
             _objects("manifests/base/roles.yaml"), "manifests/base/roles.yaml"
         ),
         PurePath("templates/prometheus-rule.yaml"): _alerts(),
+        **{
+            PurePath("files", path.name): path.read_text("utf-8")
+            for path in sorted((ROOT / "manifests/monitoring/dashboards").glob("*.json"))
+        },
     }
 
 
@@ -236,6 +240,7 @@ FILES = Generator(
         "templates/rbac.yaml",
         "templates/roles.yaml",
         "templates/prometheus-rule.yaml",
+        "files/*.json",
     ),
     directory=Path("charts/surefoot"),
     source="sources of the chart",

@@ -21,6 +21,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{ $image.repository }}{{ with $image.digest }}@{{ . }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{/* Where the Secrets of `metrics` are mounted. */}}
+{{- define "surefoot.tlsFolder" -}}/etc/surefoot-tls{{- end }}
+{{- define "surefoot.tokenFolder" -}}/etc/surefoot-metrics-token{{- end }}
+
 {{/* Elements of a list in CEL, each quoted. The schema allows no quotes within them. */}}
 {{- define "surefoot.texts" -}}
 {{- range $index, $text := . }}{{ if $index }}, {{ end }}"{{ $text }}"{{ end }}
