@@ -1,8 +1,8 @@
 """`python -m deploy.chart`: the generated files of charts/surefoot; `--check` says what differs.
 
 CRDs, policies, roles, alerts and dashboards are written once: in crds/, operator/surefoot/policies
-and manifests/. Here they become templates, with the release's namespace and account in them, and under
-the values that turn them on. The other templates, such as the Deployment, are written by hand.
+and manifests/. Here they become templates, with the release's namespace and account in them, and
+under the values that turn them on. Other templates, such as the Deployment, are written by hand.
 """
 
 import json

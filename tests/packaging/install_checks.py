@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.project import Project
 from deploy.render import render
 from surefoot.demo import companions
 from surefoot.testbed.bed import TestBed
@@ -280,6 +281,25 @@ def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed:
         "--force-conflicts",
     )
     helm("upgrade", "surefoot", str(CHART), "-n", NAMESPACE)
+
+
+def test_chart_without_crds_says_which_ones_it_needs(
+    bed: TestBed, helm: Helm, removed: set[str]
+) -> None:
+    """None at all, and those of another version; with its own ones it installs."""
+    release = ("install", "surefoot", str(CHART), "-n", NAMESPACE, "--create-namespace")
+    without = (*release, "--set", "crds.install=false")
+    remedy = "first run: kubectl apply --server-side -f crds.yaml, of version"
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version none; {remedy}" in refused.stderr
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    label = ("label", "--overwrite", "crd/rollouts.surefoot.dev")
+    bed.kubectl(*label, "app.kubernetes.io/version=0.0.1")
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version 0.0.1; {remedy}" in refused.stderr
+    bed.kubectl(*label, f"app.kubernetes.io/version={Project.read().version}")
+    helm(*without)
+    helm("uninstall", "surefoot", "-n", NAMESPACE)
 
 
 def test_pod_of_helm_test_is_admitted_by_the_restricted_standard(

@@ -153,9 +153,9 @@ def _deployment(*arguments: str) -> Manifest:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ("imagee.tag=1", "imagee"),
+        ("imagee.tag=1", "additional properties 'imagee' not allowed"),
         ("image.tagg=1", "tagg"),
-        ("image.digest=latest", "/image/digest"),
+        ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
         ("replicas=two", "/replicas"),
         ("crds.install=often", "/crds/install"),
         ("config.admission=Sometimes", "/config/admission"),

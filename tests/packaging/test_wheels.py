@@ -186,3 +186,6 @@ def test_version_stands_in_one_place() -> None:
     assert (chart["version"], chart["appVersion"]) == (version, version)
     base = yaml.safe_load((ROOT / "manifests/base/kustomization.yaml").read_text())
     assert base["images"][0]["newTag"] == version
+    for path in (ROOT / "crds").glob("*.yaml"):
+        labels = yaml.safe_load(path.read_text())["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version

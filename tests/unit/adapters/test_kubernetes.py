@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 from aiohttp import web
 
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
-from surefoot.adapters.kubernetes.cluster import KubernetesCluster
+from surefoot.adapters.kubernetes.cluster import VERSION, KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
+from surefoot.api.v1alpha1.meta import VERSION_LABEL
 from surefoot.api.v1alpha1.rollout_status import Committed, TransitionType
 from surefoot.application.ports import Kind, Marks, ObjectHead, ObjectKey, Subject
 from surefoot.domain.flag.config_map import Rendering, rendering_of
@@ -791,6 +793,27 @@ async def test_kinds_that_are_about_to_go_are_not_established(
     for _ in range(3):
         answers.will_say(*crd)
     assert await cluster.kinds_are_established(*Kind) is stays
+
+
+async def test_crd_of_another_version_is_told_once_with_what_to_do(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Also one that says no version: it is from before they did."""
+
+    async def look(labels: dict[str, str]) -> list[str]:
+        answers.will_say(200, {"resources": [{"name": "rollouts"}]})
+        established = {"conditions": [{"type": "Established", "status": "True"}]}
+        answers.will_say(200, {"metadata": {"name": "x", "labels": labels}, "status": established})
+        with structlog.testing.capture_logs() as logs:
+            assert await cluster.kinds_are_established(Kind.ROLLOUT)
+        return [f"{entry['crd']} {entry['version']}: {entry['remedy']}" for entry in logs]
+
+    mine = {VERSION_LABEL: VERSION}
+    remedy = f"kubectl apply --server-side -f crds.yaml, of version {VERSION}"
+    assert await look(mine) == []
+    assert await look({}) == [f"rollouts.surefoot.dev none: {remedy}"]
+    assert await look({}) == []
+    assert await look({VERSION_LABEL: "0.0.1"}) == [f"rollouts.surefoot.dev 0.0.1: {remedy}"]
 
 
 async def test_event_is_about_the_object(

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from importlib.metadata import version as installed_version
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ from surefoot.api.v1alpha1.meta import (
     HALT_CONFIGMAP,
     MANAGED_BY_LABEL,
     MANAGED_LABEL,
+    VERSION_LABEL,
 )
 from surefoot.api.v1alpha1.moments import within_calendar
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -56,6 +58,8 @@ from surefoot.domain.plan import Announcement
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
+
+VERSION = installed_version("surefoot")
 
 PLURALS = {
     Kind.ROLLOUT: "rollouts",
@@ -95,6 +99,7 @@ class KubernetesCluster:
         self._operator_namespace = operator_namespace
         self._namespaces = namespaces
         self._instance = instance
+        self._crd_versions: dict[str, str | None] = {}
 
     # Reading
 
@@ -241,9 +246,22 @@ class KubernetesCluster:
             return True
         if "deletionTimestamp" in raw["metadata"]:
             return False
+        self._complain_of_version(name, (raw["metadata"].get("labels") or {}).get(VERSION_LABEL))
         return any(
             condition.get("type") == "Established" and condition.get("status") == "True"
             for condition in (raw.get("status") or {}).get("conditions") or ()
+        )
+
+    def _complain_of_version(self, name: str, found: str | None) -> None:
+        """Say once that a CRD is of another version: fields that it does not know are dropped."""
+        if found in (VERSION, self._crd_versions.get(name, VERSION)):
+            return
+        self._crd_versions[name] = found
+        log.error(
+            "a CRD is of another version than the operator: it may drop what the operator writes",
+            crd=name,
+            version=found or "none",
+            remedy=f"kubectl apply --server-side -f crds.yaml, of version {VERSION}",
         )
 
     async def _get(self, kind: Kind, key: ObjectKey) -> JSON | None:

@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from surefoot.adapters.prometheus import credentials
 from surefoot.adapters.prometheus.answers import (
@@ -148,7 +149,15 @@ def verdict_on(error: BaseException, timeout: str) -> Verdict:
                 return _unreachable(f"was not asked: {cause}")
             case ssl.SSLCertVerificationError():
                 reason = one_line(cause.verify_message, 200)
-                return _unreachable(f"has a certificate that is not accepted: {reason}")
+                return _unreachable(
+                    f"has a certificate that is not accepted: {reason}; if it is the right one, "
+                    "set tls.caFile to a file with its authority"
+                )
+            case CertificateError():
+                return _unreachable(
+                    "has a certificate that is for another name; "
+                    "set tls.serverName to the name in it"
+                )
     if any(_is_timeout(cause) for cause in causes):
         return _unreachable(f"did not answer within {timeout}")
     return _unreachable(_broken_connection(causes))
