@@ -100,7 +100,8 @@ image-test: $(STAMP) ## build the image twice, compare, and run it on a real con
 install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm on a real API server
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
-	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py
+	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py \
+	    tests/packaging/upgrade_checks.py
 
 CHECKOV := $(BIN)/uv tool run --quiet --from checkov==3.3.30 checkov --config-file deploy/checkov.yaml
 install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
