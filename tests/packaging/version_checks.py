@@ -6,6 +6,7 @@ SUREFOOT_TESTBED_KUBERNETES names the version of the test bed. Its name keeps th
 
 import os
 import re
+import subprocess
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from surefoot.adapters.settings import AdmissionMode
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.binaries import KUBERNETES_VARIABLE
 from surefoot.testbed.components import KUBERNETES, OLDER_KUBERNETES
+from tests.packaging.rendering import CHART, NAMESPACE, tool
 from tests.support.policies import fills_in_names
 from tests.support.requests import MERGE
 from tests.support.scene import Scene
@@ -78,6 +80,26 @@ def test_overlay_for_this_version_is_taken_without_a_warning(
     if rows[version] != "default":
         refused = guarded.kubectl(*apply, "manifests/default", check=False)
         assert 'no matches for kind "MutatingAdmissionPolicy"' in refused.stderr
+
+
+def test_chart_is_told_by_this_api_server_what_it_serves(guarded: TestBed, version: str) -> None:
+    """Where names cannot be filled in, it says which value to set, and that value is enough."""
+    install = ("upgrade", "--install", "surefoot", str(CHART), "-n", NAMESPACE, "--dry-run=server")
+    adopting = (*install, "--set", "adopt=true", "--take-ownership")
+
+    def stderr_of(*arguments: str) -> str:
+        return subprocess.run(
+            [tool("helm"), *arguments, "--kubeconfig", str(guarded.kubeconfig())],
+            check=False,
+            capture_output=True,
+            text=True,
+        ).stderr
+
+    said = stderr_of(*adopting)
+    with guarded.client() as admin:
+        refuses = not fills_in_names(admin)
+    assert ("set policies.mutation=false, and people write their own names" in said) is refuses
+    assert "policies.mutation" not in stderr_of(*adopting, "--set", "policies.mutation=false")
 
 
 def test_expressions_of_all_policies_compile(guarded: TestBed) -> None:
