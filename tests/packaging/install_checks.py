@@ -349,7 +349,7 @@ def prometheus_operators_crds(bed: TestBed) -> None:
 
 @pytest.mark.usefixtures("prometheus_operators_crds")
 def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str]) -> None:
-    """The rules and the ServiceMonitor, against the CRDs of their own."""
+    """The rules and the ServiceMonitor, against the CRDs of their own; with TLS and a token too."""
     bed.kubectl("create", "namespace", NAMESPACE)
     wait_until(
         lambda: (
@@ -361,6 +361,10 @@ def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str
         20,
         "the Prometheus Operator's kinds to be served",
     )
+    values = ("-f", str(CHART / "ci" / "guarded-metrics.yaml"))
+    guarded = [each for each in chart(*values) if each["kind"] == "ServiceMonitor"]
+    apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
+    assert bed.kubectl(*apply, stdin=yaml.safe_dump_all(guarded)).stderr == ""
 
 
 def test_rendered_objects_match_the_api_servers_schemas(bed: TestBed, tmp_path: Path) -> None:
