@@ -157,7 +157,7 @@ def found(crds: Path = CRDS, baseline: Path = BASELINE) -> Found:
     """The changes that are not compatible, each with the places where it was made."""
     answer: dict[str, list[str]] = {}
     for path in sorted(baseline.glob("*.json")):
-        (today,) = [*crds.glob(f"{path.stem}.*.yaml")] or [None]
+        today = next(crds.glob(f"{path.stem}.*.yaml"), None)
         if today is None:
             answer.setdefault("the kind is gone", []).append(path.stem)
             continue
