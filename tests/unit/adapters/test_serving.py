@@ -31,7 +31,7 @@ async def asked(
     """The answer to a new connection that trusts this authority and shows this token."""
     verify = ssl.create_default_context(cafile=trusted) if trusted else False
     scheme = "https" if trusted else "http"
-    headers = {} if token is None else {"Authorization": token.encode()}
+    headers = [] if token is None else [(b"Authorization", token.encode())]
     async with httpx.AsyncClient(verify=verify, trust_env=False) as client:
         return await client.get(f"{scheme}://127.0.0.1:{probes.port}{path}", headers=headers)
 
