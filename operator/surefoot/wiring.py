@@ -203,7 +203,9 @@ class Operator:
         self.synced = asyncio.Event()
         """Set once the caches hold every flag there is."""
         self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
-        self.probes = Probes(self.telemetry.exposition, self.health.sick, self.health.unready)
+        self.probes = Probes(
+            self.telemetry.exposition, self.health.sick, self.health.unready, settings.serving
+        )
         self._watching = tuple(
             Watching(source, self.store, self.cluster, clock) for source in self._sources
         )

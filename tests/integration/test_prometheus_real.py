@@ -1,5 +1,6 @@
 """Measurements from a real Prometheus that scrapes a real exporter."""
 
+import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,18 +10,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
+from surefoot.adapters.probes import Probes
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.providers import Providers
+from surefoot.adapters.serving import ServingSection, ServingTls
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.review import evaluate
 from surefoot.testbed.binaries import provide
+from surefoot.testbed.certificates import Authority
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
 from tests.support import world as memory
-from tests.support.testbed import wait_until
+from tests.support.testbed import wait_until, wait_until_async
 
 pytestmark = pytest.mark.apiserver
 
@@ -278,3 +283,49 @@ async def test_provider_that_is_killed_is_unreachable_and_comes_back(tmp_path: P
     await providers.close()
     prometheus.kill()
     assert outcomes == [Outcome.VALUE, Outcome.UNREACHABLE, Outcome.VALUE]
+
+
+async def test_prometheus_scrapes_by_tls_and_with_a_token(tmp_path: Path) -> None:
+    """As the ServiceMonitor of the chart has it do, against the operator's own port."""
+    authority = Authority(tmp_path / "certificates")
+    token = tmp_path / "token"
+    token.write_text("a-token")
+    served = authority.server()
+    section = ServingSection(
+        tls=ServingTls(cert_file=served.certificate, key_file=served.key),
+        metrics_token_file=token,
+    )
+    probes = Probes(lambda: b"m 1\n", lambda: None, lambda: None, section)
+    await probes.start("127.0.0.1", 0)
+    layout = Layout(tmp_path / "prometheus")
+    layout.prometheus_config.parent.mkdir()
+    target = {"static_configs": [{"targets": [f"127.0.0.1:{probes.port}"]}], "scheme": "https"}
+    tls = {"tls_config": {"ca_file": str(authority.files.certificate), "server_name": "localhost"}}
+    credentials = {"authorization": {"type": "Bearer", "credentials_file": str(token)}}
+    jobs = {"trusted": tls | credentials, "anonymous": tls, "trusting": credentials}
+    config = {
+        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
+        "scrape_configs": [{"job_name": job, **target, **how} for job, how in jobs.items()],
+    }
+    layout.prometheus_config.write_text(yaml.safe_dump(config))
+    program = provide(["prometheus"])["prometheus"]
+    prometheus = Prometheus(layout, free_ports(1)[0], program)
+
+    def seen() -> dict[str, float]:
+        found = prometheus.query("up")
+        return {sample.labels["job"]: sample.value for sample in found}
+
+    await asyncio.to_thread(prometheus.start)
+    try:
+
+        async def all_were_tried() -> bool:
+            return (await asyncio.to_thread(seen)).keys() == jobs.keys()
+
+        await wait_until_async(all_were_tried, 60, "Prometheus to scrape")
+        await wait_until_async(
+            lambda: asyncio.to_thread(lambda: seen()["trusted"] == 1), 60, "the scrape to succeed"
+        )
+        assert seen() == {"trusted": 1, "anonymous": 0, "trusting": 0}
+    finally:
+        prometheus.kill()
+        await probes.stop()

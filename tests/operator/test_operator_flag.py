@@ -137,14 +137,22 @@ async def test_config_map_offered_for_adoption_moves_nobody(scene: Scene) -> Non
 async def test_flag_of_a_deleted_rollout_is_released(
     scene: Scene, on_delete: str, left: str
 ) -> None:
-    """Kept as it is or written to 0, it is nobody's from then on, and may be adopted."""
-    await _at_10(scene, onDelete=on_delete)
+    """Kept as it is or written to 0, it is nobody's from then on, and may be adopted.
+
+    Until then it belongs to its Rollout, so that tools show it there, and its namespace keeps it.
+    """
+    created = await _at_10(scene, onDelete=on_delete)
     async with scene.an_operator():
         await scene.then_at(10)
+        flag = await scene.get("configmaps", scene.target) or {}
+        owners = [(each["kind"], each["name"]) for each in flag["metadata"]["ownerReferences"]]
+        assert owners == [("Rollout", scene.name), ("Namespace", scene.namespace)]
+        assert flag["metadata"]["ownerReferences"][0]["uid"] == created["metadata"]["uid"]
         await scene.delete("rollouts", scene.name)
         found = await scene.until(lambda: _released(scene), "the flag to be released")
     assert found["data"][scene.name] == left
     assert found["metadata"]["annotations"]["surefoot.dev/adopt"] == scene.name
+    assert "ownerReferences" not in found["metadata"]
 
 
 async def test_flag_of_a_deleted_rollout_goes_down_without_waiting_for_a_sweep(

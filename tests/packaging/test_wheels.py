@@ -115,6 +115,14 @@ def test_version_is_that_of_the_distribution(alone: Path, arguments: tuple[str, 
     assert _surefoot(alone, *arguments).stdout == f"{Project.read().version}\n"
 
 
+def test_plugin_says_its_version(alone: Path) -> None:
+    """As kubectl runs it, and as `surefoot ctl`."""
+    program = "from surefoot.plugin.app import main; main()"
+    version = f"{Project.read().version}\n"
+    assert _surefoot(alone, "--version", program=program).stdout == version
+    assert _surefoot(alone, "ctl", "--version").stdout == version
+
+
 def test_short_help_lists_the_commands(alone: Path) -> None:
     """What is not installed is listed as well, and says so."""
     answer = _surefoot(alone, "-h")
@@ -178,3 +186,6 @@ def test_version_stands_in_one_place() -> None:
     assert (chart["version"], chart["appVersion"]) == (version, version)
     base = yaml.safe_load((ROOT / "manifests/base/kustomization.yaml").read_text())
     assert base["images"][0]["newTag"] == version
+    for path in (ROOT / "crds").glob("*.yaml"):
+        labels = yaml.safe_load(path.read_text())["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version

@@ -38,6 +38,7 @@ SECONDS: Final[dict[str, float]] = {
     "tests/operator/test_operator_rehearsal.py": 30,
     "tests/operator/test_operator_signing.py": 25,
     "tests/operator/test_operator_signing_guarded.py": 25,
+    "tests/operator/test_operator_upgrade.py": 15,
     "tests/operator/test_operator_writes.py": 45,
     "tests/operator/test_plugin.py": 50,
     "tests/operator/test_plugin_audit.py": 25,
