@@ -25,7 +25,7 @@ from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
 from tests.support import world as memory
-from tests.support.testbed import wait_until, wait_until_async
+from tests.support.testbed import SURELY, wait_until, wait_until_async
 
 pytestmark = pytest.mark.apiserver
 
@@ -79,9 +79,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         prometheus.set_targets({"shop": [f"127.0.0.1:{server.server_port}"]})
-        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 60, "five scrapes")
+        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), SURELY, "five scrapes")
         now = _time_of(prometheus)
-        wait_until(lambda: _time_of(prometheus) > now + STEP, 60, "a second to pass")
+        wait_until(lambda: _time_of(prometheus) > now + STEP, SURELY, "a second to pass")
         yield World(prometheus, now.replace(microsecond=0) + STEP)
         server.shutdown()
     prometheus.kill()
