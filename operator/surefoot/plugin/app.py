@@ -8,12 +8,23 @@ from surefoot.plugin.commands import (
     deciding,
     halting,
     looking,
+    planning,
     recording,
     reporting,
     steering,
 )
 
-GROUPS = (looking, checking, deciding, steering, halting, recording, reporting, auditing)
+GROUPS = (
+    looking,
+    checking,
+    deciding,
+    steering,
+    halting,
+    recording,
+    reporting,
+    auditing,
+    planning,
+)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",
