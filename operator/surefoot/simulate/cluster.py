@@ -83,6 +83,8 @@ class Cluster:
         self.now = now
         self.curves = curves
         self.provider_is_down = False
+        self.clock_disagreement = ""
+        self.rehearsals_to_fail = 0
         self.admission = Admission.ENFORCED
         self.halt: Halt | None = None
         self.reach = _reach(rollout.spec)
@@ -132,6 +134,7 @@ class Cluster:
             shared_namespaces=frozenset(name.namespace for name in self._upstreams),
             rehearsed=self._rehearsed,
             admission=self.admission,
+            clock_disagreement=self.clock_disagreement,
             admission_fault="" if self.admission is Admission.ENFORCED else "no policies are there",
             evaluation_interval=INTERVAL,
             status_refresh=self.reach,
@@ -280,11 +283,13 @@ class Cluster:
         )
 
     def _rehearse(self, action: Rehearse) -> None:
+        fails = self.rehearsals_to_fail > 0
+        self.rehearsals_to_fail -= fails
         self._rehearsed = RehearsalStatus(
             run=action.run,
             at=self.now,
             took="0.1s",
-            outcome="Passed",
+            outcome="Failed" if fails else "Passed",
             message="rehearsed in a simulation",
             from_=action.from_,
             to=action.to,

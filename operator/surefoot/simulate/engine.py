@@ -27,7 +27,7 @@ from surefoot.lint.linter import read_queries
 from surefoot.simulate import people
 from surefoot.simulate.cluster import INTERVAL, Cluster
 from surefoot.simulate.curves import Bounds, Curve, Piece, bounds_of
-from surefoot.simulate.run import DOWN, Run
+from surefoot.simulate.run import DOWN, Reached, Run
 from surefoot.simulate.scenario import (
     ALL,
     EACH_STEP,
@@ -70,6 +70,7 @@ class Simulation:
         self._expected: set[tuple[int, Any]] = set()
         self._attempts = 0
         self._said: tuple[object, ...] = ()
+        self._missing: tuple[str, ...] = ()
         self._for = self._lengths()
         for metric in rollout.spec.metrics:
             self._curves[metric.name] = Curve([Piece(start, self._healthy(metric.name))])
@@ -104,7 +105,8 @@ class Simulation:
         phase = DOWN if self._is_down else (status.phase or Phase.PENDING).value
         if status.completed_at is None:
             self._run.spent[phase] = self._run.spent.get(phase, timedelta(0)) + length
-            for condition in {entry.condition for entry in status.blocked_by}:
+            self._missing = tuple(dict.fromkeys(entry.condition for entry in status.blocked_by))
+            for condition in self._missing:
                 waited = self._run.waited.get(condition, timedelta(0))
                 self._run.waited[condition] = waited + length
         self._run.at_risk += (status.percent or 0) * (length / timedelta(hours=1))
@@ -117,7 +119,11 @@ class Simulation:
         known = [self._ahead[0][0]] if self._ahead else []
         if plan is not None:
             known += self._due
-            known += self._clocks(plan)
+            soon = now + INTERVAL
+            if any(now < each <= soon for each in known):
+                known.append(now + plan.requeue_after)
+            else:
+                known += self._clocks(plan)
         moment = min((each for each in known if each > now), default=None)
         furthest = now + self._cluster.reach
         if moment is None or moment > furthest:
@@ -205,7 +211,7 @@ class Simulation:
         moves = {TransitionType.START, TransitionType.ADVANCE, TransitionType.ROLLBACK}
         if kind in moves:
             self._run.percent = to
-            self._run.reached.append((to, self._cluster.now))
+            self._run.reached.append(Reached(to, self._cluster.now, self._missing))
             self._note("flag", f"{kind.value} {from_ or 0}% → {to}%: {message}")
             if kind is TransitionType.ROLLBACK:
                 self._run.rollbacks += 1
@@ -334,70 +340,94 @@ class Simulation:
 
     def _happen(self, event: Event) -> None:
         cluster = self._cluster
-        if event.metric is not None:
-            self._change_metric(event, event.metric)
-        elif event.prometheus is not None:
-            self._note("event", "Prometheus is down")
-            cluster.provider_is_down = True
-            self._lose_samples(event)
-        elif event.operator is not None:
-            self._note("event", "the operator is down")
-            self._is_down = True
-        elif event.no_go is not None:
-            self._say_no(event.no_go)
-        elif event.pause is not None:
-            self._edit({"paused": True}, "somebody pauses it", plans=False)
-        elif event.halt is not None:
-            self._note("event", "somebody halts the namespace")
-            cluster.halt = Halt(cluster.rollout.metadata.namespace, "halted in a simulation")
-        elif event.rollback is not None:
-            ceiling = {"to": event.rollback, "reason": "asked for in a simulation"}
-            words = f"somebody asks for a rollback to {event.rollback}%"
-            self._edit({"rollback": ceiling}, words, plans=False)
-        elif event.tamper is not None:
-            self._note("event", f"somebody writes {event.tamper!r} into the ConfigMap")
-            cluster.tamper(event.tamper)
-        elif event.policies is not None:
-            self._note("event", "the admission policies are gone")
-            cluster.admission = Admission.NOT_ENFORCED
-        elif event.upstream is not None:
-            self._note("event", f"what it depends on stands at {event.upstream}%")
-            cluster.move_upstreams(event.upstream)
-        elif event.change is not None:
-            self._edit(event.change, "the author applies another plan", plans=True)
+        match event.what:
+            case "metric", MetricChange() as change:
+                self._change_metric(event, change)
+            case "prometheus", _:
+                self._note("event", "Prometheus is down")
+                cluster.provider_is_down = True
+                self._lose_samples(event)
+            case "operator", _:
+                self._note("event", "the operator is down")
+                self._is_down = True
+            case "no_go", str(role):
+                self._say_no(role)
+            case "pause", _:
+                self._edit({"paused": True}, "somebody pauses it", plans=False)
+            case "rollback", int(percent):
+                ceiling = {"to": percent, "reason": "asked for in a simulation"}
+                words = f"somebody asks for a rollback to {percent}%"
+                self._edit({"rollback": ceiling}, words, plans=False)
+            case "change", dict(change):
+                self._edit(change, "the author applies another plan", plans=True)
+            case name, value:
+                self._change_surroundings(name, value)
         self._change_from(cluster.now)
+
+    def _change_surroundings(self, name: str, value: Any) -> None:
+        cluster = self._cluster
+        match name:
+            case "halt":
+                self._note("event", "somebody halts the namespace")
+                cluster.halt = Halt(cluster.rollout.metadata.namespace, "halted in a simulation")
+            case "tamper":
+                self._note("event", f"somebody writes {value!r} into the ConfigMap")
+                cluster.tamper(value)
+            case "policies":
+                self._note("event", "the admission policies are gone")
+                cluster.admission = Admission.NOT_ENFORCED
+            case "rehearsal":
+                self._note("event", "the next rehearsal will fail")
+                cluster.rehearsals_to_fail += 1
+            case "clock":
+                self._note("event", "the API server's answers disagree about the time")
+                cluster.clock_disagreement = "answers disagree in a simulation"
+            case "upstream":
+                self._note("event", f"what it depends on stands at {value}%")
+                cluster.move_upstreams(value)
 
     def _end(self, event: Event) -> None:
         """What an event did is undone."""
         cluster = self._cluster
-        if event.metric is not None:
-            self._change_metric(event, MetricChange(name=event.metric.name, says="healthy"))
-        elif event.prometheus is not None:
-            self._note("event", "Prometheus is up again")
-            cluster.provider_is_down = False
-            for name in self._curves:
-                self._curves[name].go_on(Piece(cluster.now, self._healthy(name)))
-        elif event.operator is not None:
-            self._note("event", "the operator is up again")
-            self._is_down = False
-            cluster.miss()
-        elif event.pause is not None:
-            self._edit({"paused": None}, "somebody resumes it", plans=False)
-        elif event.halt is not None:
-            self._note("event", "the halt is over")
-            cluster.halt = None
-        elif event.rollback is not None:
-            self._edit({"rollback": None}, "the ceiling is taken away", plans=False)
-        elif event.policies is not None:
-            self._note("event", "the admission policies are there again")
-            cluster.admission = Admission.ENFORCED
-        elif event.upstream is not None:
-            self._note("event", "what it depends on is complete")
-            cluster.move_upstreams(100)
-        elif event.change is not None:
-            before = {name: self._original.get(name) for name in event.change}
-            self._edit(before, "the plan is as it was", plans=True)
+        match event.what:
+            case "metric", MetricChange() as change:
+                self._change_metric(event, MetricChange(name=change.name, says="healthy"))
+            case "prometheus", _:
+                self._note("event", "Prometheus is up again")
+                cluster.provider_is_down = False
+                for name in self._curves:
+                    self._curves[name].go_on(Piece(cluster.now, self._healthy(name)))
+            case "operator", _:
+                self._note("event", "the operator is up again")
+                self._is_down = False
+                cluster.miss()
+            case "pause", _:
+                self._edit({"paused": None}, "somebody resumes it", plans=False)
+            case "rollback", _:
+                self._edit({"rollback": None}, "the ceiling is taken away", plans=False)
+            case "change", dict(change):
+                nothing = dict.fromkeys(change)
+                before = {name: self._original.get(name) for name in change}
+                self._edit(nothing, "the plan is as it was", before, plans=True)
+            case name, _:
+                self._restore_surroundings(name)
         self._change_from(cluster.now)
+
+    def _restore_surroundings(self, name: str) -> None:
+        cluster = self._cluster
+        match name:
+            case "halt":
+                self._note("event", "the halt is over")
+                cluster.halt = None
+            case "policies":
+                self._note("event", "the admission policies are there again")
+                cluster.admission = Admission.ENFORCED
+            case "clock":
+                self._note("event", "the API server's answers agree again")
+                cluster.clock_disagreement = ""
+            case "upstream":
+                self._note("event", "what it depends on is complete")
+                cluster.move_upstreams(100)
 
     def _say_no(self, role: str) -> None:
         for name, request in self._cluster.requests.items():
@@ -452,6 +482,8 @@ class Simulation:
         if name == "trigger":
             users = [metric_name(each) for each in spec.triggers]
             return tuple(each for each in users[:1] if each in self._curves), True
+        if name == "coverage":
+            return ((spec.coverage.metric,) if spec.coverage is not None else ()), True
         if name == "gate":
             users = [metric_name(part) for gate in spec.gates for part in conditions_of(gate)]
             return tuple(each for each in users[:1] if each in self._curves), False
@@ -469,10 +501,17 @@ class Simulation:
             return (self._cluster.status.percent or 0) / 100
         return self._bounds(name).healthy(name in self._shares)
 
-    def _edit(self, changes: dict[str, Any], words: str, *, plans: bool) -> None:
+    def _edit(
+        self,
+        changes: dict[str, Any],
+        words: str,
+        afterwards: dict[str, Any] | None = None,
+        *,
+        plans: bool,
+    ) -> None:
         cluster = self._cluster
         author = self._scenario.author
-        spec = merge(cluster.spec.to_wire(), changes)
+        spec = merge(merge(cluster.spec.to_wire(), changes), afterwards or {})
         try:
             cluster.change(spec, author if plans else "somebody", plans=plans)
         except ValidationError as error:

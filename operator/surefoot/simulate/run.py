@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from surefoot.api.v1alpha1.durations import in_words
-from surefoot.simulate.scenario import Expectation, parse_duration
+from surefoot.api.v1alpha1.durations import in_words, parse_duration
+from surefoot.simulate.scenario import Expectation
 
 DOWN = "OperatorDown"
 
@@ -21,6 +21,14 @@ class Entry:
     percent: int | None
 
 
+class Reached(NamedTuple):
+    """A percentage that the flag came to, and the conditions that were in the way until then."""
+
+    percent: int
+    at: datetime
+    after: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Run:
     """A whole simulation."""
@@ -32,7 +40,7 @@ class Run:
     """How long it was in each phase, by the phase's name."""
     waited: dict[str, timedelta] = field(default_factory=dict)
     """How long each condition was in the way; several may be at once."""
-    reached: list[tuple[int, datetime]] = field(default_factory=list)
+    reached: list[Reached] = field(default_factory=list)
     """When which percentage was reached."""
     percent: int = 0
     rollbacks: int = 0
@@ -82,6 +90,13 @@ class Run:
         if self.waited:
             yield f"in the way: {_shares(self.waited)}"
 
+    def steps_in_lines(self) -> Iterator[str]:
+        """When each percentage is reached, and what it waits for until then."""
+        for each in self.reached:
+            passed = in_words(each.at - self.began)
+            after = f"  after {', '.join(each.after)}" if each.after else ""
+            yield f"{each.percent:>4}%  {each.at:%a %d %b %Y %H:%M} UTC  +{passed:<7}{after}"
+
     def conclusion(self) -> str:
         """How it ends, in a sentence."""
         back = f", rolled back {_times(self.rollbacks)}" if self.rollbacks else ""
@@ -102,7 +117,10 @@ class Run:
             "waitsFor": self.waits_for,
             "decisions": self.decisions,
             "percentHours": round(self.at_risk, 3),
-            "reached": [{"percent": p, "at": at.isoformat()} for p, at in self.reached],
+            "reached": [
+                {"percent": each.percent, "at": each.at.isoformat(), "after": list(each.after)}
+                for each in self.reached
+            ],
             "phaseSeconds": {name: length.total_seconds() for name, length in self.spent.items()},
             "inTheWaySeconds": {n: length.total_seconds() for n, length in self.waited.items()},
             "timeline": [

@@ -101,6 +101,10 @@ class Event(_Part):
     """Somebody writes this into the ConfigMap, past the operator."""
     policies: Literal["missing"] | None = None
     """The admission policies are gone."""
+    rehearsal: Literal["fails"] | None = None
+    """The next rehearsal of a rollback fails."""
+    clock: Literal["disagrees"] | None = None
+    """The API server's answers disagree about the time."""
     upstream: Annotated[int, Field(ge=0, le=100)] | None = None
     """All that the plan depends on stands at this percentage."""
     change: dict[str, Any] | None = None
@@ -115,6 +119,11 @@ class Event(_Part):
         if not _AT.fullmatch(self.at):
             parse_duration(self.at)
         return self
+
+    @property
+    def what(self) -> tuple[str, Any]:
+        """What happens: the name of the field that is given, and its value."""
+        return next((name, value) for name in WHAT if (value := getattr(self, name)) is not None)
 
     @property
     def percent(self) -> int | None:
@@ -132,6 +141,8 @@ WHAT = (
     "rollback",
     "tamper",
     "policies",
+    "rehearsal",
+    "clock",
     "upstream",
     "change",
 )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.plugin.commands.options import LintFormat
+from surefoot.plugin.commands.options import Format, LintFormat, Output
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("lint")(lint)
+    app.command("simulate")(simulate)
 
 
 def lint(
@@ -47,6 +48,64 @@ def lint(
         author, length("--scrape-interval", scrape_interval), length("--retention", retention)
     )
     raise typer.Exit(lint_files(files, around, output, fix=fix))
+
+
+PlanFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file with the plan; - is standard input.")
+]
+PlanName = Annotated[
+    str | None,
+    typer.Option("--rollout", metavar="NAME", help="Which Rollout, where the file has several."),
+]
+
+
+def simulate(
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="A file with the plan; - is stdin.")
+    ] = None,
+    *,
+    scenario: Annotated[
+        str,
+        typer.Option("--scenario", "-s", metavar="NAME|FILE", help="What happens meanwhile."),
+    ] = "happy-path",
+    rollout: PlanName = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="MOMENT", help="When it begins: 2026-03-02T09:00:00Z."),
+    ] = None,
+    find_earliest: Annotated[
+        bool, typer.Option("--find-earliest", help="When it could be at 100% at the earliest.")
+    ] = False,
+    all_single_faults: Annotated[
+        bool,
+        typer.Option("--all-single-faults", help="Every check removed or failed once: the cost."),
+    ] = False,
+    list_scenarios: Annotated[
+        bool, typer.Option("--list", help="The scenarios that come with it.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="The JSON Schema of scenarios, for editors.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Play a plan in virtual time by the operator's own decisions; needs no cluster.
+
+    Exits 1 where what the scenario expects does not come about.
+    """
+    from surefoot.plugin import simulating
+
+    if schema or list_scenarios:
+        raise typer.Exit(simulating.schema() if schema else simulating.scenarios(output))
+    if file is None:
+        raise typer.BadParameter("name a file with the plan", param_hint="FILE")
+    if find_earliest and all_single_faults:
+        raise typer.BadParameter("ask one of the two", param_hint="--find-earliest")
+    asked = simulating.Asked(file, rollout, scenario, start)
+    if find_earliest:
+        raise typer.Exit(simulating.find_earliest(asked, output))
+    if all_single_faults:
+        raise typer.Exit(simulating.all_single_faults(asked, output))
+    raise typer.Exit(simulating.play(asked, output))
 
 
 def length(option: str, text: str) -> "timedelta":
