@@ -1,5 +1,6 @@
 """lint, simulate, backtest, suggest: about a plan in a file, before anybody applies it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,8 @@ from surefoot.plugin.commands.options import Format, LintFormat, Output
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from surefoot.plugin.backtesting import Asked
+
 # ruff: noqa: PLC0415 - see the package
 
 
@@ -16,6 +19,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("lint")(lint)
     app.command("simulate")(simulate)
+    app.command("backtest")(backtest)
+    app.command("suggest")(suggest)
 
 
 def lint(
@@ -106,6 +111,114 @@ def simulate(
     if all_single_faults:
         raise typer.Exit(simulating.all_single_faults(asked, output))
     raise typer.Exit(simulating.play(asked, output))
+
+
+Prometheus = Annotated[
+    str | None, typer.Option("--prometheus", metavar="URL", help="Where the history is.")
+]
+OpenMetrics = Annotated[
+    str | None,
+    typer.Option("--openmetrics", metavar="FILE", help="A file with the history instead."),
+]
+From = Annotated[
+    str, typer.Option("--from", metavar="MOMENT|LENGTH", help="From when: 7d is before --to.")
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="MOMENT|LENGTH", help="Until when; now if absent.")
+]
+Every = Annotated[
+    str, typer.Option("--every", metavar="DURATION", help="The operator's evaluation interval.")
+]
+BearerToken = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A file with the token to send.")
+]
+BasicAuth = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with user:password.")]
+Headers = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML of headers to send.")]
+Authorities = Annotated[
+    Path | None, typer.Option("--ca-file", metavar="FILE", help="PEM of the authorities to trust.")
+]
+
+
+def backtest(
+    file: PlanFile,
+    *,
+    prometheus: Prometheus = None,
+    openmetrics: OpenMetrics = None,
+    from_: From = "7d",
+    to: To = None,
+    every: Every = "30s",
+    svg: Annotated[
+        str | None, typer.Option("--svg", metavar="FILE", help="Draw it into this file.")
+    ] = None,
+    rollout: PlanName = None,
+    bearer_token_file: BearerToken = None,
+    basic_auth_file: BasicAuth = None,
+    headers_file: Headers = None,
+    ca_file: Authorities = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """What gates and triggers would have said over history; exits 1 on a rollback."""
+    from surefoot.plugin.backtesting import Asked, run_backtest
+
+    asked = Asked(
+        file,
+        rollout,
+        prometheus,
+        openmetrics,
+        from_,
+        to,
+        length("--every", every),
+        headers_file,
+        bearer_token_file,
+        basic_auth_file,
+        ca_file,
+    )
+    _one_source(asked)
+    raise typer.Exit(run_backtest(asked, output, svg))
+
+
+def suggest(
+    file: PlanFile,
+    *,
+    prometheus: Prometheus = None,
+    openmetrics: OpenMetrics = None,
+    from_: From = "7d",
+    to: To = None,
+    every: Every = "30s",
+    rollout: PlanName = None,
+    bearer_token_file: BearerToken = None,
+    basic_auth_file: BasicAuth = None,
+    headers_file: Headers = None,
+    ca_file: Authorities = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Bounds from what was seen, with the false alarms that each would have raised."""
+    from surefoot.plugin.backtesting import Asked, run_suggest
+
+    asked = Asked(
+        file,
+        rollout,
+        prometheus,
+        openmetrics,
+        from_,
+        to,
+        length("--every", every),
+        headers_file,
+        bearer_token_file,
+        basic_auth_file,
+        ca_file,
+    )
+    _one_source(asked)
+    raise typer.Exit(run_suggest(asked, output))
+
+
+def _one_source(asked: "Asked") -> None:
+    from datetime import timedelta
+
+    if (asked.prometheus is None) == (asked.openmetrics is None):
+        raise typer.BadParameter("give one of --prometheus and --openmetrics")
+    if asked.every < timedelta(seconds=1):
+        raise typer.BadParameter("at least 1s", param_hint="--every")
 
 
 def length(option: str, text: str) -> "timedelta":
