@@ -5,7 +5,7 @@ what stands here needs what only the author knows, or would be too much for a st
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -71,7 +71,7 @@ def faults_of(rollout: Rollout, queries: Queries, around: Surroundings) -> Itera
         queries=facts,
         providers=frozenset(metric.provider for metric in rollout.spec.metrics),
     )
-    for fault in plan_faults(snapshot):
+    for fault in _told_once(plan_faults(snapshot)):
         yield _of_the_plan(rollout.spec, fault)
     for unmet in judge_expansion(rollout.spec).unmet:
         yield Fault(rules.EXPANSION, unmet.message, ("spec", "steps"))
@@ -135,6 +135,16 @@ _TOPICS = (
     ("approv", ("spec", "approvals")),
     ("hold", ("spec", "hold")),
 )
+
+
+def _told_once(faults: Iterable[UnmetRequirement]) -> Iterator[UnmetRequirement]:
+    """The faults; one that every step has for the same reason, with the first of them only."""
+    seen: set[str] = set()
+    for fault in faults:
+        why = fault.message.partition(": ")[2] if fault.reason == "NobodyCanSign" else ""
+        if not why or why not in seen:
+            seen.add(why)
+            yield fault
 
 
 def _of_the_plan(spec: RolloutSpec, fault: UnmetRequirement) -> Fault:

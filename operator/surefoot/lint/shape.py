@@ -277,6 +277,8 @@ def _expected(found: Node, error: ErrorDetails) -> tuple[str, Edit | None]:
             return "write true or false, without quotes", _scalar_edit(found, meant)
         case "enum" | "literal_error":
             return _one_of(found, str(context.get("expected", "")))
+        case "string_too_short" if context.get("min_length") == 2:
+            return _of_pattern(DURATION_PATTERN, found)  # no other text has this least length
         case "string_pattern_mismatch":
             return _of_pattern(str(context.get("pattern", "")), found)
         case kind:

@@ -119,10 +119,12 @@ class Node:
 def documents(text: str) -> tuple[Node, ...]:
     """Every document of a text that says something. Raises `BrokenText`."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    strange = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if strange is not None:
+        said = f"the character U+{ord(strange.group()):04X} may not be in YAML"
+        raise BrokenText(said, _place_at(text, strange.start()))
     try:
         return tuple(_Builder().build(yaml.parse(text, Loader=loader)))
-    except yaml.reader.ReaderError as error:
-        raise BrokenText(_of_character(error), _place_at(text, error.position)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = min(mark.index, len(text)) if mark is not None else 0
@@ -135,12 +137,6 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
     said = (error.problem or "it does not parse").strip()
     context = f" ({error.context.strip()})" if error.context else ""
     return f"{said}{context}"
-
-
-def _of_character(error: yaml.reader.ReaderError) -> str:
-    character = error.character
-    code = f"U+{character:04X}" if isinstance(character, int) else repr(character)
-    return f"the character {code} may not be in YAML"
 
 
 def _place_at(text: str, index: int) -> Place:
