@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from surefoot.api.v1alpha1.approval import Decision
-from surefoot.api.v1alpha1.durations import parse_duration
+from surefoot.api.v1alpha1.durations import parse_duration, parse_elapsed
 from surefoot.api.v1alpha1.rollout import RehearsalMode, Rollout
 from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, TransitionType
 from surefoot.domain.checks.table import CHECKS
@@ -146,8 +146,11 @@ class Simulation:
                 yield moment
 
     def _soaks(self) -> bool:
-        soak = self._cluster.status.soak
-        return soak is not None and soak.running and self._cluster.status.completed_at is None
+        """Whether healthy time is counted, so that time alone brings it on."""
+        soak, status = self._cluster.status.soak, self._cluster.status
+        if soak is None or not soak.running or status.completed_at is not None:
+            return False
+        return parse_elapsed(soak.healthy) < parse_elapsed(soak.required)
 
     def _change_from(self, moment: datetime) -> None:
         """Something that metrics are judged by changes: look at each window when it is full."""

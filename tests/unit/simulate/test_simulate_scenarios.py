@@ -97,7 +97,7 @@ def test_single_faults_tell_what_each_check_costs() -> None:
     costs = {(each.check, each.fault): each.cost(usual) for each in outcomes}
     assert costs["SoakComplete", "removed"].startswith("-")
     assert costs["NotPaused", "paused for 1h"] == "+30m"
-    assert costs["Approved", "signed a day late"] == "+48h"
+    assert costs["Approved", "signed a day late"] == "+24h"
     assert costs["Operator", "is down for 1h"] == "+30m"
     assert costs["CoverageObserved", "removed"] == ""
     assert costs["WithinSchedule", "a freeze of a day"] == "+24h"
