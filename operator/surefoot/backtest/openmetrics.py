@@ -97,7 +97,8 @@ def _series(text: str, shown: str) -> Mapping[tuple[str, Labels], list[Sample]]:
     )
 
     found: dict[tuple[str, Labels], list[Sample]] = {}
-    ended = text if text.rstrip().endswith("# EOF") else f"{text.rstrip()}\n# EOF\n"
+    lines = [line for line in text.splitlines() if line.strip() and line.strip() != "# EOF"]
+    ended = "\n".join((*lines, "# EOF\n"))
     try:
         for family in text_string_to_metric_families(ended):
             for sample in family.samples:

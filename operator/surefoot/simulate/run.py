@@ -95,7 +95,8 @@ class Run:
         for each in self.reached:
             passed = in_words(each.at - self.began)
             after = f"  after {', '.join(each.after)}" if each.after else ""
-            yield f"{each.percent:>4}%  {each.at:%a %d %b %Y %H:%M} UTC  +{passed:<7}{after}"
+            line = f"{each.percent:>4}%  {each.at:%a %d %b %Y %H:%M} UTC  +{passed:<7}{after}"
+            yield line.rstrip()
 
     def conclusion(self) -> str:
         """How it ends, in a sentence."""
