@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
 from surefoot.backtest.history import NoHistory
@@ -96,11 +97,12 @@ def _series(text: str, shown: str) -> Mapping[tuple[str, Labels], list[Sample]]:
         text_string_to_metric_families,
     )
 
+    parse: Any = text_string_to_metric_families
     found: dict[tuple[str, Labels], list[Sample]] = {}
     lines = [line for line in text.splitlines() if line.strip() and line.strip() != "# EOF"]
     ended = "\n".join((*lines, "# EOF\n"))
     try:
-        for family in text_string_to_metric_families(ended):
+        for family in parse(ended):
             for sample in family.samples:
                 if sample.timestamp is None:
                     raise NoHistory(f"{shown}: {sample.name} has a sample without a time")

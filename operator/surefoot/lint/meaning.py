@@ -15,6 +15,7 @@ from surefoot.api.v1alpha1.rollout import (
     ApprovalRule,
     ApprovalsPolicy,
     CheckpointPlan,
+    Hold,
     Rollout,
     RolloutSpec,
     SeparationOfDuties,
@@ -177,7 +178,7 @@ def _index_of_percent(spec: RolloutSpec, percent: str) -> int | None:
 
 
 def _path_of_checkpoint(spec: RolloutSpec, name: str) -> Path:
-    holds = [(("spec", "hold"), spec.hold)]
+    holds: list[tuple[Path, Hold | None]] = [(("spec", "hold"), spec.hold)]
     holds += [(("spec", "steps", i, "hold"), s.hold) for i, s in enumerate(spec.steps)]
     for where, hold in holds:
         for index, plan in enumerate((hold.checkpoints or ()) if hold is not None else ()):

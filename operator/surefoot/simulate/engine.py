@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -258,7 +259,7 @@ class Simulation:
             if moment is not None and moment <= now:
                 acted |= self._answer(name)
             elif moment is not None:
-                self._push(moment, lambda name=name: self._answer(name))
+                self._push(moment, partial(self._answer, name))
         self._rehearse()
         self._retry()
         return acted

@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -70,3 +71,10 @@ def test_summary_counts(text: str, said: str) -> None:
     """In a line."""
     report = lint("plan", text)
     assert summary(report.findings, report.plans) == said
+
+
+def test_page_has_every_rule() -> None:
+    """With its id, its name, how bad it is, and why."""
+    page = (Path(__file__).parents[3] / "docs" / "lint.md").read_text()
+    for rule in RULES:
+        assert f"| {rule.id} | `{rule.name}` | {rule.level.value} | {rule.why} |" in page
