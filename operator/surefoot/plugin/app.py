@@ -8,7 +8,7 @@ from surefoot.plugin.commands import (
     deciding,
     halting,
     looking,
-    planning,
+    offline,
     recording,
     reporting,
     steering,
@@ -23,7 +23,7 @@ GROUPS = (
     recording,
     reporting,
     auditing,
-    planning,
+    offline,
 )
 
 app = typer.Typer(

@@ -19,8 +19,8 @@ from surefoot.backtest.report import backtest
 from surefoot.backtest.suggesting import suggestions
 from surefoot.cli.exits import NO, UNREACHABLE, USAGE
 from surefoot.plugin import output
-from surefoot.plugin.commands.options import Format
-from surefoot.plugin.files import BadFile, read_text, write_text
+from surefoot.plugin.commands.offline import Format
+from surefoot.plugin.files import BadFile, read_text, say_lines, write_text
 from surefoot.plugin.plans import plan_from
 
 _TIMEOUT = "1m"
@@ -53,9 +53,9 @@ def run_backtest(asked: Asked, format_: Format, svg: str | None) -> int:
         if format_ is Format.JSON:
             output.say_json(report.as_json())
         else:
-            output.say_lines(in_blocks(report))
+            say_lines(in_blocks(report))
             output.say("")
-            output.say_lines(report.in_lines())
+            say_lines(report.in_lines())
         return NO if report.rolls_back else 0
 
     return _with(asked, told)

@@ -5,9 +5,11 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from surefoot.errors import SurefootError
+from surefoot.plugin import output
 
 STDIN = "-"
 
@@ -43,6 +45,12 @@ def _read(path: Path, most: int) -> bytes:
                 f"{path} has {in_megabytes(size.st_size)}: at most {in_megabytes(most)} are read"
             )
         return file.read(most + 1)
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Print each on a line of its own, as it is: a picture of blocks must not be folded."""
+    for line in lines:
+        output.say(line)
 
 
 def in_megabytes(size: int) -> str:

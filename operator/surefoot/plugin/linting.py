@@ -9,8 +9,8 @@ from surefoot.lint.meaning import Surroundings
 from surefoot.lint.printing import as_annotations, as_json, as_sarif, in_lines, summary
 from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin import output
-from surefoot.plugin.commands.options import LintFormat
-from surefoot.plugin.files import STDIN, BadFile, read_text, write_text
+from surefoot.plugin.commands.offline import LintFormat
+from surefoot.plugin.files import STDIN, BadFile, read_text, say_lines, write_text
 
 _SUFFIXES = ("*.yaml", "*.yml", "*.json")
 
@@ -33,9 +33,9 @@ def lint_files(
         case LintFormat.SARIF:
             output.say_json(as_sarif(findings))
         case LintFormat.GITHUB:
-            output.say_lines(as_annotations(findings))
+            say_lines(as_annotations(findings))
         case LintFormat.TEXT:
-            output.say_lines(in_lines(findings))
+            say_lines(in_lines(findings))
     if format_ is not LintFormat.JSON:
         for note in notes:
             output.warn(note)

@@ -29,12 +29,6 @@ def say(text: str) -> None:
     typer.echo(safe(text))
 
 
-def say_lines(lines: Iterable[str]) -> None:
-    """Print each on a line of its own."""
-    for line in lines:
-        say(line)
-
-
 def warn(text: str) -> None:
     """Print it on standard error."""
     typer.echo(safe(text), err=True)

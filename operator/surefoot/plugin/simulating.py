@@ -10,8 +10,8 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO, USAGE
 from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin import output
-from surefoot.plugin.commands.options import Format
-from surefoot.plugin.files import BadFile, read_text
+from surefoot.plugin.commands.offline import Format
+from surefoot.plugin.files import BadFile, read_text, say_lines
 from surefoot.plugin.plans import plan_from
 from surefoot.simulate import scenario as scenarios_
 from surefoot.simulate.engine import simulate
@@ -56,7 +56,7 @@ def play(asked: Asked, format_: Format) -> int:
         if format_ is Format.JSON:
             output.say_json({**run.as_json(), "unmet": unmet})
         else:
-            output.say_lines(run.in_lines())
+            say_lines(run.in_lines())
             for each in unmet:
                 output.warn(f"expected otherwise: {each}")
         return NO if unmet else 0
@@ -76,7 +76,7 @@ def find_earliest(asked: Asked, format_: Format) -> int:
             earliest = None if full is None else full.at.isoformat()
             output.say_json({"earliest": earliest, **run.as_json()})
         else:
-            output.say_lines(run.steps_in_lines())
+            say_lines(run.steps_in_lines())
             output.say(run.conclusion())
         return NO if full is None else 0
 

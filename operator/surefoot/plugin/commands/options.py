@@ -27,15 +27,6 @@ class ReportFormat(StrEnum):
     HTML = "html"
 
 
-class LintFormat(StrEnum):
-    """How findings are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
     """Which cluster and which namespaces; None is what kubectl would take."""

@@ -1,11 +1,10 @@
 """lint, simulate, backtest, suggest: about a plan in a file, before anybody applies it."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from surefoot.plugin.commands.options import Format, LintFormat, Output
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -13,6 +12,25 @@ if TYPE_CHECKING:
     from surefoot.plugin.backtesting import Asked
 
 # ruff: noqa: PLC0415 - see the package
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LintFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
 
 
 def add_to(app: typer.Typer) -> None:
