@@ -11,12 +11,23 @@ from surefoot.plugin.commands import (
     deciding,
     halting,
     looking,
+    offline,
     recording,
     reporting,
     steering,
 )
 
-GROUPS = (looking, checking, deciding, steering, halting, recording, reporting, auditing)
+GROUPS = (
+    looking,
+    checking,
+    deciding,
+    steering,
+    halting,
+    recording,
+    reporting,
+    auditing,
+    offline,
+)
 
 app = typer.Typer(
     help="Rollouts from the command line: what stands where, what waits for you, and your say.",
