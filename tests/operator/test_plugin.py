@@ -137,7 +137,7 @@ async def test_what_waits_is_approved_and_the_step_is_taken(
         done = await shell("hudson", "approve", "checkout", *words)
         assert (done.code, done.out) == (
             0,
-            "GO by hudson: checkout from 10 to 100 %, as security\n",
+            "GO by hudson: checkout 10% → 100%, as security\n",
         ), done.err
         status = await scene.then_at(100)
     advance = next(entry for entry in status["history"] if entry["type"] == "Advance")
@@ -165,6 +165,10 @@ async def test_who_is_not_asked_is_refused_in_the_servers_words(
         forbidden = await shell("cora", *words)
         assert forbidden.code == 3
         assert 'User "cora" cannot list resource "approvals"' in forbidden.err
+        assert (
+            f"$ kubectl create rolebinding cora-surefoot-viewer -n {scene.namespace} "
+            "--clusterrole=surefoot-viewer --user=cora"
+        ) in forbidden.err
         stranger = await shell("thon", "inbox")
         assert stranger.code == 3
         assert (await shell("hudson", "inbox", "-o", "json")).json["items"] == []
@@ -203,7 +207,7 @@ async def test_dry_run_is_asked_for_answered_and_explained(
         done = await shell("forge", "approve", "checkout", *words)
         assert (done.code, done.out) == (
             0,
-            ("GO by forge: dry run, counts for nothing: checkout from 10 to 100 %, as metrics\n"),
+            ("GO by forge: dry run, counts for nothing: checkout 10% → 100%, as metrics\n"),
         ), done.err
         await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
 
@@ -325,8 +329,8 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
         await scene.then_phase("Soaking")
 
         for words, said in (
-            (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
-            (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
+            (("--to=10",), "is at 10%: a ceiling there or above moves nothing"),
+            (("--to=7",), "has no step of 7%: it can go down to 0, 10, 50, 100"),
         ):
             refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
             assert refused.code == 1
@@ -338,19 +342,18 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
         await scene.then_at(0)
         standing = await shell("cora", "retry", "checkout")
         assert standing.code == 1
-        assert "may not go above 0 % (errors rise)" in standing.err
+        assert "may not go above 0% (errors rise)" in standing.err
         # Whoever created it has set the attempt, by another client than kubectl.
         owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
         assert owned.code == 1
         assert "spec.attempt of checkout is set by python-httpx" in owned.err
         forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
-        assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
+        assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0%\n"), forced.err
         status = await scene.then_at(10)
     assert status["attempt"] == 1
-    got = await shell("cora", "get", "checkout")
-    assert got.out.splitlines()[0].split() == (
-        ["NAME", "PERCENT", "PROGRESS", "PHASE", "WAITING-ON", "EARLIEST", "READY", "REASON", "AGE"]
-    )
+    got = await shell("cora", "get", "checkout", "-o", "wide")
+    titles = "NAME PERCENT PROGRESS PHASE WAITING-ON SOAK TRIGGERS EARLIEST READY REASON AGE"
+    assert " ".join(got.out.splitlines()[0].split()) == titles
     assert "checkout" in got.out
     everywhere = await shell("admin", "get", "-A")
     assert everywhere.out.startswith("NAMESPACE")
@@ -477,7 +480,7 @@ async def test_what_can_not_be_answered_is_told_apart(
     assert (await typed(stranger, "get")).code == 3
     nowhere = await typed(tmp_path / "nowhere", "get")
     assert nowhere.code == 3
-    assert "can not find the API server" in nowhere.err
+    assert "cannot find the API server" in nowhere.err
 
 
 def test_kubectl_finds_it_and_hands_over_what_was_typed(

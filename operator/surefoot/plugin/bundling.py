@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -135,17 +136,15 @@ async def bundle(session: Session, file: Path | None, home: str) -> int:
 
 async def _add_requests(session: Session, archive: Archive, rollouts: list[JSON]) -> None:
     for plural in ("checkpoints", "approvals"):
-        await archive.try_to_add(f"{plural}.json", lambda plural=plural: session.requests(plural))
+        await archive.try_to_add(f"{plural}.json", partial(session.requests, plural))
     for namespace in sorted({raw["metadata"]["namespace"] for raw in rollouts}):
-        await archive.try_to_add(
-            f"events-{namespace}.json", lambda namespace=namespace: _events(session, namespace)
-        )
+        await archive.try_to_add(f"events-{namespace}.json", partial(_events, session, namespace))
     for raw in rollouts:
         namespace = raw["metadata"]["namespace"]
         name = str(((raw.get("spec") or {}).get("target") or {}).get("configMapName"))
         await archive.try_to_add(
             f"configmaps/{namespace}/{name}.json",
-            lambda namespace=namespace, name=name: session.config_map(namespace, name),
+            partial(session.config_map, namespace, name),
         )
 
 
@@ -172,7 +171,7 @@ async def _add_operator(session: Session, archive: Archive, home: str) -> None:
         ),
         ("crds.json", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),
     ):
-        found = await archive.try_to_add(name, lambda path=path: _ours(http, path))
+        found = await archive.try_to_add(name, partial(_ours, http, path))
         if name.endswith("pods.json"):
             await _add_logs(session, archive, home, found or {})
 

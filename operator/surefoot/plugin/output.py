@@ -161,6 +161,8 @@ def table_lines(
     room = (limit or columns()) - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > 4:
         widths[max(range(len(widths)), key=lambda i: (widths[i], i))] -= 1
+    while sum(widths) + 2 * (len(widths) - 1) > (limit or columns()) and len(widths) > 1:
+        widths.pop()  # the last columns say what matters least in so little room
     return [
         _line(heads, widths, heading),
         *(_line(row, widths, str) for row in cells),
@@ -169,7 +171,7 @@ def table_lines(
 
 def _line(row: Sequence[Cell], widths: Sequence[int], style: Callable[[str], str]) -> str:
     parts = []
-    for cell, most in zip(row, widths, strict=True):
+    for cell, most in zip(row, widths, strict=False):
         text = cut(cell.text, most)
         parts.append(coloured(style(text), cell.colour) + " " * (most - width(text)))
     return "  ".join(parts).rstrip()

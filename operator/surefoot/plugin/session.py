@@ -148,7 +148,8 @@ class Session:
 
     async def versioned_rollouts(self, name: str | None) -> tuple[str, list[JSON]]:
         """Rollouts with the version of the list, from which they can be watched."""
-        version, items = "", []
+        version = ""
+        items: list[JSON] = []
         path = self._collection("rollouts")
         async for page in self.http.pages("list rollouts", path, _named(name)):
             version = str((page.get("metadata") or {}).get("resourceVersion") or "")

@@ -130,7 +130,7 @@ def test_of_several_rollouts_those_that_ask_are_signed(server: FakeHttp) -> None
     server.others = [other]
     code, said = typed("approve", "-l", "team=shop", *APPROVE[2:])
     assert (code, len(server.written)) == (1, 1)
-    assert "GO by hudson: checkout from 10 to 25 %, as security" in said
+    assert "GO by hudson: checkout 10% → 25%, as security" in said
     assert "nobody is asked to sign for cart as security now" in said
 
 

@@ -18,7 +18,9 @@ NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 def text_of(lines: Iterable[Line]) -> list[str]:
     """Lines as they are read, without their colours."""
     return [
-        line if isinstance(line, str) else "".join(getattr(part, "text", part) for part in line)
+        line
+        if isinstance(line, str)
+        else "".join(part if isinstance(part, str) else part.text for part in line)
         for line in lines
     ]
 

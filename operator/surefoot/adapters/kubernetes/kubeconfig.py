@@ -311,7 +311,7 @@ def _decoded(values: Mapping[str, Any], field: str, origin: str) -> str | None:
     if not text:
         return None
     try:
-        return base64.b64decode(text).decode("ascii")
+        return base64.b64decode("".join(str(text).split()), validate=True).decode("ascii")
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{origin}: {field} is not base64 of a PEM text") from error
 

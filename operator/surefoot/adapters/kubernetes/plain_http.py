@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from surefoot.adapters.kubernetes.http import (
@@ -73,7 +73,9 @@ class PlainHttp(Http):
                 raw = await asyncio.to_thread(response.read)
                 raise _refusal(
                     what,
-                    _Answer(response.status, response.headers, raw, _decoded(raw), 0, 0, False),
+                    _Answer(
+                        response.status, _headers_of(response), raw, _decoded(raw), 0, 0, False
+                    ),
                 )
             while line := await asyncio.to_thread(response.readline):
                 yield json.loads(line)
@@ -148,7 +150,7 @@ class PlainHttp(Http):
         else:
             self._idle.append(connection)
         return _Answer(
-            response.status, response.headers, raw, _decoded(raw), sent, received, is_new
+            response.status, _headers_of(response), raw, _decoded(raw), sent, received, is_new
         )
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
@@ -188,6 +190,11 @@ def connect(connection: http.client.HTTPConnection, timeout: float | None) -> No
     if connection.sock is None:
         connection.connect()
     connection.sock.settimeout(timeout)
+
+
+def _headers_of(response: http.client.HTTPResponse) -> Mapping[str, str]:
+    """The headers, whatever their case."""
+    return cast("Mapping[str, str]", response.headers)
 
 
 def _refusal(what: str, answer: _Answer) -> ApiError:
@@ -237,9 +244,9 @@ def _proxy(endpoint: "Endpoint") -> str | None:
     proxy = os.environ.get(name) or os.environ.get(name.upper())
     if not proxy:
         return None
-    from urllib.request import proxy_bypass_environment  # noqa: PLC0415 - it takes long to load
+    from urllib.request import proxy_bypass  # noqa: PLC0415 - it takes long to load
 
-    return None if proxy_bypass_environment(server.netloc) else proxy
+    return None if proxy_bypass(server.netloc) else proxy
 
 
 def _why(error: Exception, connection: http.client.HTTPConnection) -> str:
