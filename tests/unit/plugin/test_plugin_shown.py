@@ -245,8 +245,10 @@ def test_tree_shows_what_belongs_to_it_with_states() -> None:
             "o;rm -rf",
             ("list", "rollouts"),
             "at the cluster scope",
-            "clusterrolebinding o-rm-rf-surefoot-viewer --clusterrole=surefoot-viewer "
-            "--user='o;rm -rf'",
+            (
+                "clusterrolebinding o-rm-rf-surefoot-viewer --clusterrole=surefoot-viewer "
+                "--user='o;rm -rf'"
+            ),
         ),
         (
             "system:serviceaccount:ci:bot",
