@@ -1,5 +1,7 @@
 """get, watch, describe, tree, explain, inbox."""
 
+from typing import Annotated
+
 import typer
 
 from surefoot.plugin.commands.options import (
@@ -82,16 +84,43 @@ def tree(
 def explain(
     name: RolloutName,
     *,
+    transition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Take this recorded decision again; exit 1 if another comes out."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH", help="Say what a change of this field would do, such as hold.soak."
+        ),
+    ] = None,
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Say why a Rollout does not move, who is missing, and what to type."""
+    """Say why a Rollout does not move, who is missing, and what to type.
+
+    With --transition, a decision on its record is taken again from the evidence that was recorded.
+    With --field, it is said what a change of this field of the plan would cost.
+    """
+    if transition is not None and field is not None:
+        raise typer.BadParameter("either --transition or --field")
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
-    session.run(where, lambda now: looking.explain(now, name, output))
+    if transition is not None:
+        from surefoot.plugin import retaking
+
+        session.run(where, lambda now: retaking.replayed(now, name, transition, output))
+    if field is not None:
+        from surefoot.plugin import fields
+
+        session.run(where, lambda now: fields.explain_field(now, name, field, output))
+    if transition is None and field is None:
+        session.run(where, lambda now: looking.explain(now, name, output))
 
 
 def inbox(
