@@ -160,7 +160,10 @@ async def write(
             faults.append(error)
         else:
             acceptable.append(each)
-    shown = [line for each in acceptable for line in preview.decision(each, answer, me.username)]
+    now = session.now()
+    shown = [
+        line for each in acceptable for line in preview.decision(each, answer, me.username, now)
+    ]
     question = f"Sign {answer.decision.value} as {me.username}?"
     if acceptable and not confirm(question, asks=answer.asks, shown=shown):
         raise Declined("nothing was written")

@@ -110,7 +110,7 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     """What the edit costs."""
     raw = await session.rollout(wanted.name)
     before, after = rollout_from(raw), _after(raw, wanted)
-    refusal = await _refusal(session, raw, wanted)
+    taken, refusal = await _as_taken(session, raw, wanted)
     requests = [
         request
         for plural in ("approvals", "checkpoints")
@@ -118,7 +118,7 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     ]
     found = costs(raw, before, after, requests, session.now()) | {"refusal": refusal}
     if format_.is_text:
-        output.say_lines(_in_lines(wanted.name, raw, wanted.raw, found))
+        output.say_lines(_in_lines(wanted.name, raw, taken, found))
     elif format_ is Format.NAME:
         output.say(f"rollout.surefoot.dev/{wanted.name}")
     else:
@@ -141,8 +141,8 @@ def _peoples(spec: JSON) -> JSON:
     return {name: spec[name] for name in names if name in spec}
 
 
-async def _refusal(session: Session, raw: JSON, wanted: Manifest) -> str | None:
-    """What the API server would refuse it for; None where it would take it."""
+async def _as_taken(session: Session, raw: JSON, wanted: Manifest) -> tuple[JSON, str | None]:
+    """The object as the API server would take it, defaults filled in; or why it would not."""
     new = wanted.raw.get("spec") or {}
     kept = _peoples(raw["spec"])
     gone = {name: None for name in raw["spec"] if name not in new and name not in kept}
@@ -150,12 +150,11 @@ async def _refusal(session: Session, raw: JSON, wanted: Manifest) -> str | None:
     me = await session.whoami()
     change["metadata"] = {"annotations": {"surefoot.dev/changed-by": me.username}}
     try:
-        await session.try_change("rollouts", raw, change)
+        return await session.try_change("rollouts", raw, change), None
     except Unavailable:
         raise
     except SurefootError as error:
-        return error_text(error)
-    return None
+        return wanted.raw, error_text(error)
 
 
 def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> JSON:

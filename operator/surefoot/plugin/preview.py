@@ -1,8 +1,10 @@
 """What is about to be signed or written, shown before it is. Pure."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from surefoot.plugin.amounts import soak_of
 from surefoot.plugin.summary import triggers_in_short
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _SAID = {
 }
 
 
-def decision(prepared: "Prepared", answer: "Answer", username: str) -> Iterator[str]:
+def decision(prepared: "Prepared", answer: "Answer", username: str, now: datetime) -> Iterator[str]:
     """A decision with everything that it is about, and the evidence as it stands."""
     request: JSON = prepared.raw["spec"]["request"]
     rollout = request["rollout"]["name"]
@@ -29,7 +31,7 @@ def decision(prepared: "Prepared", answer: "Answer", username: str) -> Iterator[
     yield f"{answer.decision.value} by {username}{as_role}"
     yield f"  rollout   {rollout} in {prepared.raw['metadata']['namespace']}: {_move(request)}"
     yield f"  plan      {request.get('planHash')}, attempt {request.get('attempt', 0)}"
-    for line in _evidence(prepared.rollout):
+    for line in _evidence(prepared.rollout, now):
         yield f"  {line}"
     for field, title in _SAID.items():
         if field in answer.said:
@@ -52,16 +54,16 @@ def _move(request: JSON) -> str:
     return f"{start} → {request['to']}%"
 
 
-def _evidence(raw: JSON | None) -> Iterator[str]:
+def _evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
     """What the status says of the gates, the triggers, the soak and the metrics."""
     status = (raw or {}).get("status") or {}
+    soak = soak_of(status, now)
+    if soak is not None:
+        yield f"soak      {soak.in_words()}"
     for condition in status.get("conditions") or ():
-        if condition.get("type") in {"SoakComplete", "GatesHealthy"} and (
-            condition.get("reason") != "NotRequired"
-        ):
-            kind = "soak" if condition["type"] == "SoakComplete" else "gates"
-            said = condition.get("message") or condition.get("reason")
-            yield f"{kind:<9} {_cut(str(said))}"
+        is_gates = condition.get("type") == "GatesHealthy"
+        if is_gates and condition.get("reason") != "NotRequired":
+            yield f"gates     {_cut(str(condition.get('message') or condition.get('reason')))}"
     triggers = triggers_in_short(status).text
     if triggers:
         yield f"triggers  {triggers}"

@@ -1,6 +1,7 @@
 """Options that commands share, and what they read."""
 
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,6 +76,18 @@ def a_text(value: str | None) -> str | None:
     return value
 
 
+def complete(what: str) -> Callable[[typer.Context, str], list[str]]:
+    """Suggest what the cluster has: names, roles, checkpoints or steps."""
+
+    def suggest(ctx: typer.Context, incomplete: str) -> list[str]:
+        from surefoot.plugin import completing  # noqa: PLC0415 - see the package
+
+        found = completing.suggestions(dict(ctx.params), getattr(completing, what))
+        return [each for each in found if each.startswith(incomplete)]
+
+    return suggest
+
+
 Namespace = Annotated[
     str | None,
     typer.Option(
@@ -101,10 +114,22 @@ RecordFile = Annotated[
     ),
 ]
 RolloutName = Annotated[
-    str, typer.Argument(metavar="NAME", callback=a_name, help="The Rollout's name.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        callback=a_name,
+        autocompletion=complete("names"),
+        help="The Rollout's name.",
+    ),
 ]
 MaybeRolloutName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", callback=a_name, help="The Rollout's name.")
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        callback=a_name,
+        autocompletion=complete("names"),
+        help="The Rollout's name.",
+    ),
 ]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", callback=a_text, help="Why, for the record.")

@@ -14,6 +14,7 @@ from surefoot.plugin.commands.options import (
     RolloutName,
     Where,
     Yes,
+    complete,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -67,6 +68,7 @@ def rollback(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="0 or a step's percentage; the previous step's if not given.",
@@ -139,6 +141,7 @@ def dry_run(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="The percentage of a later step; the next step's if not given.",
