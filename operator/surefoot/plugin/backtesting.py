@@ -107,8 +107,8 @@ async def _history(asked: Asked, rollout: Rollout) -> History:
 
 async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> History:
     # The client of Prometheus loads slowly, and a file needs none.
-    from surefoot.adapters.prometheus import PrometheusProviders  # noqa: PLC0415
     from surefoot.adapters.provider_settings import ProviderSettings  # noqa: PLC0415
+    from surefoot.adapters.providers import Providers  # noqa: PLC0415
 
     options = {
         "headersFile": asked.headers_file,
@@ -129,12 +129,12 @@ async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> H
         first = error.errors(include_url=False)[0]
         said = first["msg"].removeprefix("Value error, ")
         raise BadFile(f"--prometheus {asked.prometheus}: {said}") from error
-    providers = PrometheusProviders(settings, now=lambda: stretch.end)
+    providers = Providers(settings, now=lambda: stretch.end)
     ask: Ask = providers.measure
     try:
         return await read_history(rollout.spec, stretch, ask)
     finally:
-        providers.close()
+        await providers.close()
 
 
 def _stretch(asked: Asked, newest: datetime) -> Stretch:
