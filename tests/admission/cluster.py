@@ -43,6 +43,7 @@ from tests.admission.people import (
 )
 from tests.contract.manifests import changed
 from tests.support.crds import CRDS, all_kinds_are_served
+from tests.support.policies import fills_in_names
 from tests.support.testbed import SURELY, wait_until
 
 FILLED = "example.com/names-are-filled-in"
@@ -180,9 +181,14 @@ class Cluster:
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             metadata = {"name": account, "namespace": namespace}
             self.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-        for manifest in shipped(SETTINGS):
+        for manifest in shipped(SETTINGS, mutation=self.fills_in_names):
             self.put(bound_by_labels(manifest))
         wait_until(lambda: all_kinds_are_served(self.admin), SURELY, "surefoot.dev to be served")
+
+    @functools.cached_property
+    def fills_in_names(self) -> bool:
+        """Whether the API server knows the policies that fill in names."""
+        return fills_in_names(self.admin)
 
     def put(self, manifest: Manifest) -> httpx.Response:
         """Apply a manifest as admin, whatever was there; the answer is checked."""

@@ -1,18 +1,18 @@
 """What the previous version let in stays readable, and whoever does not touch it may go on.
 
-`previous/` has the CustomResourceDefinitions of that version, without their descriptions. They are
+`deploy/baseline` has the CustomResourceDefinitions of that version, without descriptions. They are
 installed under a group of their own, since the control plane is shared by all tests.
 """
 
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from deploy.project import ROOT
 from surefoot.adapters.kubernetes.objects import read
 from surefoot.api.v1alpha1.meta import GROUP, VERSION
 from surefoot.application.ports import Kind
@@ -23,7 +23,7 @@ from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
-PREVIOUS = Path(__file__).parent / "previous"
+PREVIOUS = ROOT / "deploy" / "baseline"
 OLD_GROUP = "previous.surefoot.test"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 AT = "9999-12-31T23:59:59-05:00"

@@ -97,6 +97,34 @@ def test_requests_and_flag_go_with_their_rollout(
     )
 
 
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+def test_flag_that_stays_only_loses_its_reference_to_the_rollout(
+    guarded: TestBed, admin: httpx.Client, guarded_namespace: str, policy: str
+) -> None:
+    """Its namespace is an owner as well, which is there: the garbage collector keeps the flag."""
+    rollout = made(admin, guarded_namespace, a_rollout("checkout"))
+    namespace = admin.get(f"/api/v1/namespaces/{guarded_namespace}").raise_for_status().json()
+    flag = a_flag("checkout-flags", rollout, owned=True)
+    keeper = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "name": guarded_namespace,
+        "uid": namespace["metadata"]["uid"],
+    }
+    flag["metadata"]["ownerReferences"].append(keeper)
+    with client_of_account(guarded, *OPERATOR) as operator:
+        stored = {**made(operator, guarded_namespace, flag), "kind": "ConfigMap"}
+    admin.delete(path_of(rollout), params={"propagationPolicy": policy}).raise_for_status()
+
+    def owners() -> list[str]:
+        left = admin.get(path_of(stored)).raise_for_status().json()
+        return [owner["kind"] for owner in left["metadata"]["ownerReferences"]]
+
+    wait_until(lambda: owners() == ["Namespace"], SURELY, "the garbage collector")
+    assert _is_gone(admin, rollout)
+    assert admin.get(path_of(stored)).json()["data"] == flag["data"]
+
+
 def test_orphans_are_left_without_their_owner(admin: httpx.Client, family: Family) -> None:
     """The garbage collector takes the ownerReferences off, and leaves everything else."""
     admin.delete(path_of(family.rollout), params={"propagationPolicy": "Orphan"}).raise_for_status()

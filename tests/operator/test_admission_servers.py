@@ -16,6 +16,7 @@ from tests.contract.manifests import changed
 from tests.support.policies import (
     OPERATOR,
     POLICIES,
+    fills_in_names,
     in_force,
     prepare,
     refuses_a_flag,
@@ -204,9 +205,8 @@ def test_policies_without_mutation_hold_on_an_older_api_server() -> None:
     """They compile there without a complaint, refuse forged names and let right ones pass."""
     flags = [f"--emulated-version={OLDEST_EMULATED}"]
     with TestBed.start(prometheus=False, api_server_flags=flags) as bed, bed.client() as admin:
-        prepare(bed, mutation=False)
-        kinds = admin.get("/apis/admissionregistration.k8s.io/v1").json()["resources"]
-        assert "mutatingadmissionpolicies" not in {kind["name"] for kind in kinds}
+        prepare(bed)
+        assert not fills_in_names(admin)
         wait_until(lambda: _complaints(admin) == {}, SURELY, "the policies to be type-checked")
         stamps = ("requested-by", "authors", "changed-by", "attempt-by")
         stage = Stage(bed, annotations={f"surefoot.dev/{stamp}": "admin" for stamp in stamps})

@@ -142,15 +142,21 @@ async def test_flag_of_a_deleted_rollout_is_released(
 ) -> None:
     """Kept as it is or written to 0, it is nobody's from then on, and may be adopted.
 
+    Until then it belongs to its Rollout, so that tools show it there, and its namespace keeps it.
     The watch tells of the deletion: the next complete list is an hour away.
     """
     scene = attended_scene
-    await _at_10(scene, onDelete=on_delete)
+    created = await _at_10(scene, onDelete=on_delete)
     await scene.then_at(10)
+    flag = await scene.get("configmaps", scene.target) or {}
+    owners = [(each["kind"], each["name"]) for each in flag["metadata"]["ownerReferences"]]
+    assert owners == [("Rollout", scene.name), ("Namespace", scene.namespace)]
+    assert flag["metadata"]["ownerReferences"][0]["uid"] == created["metadata"]["uid"]
     await scene.delete("rollouts", scene.name)
     found = await scene.until(lambda: _released(scene), "the flag to be released")
     assert found["data"][scene.name] == left
     assert found["metadata"]["annotations"]["surefoot.dev/adopt"] == scene.name
+    assert "ownerReferences" not in found["metadata"]
     assert scene.percents_written() == written
 
 

@@ -81,13 +81,10 @@ async def test_crds_may_come_later_than_the_operator(own_scene: Scene) -> None:
     async with scene.an_operator(wait=False) as acting:
         assert acting.operator.health.unready() is not None
         given_todays_crds(scene.bed)
-        await scene.until(partial(is_planned, scene), "a Rollout to be taken")
+        with scene.bed.client() as api:
+            await scene.until(partial(asyncio.to_thread, all_kinds_are_served, api), "the kinds")
+        await scene.given_a_rollout(steps=(10, 100))
         await scene.then_completed()
-
-
-async def is_planned(scene: Scene) -> JSON:
-    """Plan a Rollout; the API server may not know the kind yet."""
-    return await scene.given_a_rollout(steps=(10, 100))
 
 
 WILD_DATES = {

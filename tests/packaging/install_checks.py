@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.project import Project
 from deploy.render import render
 from surefoot.demo import companions
 from surefoot.testbed.bed import TestBed
@@ -282,6 +283,25 @@ def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed:
     helm("upgrade", "surefoot", str(CHART), "-n", NAMESPACE)
 
 
+def test_chart_without_crds_says_which_ones_it_needs(
+    bed: TestBed, helm: Helm, removed: set[str]
+) -> None:
+    """None at all, and those of another version; with its own ones it installs."""
+    release = ("install", "surefoot", str(CHART), "-n", NAMESPACE, "--create-namespace")
+    without = (*release, "--set", "crds.install=false")
+    remedy = "first run: kubectl apply --server-side -f crds.yaml, of version"
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version none; {remedy}" in refused.stderr
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    label = ("label", "--overwrite", "crd/rollouts.surefoot.dev")
+    bed.kubectl(*label, "app.kubernetes.io/version=0.0.1")
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version 0.0.1; {remedy}" in refused.stderr
+    bed.kubectl(*label, f"app.kubernetes.io/version={Project.read().version}")
+    helm(*without)
+    helm("uninstall", "surefoot", "-n", NAMESPACE)
+
+
 def test_pod_of_helm_test_is_admitted_by_the_restricted_standard(
     bed: TestBed, removed: set[str]
 ) -> None:
@@ -329,7 +349,7 @@ def prometheus_operators_crds(bed: TestBed) -> None:
 
 @pytest.mark.usefixtures("prometheus_operators_crds")
 def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str]) -> None:
-    """The rules and the ServiceMonitor, against the CRDs of their own."""
+    """The rules and the ServiceMonitor, against the CRDs of their own; with TLS and a token too."""
     bed.kubectl("create", "namespace", NAMESPACE)
     wait_until(
         lambda: (
@@ -341,6 +361,10 @@ def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str
         SURELY,
         "the Prometheus Operator's kinds to be served",
     )
+    values = ("-f", str(CHART / "ci" / "guarded-metrics.yaml"))
+    guarded = [each for each in chart(*values) if each["kind"] == "ServiceMonitor"]
+    apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
+    assert bed.kubectl(*apply, stdin=yaml.safe_dump_all(guarded)).stderr == ""
 
 
 def test_rendered_objects_match_the_api_servers_schemas(bed: TestBed, tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_operators_wheel_holds_the_operator_alone(alone: Path) -> None:
     assert (alone / "surefoot/reports/templates/page.html.j2").is_file()
 
 
+def test_plans_are_looked_at_from_the_wheel_alone(alone: Path, tmp_path: Path) -> None:
+    """Neither a clone nor a cluster is needed, and the scenarios come with it."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text((ROOT / "manifests/examples/minimal.yaml").read_text())
+    linted = _surefoot(alone, "ctl", "lint", str(plan))
+    assert linted.returncode == 0, linted.stderr
+    played = _surefoot(alone, "ctl", "simulate", str(plan), "--scenario", "operator-down")
+    assert played.returncode == 0, played.stderr
+    assert "the operator is down" in played.stdout
+
+
 def test_extra_asks_for_the_test_bed_in_the_same_version(alone: Path) -> None:
     """`surefoot[testbed]` is surefoot-testbed of exactly this version, and nothing else."""
     (metadata,) = alone.glob("*.dist-info/METADATA")
@@ -155,6 +166,14 @@ def test_version_is_that_of_the_distribution(
     assert answers[arguments][:2] == (0, f"{Project.read().version}\n")
 
 
+def test_plugin_says_its_version(alone: Path) -> None:
+    """As kubectl runs it, and as `surefoot ctl`."""
+    program = "from surefoot.plugin.app import main; main()"
+    version = f"{Project.read().version}\n"
+    assert _surefoot(alone, "--version", program=program).stdout == version
+    assert _surefoot(alone, "ctl", "--version").stdout == version
+
+
 def test_short_help_lists_the_commands(
     answers: dict[tuple[str, ...], tuple[int, str, str]],
 ) -> None:
@@ -220,3 +239,6 @@ def test_version_stands_in_one_place() -> None:
     assert (chart["version"], chart["appVersion"]) == (version, version)
     base = yaml.safe_load((ROOT / "manifests/base/kustomization.yaml").read_text())
     assert base["images"][0]["newTag"] == version
+    for path in (ROOT / "crds").glob("*.yaml"):
+        labels = yaml.safe_load(path.read_text())["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version

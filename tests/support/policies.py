@@ -64,18 +64,22 @@ def guarded_scene(
         yield Scene(guarded, client, guarded_service_account, guarded_namespace)
 
 
-def prepare(bed: TestBed, *, mutation: bool = True) -> None:
+def prepare(bed: TestBed) -> None:
     """Apply CRDs, manifests and policies to a bed of one's own; return when the policies act."""
     bed.kubectl("apply", "--server-side", "-f", str(CRDS))
     with bed.client() as admin:
         wait_until(lambda: all_kinds_are_served(admin), SURELY, "surefoot.dev to be served")
     bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-    in_force(bed, mutation=mutation)
+    in_force(bed)
 
 
-def in_force(bed: TestBed, *, mutation: bool = True) -> None:
-    """Apply the policies as shipped, over whatever there is, and wait until they act."""
-    folder = POLICIES if mutation else POLICIES / "validating"
+def in_force(bed: TestBed) -> None:
+    """Apply the policies as shipped, over whatever there is, and wait until they act.
+
+    Those that fill in names are left out on an API server that does not know their kind.
+    """
+    with bed.client() as api:
+        folder = POLICIES if fills_in_names(api) else POLICIES / "validating"
     bed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
     # To apply leaves what somebody else has added; to replace conflicts while types are checked.
     wait_until(
@@ -91,6 +95,12 @@ def in_force(bed: TestBed, *, mutation: bool = True) -> None:
             lambda: judges_a_rollout(api), SURELY, "surefoot-stamps to know what a Rollout is"
         )
         _wait_until_a_status_is_refused(api)
+
+
+def fills_in_names(api: httpx.Client) -> bool:
+    """Whether the API server serves MutatingAdmissionPolicy of v1, as it does since 1.36."""
+    kinds = api.get("/apis/admissionregistration.k8s.io/v1").raise_for_status().json()["resources"]
+    return "mutatingadmissionpolicies" in {kind["name"] for kind in kinds}
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:

@@ -41,7 +41,6 @@ from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
-from surefoot.handlers.kopf_source import kopf_sources
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
 from tests.support.testbed import SURELY, audit_events, new_namespace, wait_until_async
@@ -205,7 +204,6 @@ class Scene:
         )
         start = Start(
             settings=settings,
-            sources=kopf_sources(str(self.kubeconfig), namespaces),
             kubeconfig=str(self.kubeconfig),
             namespaces=namespaces,
             overrides=TestOverrides(
