@@ -293,7 +293,7 @@ REQUESTS = [
 @pytest.mark.parametrize(
     ("kind", "expected", "wide", "longest"), REQUESTS, ids=["approvals", "checkpoints"]
 )
-def test_requests_are_listed_with_their_columns(  # noqa: PLR0913 - fixtures and cases
+def test_requests_are_listed_with_their_columns(
     testbed: TestBed,
     api: httpx.Client,
     namespace: str,
