@@ -9,13 +9,17 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import aiohttp
-
-from surefoot.adapters.kubernetes.access import Access, Endpoint
-from surefoot.adapters.kubernetes.objects import FIELD_MANAGER
+from surefoot.adapters.kubernetes.endpoint import Access, Endpoint
+from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    import aiohttp
+
+# The commands of the plugin load this module and do without aiohttp: see plain_http.
+# ruff: noqa: PLC0415
 
 JSON = dict[str, Any]
 
@@ -95,14 +99,18 @@ class Http:
         *,
         metadata_only: bool = False,
         as_table: bool = False,
+        whole: int = 0,
     ) -> AsyncIterator[JSON]:
         """Read a list in pages. Raises `Unavailable` where it cannot be read to its end.
 
-        ``as_table``: as `kubectl get` prints it, the rows made by the server.
+        ``as_table``: as `kubectl get` prints it, the rows made by the server. The first ``whole``
+        of them come with their objects, the others with metadata only.
         """
         accept = METADATA_ONLY if metadata_only else "application/json"
         accept = AS_TABLE if as_table else accept
-        query = {**(params or {}), "limit": str(PAGE)}
+        query = {**(params or {}), "limit": str(whole or PAGE)}
+        if whole:
+            query["includeObject"] = "Object"
         read: set[str] = set()
         while True:
             page = await self._request(
@@ -115,7 +123,8 @@ class Http:
             if not following:
                 return
             read.add(following)
-            query["continue"] = following
+            query |= {"continue": following, "limit": str(PAGE)}
+            query.pop("includeObject", None)
 
     async def write(
         self, what: str, verb: str, path: str, body: JSON, *, is_fenced: bool = True
@@ -130,13 +139,18 @@ class Http:
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
 
-    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
-        """Merge a change into an object, once, in the name of another tool than the operator."""
+    async def merge(
+        self, what: str, path: str, change: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Merge a change into an object, once, in the name of another tool than the operator.
+
+        ``dry_run``: it is judged, admission included, and nothing is written.
+        """
         return await self._request(
             what,
             "PATCH",
             path,
-            params={"fieldManager": manager},
+            params={"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {}),
             body=change,
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
@@ -189,7 +203,7 @@ class Http:
             answer = await self._send(send)
         except TimeoutError as error:
             raise Unavailable(f"{send.what}: no answer within {send.timeout:.0f} s") from error
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+        except (NoAnswerError, OSError, ValueError, RuntimeError) as error:
             # ValueError: a header that cannot be sent. RuntimeError: the session was closed since.
             raise Unavailable(f"{send.what}: no answer from the API server: {error}") from error
         if answer.date and self._on_date is not None and _tells_time(answer):
@@ -201,6 +215,17 @@ class Http:
         raise _error(send.what, answer, self._longest_words)
 
     async def _send(self, send: "_Send") -> "_Answer":
+        """Send a request and read the answer. Raises `NoAnswerError` where none came."""
+        import aiohttp
+
+        try:
+            return await self._send_by_aiohttp(send)
+        except aiohttp.ClientError as error:
+            raise NoAnswerError(str(error)) from error
+
+    async def _send_by_aiohttp(self, send: "_Send") -> "_Answer":
+        import aiohttp
+
         headers = {"Accept": send.accept}
         authorization = await self._access.authorization()
         if authorization:
@@ -238,7 +263,7 @@ class Http:
                 trip.has_own_connection,
             )
 
-    async def _open(self) -> tuple[aiohttp.ClientSession, Endpoint]:
+    async def _open(self) -> "tuple[aiohttp.ClientSession, Endpoint]":
         endpoint = self._access.endpoint
         if self._session is not None and endpoint == self._endpoint:
             return self._session, endpoint
@@ -249,15 +274,19 @@ class Http:
         return session, endpoint
 
 
-def new_session(endpoint: Endpoint) -> aiohttp.ClientSession:
+def new_session(endpoint: Endpoint) -> "aiohttp.ClientSession":
     """A session for this endpoint; the caller closes it."""
+    import aiohttp
+
     return aiohttp.ClientSession(
         connector=_connector(endpoint), headers=WHO, trace_configs=[_trace()]
     )
 
 
-def authorized_session(access: Access) -> aiohttp.ClientSession:
+def authorized_session(access: Access) -> "aiohttp.ClientSession":
     """A session for somebody who knows nothing of tokens: each request gets the present one."""
+    import aiohttp
+
     endpoint = access.endpoint
 
     async def authorize(
@@ -277,7 +306,9 @@ def authorized_session(access: Access) -> aiohttp.ClientSession:
     )
 
 
-def _connector(endpoint: Endpoint) -> aiohttp.TCPConnector:
+def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":
+    import aiohttp
+
     return aiohttp.TCPConnector(
         limit=64, ssl=endpoint.ssl_context(), keepalive_timeout=60, ttl_dns_cache=60
     )
@@ -303,8 +334,9 @@ class _Trip:
     has_own_connection: bool = False
 
 
-def _trace() -> aiohttp.TraceConfig:
+def _trace() -> "aiohttp.TraceConfig":
     """Note which requests were the first on their connections."""
+    import aiohttp
 
     async def connected(_session: object, context: Any, _params: object) -> None:
         trip = context.trace_request_ctx
@@ -330,6 +362,10 @@ class _Answer(NamedTuple):
     @property
     def date(self) -> str | None:
         return self.headers.get("Date")
+
+
+class NoAnswerError(Exception):
+    """No answer came, or it broke off. The message says why."""
 
 
 class _UnauthorizedError(Exception):

@@ -10,13 +10,11 @@ from pydantic_core import ErrorDetails
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import READING
+from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.errors import UnreadableObject
-
-FIELD_MANAGER = "surefoot"
-"""The operator's name in managedFields."""
 
 M = TypeVar("M", Rollout, Checkpoint, Approval)
 

@@ -1,4 +1,4 @@
-"""get, explain, inbox."""
+"""get, watch, describe, tree, explain, inbox."""
 
 import typer
 
@@ -18,9 +18,8 @@ from surefoot.plugin.commands.options import (
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command()(get)
-    app.command()(explain)
-    app.command()(inbox)
+    for command in (get, watch, describe, tree, explain, inbox):
+        app.command()(command)
 
 
 def get(
@@ -31,11 +30,53 @@ def get(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Where Rollouts stand, in a line each."""
+    """Show where Rollouts stand, one line each."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: looking.get(now, name, output))
+
+
+def watch(
+    name: MaybeRolloutName = None,
+    *,
+    namespace: Namespace = None,
+    everywhere: Everywhere = False,
+    context: Context = None,
+) -> None:
+    """Show where Rollouts stand, and go on showing it as it changes, until Ctrl-C."""
+    from surefoot.plugin import session, watching
+
+    where = Where(namespace, everywhere, context)
+    session.run(where, lambda now: watching.watch(now, name))
+
+
+def describe(
+    name: RolloutName,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show everything about a Rollout, in sections."""
+    from surefoot.plugin import looking, session
+
+    where = Where(namespace, context=context)
+    session.run(where, lambda now: looking.describe(now, name, output))
+
+
+def tree(
+    name: RolloutName,
+    *,
+    namespace: Namespace = None,
+    context: Context = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show what belongs to a Rollout: its ConfigMap, its requests and their states."""
+    from surefoot.plugin import looking, session
+
+    where = Where(namespace, context=context)
+    session.run(where, lambda now: looking.tree(now, name, output))
 
 
 def explain(
@@ -46,7 +87,7 @@ def explain(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Why a Rollout does not move, who is missing, and what to type."""
+    """Say why a Rollout does not move, who is missing, and what to type."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
@@ -60,7 +101,7 @@ def inbox(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """What waits for you: every decision that you are asked for, with evidence and the command."""
+    """Show every decision that waits for you, with evidence and the command."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)

@@ -1,6 +1,7 @@
 """Options that commands share, and what they read."""
 
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,15 @@ class Format(StrEnum):
     """How an answer is printed."""
 
     TEXT = "text"
+    WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is for people."""
+        return self in {Format.TEXT, Format.WIDE}
 
 
 class ReportFormat(StrEnum):
@@ -34,6 +43,19 @@ class Where:
     namespace: str | None = None
     everywhere: bool = False
     context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the cluster, and in whose name, besides the context; None is kubectl's way."""
+
+    kubeconfig: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+CONNECTION: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039
+"""Of the command that runs: `plugin.app` adds these options to every command with `--context`."""
 
 
 def a_name(value: str | None) -> str | None:

@@ -33,6 +33,7 @@ def pause(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -40,13 +41,14 @@ def pause(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.pause(now, name, force=force))
+    session.run(where, lambda now: steering.pause(now, name, force=force, asks=not yes))
 
 
 def resume(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -54,7 +56,7 @@ def resume(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.resume(now, name, force=force))
+    session.run(where, lambda now: steering.resume(now, name, force=force, asks=not yes))
 
 
 def rollback(
@@ -84,7 +86,7 @@ def rollback(
         raise typer.BadParameter("-A goes with --all")
     from surefoot.plugin import session, steering
 
-    wish = steering.RollbackOptions(to, reason, force=force, asks=every and not yes)
+    wish = steering.RollbackOptions(to, reason, force=force, asks=not yes)
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: steering.rollback(now, name, wish))
 
@@ -99,6 +101,7 @@ def retry(
         bool, typer.Option("--anew", help="Also where nothing was rolled back: all begins anew.")
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -106,7 +109,7 @@ def retry(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RetryOptions(lift=lift, anew=anew, force=force)
+    wish = steering.RetryOptions(lift=lift, anew=anew, force=force, asks=not yes)
     session.run(where, lambda now: steering.retry(now, name, wish))
 
 
@@ -117,6 +120,7 @@ def rehearse(
         bool, typer.Option("--wait", help="Until it was run; exit 1 where it failed.")
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -124,7 +128,7 @@ def rehearse(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RehearsalOptions(waits=wait, force=force)
+    wish = steering.RehearsalOptions(waits=wait, force=force, asks=not yes)
     session.run(where, lambda now: steering.rehearse(now, name, wish))
 
 
@@ -141,6 +145,7 @@ def dry_run(
         ),
     ] = None,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -148,4 +153,4 @@ def dry_run(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.dry_run(now, name, to, force=force))
+    session.run(where, lambda now: steering.dry_run(now, name, to, force=force, asks=not yes))
