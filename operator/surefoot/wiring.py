@@ -47,6 +47,7 @@ from surefoot.application.ports import (
     Kind,
     ObjectKey,
     Policies,
+    Request,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
@@ -323,7 +324,7 @@ class Operator:
         rollout = self.store.rollout(key)
         if not isinstance(rollout, Rollout):
             return True
-        requests = (*self.store.approvals(key), *self.store.checkpoints(key))
+        requests: list[Request] = [*self.store.approvals(key), *self.store.checkpoints(key)]
         return is_due(rollout, requests, self._clock.now())
 
     async def _learn_the_time(self) -> None:

@@ -42,7 +42,7 @@ class SampleFile:
 
     async def ask(self, query: RangeQuery) -> Measurement:
         """Answer as Prometheus does: at each point the newest sample, if it is not too old."""
-        points = self._known[query.promql]
+        points = self._known[query.query]
         moments = [point.at for point in points]
         found: list[Sample] = []
         for index in range((query.end - query.start) // query.step + 1):

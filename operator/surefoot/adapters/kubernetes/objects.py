@@ -129,10 +129,11 @@ LEAST_STATUS = frozenset({
 to take one of them for absent could move the flag."""
 
 MADE_AGAIN = frozenset({
-    "observedGeneration", "observedAt", "phase", "progress", "waitingOn", "plan", "step", "drift",
-    "nextPercent", "earliestAdvance", "requestedBy", "conditions", "soak", "baselines", "rehearsal",
-    "approvals", "approvalDryRun", "metrics", "triggers", "cohorts", "balance", "blockedBy",
-    "warnings", "unreadable", "readiness", "compliance", "history", "paused",
+    "observedGeneration", "observedAt", "phase", "reason", "progress", "waitingOn",
+    "waitingOnShort", "plan", "step", "drift", "nextPercent", "earliestAdvance", "requestedBy",
+    "conditions", "soak", "baselines", "rehearsal", "approvals", "approvalDryRun", "metrics",
+    "triggers", "cohorts", "balance", "blockedBy", "warnings", "unreadable", "readiness",
+    "compliance", "history", "paused",
 })  # fmt: skip
 """What a status says besides. Where an earlier version wrote one of these in another form, it is
 left out: it is found out again, or was a record. Whoever loses soak or a baseline waits longer."""
