@@ -58,6 +58,12 @@ class Lane:
         """Note that something was done now."""
         self.signs.append(Sign(self.hours, *sign))
 
+    def has_been_at(self, percent: int) -> bool:
+        """Whether all flags have said it, and the record says that it was committed."""
+        history = self.rollout.status.history if self.rollout is not None else ()
+        said = any(moment.value == percent for moment in list(self.percents))
+        return said and any(entry.to == percent for entry in history)
+
     def see_rollout(self, state: Object | None) -> None:
         """Take over what the API server says of the Rollout."""
         rollout = None if state is None else Rollout.model_validate(state)
@@ -68,8 +74,8 @@ class Lane:
     def see_flags(self, state: Object | None) -> None:
         """Take over what the flags say; they move together."""
         data = {} if state is None else state.get("data") or {}
-        found = [int(text) for text in data.values() if text.isdecimal()]
-        percent = found[0] if found else None
+        found = {int(text) for text in data.values() if text.isdecimal()}
+        percent = found.pop() if len(found) == 1 else None
         if not self.percents or self.percents[-1].value != percent:
             self.percents.append(Moment(self.hours, percent))
 

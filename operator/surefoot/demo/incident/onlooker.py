@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.demo.incident.lanes import GO, NO_GO, REFUSED, Lanes
+from surefoot.demo.incident.lanes import GO, NO_GO, REFUSED, Lane, Lanes
 from surefoot.demo.news import Mood, News
 from surefoot.demo.patience import DemoError, Patience
 from surefoot.demo.screen import Screen
@@ -73,16 +73,16 @@ class Onlooker:
 
         return self._patience.wait_for(what, look, within=within)
 
-    def wait_for_percent(self, rollout: str, config_map: str, percent: int) -> None:
-        """Wait until all flags say it, and the Rollout too."""
+    def wait_for_percent(self, lane: Lane, percent: int) -> None:
+        """Wait until all flags have said it, and the record: a watch misses no state on the way."""
 
         def look() -> bool | None:
-            found = self.rollout(rollout)
-            committed = found is not None and found.status.percent == percent
-            return True if committed and self.percents(config_map) == {percent} else None
+            return True if lane.has_been_at(percent) else None
 
-        self._patience.wait_for(f"{rollout} at {percent} %", look, within=90.0)
-        self._screen.happened(News(f"all six flags of {config_map} say {percent} %", Mood.GOOD))
+        self._patience.wait_for(f"{lane.name} at {percent} %", look, within=90.0)
+        self._screen.happened(
+            News(f"all six flags of {lane.config_map} say {percent} %", Mood.GOOD)
+        )
 
     # Doing
 

@@ -86,7 +86,7 @@ def play(place: Stage, interruption: Interruption, reports: Path) -> bool:
 
 def _in_a_line(name: str, audit: dict[str, Any]) -> str:
     """What an audit comes to; ``audit`` is its JSON."""
-    (step,) = audit["taken"]
+    step = audit["taken"][0]
     refused = len(audit["refusals"]["log"]["refusals"])
     score, severity = audit["score"], audit["severity"]["worst"]
     return (
@@ -102,7 +102,8 @@ def _report(onlooker: Onlooker, screen: Screen, audit_log: Path, folder: Path) -
         "What the record says of both, by the same rules. The reports are being written."
     )
     folder.mkdir(parents=True, exist_ok=True)
-    options = f"-n {NAMESPACE} --standards {OBJECTS / 'standards.yaml'} --audit-log {audit_log}"
+    standards = f"--standards {OBJECTS / 'standards.yaml'}"
+    options = f"-n {NAMESPACE} {standards} --audit-log {audit_log}"
     summary = []
     for name in (AS_IT_WAS, GATED):
         for kind, ending in (("markdown", "md"), ("html", "html"), ("json", "json")):
@@ -112,8 +113,8 @@ def _report(onlooker: Onlooker, screen: Screen, audit_log: Path, folder: Path) -
     for report, command in (
         ("approval-document", f"document {GATED} --step 25"),
         ("communications", f"communications {GATED}"),
-        ("timeline", f"timeline {GATED}"),
-        ("retrospective", f"retrospective {AS_IT_WAS}"),
+        ("timeline", f"timeline {GATED} {standards}"),
+        ("retrospective", f"retrospective {AS_IT_WAS} {standards}"),
     ):
         text = onlooker.quietly("admin", f"kubectl surefoot {command} -n {NAMESPACE}")
         (folder / f"{report}.md").write_text(text, encoding="utf-8")

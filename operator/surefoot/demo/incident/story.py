@@ -69,8 +69,8 @@ class Story:
             "AS IT WAS. A plan that asks nobody: time passes, health checks pass, it moves on."
         )
         self._apply("as-it-was.yaml")
-        self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 10)
-        self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 25)
+        self._see.wait_for_percent(self._lanes.as_it_was, 10)
+        self._see.wait_for_percent(self._lanes.as_it_was, 25)
         entry = self._see.wait_until("the advance to 25 %", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
@@ -90,7 +90,7 @@ class Story:
         )
         self._require_gates()
         self._apply("memory.yaml")
-        self._see.wait_for_percent(GATED, "memory-flags", 10)
+        self._see.wait_for_percent(self._lanes.gated, 10)
         self._reach(HOUR_OF_THE_INCIDENT)
         rollout = self._see.wait_until("the requests", GATED, _asks_everybody)
         self._narrate("by now the flags were at 25 % once. The automation tries all it can:")
@@ -184,7 +184,7 @@ class Story:
             ("cora", "lead", "--reason 'all five agree'"),
         ):
             self._type(who, f"kubectl surefoot approve {GATED} --role {role} {said} {IN} --yes")
-        self._see.wait_for_percent(GATED, "memory-flags", 25)
+        self._see.wait_for_percent(self._lanes.gated, 25)
         self._type("admin", f"kubectl surefoot pause {GATED} {IN}")
         self._lanes.present.leave()
 
