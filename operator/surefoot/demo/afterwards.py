@@ -44,8 +44,8 @@ CHECKOUT_HINTS = (
         is_refused=True,
     ),
     Hint(
-        f"Keep it at or below 25 %, as {AUTHOR}, the author. It takes no signature:",
-        ("kubectl surefoot rollback checkout -n shop --to 25 --reason 'trying it' --yes",),
+        f"Take it down to 0 % at once, as {AUTHOR}, the author. That needs no signature:",
+        ("kubectl surefoot rollback checkout -n shop --to 0 --reason 'trying it' --yes",),
         user=AUTHOR,
     ),
 )
