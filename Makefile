@@ -57,8 +57,9 @@ tools-for-tests: $(STAMP)
 
 BROWSERS := chromium-headless-shell chromium google-chrome
 browser: $(STAMP) ## a browser without a window, for the tests of pages: the system's, or Playwright's
-	@command -v $(BROWSERS) >/dev/null || apt-get install --yes --no-install-recommends \
-	    chromium-headless-shell || $(BIN)/playwright install --with-deps chromium-headless-shell
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	    apt-get install --yes --no-install-recommends chromium-headless-shell || \
+	    $(BIN)/playwright install --with-deps chromium-headless-shell
 
 check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibility of crds/
 	@echo "==> format, lint, types, imports, generated files"
