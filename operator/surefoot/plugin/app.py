@@ -62,6 +62,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "timeline": "Print what was planned and what happened when.",
         "retrospective": "Print a draft of a retrospective.",
     },
+    "opening": {"dashboard": "Serve a page on this machine: all rollouts live, and your say."},
     "helping": {
         "version": "Show the versions of this command, the CRDs and the operator.",
         "report": "Collect what a maintainer needs, without secrets.",
