@@ -78,7 +78,7 @@ class Story:
                 Mood.BAD,
             )
         )
-        self._type("admin", f"kubectl surefoot pause {AS_IT_WAS} {IN}")
+        self._pause(AS_IT_WAS)
         self._patience.let_pass(TIME_TO_READ)
         self._lanes.change_over()
 
@@ -185,7 +185,7 @@ class Story:
         ):
             self._type(who, f"kubectl surefoot approve {GATED} --role {role} {said} {IN} --yes")
         self._see.wait_for_percent(self._lanes.gated, 25)
-        self._type("admin", f"kubectl surefoot pause {GATED} {IN}")
+        self._pause(GATED)
         self._lanes.present.leave()
 
     # The clock
@@ -204,6 +204,11 @@ class Story:
         path = OBJECTS / manifest
         self._screen.show_command("admin", f"kubectl apply --server-side -f {shown(path)}")
         self._see.quietly("admin", f"kubectl apply --server-side -f {path}")
+
+    def _pause(self, name: str) -> None:
+        """By kubectl alone, which no status that is written meanwhile keeps from it."""
+        patch = '{"spec":{"paused":true}}'
+        self._type("admin", f"kubectl patch sfr {name} {IN} --type=merge -p '{patch}'")
 
     def _works(self, patch: str) -> None:
         command = f"kubectl patch configmap memory-works {IN} --type=merge -p '{patch}'"
