@@ -139,6 +139,12 @@ class PrometheusTelemetry:
         )
         for kind in (Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL):
             self.unreadable_objects(kind.value, 0)
+        # There from the beginning, so that the first one of them is a rise.
+        for kind in Kind:
+            self._missed.labels(kind.value)
+        for outcome in ("Passed", "Failed"):
+            self._rehearsals.labels(outcome)
+            self._rehearsal_seconds.labels(outcome)
         self._failures = Counter(
             "surefoot_part_failures", "Background parts that failed", registry=registry
         )
@@ -323,7 +329,8 @@ class PrometheusTelemetry:
 
     def export_waiting(self, sink: str, count: int, lag: float) -> None:
         """So many entries wait, the oldest for so many seconds."""
-        self._export_gaps.labels(sink)  # there from the beginning, so that the first gap is a rise
+        for counter in (self._exported, self._export_failures, self._export_gaps):
+            counter.labels(sink)  # there from the beginning, so that the first one is a rise
         self._export_waiting.labels(sink).set(count)
         self._export_lag.labels(sink).set(lag)
 
