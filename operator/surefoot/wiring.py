@@ -134,7 +134,7 @@ class Operator:
         """Whether this replica leads: until then it only keeps its caches warm."""
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
-        self.notifier.exchange(routes(settings.notifications))
+        self._exchange_routes(settings)
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.store = Store(
@@ -204,7 +204,9 @@ class Operator:
         self.synced = asyncio.Event()
         """Set once the caches hold every flag there is."""
         self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
-        self.probes = Probes(self.telemetry.exposition, self.health.sick, self.health.unready)
+        self.probes = Probes(
+            self.telemetry.exposition, self.health.sick, self.health.unready, settings.serving
+        )
         self._watching = tuple(
             Watching(source, self.store, self.cluster, clock) for source in self._sources
         )
@@ -213,7 +215,7 @@ class Operator:
         )
         parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
             ("admission", "policies"): self._exchange_admission,
-            ("notifications",): lambda new: self.notifier.exchange(routes(new.notifications)),
+            ("notifications",): self._exchange_routes,
             ("providers",): self._exchange_providers,
             ("record",): self._exchange_record,
         }
@@ -398,6 +400,10 @@ class Operator:
     def _exchange_admission(self, wanted: Settings) -> None:
         self.admission.exchange(self._policies(wanted))
         show_admission_mode(wanted.admission, self.telemetry)
+
+    def _exchange_routes(self, wanted: Settings) -> None:
+        section = wanted.notifications
+        self.notifier.exchange(routes(section), section.dashboard)
 
     def _exchange_providers(self, wanted: Settings) -> None:
         self.providers.exchange(wanted.providers)

@@ -73,10 +73,14 @@ class ConfigMapRead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is to become of labels and annotations: values to set, ``None`` to remove."""
+    """What is to become of labels and annotations: values to set, ``None`` to remove.
+
+    ``disowned``: the ownerReferences that the operator has written go as well.
+    """
 
     labels: dict[str, str | None]
     annotations: dict[str, str | None]
+    disowned: bool = False
 
 
 class FlagCluster(Protocol):

@@ -50,7 +50,7 @@ def run_operator(
     ),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
-    from surefoot.adapters import notifications, prometheus
+    from surefoot.adapters import notifications, prometheus, serving
 
     try:
         found = settings.load(config)
@@ -59,7 +59,7 @@ def run_operator(
     faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
     if check_config:
         routes = (notifications.check(each) for each in found.notifications.routes)
-        _report(config, (*faults, *filter(None, routes)))
+        _report(config, (*faults, *filter(None, (*routes, serving.check(found.serving)))))
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:

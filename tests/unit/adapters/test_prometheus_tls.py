@@ -70,6 +70,7 @@ async def test_unknown_authority_is_not_believed(server: Server, ask: Ask) -> No
     assert measured.message.startswith(
         'provider "default" has a certificate that is not accepted: '
     )
+    assert "set tls.caFile to a file with its authority" in measured.message
     assert server.requests == []
 
 
@@ -89,7 +90,10 @@ async def test_certificate_must_have_the_name_that_was_given(
 ) -> None:
     """`serverName` takes the place of the address, which is in the certificate as well."""
     tls = TlsSettings(ca_file=authority.files.certificate, server_name=name)
-    assert (await ask(server, tls)).outcome is outcome
+    measured = await ask(server, tls)
+    assert measured.outcome is outcome
+    if outcome is Outcome.UNREACHABLE:
+        assert "set tls.serverName to the name in it" in measured.message
 
 
 async def test_any_certificate_is_taken_only_when_told_so(server: Server, ask: Ask) -> None:

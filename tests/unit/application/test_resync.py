@@ -2,10 +2,12 @@
 
 import asyncio
 
+import structlog
+
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
-from surefoot.application.resync import PeriodicResync, Resyncer
+from surefoot.application.resync import MAY_NOT_LIST, PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable, UnreadableObject
@@ -119,6 +121,28 @@ async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
     await yard.clock.advance(5)
     assert swept == [1]
     running.cancel()
+
+
+async def test_sweep_that_rbac_refuses_says_what_to_do() -> None:
+    """Nobody but RBAC refuses a list, and the role is the installation's."""
+    yard = Yard()
+
+    async def fails(call: str) -> None:
+        if call == "list ConfigMap":
+            raise Refused('cannot list resource "configmaps"', status=403)
+
+    yard.cluster.before = fails
+    resync = PeriodicResync(yard.resyncer, yard.clock, lambda: None)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(resync.run(every=60))
+        await yard.clock.advance(1)
+        running.cancel()
+    assert logs[0] == {
+        "event": "sweep failed",
+        "log_level": "warning",
+        "error": 'cannot list resource "configmaps"',
+        "remedy": MAY_NOT_LIST,
+    }
 
 
 async def test_events_that_can_not_be_posted_are_let_go() -> None:

@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from surefoot.adapters.prometheus import credentials
 from surefoot.adapters.prometheus.answers import Answer, Verdict, Window, open_answer
@@ -98,6 +99,7 @@ class LibraryConnection:
                 format_elapsed(self._settings.timeout),
                 broken_off=_BROKEN_OFF,
                 is_timeout=_is_timeout,
+                other_name=(CertificateError,),
             )
 
     def _exchange(self, exchange: Exchange, send: Callable[[PrometheusConnect], object]) -> Answer:
