@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
-.PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
+.PHONY: bench bench-quick clean install-test install-lint test-all wheels image image-lock image-test release
 .PHONY: manifests conformance tools-for-tests test-matrix browser
 
 help: ## list the targets
@@ -146,8 +146,17 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 	@cp -r tests pyproject.toml build/mutation && cp -r operator build/mutation/src
 	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
-bench: $(STAMP) ## speed, as ratios measured in one run
+bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured in one run
+	@$(BIN)/python benchmarks/queries.py
+	@$(BIN)/python benchmarks/watching.py
 	@$(BIN)/python benchmarks/advance.py
+	@$(BIN)/python benchmarks/start.py --objects 1000
+
+bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
+	@$(BIN)/python benchmarks/queries.py --queries 300
+	@$(BIN)/python benchmarks/watching.py --rollouts 200
+	@$(BIN)/python benchmarks/advance.py --rounds 8
+	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
 
 clean: ## remove what was made here (the cache of built binaries stays)
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage mutants

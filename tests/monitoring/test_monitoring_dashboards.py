@@ -91,7 +91,7 @@ class Operator:
         told.transition(TransitionRecord("Advance", 0.4))
         told.drift_corrected()
         told.rehearsed("Passed", 0.3)
-        told.provider_answered("default", "Value", 0.01)
+        told.provider_answered("default", "Value", 0.01, 0.5)
         told.queue_depth("urgent", 0)
         told.watch_missed("Rollout", 1)
         told.exported("archive", 1)

@@ -122,6 +122,13 @@ class PrometheusTelemetry:
             registry=registry,
             buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
         )
+        self._lag = Histogram(
+            "surefoot_evaluation_lag_seconds",
+            "How old the newest point of an answer is when it comes",
+            ("provider",),
+            registry=registry,
+            buckets=(0.1, 0.3, 1, 2, 5, 10, 30, 60, 300),
+        )
         self._depth = Gauge(
             "surefoot_queue_depth",
             "Rollouts that wait to be looked at",
@@ -298,8 +305,9 @@ class PrometheusTelemetry:
         self._rehearsals.labels(outcome).inc()
         self._rehearsal_seconds.labels(outcome).observe(seconds)
 
-    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
-        """A provider answered, or did not."""
+    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        """A provider answered, or did not. ``lag`` is the age of the newest point of the answer."""
+        self._lag.labels(provider).observe(lag)
         self._asked.labels(provider, outcome).inc()
         self._asked_seconds.labels(provider).observe(seconds)
 
