@@ -8,7 +8,8 @@ WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
+.PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
+.PHONY: docs docs-serve docs-reference picture
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
 .PHONY: manifests conformance tools-for-tests
 
@@ -55,6 +56,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.docgen --check
 	@$(BIN)/python -m deploy.chart --check
 	@$(BIN)/python -m surefoot.manifestgen --check
+	@$(BIN)/python -m deploy.site
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
@@ -107,8 +109,17 @@ manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
 	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
 
-states: $(STAMP) ## generate docs/states.md from the state machine
+docs: docs-reference ## build/site: the documentation, with every link checked
+	@$(BIN)/python -m deploy.site
+
+docs-serve: docs ## show it on http://127.0.0.1:8000
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
+docs-reference: $(STAMP) ## generate docs/reference and docs/states.md from the code
 	@$(BIN)/python -m surefoot.docgen
+
+picture: $(STAMP) ## draw docs/assets/demo.svg: the terminal at the end of a real demo
+	@$(BIN)/python -m deploy.picture
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -130,4 +141,4 @@ bench: $(STAMP) ## speed, as ratios measured in one run
 	@$(BIN)/python benchmarks/advance.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage mutants
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .coverage mutants
