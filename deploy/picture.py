@@ -6,7 +6,9 @@ It is the same story, screen and control plane as `surefoot demo`; only the term
 one. The picture names fonts that readers may have, and loads none.
 """
 
+import html
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -91,7 +93,26 @@ def drawn(screen: LiveScreen) -> str:
     )
     paper.print(screen)
     svg = paper.export_svg(title="make demo", theme=THEME, code_format=TEMPLATE, unique_id="demo")
+    svg = _PADDED.sub(_without_padding, svg)
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+_PADDED = re.compile(
+    r'x="(?P<x>[\d.]+)" (?P<y>y="[\d.]+") textLength="(?P<length>[\d.]+)"(?P<rest>[^>]*)>'
+    r"(?P<text>&#160;[^<]*)<"
+)
+_SPACE = "&#160;"
+
+
+def _without_padding(match: re.Match[str]) -> str:
+    """The text without the spaces before it, further to the right: some programs drop them."""
+    text = match["text"]
+    whole = len(html.unescape(text))
+    text = re.sub(rf"^({_SPACE})+", "", text)
+    left = whole - len(html.unescape(text))
+    width = float(match["length"]) / whole
+    x, length = float(match["x"]) + left * width, (whole - left) * width
+    return f'x="{x:.1f}" {match["y"]} textLength="{length:.1f}"{match["rest"]}>{text}<'
 
 
 if __name__ == "__main__":

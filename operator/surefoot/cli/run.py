@@ -24,7 +24,11 @@ log = structlog.get_logger(__name__)
 def run_operator(
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Configuration, reloaded when it changes."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The configuration file, which is read again when it changes.",
+        ),
     ] = None,
     namespace: Annotated[
         list[str] | None,
@@ -36,11 +40,14 @@ def run_operator(
         bool, typer.Option("--check-config", help="Say what is wrong with the file, and exit.")
     ] = False,
     log_format: Annotated[
-        LogFormat | None, typer.Option("--log-format", help="Instead of the file's logFormat.")
+        LogFormat | None,
+        typer.Option(
+            "--log-format", help="The format of the log, instead of the file's logFormat."
+        ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Log decisions that change nothing.")] = (
-        False
-    ),
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log also decisions that change nothing.")
+    ] = (False),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
     from surefoot.adapters import notifications, prometheus

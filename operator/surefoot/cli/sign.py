@@ -69,33 +69,39 @@ def sign_decision(
     approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="The Approval's name.")],
     *,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NS", help="Its namespace.")
+        str, typer.Option("--namespace", "-n", metavar="NS", help="The namespace of the Approval.")
     ],
-    decision: Annotated[Choice, typer.Option(help="What you decide.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")],
+    decision: Annotated[Choice, typer.Option(help="Your decision.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the record.")],
     risk_assessment: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Risks seen and what is done about them.")
+        str | None,
+        typer.Option(metavar="TEXT", help="The risks that you see, and what is done about them."),
     ] = None,
     metrics_summary: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What the numbers say.")
+        str | None, typer.Option(metavar="TEXT", help="The meaning of the numbers, in your words.")
     ] = None,
     security_status: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Security concerns, or that there are none.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Security concerns, or the statement that there are none."
+        ),
     ] = None,
     key: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Your SSH key; a public one where an agent has the other half."
+            metavar="FILE", help="Your SSH key, or a public key whose private half an agent has."
         ),
     ] = DEFAULT_KEY,
     signer: Annotated[
         str,
-        typer.Option("--as", metavar="USER", help="Your user name, if the cluster is not to ask."),
+        typer.Option(
+            "--as", metavar="USER", help="Your user name, if the cluster should not be asked."
+        ),
     ] = "",
     expires: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the signature may be used.")
     ] = "24h",
-    context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
+    context: Annotated[str | None, typer.Option(help="The context of the kubeconfig.")] = None,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print YAML for Git, and change nothing.")
     ] = False,

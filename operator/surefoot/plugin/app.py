@@ -16,7 +16,7 @@ from surefoot.plugin.commands import (
 GROUPS = (looking, checking, deciding, steering, halting, recording, reporting, auditing)
 
 app = typer.Typer(
-    help="Rollouts from the command line: what stands where, what waits for you, and your say.",
+    help="Look at Rollouts, decide what you are asked for, and steer.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -43,7 +43,7 @@ class Decision(StrEnum):
 
 
 class RequestState(StrEnum):
-    """Where a request stands. Void, Expired and Used are final."""
+    """The state of a request. Void, Expired and Used are final."""
 
     PENDING = "Pending"
     GO = "Go"
@@ -127,7 +127,7 @@ class ApprovalRequest(ApiModel):
     signing: Signing = Signing.OPTIONAL
     """Required: a GO needs a detached signature. Optional: one that is there must hold."""
     requested_by: Annotated[str, Field(max_length=LONGEST_IDENTITY)] = ""
-    """Who asked for the rollout."""
+    """The person who asked for the rollout."""
     evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
 
@@ -203,7 +203,7 @@ class ApprovalSpec(ApiModel):
     signature: DetachedSignature | None = None
     """A detached signature of this decision; required where the role says so."""
     decided_by: Signer | None = None
-    """Who decided, as the API server's admission established it."""
+    """The person who decided, as the API server's admission established it."""
 
     rules = (
         SIGNED_BY_SOMEBODY,
@@ -260,7 +260,7 @@ class PastDecision(ApiModel):
     decision: Decision
     """GO or NO-GO."""
     by: Annotated[str, Field(max_length=256)] = ""
-    """Who decided; empty where nobody was named."""
+    """The person who decided; empty where no one was named."""
     verified: bool = False
     """Whether the API server's admission established who it was."""
     reason: Annotated[str, Field(max_length=4096)] = ""

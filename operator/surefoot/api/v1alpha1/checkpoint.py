@@ -151,7 +151,7 @@ class CheckpointSpec(ApiModel):
     dissent: Annotated[tuple[Dissent, ...], Field(max_length=16), ATOMIC] = ()
     """Opinions that were not followed."""
     decided_by: Signer | None = None
-    """Who decided, as the API server's admission established it."""
+    """The person who decided, as the API server's admission established it."""
 
     rules = (
         SIGNED_BY_SOMEBODY,

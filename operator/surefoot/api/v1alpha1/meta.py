@@ -65,7 +65,7 @@ AUTHORS_ANNOTATION = f"{GROUP}/authors"
 """On a Rollout: everybody who ever changed its plan, joined by commas; it only grows."""
 AUTHOR_SEPARATOR = ","
 SIGNER_PATTERN = r"[!-+\--~]+"
-"""All of a name that can not be mistaken for another: printable ASCII without spaces, and without
+"""All of a name that cannot be mistaken for another: printable ASCII without spaces, and without
 commas, which separate the authors of a plan."""
 CHANGED_BY_ANNOTATION = f"{GROUP}/changed-by"
 """On a Rollout: who last changed anything of its spec."""
@@ -465,4 +465,4 @@ class ConditionStatus(ApiModel):
     at: Instant | None = None
     """When the operator first saw that report."""
     by: Word = ""
-    """Who reported it."""
+    """The person who reported it."""

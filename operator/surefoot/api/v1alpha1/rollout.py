@@ -110,7 +110,7 @@ class OnNoData(StrEnum):
 
 
 class RehearsalMode(StrEnum):
-    """Who starts a rollback rehearsal."""
+    """The one who starts a rollback rehearsal: a person, or also the operator."""
 
     MANUAL = "Manual"
     AUTOMATIC = "Automatic"
@@ -177,7 +177,7 @@ class Target(ApiModel):
     also a file for flagd and OpenFeature SDKs. GoFeatureFlag and FeatureFlag are not supported yet
     and are refused."""
     bucketing_key: Annotated[str, Field(min_length=1, max_length=128)] = "targetingKey"
-    """With format Flagd: the attribute that decides who is in, such as accountId. Whoever has no
+    """With format Flagd: the attribute that decides who is in, such as accountId. A user who has no
     such attribute is off at every percentage, also at 100%."""
     on_delete: OnDelete = OnDelete.KEEP
     """What becomes of the ConfigMap when the Rollout is deleted. Keep: it stays as it is. Zero: its
@@ -309,11 +309,11 @@ class ApprovalsPolicy(ApiModel):
     """When the roles are asked. AfterHold: once soak, baseline and checkpoints hold. Step: as soon
     as the percentage is reached."""
     separation_of_duties: SeparationOfDuties = SeparationOfDuties.REQUIRED
-    """Required: whoever requested the rollout, wrote its plan or reported on the step cannot sign.
-    Off: they can. One person never fills two roles in either case."""
+    """Required: people who requested the rollout, wrote its plan or reported on the step cannot
+    sign. Off: they can. One person never fills two roles in either case."""
     meeting: People | None = None
-    """The people who may chair the meeting that resolves a NO-GO. If absent, whoever may sign for a
-    role may."""
+    """The people who may chair the meeting that resolves a NO-GO. If absent, everybody who may sign
+    for a role may."""
     roles: Annotated[tuple[Role, ...], Field(max_length=16), *map_list("name")] = ()
     """The signatures that are needed. Without roles, none is."""
 
@@ -501,7 +501,7 @@ class Trigger(ApiModel):
         Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=16)],
         _percent_or("PreviousStep", "Zero"),
     ] = "PreviousStep"
-    """Where a Rollback goes: PreviousStep, Zero, or the percentage of a step."""
+    """The percentage that a Rollback goes to: PreviousStep, Zero, or the percentage of a step."""
     on_no_data: OnNoData = OnNoData.HOLD
     """What happens when there were no data for as long as `for`. Hold: no step is taken. Rollback:
     the flag is lowered as if the trigger had fired."""
@@ -598,14 +598,14 @@ class CohortRisk(ApiModel):
 class Cohort(ApiModel):
     """A named group that is off until the flag has come far enough, for formats with attributes.
 
-    It comes in with a step, and goes out with a rollback to below that step. Whoever belongs to
+    It comes in with a step, and goes out with a rollback to below that step. A user who belongs to
     several cohorts is off while one of them is.
     """
 
     name: Name
     """The name of the cohort."""
     match: Match
-    """Who belongs to the cohort. Whoever lacks the attribute is off while the cohort is."""
+    """The users who belong to the cohort. Those who lack the attribute are off while it is off."""
     from_: Annotated[Percent, Field(alias="from")]
     """The percentage from which the cohort takes part: 0 or that of a step."""
     until_checkpoint: Name | None = None
@@ -866,7 +866,7 @@ class Rollout(ApiModel):
     spec: RolloutSpec
     """The plan."""
     status: RolloutStatus = RolloutStatus()
-    """Where it stands, why it does not move, who decided and on what evidence."""
+    """Its state: the percentage, why it does not move, who decided and on what evidence."""
 
     _left_out: str = PrivateAttr("")
 

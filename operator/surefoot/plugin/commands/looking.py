@@ -31,7 +31,7 @@ def get(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Where Rollouts stand, in a line each."""
+    """Show where Rollouts stand, one line each."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
@@ -46,7 +46,7 @@ def explain(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Why a Rollout does not move, who is missing, and what to type."""
+    """Explain why a Rollout does not move, who is missing, and what to type."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
@@ -60,7 +60,7 @@ def inbox(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """What waits for you: every decision that you are asked for, with evidence and the command."""
+    """List every decision that you are asked for, with evidence and the command."""
     from surefoot.plugin import looking, session
 
     where = Where(namespace, everywhere, context)
