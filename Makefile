@@ -56,11 +56,13 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.docgen --check
 	@$(BIN)/python -m deploy.chart --check
 	@$(BIN)/python -m surefoot.manifestgen --check
+	@$(BIN)/python -m deploy.words
 	@$(BIN)/python -m deploy.site
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/python -m deploy.words --fix
 
 crds: $(STAMP) ## generate crds/ from the models
 	@$(BIN)/python -m surefoot.crdgen
@@ -121,7 +123,7 @@ docs-reference: $(STAMP) ## generate docs/reference and docs/states.md from the 
 picture: $(STAMP) ## draw docs/assets/demo.svg: the terminal at the end of a real demo
 	@$(BIN)/python -m deploy.picture
 
-lock: ## resolve pyproject.toml anew into requirements.lock
+lock: ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --group testbed --group dev pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -42,8 +42,10 @@ class Expression:
 
 
 def _words(words: str, advice: str, instead: str | None = None) -> Expression:
-    # Not within a name such as --anew or {anew}, and not a word that is spoken about, as in `anew`.
-    return Expression(re.compile(rf"(?<![-\w`\"*{{]){words}(?![-\w`\"*}}])"), advice, instead)
+    # Not within a name such as --anew or {anew}, and not a word that is spoken about, as in "anew".
+    before, after = r"(?<![-\w`*{])", r"(?![-\w`*}])"
+    pattern = rf'{before}(?:(?<!")(?:{words})|(?:{words})(?!")){after}'
+    return Expression(re.compile(pattern), advice, instead)
 
 
 EXPRESSIONS = (
