@@ -35,7 +35,7 @@ EVENTS: dict[str, tuple[bool, str]] = {
     "Conflict": (True, "GO stands against NO-GO: a decision meeting was opened."),
     "NoGo": (True, "Somebody decided NO-GO."),
     "Late": (True, "A checkpoint is past its due time. Late never means passed."),
-    "Escalated": (True, "Whoever was asked has not answered in time."),
+    "Escalated": (True, "The people who were asked have not answered in time."),
     "InvalidPlan": (True, "The plan cannot be carried out. The message names the field."),
     "PlanWarning": (True, "The plan is valid and can hardly be meant as it is written."),
     "Halted": (True, "The namespace or the cluster is halted: nothing advances."),

@@ -188,7 +188,7 @@ class Target(ApiModel):
             cel="self.configMapName == oldSelf.configMapName && self.flags == oldSelf.flags && "
             "self.format == oldSelf.format && self.bucketingKey == oldSelf.bucketingKey",
             message="the target may not be changed, except onDelete: "
-            "delete the Rollout and create it anew",
+            "delete the Rollout and create it again",
             holds=None,
         ),
         Rule(
