@@ -410,7 +410,7 @@ def _rules(settings: Settings) -> Rules:
 async def assembled(start: Start) -> AsyncIterator[Operator]:
     """An operator with its connections open and its clock set, not yet running.
 
-    Raises `ConfigurationError` or `ApiError` where the API server can not be found or reached.
+    Raises `ConfigurationError` or `ApiError` where the API server cannot be found or reached.
     """
     access = await Access.load(start.kubeconfig)
     clock = ServerClock()

@@ -30,7 +30,7 @@ RESOURCES: dict[Kind, tuple[str, ...]] = {
     Kind.CONFIG_MAP: ("", "v1", "configmaps"),
 }
 BACKOFFS = (0.2, 0.5, 1, 2, 5, *(10,) * 12)
-"""Seconds between attempts; kopf gives up after the last, and is then started anew."""
+"""Seconds between attempts; kopf gives up after the last, and is then started again."""
 
 CLOSING = 0.25
 """Seconds for the TLS connections of broken watches to be closed before their loop is gone; aiohttp
@@ -72,7 +72,7 @@ class KopfSource:
             error: BaseException | None = None
             try:
                 asyncio.run(self._watch(sink, partial(_hand_over, loop)))
-            except BaseException as raised:  # noqa: BLE001 - told to whoever waits for this source
+            except BaseException as raised:  # noqa: BLE001 - told to anyone who waits for this source
                 error = raised if isinstance(raised, Exception) else None
             _hand_over(loop, settle, error)
 
@@ -86,7 +86,7 @@ class KopfSource:
             await loop.run_in_executor(None, thread.join, 10)
 
     def restart(self) -> None:
-        """Stop kopf; whoever runs this source runs it again."""
+        """Stop kopf; anyone who runs this source runs it again."""
         self._unwanted = True
         self._stop()
 

@@ -167,7 +167,7 @@ def _broken_connection(causes: Sequence[BaseException]) -> str:
             case socket.gaierror():
                 return f"has an address that does not resolve: {cause.strerror}"
             case OSError(strerror=str(reason)):
-                return f"can not be reached: {reason.lower()}"
+                return f"cannot be reached: {reason.lower()}"
     if any(isinstance(cause, _BROKEN_OFF) for cause in causes):
         return "broke off the connection before its answer was complete"
     return f"could not be asked ({type(causes[0]).__name__})"
