@@ -63,15 +63,15 @@ def run_operator(
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:
-        log.error("provider can not be used", fault=fault)
+        log.error("provider cannot be used", fault=fault)
     try:
         asyncio.run(_until_signalled(found, tuple(namespace or ()), config))
     except ConfigurationError as error:
         fail(UNREACHABLE, str(error))
     except ApiError as error:
-        fail(UNREACHABLE, f"can not reach the API server: {error}")
+        fail(UNREACHABLE, f"cannot reach the API server: {error}")
     except OSError as error:
-        fail(NO, f"can not listen on {found.listen}: {error}")
+        fail(NO, f"cannot listen on {found.listen}: {error}")
 
 
 def _report(config: Path | None, faults: tuple[str, ...]) -> None:

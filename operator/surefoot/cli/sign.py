@@ -55,7 +55,7 @@ class NotSignedError(SurefootError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person wants to sign. ``signer`` is empty where it is whoever runs the command."""
+    """What a person wants to sign. ``signer`` is empty where it is the one who runs the command."""
 
     namespace: str
     name: str
@@ -191,7 +191,7 @@ def _with_signature(raw: JSON, answer: Answer, signer: str, signature: JSON) -> 
         return Approval.model_validate({**raw, "spec": spec})
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise NotSignedError(f"{answer.name} can not be decided so: {faults}") from error
+        raise NotSignedError(f"{answer.name} cannot be decided so: {faults}") from error
 
 
 def _signature(approval: "Approval", key: Path) -> str:
@@ -264,7 +264,7 @@ def _summary(approval: "Approval") -> str:
     asked = spec.request
     dry = "dry run, counts for nothing: " if is_dry_run(approval) else ""
     return (
-        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to} % "
+        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to}% "
         f"as {spec.decided_by.username}, signed with "
         f"{read_armor(spec.signature.value).fingerprint}, "
         f"to be used until {spec.signature.to_wire()['expiresAt']}"

@@ -142,7 +142,7 @@ def _request_of(status: RolloutStatus) -> JSON | None:
 
 def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
     status, metadata = rollout.status, rollout.metadata
-    where = "before its start" if status.percent is None else f"at {status.percent} %"
+    where = "before its start" if status.percent is None else f"at {status.percent}%"
     if status.since is not None:
         where += f" for {in_words(now - status.since)}"
     phase = status.phase.value if status.phase else "Pending"
@@ -154,7 +154,7 @@ def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
         by = f" by {format_by(status.pending)}" if is_requested(status.pending) else ""
         yield f"  under way   {status.pending.type.value} to {status.pending.to} %{by}"
     if status.next_percent is not None:
-        yield f"  next        {status.next_percent} %"
+        yield f"  next        {status.next_percent}%"
     if status.waiting_on:
         yield f"  waiting on  {status.waiting_on}"
     if status.earliest_advance is not None:

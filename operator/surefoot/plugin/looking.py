@@ -55,7 +55,7 @@ async def explain(session: Session, name: str, format_: Format) -> int:
 
 
 async def inbox(session: Session, format_: Format) -> int:
-    """What waits for whoever asks."""
+    """What waits for anyone who asks."""
     me, rollouts, approvals, checkpoints = await asyncio.gather(
         session.whoami(),
         session.rollouts(),

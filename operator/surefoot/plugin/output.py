@@ -1,4 +1,4 @@
-"""What is printed. Text that others wrote can not play tricks on the terminal."""
+"""What is printed. Text that others wrote cannot play tricks on the terminal."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 WITHOUT_A_TERMINAL = 10_000
-"""Columns where no terminal limits them: whoever reads a pipe wants lines, not pages."""
+"""Columns where no terminal limits them: anyone who reads a pipe wants lines, not pages."""
 
 
 def safe(text: str) -> str:

@@ -1,6 +1,6 @@
 """The connection of one command: what it reads and writes, in whose name, and how it ends.
 
-0 is success, 1 that the answer is no, 2 a wrong use, 3 that the API server can not be reached or
+0 is success, 1 that the answer is no, 2 a wrong use, 3 that the API server cannot be reached or
 does not allow it.
 """
 

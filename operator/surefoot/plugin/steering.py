@@ -76,7 +76,7 @@ async def rollback(session: Session, name: str | None, wish: RollbackOptions) ->
     if name is None:
         found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
         if not found:
-            output.say(f"no Rollout {session.where} is above 0 %")
+            output.say(f"no Rollout {session.where} is above 0%")
             return 0
     names = ", ".join(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found)
     if not confirm(f"Roll back {names}?", asks=wish.asks):
@@ -99,7 +99,7 @@ async def _lower(session: Session, raw: JSON, wish: RollbackOptions) -> str:
     await _set(session, raw, {"rollback": {"to": to, "reason": wish.reason}}, force=wish.force)
     name = rollout.metadata.name
     return (
-        f"{name} goes from {rollout.status.percent} to {to} % and stays there; "
+        f"{name} goes from {rollout.status.percent} to {to}% and stays there; "
         f"`retry {name} --lift-ceiling` tries again"
     )
 
@@ -110,16 +110,16 @@ def _ceiling(rollout: Rollout, wished: int | None) -> int:
     steps = [0, *(step.percent for step in rollout.spec.steps if step.percent > 0)]
     if wished is not None and wished not in steps:
         there = ", ".join(map(str, steps))
-        raise Declined(f"{name} has no step of {wished} %: it can go down to {there}")
+        raise Declined(f"{name} has no step of {wished}%: it can go down to {there}")
     below = [step for step in steps if step < percent]
     if not below or (wished is not None and wished >= percent):
-        raise Declined(f"{name} is at {percent} %: a ceiling there or above moves nothing")
+        raise Declined(f"{name} is at {percent}%: a ceiling there or above moves nothing")
     to = below[-1] if wished is None else wished
     ceiling = rollout.spec.rollback
     if ceiling is not None and ceiling.to < to:
         raise Declined(
-            f"{name} may not go above {ceiling.to} % already "
-            f"({ceiling.reason or 'no reason was given'}): nothing was raised to {to} %"
+            f"{name} may not go above {ceiling.to}% already "
+            f"({ceiling.reason or 'no reason was given'}): nothing was raised to {to}%"
         )
     return to
 
@@ -136,18 +136,18 @@ async def retry(session: Session, name: str, wish: RetryOptions) -> int:
     ceiling = rollout.spec.rollback
     if ceiling is not None and not wish.lift:
         raise Declined(
-            f"{name} may not go above {ceiling.to} % ({ceiling.reason or 'no reason was given'}): "
+            f"{name} may not go above {ceiling.to}% ({ceiling.reason or 'no reason was given'}): "
             f"`retry {name} --lift-ceiling` removes that and tries again"
         )
     if ceiling is not None:
         change["rollback"] = None
     if not rollout.status.rolled_back and not wish.anew:
         raise Declined(
-            f"{name} was not rolled back: another attempt would begin its soak anew and ask for "
+            f"{name} was not rolled back: another attempt would begin its soak again and ask for "
             f"every signature again; `retry {name} --anew` does it all the same"
         )
     await _set(session, raw, change, force=wish.force, stamps=(ATTEMPT_BY_ANNOTATION,))
-    output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0} %")
+    output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0}%")
     return 0
 
 
@@ -195,7 +195,7 @@ async def dry_run(session: Session, name: str, to: int | None, *, force: bool) -
     wish = {"run": run, "to": to}
     await _set(session, raw, {"approvalDryRun": wish}, force=force)
     output.say(
-        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to} %'}: "
+        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to}%'}: "
         "everybody who would have to sign is asked, and it counts for nothing; "
         f"`explain {name}` shows how it goes"
     )
@@ -210,9 +210,7 @@ def _can_be_tried(rollout: Rollout, to: int | None) -> None:
     ahead = [step.percent for step in rollout.spec.steps if step.percent >= first]
     if to is not None and to not in ahead:
         there = ", ".join(map(str, ahead))
-        raise Declined(
-            f"{name} is at {percent} % and has no step of {to} % ahead: there is {there}"
-        )
+        raise Declined(f"{name} is at {percent}% and has no step of {to}% ahead: there is {there}")
 
 
 async def _set(

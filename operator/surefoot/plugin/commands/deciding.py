@@ -334,7 +334,7 @@ def _read(report: Path) -> str:
     try:
         text = report.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"--report: {report} can not be read: {error}") from error
+        raise typer.BadParameter(f"--report: {report} cannot be read: {error}") from error
     if len(text) > LONGEST_REPORT:
         raise typer.BadParameter(
             f"--report: {report} has {len(text)} characters; at most {LONGEST_REPORT} are taken: "

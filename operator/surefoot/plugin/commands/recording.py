@@ -76,6 +76,6 @@ def verify(
     try:
         name = a_name(source) or ""
     except typer.BadParameter:
-        fail(USAGE, f"there is no file {source}, and a Rollout can not have this name")
+        fail(USAGE, f"there is no file {source}, and a Rollout cannot have this name")
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: recording.verify(now, name, output, allow_gaps=allow_gaps))
