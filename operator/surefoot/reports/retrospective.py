@@ -67,7 +67,7 @@ def retrospective_of(dossier: Dossier, standards: Standards) -> Retrospective:
         rollout=metadata.name,
         made_at=dossier.now,
         record_is_whole=dossier.is_whole,
-        stands=f"{phase} at {status.percent if status.percent is not None else 0} %",
+        stands=f"{phase} at {status.percent if status.percent is not None else 0}%",
         went_well=tuple(went_well(facts)),
         went_wrong=tuple(
             f"{each.severity.value}: {each.found}"
@@ -140,7 +140,7 @@ def _causes(facts: Facts) -> Iterator[str]:
     for entry in facts.entries(TransitionType.ROLLBACK):
         by = format_by(entry, otherwise="unknown")
         why = entry.message or entry.reason
-        yield f"rollback from {entry.from_} to {entry.to} % by {by}: {why}"
+        yield f"rollback from {entry.from_} to {entry.to}% by {by}: {why}"
     for entry in facts.entries(TransitionType.DRIFT_CORRECTED):
         manager = entry.evidence.manager or "somebody unknown"
         yield f"{manager} could write the flag's ConfigMap"
@@ -162,7 +162,7 @@ def _lessons(facts: Facts) -> Iterator[str]:
 def _questions(facts: Facts) -> Iterator[Question]:
     for each in facts.entries(TransitionType.ROLLBACK):
         yield Question(
-            about=f"rollback from {each.from_} to {each.to} %",
+            about=f"rollback from {each.from_} to {each.to}%",
             question="what was the cause behind it, and would it be noticed earlier now?",
         )
     for each in facts.entries(TransitionType.DRIFT_CORRECTED):

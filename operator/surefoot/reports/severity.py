@@ -124,7 +124,7 @@ def _drifted(facts: Facts) -> Iterator[_Said]:
         manager = each.evidence.manager or "somebody unknown"
         times = f" {each.evidence.count} times" if (each.evidence.count or 1) > 1 else ""
         yield (
-            f"{manager} changed the flag past the operator{times}; it was set back to {each.to} %",
+            f"{manager} changed the flag past the operator{times}; it was set back to {each.to}%",
             "take the right to write the ConfigMap away from it",
         )
 
@@ -143,7 +143,7 @@ def _nobody_verified(facts: Facts) -> Iterator[_Said]:
 def _unresolved(facts: Facts) -> Iterator[_Said]:
     for each in facts.conflicts:
         if not each.resolved and (each.attempt, each.percent) in facts.left:
-            yield f"{each.percent} % was left although {each.how}", "hold the meeting"
+            yield f"{each.percent}% was left although {each.how}", "hold the meeting"
 
 
 # What needs mending
@@ -166,7 +166,7 @@ def _no_handoffs(facts: Facts) -> Iterator[_Said]:
 def _open_handoffs(facts: Facts) -> Iterator[_Said]:
     for each in facts.handoffs:
         if each.at is not None and not each.acknowledged:
-            place = f"handoff {each.checkpoint} at {each.percent} %"
+            place = f"handoff {each.checkpoint} at {each.percent}%"
             yield f"{place} is not acknowledged by {each.to_whom}", "acknowledge it, or say NO-GO"
 
 
@@ -175,7 +175,7 @@ def _late(facts: Facts) -> Iterator[_Said]:
         if each.status.late:
             asked = each.spec.request
             said = "decided late" if each.spec.decision is not None else "late, and not decided"
-            yield f"checkpoint {asked.name} at {asked.percent} % is {said}", ""
+            yield f"checkpoint {asked.name} at {asked.percent}% is {said}", ""
 
 
 def _meetings(facts: Facts) -> Iterator[_Said]:
@@ -197,7 +197,7 @@ def _high_risks(facts: Facts) -> Iterator[_Said]:
 def _plan_changed(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.PLAN_CHANGED):
         fields = ", ".join(each.evidence.changed_fields) or "fields that are not kept"
-        yield f"the plan was changed at {each.to} % by {format_by(each)}: {fields}", ""
+        yield f"the plan was changed at {each.to}% by {format_by(each)}: {fields}", ""
 
 
 def _not_whole(facts: Facts) -> Iterator[_Said]:
