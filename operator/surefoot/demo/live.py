@@ -27,7 +27,7 @@ FAINT = "bright_black"
 
 
 class LiveScreen:
-    """Draws itself anew several times a second, always in the same number of lines."""
+    """Draws itself again several times a second, always in the same number of lines."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(self, console=console, refresh_per_second=FRAMES_PER_SECOND)

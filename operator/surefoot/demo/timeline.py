@@ -51,7 +51,7 @@ class Timeline:
 
     def _steps(self, values: Sequence[float | None], columns: int) -> list[Text]:
         rows = [
-            Text(f"{percent:>5} % ", style="bright_black").append("┈" * columns, GRID)
+            Text(f"{percent:>5}% ", style="bright_black").append("┈" * columns, GRID)
             for percent in reversed(self.percents)
         ]
         lines = _with_gaps(rows, self.gap)

@@ -77,8 +77,8 @@ class Onlooker:
             committed = found is not None and found.status.percent == percent
             return True if committed and self.percents(config_map) == {percent} else None
 
-        self._patience.wait_for(f"{rollout} at {percent} %", look, within=90.0)
-        self._screen.happened(News(f"all six flags of {config_map} say {percent} %", Mood.GOOD))
+        self._patience.wait_for(f"{rollout} at {percent}%", look, within=90.0)
+        self._screen.happened(News(f"all six flags of {config_map} say {percent}%", Mood.GOOD))
 
     # Doing
 

@@ -33,7 +33,7 @@ BLOCKERS = (
     "RehearsalFresh",
     "ScorecardPassed",
 )
-"""What stands between 10 and 25 % at hour 1.7. Each was a recommendation of the audit."""
+"""What stands between 10 and 25% at hour 1.7. Each was a recommendation of the audit."""
 
 IN = f"-n {NAMESPACE}"
 
@@ -65,10 +65,10 @@ class Story:
         self._apply("as-it-was.yaml")
         self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 10)
         self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 25)
-        entry = self._see.wait_until("the advance to 25 %", AS_IT_WAS, _advance)
+        entry = self._see.wait_until("the advance to 25%", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
-                f"10 → 25 % after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
+                f"10 → 25% after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
                 Mood.BAD,
             )
         )
@@ -93,7 +93,7 @@ class Story:
         percents = self._see.percents("memory-flags")
         if percents != {10}:
             raise DemoError(f"the flags say {percents}, and 10 was expected")
-        self._screen.happened(News("all six flags of memory-flags still say 10 %", Mood.GOOD))
+        self._screen.happened(News("all six flags of memory-flags still say 10%", Mood.GOOD))
 
     def _require_gates(self) -> None:
         """From now on; policies act a moment after they were told."""
@@ -118,7 +118,7 @@ class Story:
         self._type(
             "forge",
             f"kubectl surefoot reject {GATED} --role metrics {IN} --yes "
-            "--reason 'Redis is not configured, accuracy is not validated: hold at 10 %'",
+            "--reason 'Redis is not configured, accuracy is not validated: hold at 10%'",
         )
 
     # The proper way
@@ -131,8 +131,8 @@ class Story:
         self._hands_over(
             "accuracy", "embeddings are real, tests were run again", "check precision at 10"
         )
-        self._acknowledges("atlas", "cache", "the hit rate is above 50 %")
-        self._acknowledges("forge", "accuracy", "6 of 6, precision above 70 %")
+        self._acknowledges("atlas", "cache", "the hit rate is above 50%")
+        self._acknowledges("forge", "accuracy", "6 of 6, precision above 70%")
         self._screen.narrate("The way back is rehearsed before anybody goes forward.")
         self._type("admin", f"kubectl surefoot rehearse {GATED} {IN}")
         self._see.wait_until("the rehearsal to pass", GATED, _rehearsed)
@@ -163,7 +163,7 @@ class Story:
             (
                 "forge",
                 "metrics",
-                "--reason 'within bounds' --metrics-summary 'errors 0 %, p95 0.84 ms, hits 80 %'",
+                "--reason 'within bounds' --metrics-summary 'errors 0%, p95 0.84 ms, hits 80%'",
             ),
             (
                 "hudson",
