@@ -268,7 +268,7 @@ COMPLETE: Mapping[str, Manifest] = {
             "spec.request.requiredSections": ["riskAssessment"],
             "spec.request.signing": "Required",
             "spec.request.requestedBy": "thon",
-            "spec.request.evidence": "error rate 0.02 %",
+            "spec.request.evidence": "error rate 0.02%",
             "spec.reason": "no new findings",
             "spec.riskAssessment": "none",
             "spec.metricsSummary": "flat",

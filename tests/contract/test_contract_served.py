@@ -96,7 +96,7 @@ CHECK = {"name": "SoakTime", "outcome": "Passed", "blocking": False}
 def test_compliance_has_six_checks_of_three_outcomes(
     api: httpx.Client, namespace: str, compliance: dict[str, Any], says: str | None
 ) -> None:
-    """Who reads it can rely on that, whoever wrote it."""
+    """Who reads it can rely on that, no matter who wrote it."""
     apply(api, namespace, MINIMAL["Rollout"]).raise_for_status()
     manifest = with_status(MINIMAL["Rollout"], compliance=compliance)
     answer = apply(api, namespace, manifest, subresource="/status", dryRun="All")

@@ -148,7 +148,7 @@ async def test_planted_config_map_is_never_committed(
     admission: AdmissionMode,
     reason: tuple[str, str | None] | None,
 ) -> None:
-    """Somebody writes the Rollout's uid and any id on an object of their own, at 100 %."""
+    """Somebody writes the Rollout's uid and any id on an object of their own, at 100%."""
     rollout = await scene.given_a_rollout(**spec)
     annotations = {
         "surefoot.dev/rollout": scene.name,
@@ -361,7 +361,7 @@ async def test_flag_comes_down_over_dates_that_the_previous_schema_took(
 
 
 async def then_asked(scene: Scene, role: str) -> None:
-    """Wait until this role is asked for the step to 100 %."""
+    """Wait until this role is asked for the step to 100%."""
     name = f"{scene.name}-100-{role}"
     await scene.until(lambda: scene.get("approvals", name), name)
 

@@ -98,7 +98,7 @@ def shell(guarded_scene: Scene) -> Shell:
 
 
 async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
-    """A Rollout at 10 % whose next step these must sign."""
+    """A Rollout at 10% whose next step these must sign."""
     await scene.given_a_rollout(steps=(10, 100), approvals={"roles": list(roles)}, hold=hold)
 
 
@@ -112,7 +112,7 @@ async def asked(scene: Scene, *roles: str) -> None:
 async def test_what_waits_is_approved_and_the_step_is_taken(
     guarded_scene: Scene, shell: Shell
 ) -> None:
-    """Inbox, approve, 100 %: by a member of the group, with the role for approvers alone."""
+    """Inbox, approve, 100%: by a member of the group, with the role for approvers alone."""
     scene = guarded_scene
     await given_it_waits_for(scene, SECURITY)
     async with scene.an_operator(admission=AdmissionMode.ENFORCED):
@@ -137,7 +137,7 @@ async def test_what_waits_is_approved_and_the_step_is_taken(
         done = await shell("hudson", "approve", "checkout", *words)
         assert (done.code, done.out) == (
             0,
-            "GO by hudson: checkout from 10 to 100 %, as security\n",
+            "GO by hudson: checkout from 10 to 100%, as security\n",
         ), done.err
         status = await scene.then_at(100)
     advance = next(entry for entry in status["history"] if entry["type"] == "Advance")
@@ -203,7 +203,7 @@ async def test_dry_run_is_asked_for_answered_and_explained(
         done = await shell("forge", "approve", "checkout", *words)
         assert (done.code, done.out) == (
             0,
-            ("GO by forge: dry run, counts for nothing: checkout from 10 to 100 %, as metrics\n"),
+            ("GO by forge: dry run, counts for nothing: checkout from 10 to 100%, as metrics\n"),
         ), done.err
         await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
 
@@ -325,8 +325,8 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
         await scene.then_phase("Soaking")
 
         for words, said in (
-            (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
-            (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
+            (("--to=10",), "is at 10%: a ceiling there or above moves nothing"),
+            (("--to=7",), "has no step of 7%: it can go down to 0, 10, 50, 100"),
         ):
             refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
             assert refused.code == 1
@@ -338,13 +338,13 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
         await scene.then_at(0)
         standing = await shell("cora", "retry", "checkout")
         assert standing.code == 1
-        assert "may not go above 0 % (errors rise)" in standing.err
-        # Whoever created it has set the attempt, by another client than kubectl.
+        assert "may not go above 0% (errors rise)" in standing.err
+        # Anyone who created it has set the attempt, by another client than kubectl.
         owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
         assert owned.code == 1
         assert "spec.attempt of checkout is set by python-httpx" in owned.err
         forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
-        assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
+        assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0%\n"), forced.err
         status = await scene.then_at(10)
     assert status["attempt"] == 1
     got = await shell("cora", "get", "checkout")
@@ -477,7 +477,7 @@ async def test_what_can_not_be_answered_is_told_apart(
     assert (await typed(stranger, "get")).code == 3
     nowhere = await typed(tmp_path / "nowhere", "get")
     assert nowhere.code == 3
-    assert "can not find the API server" in nowhere.err
+    assert "cannot find the API server" in nowhere.err
 
 
 def test_kubectl_finds_it_and_hands_over_what_was_typed(

@@ -220,7 +220,7 @@ class Scene:
                 return None
             return status if found["data"][self.name] == str(percent) else None
 
-        return cast("JSON", await self.until(there, f"{percent} % to be committed"))
+        return cast("JSON", await self.until(there, f"{percent}% to be committed"))
 
     async def then_phase(self, phase: str) -> JSON:
         """Wait for a phase."""
@@ -381,7 +381,7 @@ def crash(moment: str, step: str, to: int) -> Tap:
 
     async def ends(write: Write) -> None:
         if write == Write(step, to):
-            raise Crash(f"{moment} the {step} of {to} %")
+            raise Crash(f"{moment} the {step} of {to}%")
 
     return Tap(before=ends) if moment == "before" else Tap(after=ends)
 

@@ -57,7 +57,7 @@ def fault(program: str, text: str) -> str:
 
 
 def test_commands_that_are_shown_exist() -> None:
-    """Whoever copies one from a page must not be told that it does not exist."""
+    """Anyone who copies one from a page must not be told that it does not exist."""
     faults = [
         f"{where}: {program} {text}: {wrong}"
         for where, program, text in shown()

@@ -34,7 +34,7 @@ REPORT = "memory-sync-10-report"
 def waiting(
     *roles: dict[str, Any], after: timedelta | None = None, checkpoints: Any = (), **policy: Any
 ) -> World:
-    """A rollout at 10 % that waits for people before 100 %."""
+    """A rollout at 10% that waits for people before 100%."""
     plan: dict[str, Any] = {"steps": steps_of(10, 100, first={"checkpoints": list(checkpoints)})}
     if roles:
         plan["approvals"] = {"roles": list(roles)} | policy
@@ -226,6 +226,6 @@ def test_notification_has_who_why_and_what_to_type() -> None:
         "",
         "Rollout agents/memory-sync, 2025-10-23 22:00:00 UTC",
     ]
-    bare = notification("Rollout a/b", Announcement("Rollback", "25 % → 10 %: why"), START)
+    bare = notification("Rollout a/b", Announcement("Rollback", "25% → 10%: why"), START)
     assert bare.severity is Severity.CRITICAL
     assert "To type" not in bare.text

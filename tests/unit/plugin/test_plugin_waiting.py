@@ -111,7 +111,7 @@ def test_dry_run_that_is_on_waits_and_says_that_it_counts_for_nothing() -> None:
         'kubectl surefoot approve checkout -n shop --role security --dry-run --reason "…"'
     )
     line = next(in_lines([item]))
-    assert line.startswith("dry run, counts for nothing: checkout from 25 to 100 %, as security")
+    assert line.startswith("dry run, counts for nothing: checkout from 25 to 100%, as security")
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_of_several_rollouts_those_that_ask_are_signed(server: FakeHttp) -> None
     server.others = [other]
     code, said = typed("approve", "-l", "team=shop", *APPROVE[2:])
     assert (code, len(server.written)) == (1, 1)
-    assert "GO by hudson: checkout from 10 to 25 %, as security" in said
+    assert "GO by hudson: checkout from 10 to 25%, as security" in said
     assert "nobody is asked to sign for cart as security now" in said
 
 
@@ -143,7 +143,7 @@ def test_person_at_a_terminal_is_asked_whether_it_is_meant(
     assert typed(*APPROVE)[0] == (0 if answer else 1)
     assert len(server.written) == written
     (question,) = questions
-    assert "GO by hudson for\n  checkout from 10 to 25 %, as security" in question
+    assert "GO by hudson for\n  checkout from 10 to 25%, as security" in question
     typed(*APPROVE, "--yes")
     assert len(questions) == 1
 
@@ -240,7 +240,7 @@ def a_rehearsed(run: int, outcome: str = "Passed") -> JSON:
 def test_rehearsal_is_one_more_than_the_last(
     server: FakeHttp, status: JSON, asked: JSON, run: int
 ) -> None:
-    """Whoever ran that: a person, or the operator by itself."""
+    """Anyone who ran that: a person, or the operator by itself."""
     server.rollout = raw_rollout(status, rehearsal={"maxAge": "7d", **asked})
     assert typed("rehearse", "checkout")[0] == 0
     ((_, change),) = server.written
@@ -318,7 +318,7 @@ def test_dry_run_of_no_step_ahead_is_not_asked_for(server: FakeHttp, percent: in
     server.rollout = raw_rollout({"percent": percent})
     code, said = typed("dry-run", "checkout", f"--to={to}")
     assert (code, server.written) == (1, [])
-    assert f"checkout is at {percent} % and has no step of {to} % ahead" in said
+    assert f"checkout is at {percent}% and has no step of {to}% ahead" in said
 
 
 def test_answer_to_a_dry_run_goes_to_its_request_alone(server: FakeHttp) -> None:
@@ -370,7 +370,7 @@ def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
     server.rollout = raw_rollout({"percent": 100}, rollback={"to": 0, "reason": "incident 7"})
     code, said = typed("rollback", "checkout", "--to=25", "--reason=errors")
     assert (code, server.written) == (1, [])
-    assert "may not go above 0 % already (incident 7)" in said
+    assert "may not go above 0% already (incident 7)" in said
 
 
 def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:

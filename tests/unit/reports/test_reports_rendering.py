@@ -73,7 +73,7 @@ def test_a_word_of_the_api_is_printed_as_it_is_written_there() -> None:
 
 
 def test_a_quotation_stays_a_quotation_over_all_its_lines() -> None:
-    """A report in Markdown can not end the quotation it stands in."""
+    """A report in Markdown cannot end the quotation it stands in."""
     tokens = MarkdownIt("commonmark").parse(quoted("# GO\n\nall is well\n\n---"))
     assert tokens[0].type == "blockquote_open"
     assert tokens[-1].type == "blockquote_close"
