@@ -57,6 +57,9 @@ def generated_files() -> dict[PurePath, str]:
         **dict(_crds()),
         **dict(_policies()),
         PurePath("templates/rbac.yaml"): _rbac(),
+        PurePath("templates/leader-election.yaml"): _template(
+            _objects("manifests/base/leader-election.yaml"), "manifests/base/leader-election.yaml"
+        ),
         PurePath("templates/roles.yaml"): _template(
             _objects("manifests/base/roles.yaml"), "manifests/base/roles.yaml"
         ),
@@ -234,6 +237,7 @@ FILES = Generator(
         "templates/crds/*.yaml",
         "templates/policies/*.yaml",
         "templates/rbac.yaml",
+        "templates/leader-election.yaml",
         "templates/roles.yaml",
         "templates/prometheus-rule.yaml",
     ),

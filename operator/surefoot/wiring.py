@@ -6,6 +6,8 @@ below the handlers knows kopf.
 
 import asyncio
 import contextlib
+import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.kubernetes.leases import KubernetesLease
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.notifications import routes
 from surefoot.adapters.probes import EventLoopMonitor, Probes
@@ -35,6 +38,7 @@ from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back, must_roll_back
+from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
 from surefoot.application.ports import (
@@ -100,6 +104,8 @@ class Start:
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
+    elects: bool = False
+    """Whether a leader is elected, whatever the configuration says."""
     overrides: TestOverrides = field(default_factory=TestOverrides)
 
 
@@ -122,12 +128,15 @@ class Operator:
         self.cluster = start.overrides.cluster(cluster)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
+        self.leadership = self._election(settings)
+        http.fence = self.leadership.fence
+        self._acts = False
+        """Whether this replica leads: until then it only keeps its caches warm."""
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
         self.notifier.exchange(routes(settings.notifications))
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
-        self.record.exchange(sinks(settings.record))
         self.store = Store(
             self.wake, self.record.observe, self._rollout_gone, self._count_unreadable
         )
@@ -234,7 +243,8 @@ class Operator:
             self.reconciler.interrupt(key)
 
     def _rollout_gone(self, key: ObjectKey) -> None:
-        self.keeper.rollout_gone(key)
+        if self._acts:  # anyone who begins to act looks at every ConfigMap
+            self.keeper.rollout_gone(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)
@@ -262,25 +272,36 @@ class Operator:
             self._kept_up(self.event_loop_monitor.run),
             *(self._kept_up(watching.run) for watching in self._watching),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
-            self._kept_up(self._keep_orphans),
-            self._kept_up(self.keeper.run),
             self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
             self._kept_up(self._halts.run),
             self._kept_up(self._allowed_signers.run),
             self._kept_up(self.feed.run),
-            self._kept_up(self.announcer.run),
-            self._kept_up(self.rehearser.run),
-            self._kept_up(self.notifier.run),
-            self._kept_up(self.record.run),
             self._kept_up(self.reload.run),
         ) as failed:
             await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
+            await first_of(self.leadership.take(), failed())
+            async with self.leadership.held() as lost:
+                await self._act(lost, failed)
+
+    async def _act(self, lost: Lost, failed: Lost) -> None:
+        """Work on Rollouts: what only one replica does at a time."""
+        self._acts = True
+        self._exchange_record(self.reload.in_force)
+        async with together(
+            self._kept_up(self._keep_orphans),
+            self._kept_up(self.keeper.run),
+            self._kept_up(self.announcer.run),
+            self._kept_up(self.rehearser.run),
+            self._kept_up(self.notifier.run),
+            self._kept_up(self.record.run),
+        ) as failed_acting:
             # Else every start would say of every Rollout, for a moment, that it is not known.
-            await first_of(self.admission.refresh(), self._clock.sleep(LONGEST_WAIT), failed())
-            workers = Workers(self.queue, self._work, settings.workers)
+            known = first_of(self.admission.refresh(), self._clock.sleep(LONGEST_WAIT))
+            await first_of(known, failed(), failed_acting(), lost())
+            workers = Workers(self.queue, self._work, self._start.settings.workers)
             try:
-                await first_of(workers.failed(), failed())
+                await first_of(workers.failed(), failed(), failed_acting(), lost())
             except asyncio.CancelledError:
                 await self._finish(workers)
                 raise
@@ -349,7 +370,8 @@ class Operator:
         self.providers.exchange(wanted)
 
     def _exchange_record(self, wanted: Settings) -> None:
-        self.record.exchange(sinks(wanted.record), self.store.rollouts())
+        if self._acts:
+            self.record.exchange(sinks(wanted.record), self.store.rollouts())
 
     async def _look_at_all(self) -> None:
         self._wake_all()
@@ -360,6 +382,22 @@ class Operator:
             return None
         made_for = settings.policies.settings
         return KubernetesPolicies(self._http, made_for, namespace=self._operator_namespace)
+
+    def _election(self, settings: Settings) -> Leadership:
+        wanted = settings.leader_election
+        if not (wanted.enabled or self._start.elects):
+            return Alone()
+        return Elected(
+            KubernetesLease(self._http, self._clock, self._operator_namespace, wanted.lease_name),
+            self._clock,
+            f"{socket.gethostname()}_{uuid.uuid4()}",
+            Times(
+                lasts=wanted.lease_duration.total_seconds(),
+                renew_within=wanted.renew_deadline.total_seconds(),
+                retry_every=wanted.retry_period.total_seconds(),
+            ),
+            lambda leads: self.telemetry.leads(is_leader=leads),
+        )
 
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"

@@ -127,8 +127,7 @@ def _deployment(*arguments: str) -> Manifest:
         ("bindings[0].role=emperor,bindings[0].namespace=shop", "/bindings/0/role"),
         ("watchNamespaces={Shop}", "/watchNamespaces/0"),
         ('policies.collectors={a"b}', "/policies/collectors/0"),
-        ("replicas=2", "replicas: 2 replicas need leader election"),
-        ("leaderElection.enabled=true", "leaderElection.enabled: this version"),
+        ("replicas=10", "/replicas"),
     ],
 )
 def test_wrong_value_is_refused_by_its_name(wrong: str, named: str) -> None:

@@ -28,12 +28,6 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 
 {{/* What is wrong with the values or the cluster, and what to do about it. */}}
 {{- define "surefoot.checks" -}}
-{{- if .Values.leaderElection.enabled }}
-{{- fail "leaderElection.enabled: this version of Surefoot has no leader election; leave it false" }}
-{{- end }}
-{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicas: %v replicas need leader election, which this version of Surefoot does not have; set replicas to 1" .Values.replicas) }}
-{{- end }}
 {{- /* Kinds are listed by a live API server only; elsewhere its version has to tell. */}}
 {{- $api := .Capabilities.APIVersions }}
 {{- $mutates := semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version }}

@@ -12,7 +12,7 @@ from surefoot.adapters import settings
 from surefoot.adapters.logs import LogFormat, configure
 from surefoot.adapters.settings import Settings
 from surefoot.cli.exits import NO, UNREACHABLE, fail
-from surefoot.errors import ApiError, ConfigurationError
+from surefoot.errors import ApiError, ConfigurationError, LeadershipLost
 
 # The operator's libraries take seconds to load, and every command loads this module: they are
 # imported where they are used.
@@ -39,15 +39,23 @@ def run_operator(
     check_config: Annotated[
         bool, typer.Option("--check-config", help="Say what is wrong with the file, and exit.")
     ] = False,
+    leader_elect: Annotated[
+        bool,
+        typer.Option(
+            "--leader-elect",
+            help="Act only while holding the Lease; needed where there is more than one replica.",
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat | None,
         typer.Option(
             "--log-format", help="The format of the log, instead of the file's logFormat."
         ),
     ] = None,
+    *,
     debug: Annotated[
         bool, typer.Option("--debug", help="Log also decisions that change nothing.")
-    ] = (False),
+    ] = False,
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
     from surefoot.adapters import notifications, prometheus
@@ -65,11 +73,13 @@ def run_operator(
     for fault in faults:
         log.error("provider cannot be used", fault=fault)
     try:
-        asyncio.run(_until_signalled(found, tuple(namespace or ()), config))
+        asyncio.run(_until_signalled(found, tuple(namespace or ()), config, elects=leader_elect))
     except ConfigurationError as error:
         fail(UNREACHABLE, str(error))
     except ApiError as error:
         fail(UNREACHABLE, f"cannot reach the API server: {error}")
+    except LeadershipLost as error:
+        fail(NO, f"{error}; this replica ends, and waits for its turn when it is started again")
     except OSError as error:
         fail(NO, f"cannot listen on {found.listen}: {error}")
 
@@ -81,7 +91,7 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 
 
 async def _until_signalled(
-    found: Settings, namespaces: tuple[str, ...], config: Path | None
+    found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
     from surefoot.handlers.kopf_source import kopf_sources
     from surefoot.wiring import Start, run
@@ -95,5 +105,6 @@ async def _until_signalled(
         sources=kopf_sources(namespaces=namespaces),
         namespaces=namespaces,
         config_file=config,
+        elects=elects,
     )
     await run(start, stop)

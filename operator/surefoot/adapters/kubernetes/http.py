@@ -47,7 +47,8 @@ class Http:
 
     ``on_date`` gets the `Date` of every answer of the API server itself. While ``new_connections``
     says so, every request gets a connection of its own. ``longest_words`` is where the server's own
-    words are cut in errors, in characters.
+    words are cut in errors, in characters. ``fence`` is asked before every write, and raises where
+    nothing may be written.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Http:
         on_date: DateObserver | None = None,
         longest_words: int = WORDS_OF_THE_SERVER,
         new_connections: Callable[[], bool] = lambda: False,
+        fence: Callable[[str], None] = lambda _what: None,
     ) -> None:
+        self.fence = fence
         self._access = access
         self._on_date = on_date
         self._longest_words = longest_words
@@ -114,8 +117,15 @@ class Http:
             read.add(following)
             query["continue"] = following
 
-    async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
-        """Write, once. Repeating is the reconciler's decision, after looking again."""
+    async def write(
+        self, what: str, verb: str, path: str, body: JSON, *, is_fenced: bool = True
+    ) -> JSON:
+        """Write, once. Repeating is the reconciler's decision, after looking again.
+
+        What stores nothing, and the Lease itself, is not fenced.
+        """
+        if is_fenced:
+            self.fence(what)
         return await self._request(
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
@@ -136,7 +146,7 @@ class Http:
         """Whom the API server takes this for: `username`, `groups` and more of its user info."""
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        review = await self.write(what, "POST", path, body)
+        review = await self.write(what, "POST", path, body, is_fenced=False)
         try:
             user: JSON = review["status"]["userInfo"]
             user["username"]
