@@ -58,7 +58,7 @@ EXPRESSIONS = (
     _words("aught|naught|ought not", "use a plain word"),
     _words("thereof|therein|hereby|whereby", "say it in two sentences"),
     Expression(
-        re.compile(r"(?<=[\d}]) %(?=[\s.,;:)\]\"'`|*<\\]|$)", re.MULTILINE),
+        re.compile(r"(?<=[\d}]) %(?=[\s.,;:)\]\"'`|*<\\{?!/]|$)", re.MULTILINE),
         "write percentages without a space: 25%",
         "%",
     ),

@@ -152,7 +152,7 @@ def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
         yield "  The operator has not judged the latest change yet; this is of before it."
     if status.pending is not None:
         by = f" by {format_by(status.pending)}" if is_requested(status.pending) else ""
-        yield f"  under way   {status.pending.type.value} to {status.pending.to} %{by}"
+        yield f"  under way   {status.pending.type.value} to {status.pending.to}%{by}"
     if status.next_percent is not None:
         yield f"  next        {status.next_percent}%"
     if status.waiting_on:

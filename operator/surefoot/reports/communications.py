@@ -147,7 +147,7 @@ def _of_checkpoint(dossier: Dossier, checkpoint: Checkpoint) -> Iterable[Message
 def _checkpoint_asked(checkpoint: Checkpoint) -> Message:
     asked = checkpoint.spec.request
     is_conflict = asked.name == CONFLICT and asked.type is CheckpointType.DECISION_MEETING
-    what = f"{asked.type.value} {asked.name} at {asked.percent} %{_round(checkpoint)}"
+    what = f"{asked.type.value} {asked.name} at {asked.percent}%{_round(checkpoint)}"
     if asked.conditions_of is not None:
         what = f"What the GO {asked.conditions_of.name} asks for{_round(checkpoint)}"
     if is_conflict:

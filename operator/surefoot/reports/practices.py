@@ -96,7 +96,7 @@ def _soak(expansion: Expansion, standards: Standards) -> _Found:
     if expansion.healthy is not None:
         watched = expansion.shows(ConditionType.TRIGGERS_QUIET) or expansion.at is None
         unwatched = "" if watched else ", which no trigger watched"
-        said = f"{in_words(expansion.healthy)} at {expansion.from_} %{unwatched}"
+        said = f"{in_words(expansion.healthy)} at {expansion.from_}%{unwatched}"
         return _at_least(expansion.healthy, least, said)
     if expansion.stood is not None and expansion.stood < least:
         said = f"it stood at {expansion.from_}% for {in_words(expansion.stood)}"

@@ -26,7 +26,7 @@ def judge(state: State, _: Judgements) -> Verdict:
         missing.append(
             UnmetRequirement(
                 last.reason if last else "TriggerFired",
-                f"rolled back to {status.percent} %{why}; raise attempt to try again",
+                f"rolled back to {status.percent}%{why}; raise attempt to try again",
                 f'{patch}\'{{"spec":{{"attempt":{state.attempt + 1}}}}}\'',
             )
         )
