@@ -23,11 +23,6 @@ NOT_READ = (
     *("deploy/words.py", "tests/unit/deploy/test_words.py"),  # they name the expressions
 )
 SUFFIXES = frozenset({".py", ".md", ".j2", ".yaml", ".txt"})
-TEXT_TOKENS = frozenset(
-    number
-    for number, name in tokenize.tok_name.items()
-    if name in {"STRING", "COMMENT", "FSTRING_MIDDLE"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Expression:
 
 def _words(words: str, advice: str, instead: str | None = None) -> Expression:
     # Not within a name such as --anew or {anew}, and not a word that is spoken about, as in "anew".
-    before, after = r"(?<![-\w`*{])", r"(?![-\w`*}])"
+    before, after = r"(?<![-\w`{])", r"(?![-\w`}])"
     pattern = rf'{before}(?:(?<!")(?:{words})|(?:{words})(?!")){after}'
     return Expression(re.compile(pattern), advice, instead)
 
@@ -63,9 +58,7 @@ EXPRESSIONS = (
         "%",
     ),
     Expression(
-        re.compile(
-            r'(?<=^    """)(?:Who|Whom|Whose|Where) (?!is |are |may |can |must )', re.MULTILINE
-        ),
+        re.compile(r'(?<=""")(?:Who|Whom|Whose|Where) '),
         "begin a description with its subject, not with Who or Where",
         only="operator/surefoot/api/",
     ),
@@ -107,38 +100,44 @@ def files() -> Iterator[Path]:
 
 def findings(name: str, text: str) -> Iterator[tuple[int, Expression, str]]:
     """The line, the expression and the words of everything that is to be changed."""
-    for line, part in texts(name, text):
-        for expression in EXPRESSIONS:
-            if name.startswith(expression.only):
-                for match in expression.pattern.finditer(part):
-                    yield line + part.count("\n", 0, match.start()), expression, match[0].strip()
-
-
-def texts(name: str, text: str) -> Iterator[tuple[int, str]]:
-    """What people read of a file, with the line on which it begins."""
-    if not name.endswith(".py"):
-        yield 1, text
+    wanted = [e for e in EXPRESSIONS if name.startswith(e.only) and e.pattern.search(text)]
+    if not wanted:  # most files: nothing needs to be taken apart
         return
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in TEXT_TOKENS:
-            before = " " * token.start[1] if token.type == tokenize.STRING else ""
-            yield token.start[0], before + token.string
+    for start, _, part in passages(name, text):
+        for expression in wanted:
+            for match in expression.pattern.finditer(part):
+                line = text.count("\n", 0, start) + part.count("\n", 0, match.start()) + 1
+                yield line, expression, match[0].strip()
 
 
 def fix(name: str, text: str) -> str:
     """The text of a file with everything replaced that has one replacement."""
+    for start, end, part in reversed(tuple(passages(name, text))):
+        text = text[:start] + _replaced(part) + text[end:]
+    return text
+
+
+def passages(name: str, text: str) -> Iterator[tuple[int, int, str]]:
+    """What people read of a file: from where, to where, and the text."""
     if not name.endswith(".py"):
-        return _replaced(text)
-    lines = text.splitlines(keepends=True)
-    edits = [
-        (token.start, token.end, _replaced(token.string))
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type in TEXT_TOKENS
-    ]
-    for (top, left), (bottom, right), words in reversed(edits):
-        head, tail = lines[top - 1][:left], lines[bottom - 1][right:]
-        lines[top - 1 : bottom] = [head + words + tail]
-    return "".join(lines)
+        yield 0, len(text), text
+        return
+    begins = [0]
+    for line in text.splitlines(keepends=True):
+        begins.append(begins[-1] + len(line))
+    outer = None  # where a formatted string began that later versions of Python take apart
+    depth = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        kind = tokenize.tok_name[token.type]
+        start = begins[token.start[0] - 1] + token.start[1]
+        end = begins[token.end[0] - 1] + token.end[1]
+        depth += {"FSTRING_START": 1, "FSTRING_END": -1}.get(kind, 0)
+        if kind == "FSTRING_START" and depth == 1:
+            outer = start
+        elif kind == "FSTRING_END" and depth == 0 and outer is not None:
+            yield outer, end, text[outer:end]
+        elif kind in {"STRING", "COMMENT"} and depth == 0:
+            yield start, end, text[start:end]
 
 
 def _replaced(text: str) -> str:

@@ -349,7 +349,7 @@ def test_completion_is_a_step_of_its_own() -> None:
 @pytest.mark.parametrize("to", [7, 50])
 def test_step_that_is_none_is_refused(to: int) -> None:
     """With those that there are."""
-    with pytest.raises(ReportError, match=r"no step to .* %.*: its steps are 10, 25, 100, and"):
+    with pytest.raises(ReportError, match=r"no step to .*%.*: its steps are 10, 25, 100, and"):
         document_of(dossier(), to)
 
 

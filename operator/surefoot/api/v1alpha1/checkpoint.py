@@ -79,9 +79,9 @@ class CheckpointRequest(ApiModel):
     type: CheckpointType = CheckpointType.REPORT
     """Report, Handoff or DecisionMeeting."""
     reporter: People
-    """Who may report."""
+    """The people who may report."""
     receiver: People | None = None
-    """Who must acknowledge a handoff."""
+    """The people of whom one must acknowledge a handoff."""
     conditions_of: DecisionReference | None = None
     """The decision whose conditions this reports as met; absent for a checkpoint of the plan."""
     evidence: Annotated[str, Field(max_length=8192)] | None = None

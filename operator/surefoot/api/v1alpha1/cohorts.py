@@ -1,4 +1,4 @@
-"""Whom a cohort means: part of the plan, and of what the status remembers of it."""
+"""The users whom a cohort means: part of the plan, and of what the status remembers of it."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from surefoot.api.v1alpha1.meta import SET_LIST, ApiModel
 
 
 class Match(ApiModel):
-    """Who is meant, by an attribute.
+    """The users who are meant, by an attribute.
 
     Those with a value of `in`, those without a value of `notIn`, or both.
     """

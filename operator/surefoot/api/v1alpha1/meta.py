@@ -441,7 +441,7 @@ SIGNED_BY_SOMEBODY = Rule(
     holds=lambda spec: (spec.decision is None) == (spec.decided_by is None),
     field=".decidedBy",
 )
-"""Where the admission policies fill in names, nobody ever sees this."""
+"""People do not see this where the admission policies fill in names."""
 
 
 class DecisionCondition(ApiModel):
