@@ -1,10 +1,11 @@
 """The three CustomResourceDefinitions: names, columns and selectable fields around the schemas."""
 
 from dataclasses import dataclass
+from importlib.metadata import version as installed_version
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
-from surefoot.api.v1alpha1.meta import GROUP, VERSION, ApiModel
+from surefoot.api.v1alpha1.meta import GROUP, VERSION, VERSION_LABEL, ApiModel
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.crdgen.schema import Node
 from surefoot.crdgen.structural import structural_schema
@@ -71,7 +72,10 @@ class Definition:
             "kind": "CustomResourceDefinition",
             "metadata": {
                 "name": self.name,
-                "labels": {"app.kubernetes.io/part-of": "surefoot"},
+                "labels": {
+                    "app.kubernetes.io/part-of": "surefoot",
+                    VERSION_LABEL: installed_version("surefoot"),
+                },
             },
             "spec": {
                 "group": GROUP,

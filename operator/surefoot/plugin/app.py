@@ -1,5 +1,8 @@
 """The plugin's commands, put together."""
 
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
 import typer
 
 from surefoot.plugin.commands import (
@@ -25,6 +28,23 @@ app = typer.Typer(
 )
 for group in GROUPS:
     group.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(installed_version("surefoot"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:

@@ -200,6 +200,7 @@ def _removable(loc: tuple[int | str, ...]) -> _Place | None:
 def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:
     """Read the facts about a ConfigMap. Raises `UnreadableObject`."""
     metadata = metadata_of(raw)
+    owners = metadata.get("ownerReferences") or ()
     return ConfigMap(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -211,8 +212,14 @@ def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:
         immutable=bool(raw.get("immutable")),
         deleting="deletionTimestamp" in metadata,
         manager=last_manager(metadata.get("managedFields") or ()),
-        owner_uids=tuple(owner.get("uid", "") for owner in metadata.get("ownerReferences") or ()),
+        owner_uids=tuple(owner.get("uid", "") for owner in owners),
+        kept=any(is_to_namespace(owner) for owner in owners),
     )
+
+
+def is_to_namespace(reference: Mapping[str, Any]) -> bool:
+    """Whether an ownerReference of something in a namespace is to that namespace: to no other."""
+    return reference.get("kind") == "Namespace" and reference.get("apiVersion") == "v1"
 
 
 def last_manager(managed_fields: Any) -> str:
