@@ -118,7 +118,7 @@ async def test_what_waits_is_approved_and_the_step_is_taken(
     done = await shell("hudson", "approve", "checkout", *words)
     assert (done.code, done.out) == (
         0,
-        "GO by hudson: checkout from 10 to 100%, as security\n",
+        "GO by hudson: checkout 10% → 100%, as security\n",
     ), done.err
     status = await scene.then_at(100)
     advance = next(entry for entry in status["history"] if entry["type"] == "Advance")
@@ -145,6 +145,10 @@ async def test_who_is_not_asked_is_refused_in_the_servers_words(
     forbidden = await shell("cora", *words)
     assert forbidden.code == 3
     assert 'User "cora" cannot list resource "approvals"' in forbidden.err
+    assert (
+        f"$ kubectl create rolebinding cora-surefoot-viewer -n {scene.namespace} "
+        "--clusterrole=surefoot-viewer --user=cora"
+    ) in forbidden.err
     stranger = await shell("thon", "inbox")
     assert stranger.code == 3
     assert (await shell("hudson", "inbox", "-o", "json")).json["items"] == []
@@ -180,7 +184,7 @@ async def test_dry_run_is_asked_for_answered_and_explained(
     done = await shell("forge", "approve", "checkout", *words)
     assert (done.code, done.out) == (
         0,
-        ("GO by forge: dry run, counts for nothing: checkout from 10 to 100%, as metrics\n"),
+        ("GO by forge: dry run, counts for nothing: checkout 10% → 100%, as metrics\n"),
     ), done.err
     await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
 
@@ -320,10 +324,9 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0%\n"), forced.err
     status = await scene.then_at(10)
     assert status["attempt"] == 1
-    got = await shell("cora", "get", "checkout")
-    assert got.out.splitlines()[0].split() == (
-        ["NAME", "PERCENT", "PROGRESS", "PHASE", "WAITING-ON", "EARLIEST", "READY", "REASON", "AGE"]
-    )
+    got = await shell("cora", "get", "checkout", "-o", "wide")
+    titles = "NAME PERCENT PROGRESS PHASE WAITING-ON SOAK TRIGGERS EARLIEST READY REASON AGE"
+    assert " ".join(got.out.splitlines()[0].split()) == titles
     assert "checkout" in got.out
     everywhere = await shell("admin", "get", "-A")
     assert everywhere.out.startswith("NAMESPACE")

@@ -65,6 +65,17 @@ def test_operators_wheel_holds_the_operator_alone(alone: Path) -> None:
     assert (alone / "surefoot/reports/templates/page.html.j2").is_file()
 
 
+def test_plans_are_looked_at_from_the_wheel_alone(alone: Path, tmp_path: Path) -> None:
+    """Neither a clone nor a cluster is needed, and the scenarios come with it."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text((ROOT / "manifests/examples/minimal.yaml").read_text())
+    linted = _surefoot(alone, "ctl", "lint", str(plan))
+    assert linted.returncode == 0, linted.stderr
+    played = _surefoot(alone, "ctl", "simulate", str(plan), "--scenario", "operator-down")
+    assert played.returncode == 0, played.stderr
+    assert "the operator is down" in played.stdout
+
+
 def test_extra_asks_for_the_test_bed_in_the_same_version(alone: Path) -> None:
     """`surefoot[testbed]` is surefoot-testbed of exactly this version, and nothing else."""
     (metadata,) = alone.glob("*.dist-info/METADATA")

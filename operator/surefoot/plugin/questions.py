@@ -259,7 +259,7 @@ def about(request: Request) -> str:
         return (
             f"{asked.rollout.name}: acknowledgement of {asked.acknowledges.name}, as {asked.role}"
         )
-    what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to}%"
+    what = "100% → Completed" if asked.from_ == 100 else f"{asked.from_}% → {asked.to}%"
     dry = "dry run, counts for nothing: " if is_dry_run(request) else ""
     return f"{dry}{asked.rollout.name} {what}, as {asked.role}"
 

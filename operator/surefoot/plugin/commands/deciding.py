@@ -17,6 +17,7 @@ from surefoot.plugin.commands.options import (
     Yes,
     a_name,
     a_text,
+    complete,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -31,7 +32,8 @@ Role = Annotated[
         "--role",
         metavar="ROLE",
         callback=a_name,
-        help="The role that you sign for, by its name in the plan.",
+        autocompletion=complete("roles"),
+        help="As whom, in the plan.",
     ),
 ]
 Selector = Annotated[
@@ -205,7 +207,8 @@ def checkpoint(
         typer.Argument(
             metavar="CHECKPOINT",
             callback=an_object,
-            help="The checkpoint's name in the plan, or the object's name.",
+            autocompletion=complete("checkpoints"),
+            help="Its name in the plan, or the object's.",
         ),
     ],
     *,

@@ -14,6 +14,7 @@ from surefoot.plugin.commands.options import (
     RolloutName,
     Where,
     Yes,
+    complete,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -33,6 +34,7 @@ def pause(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -40,13 +42,14 @@ def pause(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.pause(now, name, force=force))
+    session.run(where, lambda now: steering.pause(now, name, force=force, asks=not yes))
 
 
 def resume(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -54,7 +57,7 @@ def resume(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.resume(now, name, force=force))
+    session.run(where, lambda now: steering.resume(now, name, force=force, asks=not yes))
 
 
 def rollback(
@@ -67,6 +70,7 @@ def rollback(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="0 or the percentage of a step; that of the previous step if not given.",
@@ -86,7 +90,7 @@ def rollback(
         raise typer.BadParameter("-A goes with --all")
     from surefoot.plugin import session, steering
 
-    wish = steering.RollbackOptions(to, reason, force=force, asks=every and not yes)
+    wish = steering.RollbackOptions(to, reason, force=force, asks=not yes)
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: steering.rollback(now, name, wish))
 
@@ -107,6 +111,7 @@ def retry(
         ),
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -114,7 +119,7 @@ def retry(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RetryOptions(lift=lift, anew=anew, force=force)
+    wish = steering.RetryOptions(lift=lift, anew=anew, force=force, asks=not yes)
     session.run(where, lambda now: steering.retry(now, name, wish))
 
 
@@ -125,6 +130,7 @@ def rehearse(
         bool, typer.Option("--wait", help="Wait until it was run, and exit with 1 if it failed.")
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -132,7 +138,7 @@ def rehearse(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RehearsalOptions(waits=wait, force=force)
+    wish = steering.RehearsalOptions(waits=wait, force=force, asks=not yes)
     session.run(where, lambda now: steering.rehearse(now, name, wish))
 
 
@@ -143,12 +149,14 @@ def dry_run(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="The percentage of a later step; that of the next step if not given.",
         ),
     ] = None,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -156,4 +164,4 @@ def dry_run(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.dry_run(now, name, to, force=force))
+    session.run(where, lambda now: steering.dry_run(now, name, to, force=force, asks=not yes))
