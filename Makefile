@@ -8,9 +8,9 @@ WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
-.PHONY: bench bench-quick clean install-test install-lint test-all wheels image image-lock image-test release
-.PHONY: manifests conformance tools-for-tests test-matrix browser
+.PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
+.PHONY: docs docs-serve docs-reference picture browser bench bench-quick clean install-test install-lint
+.PHONY: test-all wheels image image-lock image-test release manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -73,10 +73,13 @@ check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibi
 	@$(BIN)/python -m deploy.chart --check
 	@$(BIN)/python -m deploy.compatibility
 	@$(BIN)/python -m surefoot.manifestgen --check
+	@$(BIN)/python -m deploy.words
+	@$(BIN)/python -m deploy.site
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIN)/python -m deploy.words --fix
 
 crds: $(STAMP) ## generate crds/ from the models
 	@$(BIN)/python -m surefoot.crdgen
@@ -127,10 +130,19 @@ manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
 	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
 
-states: $(STAMP) ## generate docs/states.md from the state machine
+docs: docs-reference ## build/site: the documentation, with every link checked
+	@$(BIN)/python -m deploy.site
+
+docs-serve: docs ## show it on http://127.0.0.1:8000
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000
+
+docs-reference: $(STAMP) ## generate docs/reference and docs/states.md from the code
 	@$(BIN)/python -m surefoot.docgen
 
-lock: ## resolve pyproject.toml anew into requirements.lock
+picture: $(STAMP) ## draw docs/assets/demo.svg: the terminal at the end of a real demo
+	@$(BIN)/python -m deploy.picture
+
+lock: ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --group testbed --group dev pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -159,4 +171,4 @@ bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
 	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
 
 clean: ## remove what was made here (the cache of built binaries stays)
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage mutants
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .coverage mutants

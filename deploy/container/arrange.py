@@ -16,7 +16,7 @@ STANDARD = Path("/usr/lib/python3.13")
 UNUSED = (
     # The client's methods and classes for every path and kind of the API, more than half of all
     # libraries together. Surefoot and kopf send requests of their own, and each of these modules is
-    # imported by whoever asks for it by name only.
+    # imported by anyone who asks for it by name only.
     "kubernetes/client/api",
     "kubernetes/client/models/[a-z]*.py",
     "kubernetes/aio/client/api",

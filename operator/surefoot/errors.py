@@ -10,9 +10,9 @@
     ├── LeadershipLost          another replica may act now: this process must end
     ├── SinkError               a sink did not take lines of the record
     ├── NotificationError       a route did not take a notification
-    ├── RecordError             an exported record can not be used
+    ├── RecordError             an exported record cannot be used
     ├── ReportError             there is nothing of the kind to report on
-    ├── AuditError              the standards or the log of an audit can not be used
+    ├── AuditError              the standards or the log of an audit cannot be used
     ├── UnreadableObject        an object does not have the shape its kind promises
     └── TestbedError            the local control plane could not be built or started
 
@@ -105,7 +105,7 @@ class ReportError(SurefootError):
 
 
 class AuditError(SurefootError):
-    """The standards that an audit compares with, or the log that it reads, can not be used."""
+    """The standards that an audit compares with, or the log that it reads, cannot be used."""
 
 
 class TestbedError(SurefootError):

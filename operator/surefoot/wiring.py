@@ -250,7 +250,7 @@ class Operator:
             self.reconciler.interrupt(key)
 
     def _rollout_gone(self, key: ObjectKey) -> None:
-        if self._acts:  # whoever begins to act looks at every ConfigMap
+        if self._acts:  # anyone who begins to act looks at every ConfigMap
             self.keeper.rollout_gone(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
@@ -455,7 +455,7 @@ def _rules(settings: Settings) -> Rules:
 async def assembled(start: Start) -> AsyncIterator[Operator]:
     """An operator with its connections open and a first idea of the time, not yet running.
 
-    Raises `ConfigurationError` or `ApiError` where the API server can not be found or reached.
+    Raises `ConfigurationError` or `ApiError` where the API server cannot be found or reached.
     """
     access = await Access.load(start.kubeconfig)
     clock = ServerClock()

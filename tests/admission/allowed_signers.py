@@ -1,4 +1,4 @@
-"""The keys that signatures are checked against: whoever writes them signs for everybody."""
+"""The keys that signatures are checked against: anyone who writes them signs for everybody."""
 
 import dataclasses
 

@@ -221,7 +221,7 @@ AT_HOME: tuple[tuple[str, Request, Outcome], ...] = (
 
 CONTENT: tuple[tuple[str, Request, Outcome], ...] = (
     (
-        "creates a ConfigMap that grants something to whoever reads it",
+        "creates a ConfigMap that grants something to anyone who reads it",
         create(
             "ConfigMap",
             "aws-auth",

@@ -35,7 +35,7 @@ from tests.admission.people import (
 )
 
 POLICY = "decisions"
-NOT_YOURS = refused(POLICY, "whoever could would choose who may sign it")
+NOT_YOURS = refused(POLICY, "anyone who could would choose who may sign it")
 DECIDED_ALREADY = refused(POLICY, "nothing is opened that is decided already")
 ON_RECORD = refused(POLICY, "is part of the record and is not deleted; it goes with its Rollout")
 

@@ -154,7 +154,7 @@ CREATING = (
         "somebody whose name would be two authors creates a Rollout",
         COMMA,
         create("Rollout", "new", new(stamps(*[COMMA.name] * 4))),
-        refused(POLICY, "a user whose name has a comma can not write a plan"),
+        refused(POLICY, "a user whose name has a comma cannot write a plan"),
     ),
     Attempt(
         "somebody whose name would be two authors edits the plan",
@@ -164,7 +164,7 @@ CREATING = (
             NAME,
             edit(PLANNED, stamps(PAIR.name, f"cora,thon,{PAIR.name}", PAIR.name, "cora")),
         ),
-        refused(POLICY, "a user whose name has a comma can not write a plan"),
+        refused(POLICY, "a user whose name has a comma cannot write a plan"),
     ),
     Attempt(
         "somebody whose name would be two authors pauses",

@@ -22,7 +22,7 @@ def small_policies(world: World) -> set[str]:
 
 
 def all_are_noticed(cluster: Cluster, names: Collection[str]) -> None:
-    """Everything is tried anew on each mutant; each policy's are tried beside the others'."""
+    """Everything is tried again on each mutant; each policy's are tried beside the others'."""
     assert names
     with ExitStack() as stack, ThreadPoolExecutor(len(names)) as pool:
         cages = []

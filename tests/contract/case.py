@@ -20,7 +20,7 @@ NAMESPACE = "default"
 class Case:
     """A change to a manifest, and whether the contract lets it pass.
 
-    ``says``: part of what the refusal must say, whoever refuses.
+    ``says``: part of what the refusal must say, no matter who refuses.
     ``breaks``: the model with the rule that is broken, for refusals by a rule.
     """
 

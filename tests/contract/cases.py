@@ -1,4 +1,4 @@
-"""The constraint table: what the contract takes and refuses, whoever is asked.
+"""The constraint table: what the contract takes and refuses, no matter who is asked.
 
 Cases of rules and of the mistakes that people make. Plain bounds of single fields (lengths, sizes,
 ranges, choices) are derived from the schema itself, in `bounds`.
@@ -207,7 +207,7 @@ UNITS = (
     ),
     *(
         refuses("Rollout", f"bound of {bound!r}", bound, spec__gates=gate(atMost=bound))
-        for bound in ("0,1", "1e-3", "5ms", "0.1 %", ".5", "1.", "+1", "NaN", "Inf", "%")
+        for bound in ("0,1", "1e-3", "5ms", "0.1\x20%", ".5", "1.", "+1", "NaN", "Inf", "%")
     ),
     refuses("Rollout", "bound of nothing", "atMost", spec__gates=gate(atMost="")),
     refuses("Rollout", "bound as a fraction", "integer", spec__gates=gate(atMost=0.001)),

@@ -15,6 +15,14 @@ EXAMPLES = sorted(
     for path in (ROOT / "manifests" / "examples").glob("*.yaml")
     if "kind: Rollout\n" in path.read_text(encoding="utf-8")
 )
+
+
+def rollouts_in(path: Path) -> list[Manifest]:
+    """The Rollouts of a file, which may have several documents."""
+    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    return [document for document in documents if document["kind"] == "Rollout"]
+
+
 REMOVED: Final = object()
 """As a value in a change: the field goes."""
 
@@ -260,7 +268,7 @@ COMPLETE: Mapping[str, Manifest] = {
             "spec.request.requiredSections": ["riskAssessment"],
             "spec.request.signing": "Required",
             "spec.request.requestedBy": "thon",
-            "spec.request.evidence": "error rate 0.02 %",
+            "spec.request.evidence": "error rate 0.02%",
             "spec.reason": "no new findings",
             "spec.riskAssessment": "none",
             "spec.metricsSummary": "flat",

@@ -1,4 +1,4 @@
-"""What the previous version let in stays readable, and whoever does not touch it may go on.
+"""What the previous version let in stays readable, and anyone who does not touch it may go on.
 
 `deploy/baseline` has the CustomResourceDefinitions of that version, without descriptions. They are
 installed under a group of their own, since the control plane is shared by all tests.

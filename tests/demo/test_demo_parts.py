@@ -75,7 +75,7 @@ def test_only_what_comes_with_a_command_waits_for_a_person() -> None:
 
 
 def test_service_without_a_flag_serves_nobody_on_the_new_path() -> None:
-    """A missing ConfigMap is 0 %."""
+    """A missing ConfigMap is 0%."""
     service = Service()
     service.read_flags(None)
     before = REQUESTS.labels("new")._value.get()
@@ -101,9 +101,9 @@ def test_timeline_draws_steps_up_and_down() -> None:
     timeline = Timeline([10, 25], Limits(good=0.01, bad=0.05), width=8 + 90, gap=1)
     lines = [line.plain[:22].rstrip() for line in timeline.lines(tracks, now=12.0)]
     assert lines == [
-        "   25 % ┈┈┈┈┈┏━━━┓┈┈┈┈",
+        "   25% ┈┈┈┈┈┏━━━┓┈┈┈┈",
         "             ┃   ┃",
-        "   10 % ━━━━━┛┈┈┈┗━━●┈",
+        "   10% ━━━━━┛┈┈┈┗━━●┈",
         " errors  ▁     ▄█",
         "                       ".rstrip(),
     ]
@@ -175,8 +175,8 @@ def test_news_of_a_fall_is_bad() -> None:
     """And that of a rise is good."""
     up = list(news(Scene(percent=10), Scene(percent=25)))
     down = list(news(Scene(percent=25), Scene(percent=10)))
-    assert up == [News("ConfigMap checkout-flags says 25 %", Mood.GOOD)]
-    assert down == [News("ConfigMap checkout-flags says 10 %", Mood.BAD)]
+    assert up == [News("ConfigMap checkout-flags says 25%", Mood.GOOD)]
+    assert down == [News("ConfigMap checkout-flags says 10%", Mood.BAD)]
 
 
 def test_history_is_told_once() -> None:
@@ -191,7 +191,7 @@ def test_history_is_told_once() -> None:
         "by": ["security: hudson"],
     }
     first, again = (Scene(rollout=a_rollout(history=[entry])) for _ in range(2))
-    told = News("Advance 10 % → 25 %, by security: hudson", Mood.GOOD)
+    told = News("Advance 10% → 25%, by security: hudson", Mood.GOOD)
     assert list(news(Scene(rollout=a_rollout()), first)) == [told]
     assert list(news(first, again)) == []
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.apiserver
 STORY = (
     r"kube-apiserver and Prometheus are ready",
     r"thon\$ kubectl apply --server-side -f \S+rollout\.yaml",
-    r"ConfigMap checkout-flags says 10 %",
+    r"ConfigMap checkout-flags says 10%",
     r"soak \d\.\d s of 8s; error-rate 0\.\d\d %",
     r"phase AwaitingApproval: security \(hudson\)",
     r" \$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"reason\":\"…\"",
@@ -38,25 +38,25 @@ STORY = (
     r"admin\$ kubectl patch configmap checkout-flags ",
     r"refused: ConfigMap checkout-flags carries the flags of rollout checkout",
     r"hudson\$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop ",
-    r"ConfigMap checkout-flags says 25 %",
+    r"ConfigMap checkout-flags says 25%",
     r"release 2\.4\.1 is out",
-    r"ConfigMap checkout-flags says 10 %",
-    r"Rollback 25 % → 10 %, by trigger errors",
-    r"10 % again, \d+\.\d s after the breach .* error-rate is \d+(\.\d+)?%, above 5% for 2s",
+    r"ConfigMap checkout-flags says 10%",
+    r"Rollback 25% → 10%, by trigger errors",
+    r"10% again, \d+\.\d s after the breach .* error-rate is \d+(\.\d+)?%, above 5% for 2s",
     r"thon\$ kubectl patch rollouts\.surefoot\.dev checkout -n shop .*\"attempt\":1",
-    r"ConfigMap checkout-flags says 25 %",
+    r"ConfigMap checkout-flags says 25%",
     r"cora\$ kubectl patch approvals\.surefoot\.dev checkout-50-lead",
-    r"ConfigMap checkout-flags says 50 %",
+    r"ConfigMap checkout-flags says 50%",
     r"atlas\$ kubectl patch checkpoints\.surefoot\.dev checkout-50-load-test",
-    r"ConfigMap checkout-flags says 100 %",
+    r"ConfigMap checkout-flags says 100%",
     r"phase Completed",
     r"who decided",
-    r"Start, 10 %",
-    r"Advance, 10 → 25 % +security: hudson",
+    r"Start, 10%",
+    r"Advance, 10 → 25% +security: hudson",
     r"security, hudson: GO “no new findings”",
-    r"Rollback, 25 → 10 % +trigger errors",
-    r"Advance, 50 → 100 % +lead: cora",
-    r"Complete, 100 %",
+    r"Rollback, 25 → 10% +trigger errors",
+    r"Advance, 50 → 100% +lead: cora",
+    r"Complete, 100%",
     r"6 signatures, each in the name that the API server knew",
     r"The demo took \d+ s",
 )
@@ -100,7 +100,7 @@ def test_demo_plays_the_main_job_and_leaves_nothing(demo: Demo) -> None:
     ("line", "number"),
     [
         ("kube-apiserver and Prometheus are ready", signal.SIGTERM),
-        ("ConfigMap checkout-flags says 10 %", signal.SIGINT),
+        ("ConfigMap checkout-flags says 10%", signal.SIGINT),
     ],
 )
 def test_interrupted_demo_leaves_nothing(demo: Demo, line: str, number: signal.Signals) -> None:
@@ -113,7 +113,7 @@ def test_interrupted_demo_leaves_nothing(demo: Demo, line: str, number: signal.S
 
 def test_killed_demo_leaves_no_process(demo: Demo) -> None:
     """The guardians see to it: nobody can tidy up after SIGKILL by themselves."""
-    demo.wait_for_line("ConfigMap checkout-flags says 10 %")
+    demo.wait_for_line("ConfigMap checkout-flags says 10%")
     demo.process.kill()
     wait_until(lambda: demo.left_behind() == [], SURELY, "the guardians to end everything")
 
@@ -137,8 +137,8 @@ def test_demo_that_gets_stuck_says_where_it_stands(
     assert performance.Performance(Interruption()).play(place) is False
     told = capsys.readouterr().err
     assert "The demo got stuck: waited 0.5 s for the moon" in told
-    assert re.search(r"Rollout checkout: \w+ at 10 %, attempt 0\.", told)
-    assert "ConfigMap checkout-flags says 10 %." in told
+    assert re.search(r"Rollout checkout: \w+ at 10%, attempt 0\.", told)
+    assert "ConfigMap checkout-flags says 10%." in told
     assert re.search(r"The operator's last lines \(ready\):\n.*\[info", told)
 
 

@@ -101,7 +101,7 @@ def _up_to_the_end(line: str, match: re.Match[str]) -> str:
 def documented() -> Iterator[Path]:
     """What people read."""
     yield from (PROJECT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md"))
-    yield from sorted((PROJECT / "docs").glob("*.md"))
+    yield from sorted((PROJECT / "docs").rglob("*.md"))
     recorded = PROJECT / "manifests" / "argocd" / "resource_customizations"
     for path in sorted((PROJECT / "manifests").rglob("*.yaml")):
         if not path.is_relative_to(recorded):

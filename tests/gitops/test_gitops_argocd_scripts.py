@@ -214,7 +214,7 @@ def test_metric_that_flaps_does_not_flap_the_health(
 
 
 def test_admission_that_flaps_does_not_flap_the_health() -> None:
-    """Whoever is asked to sign is asked all the while."""
+    """Anyone who is asked to sign is asked all the while."""
     world = settled(a_world(approvals=SECURITY))
     phases, healths = set(), set()
     for turn in range(10):

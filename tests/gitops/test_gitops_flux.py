@@ -75,7 +75,7 @@ def expected_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_kstatus_agrees_with_the_health(name: str) -> None:
-    """Whoever reads the conditions only sees the same as whoever runs our scripts."""
+    """Anyone who reads the conditions only sees the same as anyone who runs our scripts."""
     state, message = status_of(rollout_in(name))
     assert (state, bool(message)) == (expected_of(name), True)
 

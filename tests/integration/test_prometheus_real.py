@@ -254,7 +254,7 @@ async def test_windows_of_every_length_on_one_metric_are_answered(
 
 
 async def test_backtest_of_real_history(providers: Providers, world: World) -> None:
-    """It would have rolled back once, five minutes after the rate of errors was beyond 5 %."""
+    """It would have rolled back once, five minutes after the rate of errors was beyond 5%."""
     rollout = memory.a_rollout(
         metrics=[
             {

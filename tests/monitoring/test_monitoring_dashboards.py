@@ -156,7 +156,7 @@ class Service:
 
 @dataclass
 class Exporter:
-    """Serves what something exposes; whoever it is keeps on counting."""
+    """Serves what something exposes; it keeps on counting."""
 
     source: Operator | Service
 
@@ -245,7 +245,7 @@ def test_choices_have_something_to_choose_from(
 
 
 def test_steps_are_marked_in_the_panels_of_the_flag(prometheus: Prometheus) -> None:
-    """Whoever looks at a curve sees where the percentage changed."""
+    """Anyone who looks at a curve sees where the percentage changed."""
     (steps,) = FLAG["annotations"]["list"]
     wait_until(lambda: prometheus.query(as_chosen(steps["expr"])), SURELY, "a step to be marked")
 

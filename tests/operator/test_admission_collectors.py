@@ -142,7 +142,7 @@ def test_namespace_ends_with_all_that_is_in_it(
     namespace = f"/api/v1/namespaces/{family.rollout['metadata']['namespace']}"
     admin.delete(namespace).raise_for_status()
     wait_until(lambda: admin.get(namespace).status_code == 404, SURELY, "the namespace to end")
-    # Whoever cleans up afterwards finds it again.
+    # Anyone who cleans up afterwards finds it again.
     name = namespace.rpartition("/")[2]
     admin.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
 

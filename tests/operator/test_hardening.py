@@ -114,7 +114,7 @@ def _is_refused_by(policy: str, answer: httpx.Response) -> bool:
 def test_decision_by_impersonation_is_refused_and_by_certificate_is_not(
     hardened: TestBed, admin: httpx.Client, in_a_pod: httpx.Client, space: str
 ) -> None:
-    """Whoever may impersonate hudson is not hudson."""
+    """Anyone who may impersonate hudson is not hudson."""
     bound(hardened, space, "surefoot-approver", "--user=hudson")
     rollout = made(admin, space, a_rollout("checkout"))
     approval = made(in_a_pod, space, a_request("Approval", "checkout-100", rollout))
@@ -259,7 +259,7 @@ def _tried(client: httpx.Client, space: str, rollout: JSON) -> httpx.Response:
 
 
 def test_plan_with_every_gate_is_taken(admin: httpx.Client, strict_space: str) -> None:
-    """At 0 % nothing can be observed, and after 100 % nothing follows."""
+    """At 0% nothing can be observed, and after 100% nothing follows."""
     answer = _tried(admin, strict_space, a_rollout("checkout", **GATED))
     assert answer.is_success, answer.text
 

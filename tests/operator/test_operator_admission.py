@@ -247,7 +247,7 @@ async def test_operator_under_another_name_is_told(guarded: TestBed) -> None:
 
 
 async def test_missing_permission_is_named(guarded: TestBed) -> None:
-    """Whoever may not look can not tell that the policies are in force."""
+    """Anyone who may not look cannot tell that the policies are in force."""
     async with looking_as(guarded.kubeconfig("thon"), PolicySettings(operator="thon")) as found:
         assert found.admission is Admission.NOT_ENFORCED
         assert 'cannot list resource "validatingadmissionpolicies"' in found.fault

@@ -18,7 +18,7 @@ SECURITY = {"name": "security", "users": ["hudson"]}
 
 
 async def given_it_waits_for_people(scene: Scene) -> None:
-    """At 10 % on the way to 100 %, it waits for a report and for a signature."""
+    """At 10% on the way to 100%, it waits for a report and for a signature."""
     approvals = {"roles": [SECURITY], "opens": "Step"}
     hold = {"checkpoints": [REPORT]}
     await scene.given_a_rollout(steps=(10, 100), hold=hold, approvals=approvals)
@@ -147,5 +147,5 @@ async def test_rolled_back_rollout_is_not_allowed(attended_scene: Scene) -> None
     await scene.then_phase("RolledBack")
     done = await checked(scene)
     assert done.code == 1
-    assert "NotRolledBack: rolled back to 0 %" in done.out
+    assert "NotRolledBack: rolled back to 0%" in done.out
     assert '{"spec":{"attempt":1}}' in done.out

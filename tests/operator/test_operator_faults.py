@@ -48,7 +48,7 @@ WAITING: dict[str, JSON] = {
     "waits-for-another": {"dependsOn": [{"rollout": "nobody"}]},
     "asks-people": {"hold": SOAKING | {"approvals": signed_by("hudson")}},
 }
-"""Plans of which none may begin at 100 %, and what makes the Rollout wait."""
+"""Plans of which none may begin at 100%, and what makes the Rollout wait."""
 
 
 async def when_somebody_plants_it(scene: Scene) -> JSON:

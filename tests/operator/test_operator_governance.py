@@ -76,7 +76,7 @@ async def test_conflict_is_resolved_by_a_meeting_that_the_parties_acknowledge(
     roles = [{"name": "security", "users": ["hudson"]}, {"name": "lead", "users": ["forge"]}]
     policy = {"roles": roles, "meeting": {"users": ["cora"]}}
     await scene.given_a_rollout(steps=(10, 100), hold={}, approvals=policy)
-    # The last hold names no approvals: to 100 % they are asked, to Completed they are not.
+    # The last hold names no approvals: to 100% they are asked, to Completed they are not.
     await decide(scene, "approvals", f"{scene.name}-100-security", "hudson", "NO-GO")
     await decide(scene, "approvals", f"{scene.name}-100-lead", "forge")
     meeting = f"{scene.name}-10-conflict"
@@ -109,7 +109,7 @@ async def test_conflict_is_resolved_by_a_meeting_that_the_parties_acknowledge(
 async def test_dry_run_is_signed_by_its_people_and_counts_for_nothing(
     guarded_attended_scene: Scene,
 ) -> None:
-    """The policies bind it as they bind the real thing, which then needs every signature anew."""
+    """The policies bind it as they bind the real thing, which then needs every signature again."""
     scene = guarded_attended_scene
     roles = [{"name": "security", "users": ["hudson"]}, {"name": "lead", "users": ["forge"]}]
     await scene.given_a_rollout(steps=(10, 100), hold={}, approvals={"roles": roles})
@@ -179,7 +179,7 @@ async def test_later_dry_run_supersedes_and_names_what_is_impossible(
     assert "raise run as well" in refused.text
     await scene.when_the_plan_is_patched(approvalDryRun={"run": 2, "to": 100})
     await scene.then_request("approvals", first, "Void")
-    run = await then_dry_run(scene, "dry run 2 of the approval of the step to 100 %")
+    run = await then_dry_run(scene, "dry run 2 of the approval of the step to 100%")
     await scene.then_request("approvals", f"{scene.name}-100-lead-dry2", "Pending")
     await scene.then_request("approvals", f"{scene.name}-25-lead", "Pending")
     assert run["obstacles"] == [

@@ -62,7 +62,7 @@ async def then_titles(scene: Scene, target: Webhook | Mailbox, *titles: str) -> 
 async def test_a_route_that_hangs_holds_up_no_rollback(
     scene: Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The flag is back at 0 %; what was not sent is a number, an event and a line in the log."""
+    """The flag is back at 0%; what was not sent is a number, an event and a line in the log."""
     await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"})
     with a_webhook(0) as hung:
         section = a_section(tmp_path, hung={"url": f"{hung.url()}?rto=600&cto=600"})
@@ -112,4 +112,4 @@ async def test_each_route_hears_once_of_what_it_asked_for(scene: Scene, tmp_path
         in asked
     )
     (mail,) = [text for _, text in box.mails]
-    assert "10 % → 0 %: " in mail
+    assert "10% → 0%: " in mail

@@ -38,7 +38,7 @@ def policies(guarded: TestBed) -> Iterator[TestBed]:
 
 
 async def given_at_10(scene: Scene, **spec: object) -> None:
-    """A Rollout that stays at 10 %."""
+    """A Rollout that stays at 10%."""
     target = {"configMapName": scene.target, "flags": [scene.name], "onDelete": "Zero"}
     await scene.given_a_rollout(
         steps=(10, 100), hold=SOAKING, target=target, rehearsal={"maxAge": "1h"}, **spec

@@ -21,7 +21,7 @@ ROLL_BACK = Write("rehearse", 0)
 
 
 async def _at_10(scene: Scene, rehearsal: JSON, **spec: Any) -> Rollout:
-    """A rollout that will stand at 10 % and be rehearsed."""
+    """A rollout that will stand at 10% and be rehearsed."""
     steps = {"steps": (10, 25, 100), "hold": SOAKING} | spec
     return Rollout.model_validate(await scene.given_a_rollout(rehearsal=rehearsal, **steps))
 

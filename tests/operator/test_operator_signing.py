@@ -62,7 +62,7 @@ def allowed_signers(scene: Scene) -> Iterator[AllowedSigners]:
 
 
 async def given_a_rollout_that_cora_signs(scene: Scene) -> None:
-    """To 10 %, and the next step needs a detached signature."""
+    """To 10%, and the next step needs a detached signature."""
     await scene.given_a_rollout(
         steps=(10, 100),
         hold={
@@ -127,7 +127,7 @@ def assert_verifies(directory: Path, evidence: JSON, allowed_signers: str) -> No
 
 
 async def test_go_without_a_signature_is_refused_by_the_api_server(scene: Scene) -> None:
-    """In words that say what to do; whoever rules the cluster gets no further."""
+    """In words that say what to do; anyone who rules the cluster gets no further."""
     await given_a_rollout_that_cora_signs(scene)
     async with scene.an_operator():
         await scene.then_at(10)

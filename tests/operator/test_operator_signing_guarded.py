@@ -81,7 +81,7 @@ async def signs(scene: Scene, key: SshKey, directory: Path, *options: str) -> st
 
 
 async def given_a_rollout_that_cora_signs(scene: Scene) -> None:
-    """To 10 %, and the next step needs a detached signature of hers."""
+    """To 10%, and the next step needs a detached signature of hers."""
     role = {"name": "leads", "users": ["cora"], "signing": "Required"}
     await scene.given_a_rollout(steps=(10, 100), hold={"approvals": {"roles": [role]}})
 

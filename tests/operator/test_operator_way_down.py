@@ -59,7 +59,7 @@ def signed_by(*roles: str) -> JSON:
 
 
 async def then_asked(scene: Scene, role: str) -> None:
-    """Wait until this role is asked for the step to 100 %."""
+    """Wait until this role is asked for the step to 100%."""
     name = f"{scene.name}-100-{role}"
     await scene.until(lambda: scene.get("approvals", name), name)
 

@@ -181,7 +181,7 @@ async def test_stale_leader_that_wakes_up_writes_nothing(scene: Scene) -> None:
 
 
 async def test_stale_leader_does_not_undo_a_rollback(scene: Scene) -> None:
-    """Held before writing 25 % while another rolls back to 0: the flag stays at 0."""
+    """Held before writing 25% while another rolls back to 0: the flag stays at 0."""
     held, release = asyncio.Event(), asyncio.Event()
 
     async def hold(write: Write) -> None:

@@ -80,7 +80,7 @@ def where_people_type(scene: Scene) -> Shell:
 
 
 async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
-    """A Rollout at 10 % whose next step these must sign."""
+    """A Rollout at 10% whose next step these must sign."""
     await scene.given_a_rollout(steps=(10, 100), approvals={"roles": list(roles)}, hold=hold)
 
 
@@ -94,7 +94,7 @@ async def asked(scene: Scene, *roles: str) -> None:
 async def test_what_waits_is_approved_and_the_step_is_taken(
     guarded_attended_scene: Scene, shell: Shell
 ) -> None:
-    """Inbox, approve, 100 %: by a member of the group, with the role for approvers alone."""
+    """Inbox, approve, 100%: by a member of the group, with the role for approvers alone."""
     scene = guarded_attended_scene
     await given_it_waits_for(scene, SECURITY)
     await asked(scene, "security")
@@ -302,8 +302,8 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     await scene.then_phase("Soaking")
 
     for words, said in (
-        (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
-        (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
+        (("--to=10",), "is at 10%: a ceiling there or above moves nothing"),
+        (("--to=7",), "has no step of 7%: it can go down to 0, 10, 50, 100"),
     ):
         refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
         assert refused.code == 1
@@ -315,13 +315,13 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     await scene.then_at(0)
     standing = await shell("cora", "retry", "checkout")
     assert standing.code == 1
-    assert "may not go above 0 % (errors rise)" in standing.err
-    # Whoever created it has set the attempt, by another client than kubectl.
+    assert "may not go above 0% (errors rise)" in standing.err
+    # Anyone who created it has set the attempt, by another client than kubectl.
     owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
     assert owned.code == 1
     assert "spec.attempt of checkout is set by python-httpx" in owned.err
     forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
-    assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
+    assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0%\n"), forced.err
     status = await scene.then_at(10)
     assert status["attempt"] == 1
     got = await shell("cora", "get", "checkout", "-o", "wide")

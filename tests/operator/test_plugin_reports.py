@@ -28,7 +28,7 @@ SECURITY = {
 SECTIONS = (
     "--reason=no findings",
     "--risk-assessment=low: one page",
-    "--metrics-summary=errors at 0.02 %",
+    "--metrics-summary=errors at 0.02%",
     "--security-status=re-validated",
 )
 
@@ -92,7 +92,7 @@ async def test_approval_document_before_and_after_the_step(
     assert html.out.startswith("<!doctype html>")
     unknown = await shell("hudson", "document", "checkout", "--step=50")
     assert unknown.code == 1
-    assert "no step to 50 %, and its record has none: its steps are 10, 100" in unknown.err
+    assert "no step to 50%, and its record has none: its steps are 10, 100" in unknown.err
     assert (await shell("hudson", "document", "checkout", "--step=half")).code == 2
     assert (await shell("hudson", "document", "checkout", "--step=complete")).code == 0
 
@@ -170,7 +170,7 @@ async def test_handoff_is_acknowledged_by_its_receiver_alone_and_all_of_it_is_in
     everything = await log(shell)
     moments = [datetime.fromisoformat(each["at"]) for each in everything]
     assert moments == sorted(moments)
-    # At 100 % it is asked anew.
+    # At 100% it is asked again.
     assert {each["about"] for each in everything if each["pending"]} <= {"checkout-100-build"}
     over = await shell("hudson", "acknowledge", build, "--reason=again")
     assert over.code == 1

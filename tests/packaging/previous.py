@@ -164,11 +164,11 @@ def _go_half_way(bed: TestBed, name: str) -> None:
         asked = {each["role"]: each for each in rollout(bed, name)["status"]["approvals"]}
         return "by" in json.dumps(asked["security"]) and asked["lead"]["state"] == "Pending"
 
-    wait_until(lambda: percent() == 10, 60, "10 %")
+    wait_until(lambda: percent() == 10, 60, "10%")
     decide(bed, "checkpoints", f"{name}-10-report", "atlas")
     decide(bed, "approvals", f"{name}-25-security", "hudson")
     decide(bed, "approvals", f"{name}-25-lead", "forge")
-    wait_until(lambda: percent() == 25, 60, "25 %")
+    wait_until(lambda: percent() == 25, 60, "25%")
     decide(bed, "checkpoints", f"{name}-25-report", "atlas")
     decide(bed, "approvals", f"{name}-50-security", "hudson")
     wait_until(waits_for_one, 60, "one of two signatures to be seen")
@@ -221,7 +221,7 @@ def moments(done: list[JSON]) -> list[JSON]:
 
 
 def main() -> int:
-    """Record: `python -m tests.packaging.previous` writes the test data anew."""
+    """Record: `python -m tests.packaging.previous` writes the test data again."""
     with TestBed.start(prometheus=False) as bed:
         root = installed(bed.directory / "previous")
         install(bed, root)

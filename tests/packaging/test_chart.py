@@ -1,4 +1,4 @@
-"""The chart: the same objects as kustomize, and words for whoever gets a value wrong."""
+"""The chart: the same objects as kustomize, and words for anyone who gets a value wrong."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whoever was in stays in on the way up, whatever gates say meanwhile; a rollback undoes it."""
+"""Anyone who was in stays in on the way up, whatever gates say meanwhile; a rollback undoes it."""
 
 from datetime import timedelta
 from itertools import product

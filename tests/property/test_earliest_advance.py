@@ -103,7 +103,7 @@ def test_earliest_advance_moves_only_later_after_a_breach(world: World, after: i
 
 
 def test_earliest_advance_knows_what_settles_after_a_rollback() -> None:
-    """Back at 10 %, and tried again at once: the data still speak of before."""
+    """Back at 10%, and tried again at once: the data still speak of before."""
     trigger = a_trigger(settle="5m")
     world = World(
         a_rollout(

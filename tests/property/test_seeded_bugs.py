@@ -79,7 +79,7 @@ def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
-    """Only the latest decision of a request is looked at, whoever gave it."""
+    """Only the latest decision of a request is looked at, no matter who gave it."""
 
     words = veto._words
 
@@ -557,7 +557,7 @@ def counted_go_is_not_recorded(patch: pytest.MonkeyPatch) -> None:
 
 
 def only_what_fits_is_excluded(patch: pytest.MonkeyPatch) -> None:
-    """Whoever does not fit in the request is not excluded."""
+    """Anyone who does not fit in the request is not excluded."""
     patch.setattr(evaluate, "_why_excluded", lambda *_: None)
 
 

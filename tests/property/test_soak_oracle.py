@@ -1,7 +1,7 @@
 """Soak against a brute-force oracle: random metrics, and an operator that comes and goes.
 
 The oracle knows the whole past of the metric and walks over it second by second. It knows nothing
-of accounts: what is healthy is healthy, whoever was looking.
+of accounts: what is healthy is healthy, no matter who was looking.
 """
 
 from datetime import timedelta
@@ -52,7 +52,7 @@ def healthy_by_the_clock(metric: Recording, now: timedelta, *, resets: bool) -> 
 
 
 def soaking(metric: Recording, on_breach: str, action: str) -> World:
-    """A rollout that soaks at 10 % under a trigger."""
+    """A rollout that soaks at 10% under a trigger."""
     return World(
         a_rollout(
             steps=steps_of(10, 100, first={"soak": "6m", "onBreach": on_breach}),

@@ -15,7 +15,7 @@ PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """It runs as whoever runs the tests, who may be root: its sandbox needs another account."""
+    """It runs as anyone who runs the tests, who may be root: its sandbox needs another account."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(

@@ -70,7 +70,7 @@ class FakeClock:
         await until
 
     async def advance(self, seconds: float) -> None:
-        """Let so many seconds pass, and whoever slept until then do its work."""
+        """Let so many seconds pass, and anyone who slept until then do its work."""
         end = self.at + timedelta(seconds=seconds)
         await turns()
         while due := [sleeper for sleeper in self._sleepers if sleeper[0] <= end]:

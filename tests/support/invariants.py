@@ -298,7 +298,7 @@ class Judge:
             far = found.completed if awaited.at_least is None else found.percent is not None
             demand(far, "S15", f"{name} has not come so far")
             short = (found.percent or 0) < (awaited.at_least or 0)
-            demand(not short, "S15", f"{name} is at {found.percent} %")
+            demand(not short, "S15", f"{name} is at {found.percent}%")
 
     def _note_baselines(self, before: Rollout, after: Rollout) -> None:
         """What is new on the status was recorded now; what was there before is of before."""
@@ -317,7 +317,7 @@ class Judge:
                 continue
             metric = bound.metric or bound.name
             mine = {
-                percent: f"the median {median:.6g} at {percent} %"
+                percent: f"the median {median:.6g} at {percent}%"
                 for attempt, percent, of, median in self.baselines
                 if (attempt, of) == (pending.attempt, metric)
             }
@@ -375,7 +375,7 @@ class Judge:
         demand(len(intents) == 1, "S1", f"{len(intents)} intents for {identifier}")
         intent = intents[0]
         demand(intent.pending.to == to, "S1", "applied to another percentage than recorded")
-        demand((intent.pending.from_ or 0) == (last or 0), "S1", f"not from {last} %")
+        demand((intent.pending.from_ or 0) == (last or 0), "S1", f"not from {last}%")
         if intent.pending.type == "Rollback":
             demand(to < (last or 0), "S3", "a rollback that does not go down")
             return
@@ -387,7 +387,7 @@ class Judge:
         self.taken.add(key)
         percents = [step.percent for step in intent.rollout.spec.steps]
         allowed = {b for a, b in zip([0, *percents], percents, strict=False) if a == (last or 0)}
-        demand(to in allowed | {percents[0] if last is None else to + 1}, "S3", f"{last} to {to} %")
+        demand(to in allowed | {percents[0] if last is None else to + 1}, "S3", f"{last} to {to}%")
 
 
 def _counted(intent: Intent, kind: str) -> list[DecisionEvidence]:

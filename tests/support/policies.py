@@ -104,7 +104,7 @@ def fills_in_names(api: httpx.Client) -> bool:
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:
-    """Whether a ConfigMap that carries flags can not be created by this client."""
+    """Whether a ConfigMap that carries flags cannot be created by this client."""
     probe = {
         "metadata": {"name": "probe", "labels": {"surefoot.dev/managed": "probe"}},
         "data": {},
@@ -114,7 +114,7 @@ def refuses_a_flag(api: httpx.Client) -> bool:
 
 
 def refuses_a_mark(api: httpx.Client) -> bool:
-    """Whether a ConfigMap that says it is a Rollout's can not be created by this client."""
+    """Whether a ConfigMap that says it is a Rollout's cannot be created by this client."""
     probe = {
         "metadata": {"name": "probe", "annotations": {"surefoot.dev/rollout-uid": "probe"}},
         "data": {},
@@ -124,7 +124,7 @@ def refuses_a_mark(api: httpx.Client) -> bool:
 
 
 def refuses_a_request(api: httpx.Client) -> bool:
-    """Whether an Approval can not be created by this client."""
+    """Whether an Approval cannot be created by this client."""
     probe = {
         "apiVersion": "surefoot.dev/v1alpha1",
         "kind": "Approval",

@@ -1,4 +1,4 @@
-"""A rollout at 10 % in a cluster in memory, and a rehearser beside it."""
+"""A rollout at 10% in a cluster in memory, and a rehearser beside it."""
 
 import asyncio
 import contextlib

@@ -233,10 +233,10 @@ class Tale:
         if not status.percent:
             return
         is_above = spec.rollback is not None and status.percent > spec.rollback.to
-        demand(not is_above, "L2", f"it stays at {status.percent} %, above its ceiling")
+        demand(not is_above, "L2", f"it stays at {status.percent}%, above its ceiling")
         down = {each.name for each in spec.triggers if each.action is TriggerAction.ROLLBACK}
         firing = [each.name for each in status.triggers if each.state is TriggerState.FIRING]
-        demand(not down & set(firing), "L2", f"it stays at {status.percent} % while {firing} fire")
+        demand(not down & set(firing), "L2", f"it stays at {status.percent}% while {firing} fire")
 
     def _look_once(self, snapshot: Snapshot | None = None) -> bool:
         world = self.world
@@ -420,7 +420,7 @@ class Tale:
             self._acknowledge()
 
     def _acknowledge(self) -> None:
-        """Whoever may confirms what is to be acknowledged."""
+        """Anyone who may confirms what is to be acknowledged."""
         for name in self._undecided():
             request = self.world.approvals.get(name)
             if request is None or request.spec.request.purpose is not Purpose.ACKNOWLEDGE:
@@ -438,7 +438,7 @@ class Tale:
         return "rex" if "rex" in able else able[0]
 
     def _see(self, name: str) -> None:
-        """What somebody else overwrites before the operator saw it, it can not know."""
+        """What somebody else overwrites before the operator saw it, it cannot know."""
         request = (self.world.approvals | self.world.checkpoints)[name]
         known = request.status.decisions
         if request.spec.decision and (
@@ -483,7 +483,7 @@ class Tale:
             self._all_sign()
             world.now += timedelta(seconds=1)
             self.look()
-        raise AssertionError(f"L4: ends at {world.percent} %: {world.status.waiting_on}")
+        raise AssertionError(f"L4: ends at {world.percent}%: {world.status.waiting_on}")
 
     def _take_back_no_gos(self) -> None:
         for name, words in self.judge.words.items():

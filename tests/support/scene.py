@@ -258,7 +258,7 @@ class Scene:
                 return None
             return status if found["data"][self.name] == str(percent) else None
 
-        return cast("JSON", await self.until(there, f"{percent} % to be committed"))
+        return cast("JSON", await self.until(there, f"{percent}% to be committed"))
 
     async def then_lowered(self) -> None:
         """Wait until the ConfigMap says 0, for as long as nothing but a rollback needs."""
@@ -461,7 +461,7 @@ def crash(moment: str, step: str, to: int) -> Tap:
 
     async def ends(write: Write) -> None:
         if write == Write(step, to):
-            raise Crash(f"{moment} the {step} of {to} %")
+            raise Crash(f"{moment} the {step} of {to}%")
 
     return Tap(before=ends) if moment == "before" else Tap(after=ends)
 
@@ -469,7 +469,7 @@ def crash(moment: str, step: str, to: int) -> Tap:
 def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
     """Crash once all of these are reached, each ``before`` or ``after`` its write.
 
-    Whoever reaches one of them waits there for the others.
+    Anyone who reaches one of them waits there for the others.
     """
     expected = frozenset(moments)
     ahead = set(expected)
@@ -482,7 +482,7 @@ def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
         if not ahead:
             all_reached.set()
         await all_reached.wait()
-        raise Crash(f"{moment} the {write.step} of {write.to} %")
+        raise Crash(f"{moment} the {write.step} of {write.to}%")
 
     return Tap(before=partial(reach, "before"), after=partial(reach, "after"))
 

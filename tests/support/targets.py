@@ -25,7 +25,7 @@ class Webhook:
     answers: list[int] = field(default_factory=lambda: [200])
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
-    """Set when the test is over: whoever hangs is let go."""
+    """Set when the test is over: anyone who hangs is let go."""
 
     def url(self, token: str = TOKEN) -> str:
         """The URL of a route, with a token in its path and a password."""

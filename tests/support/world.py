@@ -375,7 +375,7 @@ class World:
         plan = self.settle()
         while self.percent != percent:
             if self.now - began > limit:
-                raise AssertionError(f"still at {self.percent} %: {self.status.waiting_on}")
+                raise AssertionError(f"still at {self.percent}%: {self.status.waiting_on}")
             self.now += self._until_next(plan)
             plan = self.settle()
         return self.now - began

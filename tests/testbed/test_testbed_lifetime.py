@@ -128,7 +128,7 @@ def test_data_can_be_kept(tmp_path: Path) -> None:
 def test_another_api_server_shares_store_people_and_flags_and_ends_with_the_bed(
     tmp_path: Path,
 ) -> None:
-    """It is one of the bed's components, also for whoever attaches to the bed."""
+    """It is one of the bed's components, also for anyone who attaches to the bed."""
     flags = ("--anonymous-auth=false",)
     with TestBed.start(tmp_path / "bed", prometheus=False, api_server_flags=flags) as bed:
         another = bed.another_api_server()

@@ -59,7 +59,7 @@ Address = Annotated[
 
 
 class TlsSettings(Section):
-    """How to speak TLS to a provider. Files are read anew when they change."""
+    """How to speak TLS to a provider. Files are read again when they change."""
 
     ca_file: Path | None = None
     """PEM bundle of the authorities to trust instead of the well-known ones."""
@@ -70,7 +70,7 @@ class TlsSettings(Section):
     server_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Name to ask for and to find in the provider's certificate, where the address has another."""
     insecure_skip_verify: bool = False
-    """Take any certificate. Whoever can answer in the provider's place can then open gates."""
+    """Take any certificate. Anyone who can answer in the provider's place can then open gates."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,4 +1,4 @@
-"""TLS and a token for the operator's own port. Files are read anew when they change.
+"""TLS and a token for the operator's own port. Files are read again when they change.
 
 A kubelet exchanges the files of a mounted Secret by a link, so nothing is watched: the certificate
 is looked at when somebody connects, and the token when somebody shows one.
@@ -37,7 +37,7 @@ class ServingSection(Section):
     tls: ServingTls | None = None
     """Serve metrics and probes by TLS. The probes of the Pod need `scheme: HTTPS` then."""
     metrics_token_file: Path | None = None
-    """File with the token that whoever asks for /metrics must show. Probes need none."""
+    """File with the token that anyone who asks for /metrics must show. Probes need none."""
 
 
 class ServedTls:

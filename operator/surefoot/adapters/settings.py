@@ -205,7 +205,7 @@ async def readings(path: Path) -> AsyncGenerator[Settings | ConfigurationError]:
     """What the file says: now, and whenever its content has changed.
 
     Where the content cannot be read, the reading is what is wrong with it. Contents are compared,
-    and nothing else: whoever takes the readings knows what is in force. The directory is watched,
+    and nothing else: the reader knows what is in force. The directory is watched,
     since a mounted ConfigMap changes by exchanging a link beside the file. The file is looked at
     from time to time as well, in case an event was missed.
     """

@@ -1,7 +1,7 @@
 """The `Signatures` port: SSH signatures against the allowed signers of `ssh-keygen`.
 
 A line of the allowed signers admits a key for the user names that it spells out, and for nothing
-that it does not: patterns and certificate authorities are left out, and so is a line that can not
+that it does not: patterns and certificate authorities are left out, and so is a line that cannot
 be read. Each such line is named; it neither admits anybody nor touches the other lines.
 """
 
@@ -124,7 +124,7 @@ class SshSignatures:
         try:
             await self.refresh()
         except ApiError as error:
-            return f"the allowed signers can not be read: {error}"
+            return f"the allowed signers cannot be read: {error}"
         return None
 
 
@@ -244,7 +244,7 @@ def _options(text: str) -> tuple[dict[str, str], str]:
     while True:
         match = _OPTION.match(text)
         if match is None:
-            raise ValueError(f"its options can not be read from {text[:32]!r} on")
+            raise ValueError(f"its options cannot be read from {text[:32]!r} on")
         name, value = match["name"].lower(), match["value"]
         if name == "cert-authority":
             raise ValueError("certificate authorities are not supported: name the keys themselves")

@@ -228,7 +228,7 @@ class PrometheusTelemetry:
         self._admission_checks.labels(state.value).inc()
 
     def part_failed(self) -> None:
-        """A part of the operator failed and was started anew."""
+        """A part of the operator failed and was started again."""
         self._failures.inc()
 
     def reconciled(self, result: str, seconds: float) -> None:

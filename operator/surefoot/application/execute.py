@@ -364,7 +364,7 @@ class Executor:
     ) -> None:
         target = _target(rollout)
         if held is not None and held.config_map.immutable:
-            # Immutable data can not be written: what was read goes, and a new object comes.
+            # Immutable data cannot be written: what was read goes, and a new object comes.
             await self._cluster.delete_config_map(held)
             held = None
         if held is None:

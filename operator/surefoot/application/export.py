@@ -5,7 +5,7 @@ process (`Cursors`), after the delivery and never before: a crash in between del
 again, and never skips one. Entries that drop out of a bounded history while a sink does not take
 them are kept here, within bounds; beyond these they are lost to that sink, and a `Gap` says so.
 
-Each sink has a task of its own. Whoever decides or rolls back only ever hands over what was written
+Each sink has a task of its own. A decision or rollback only ever hands over what was written
 already, and waits for nothing here.
 """
 
@@ -328,7 +328,7 @@ class _Delivery:
             try:
                 return await self._cursors.load(self.sink.name)
             except ApiError as error:
-                self._complain("what the sink has can not be read", error)
+                self._complain("what the sink has cannot be read", error)
             await self._backoff.pause()
 
     def _next(self, marks: Mapping[str, Mark]) -> _Batch | None:

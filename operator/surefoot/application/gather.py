@@ -1,4 +1,4 @@
-"""Gathering the facts about one Rollout: from the caches, or afresh where it may move."""
+"""Gathering the facts about one Rollout: from the caches, or again where it may move."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -69,7 +69,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class FlagRead:
-    """What a rollback is decided from, read afresh, and the ConfigMap as read for it."""
+    """What a rollback is decided from, read again, and the ConfigMap as read for it."""
 
     facts: FlagFacts
     read: ConfigMapRead
@@ -231,7 +231,7 @@ class Gatherer:
     async def _afresh(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
         known = self._store.rollout(key)
         try:
-            # The name of the ConfigMap can not change while the Rollout lives, so all reads can be
+            # The name of the ConfigMap cannot change while the Rollout lives, so all reads can be
             # under way at once; a Rollout that was replaced meanwhile is read in two steps.
             expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
             if expected is None:

@@ -3,8 +3,8 @@
 The others keep their caches warm and wait. Two replicas that act at once would take no step twice,
 since every write is conditional; the Lease keeps them from doing each other's work.
 
-No clock of one replica is ever compared with another's. Whoever waits measures on its own
-monotonic clock for how long the Lease has not changed. Whoever holds it counts from the moment
+No clock of one replica is ever compared with another's. Anyone who waits measures on its own
+monotonic clock for how long the Lease has not changed. Anyone who holds it counts from the moment
 before a renewal was sent, and lets go well before the others can take it: from then on its writes
 are refused here (`fence`), and the process ends, so that nothing it knew or began is left. It also
 holds after the process was stopped for a while, since the first thing that is asked is the time.

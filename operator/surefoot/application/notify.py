@@ -1,7 +1,7 @@
 """News to people elsewhere: each to every route that wants it, retried, never in the way.
 
 Announcements come when a status that says so was written, so they come once. Each route has a task
-and a bounded queue of its own: one that hangs delays itself only, and whoever decides or rolls back
+and a bounded queue of its own: one that hangs delays itself only, and a decision or rollback
 only hands over what has happened and waits for nothing here. What waits is in memory; the record
 (`export`) is what loses nothing.
 """
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 LONGEST_QUEUE = 200
 """Notifications that wait for one route."""
 KEPT_FOR = timedelta(hours=24)
-"""How long a notification that can not be sent is tried again."""
+"""How long a notification that cannot be sent is tried again."""
 MOST_REMEMBERED = 5000
 """Notifications of one route that are remembered, so that none is sent twice."""
 _LEAST_FIRST = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)

@@ -242,7 +242,7 @@ class EventSource(Protocol):
         """Watch until cancelled. Returns or raises when the watching ended otherwise."""
 
     def restart(self) -> None:
-        """Give up the present watches and begin anew: they miss things."""
+        """Give up the present watches and begin again: they miss things."""
 
 
 class TransitionRecord(NamedTuple):

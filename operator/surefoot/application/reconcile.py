@@ -264,7 +264,7 @@ class Reconciler:
         if self._complaints.get(key) == message:
             return
         self._complaints[key] = message
-        log.error("rollout can not be worked on", rollout=str(key), reason=reason, error=message)
+        log.error("rollout cannot be worked on", rollout=str(key), reason=reason, error=message)
         head = self._store.heads(Kind.ROLLOUT).get(key)
         if head is not None:
             self._announcer.announce(

@@ -226,7 +226,7 @@ class _Rehearsal:
         """What a rehearsal that passed has shown."""
         return (
             f"ConfigMap {self._stage.place.name}, a copy of the flag, went from {self._wish.from_} "
-            f"to {self._wish.to} % without any metrics provider"
+            f"to {self._wish.to}% without any metrics provider"
         )
 
     def in_the_way(self) -> str:
@@ -249,7 +249,7 @@ class _Rehearsal:
                 raise RolloutGone(f"Rollout {self._stage.key}: {executed.stopped.value}")
 
     async def _check(self) -> None:
-        """Whether the shadow, read afresh, is what a rollback has to leave."""
+        """Whether the shadow, read again, is what a rollback has to leave."""
         committed = self._stage.shadow.status.committed
         held = await self._stage.config_map(self._stage.place)
         expected = None if committed is None else rendering_of(self._stage.shadow, committed)

@@ -1,7 +1,7 @@
 """The resync: compares the caches with complete lists, because watches miss things.
 
 A list of metadata tells what is gone and what is newer than known. What a watch missed is read and
-taken in; where the same kind of thing is found twice in a row, the watches are begun anew.
+taken in; where the same kind of thing is found twice in a row, the watches are begun again.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What is known of the watched objects: fed by events, by fresh reads and by our own writes.
 
 It only ever grows newer: an older version of the same object is not taken in again, nor one that
-is known to be gone. It may be late; what is at stake is read afresh (see `gather`).
+is known to be gone. It may be late; what is at stake is read again (see `gather`).
 """
 
 from collections import OrderedDict
@@ -40,7 +40,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A version of an object, or why it can not be read."""
+    """A version of an object, or why it cannot be read."""
 
     head: ObjectHead
     content: Observable | UnreadableObject
@@ -186,7 +186,7 @@ class Store:
             self._gone(head.key)
 
     def _tell(self, rollout: Rollout) -> None:
-        """Tell whoever keeps the record; a defect there must not stop the work on the Rollout."""
+        """Tell the keeper of the record; a defect there must not stop the work on the Rollout."""
         try:
             self._recorded(rollout)
         except Exception as error:
@@ -246,7 +246,7 @@ class Store:
             yield from set(self._rollouts_on.get(key, ()))
 
     def _wake_downstreams(self, key: ObjectKey) -> None:
-        """Wake whoever waits for a Rollout, directly or not: a cycle concerns all on it."""
+        """Wake anyone who waits for a Rollout, directly or not: a cycle concerns all on it."""
         woken, ahead = {key}, [key]
         while ahead:
             fresh = self._downstreams.get(ahead.pop(), set()) - woken

@@ -26,7 +26,7 @@ class LazyGroup(TyperGroup):
 
     @property
     def commands(self) -> dict[str, Any]:
-        """All of them, loaded: for whoever writes about every command."""
+        """All of them, loaded: for anyone who writes about every command."""
         return {name: command.load() for name, command in self.lazy.items()}
 
     @commands.setter

@@ -24,7 +24,9 @@ def send_a_test(
     config: Annotated[
         Path, typer.Option("--config", metavar="FILE", help="The operator's configuration.")
     ],
-    route: Annotated[str | None, typer.Argument(help="Only to this route.")] = None,
+    route: Annotated[
+        str | None, typer.Argument(help="The route to try; all of them if not given.")
+    ] = None,
 ) -> None:
     """Send a test message to every route of the configuration, and say what became of it."""
     try:

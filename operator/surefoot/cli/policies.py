@@ -17,7 +17,9 @@ def print_policies(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", metavar="FILE", help="The operator's configuration: its section `policies`."
+            "--config",
+            metavar="FILE",
+            help="The operator's configuration, for its section `policies`.",
         ),
     ] = None,
     mutation: Annotated[

@@ -23,7 +23,11 @@ log = structlog.get_logger(__name__)
 def run_operator(
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Configuration, reloaded when it changes."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The configuration file, which is read again when it changes.",
+        ),
     ] = None,
     namespace: Annotated[
         list[str] | None,
@@ -42,12 +46,15 @@ def run_operator(
         ),
     ] = False,
     log_format: Annotated[
-        LogFormat | None, typer.Option("--log-format", help="Instead of the file's logFormat.")
+        LogFormat | None,
+        typer.Option(
+            "--log-format", help="The format of the log, instead of the file's logFormat."
+        ),
     ] = None,
     *,
-    debug: Annotated[bool, typer.Option("--debug", help="Log decisions that change nothing.")] = (
-        False
-    ),
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log also decisions that change nothing.")
+    ] = False,
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
     from surefoot.adapters import notifications, prometheus, serving
@@ -63,17 +70,17 @@ def run_operator(
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:
-        log.error("provider can not be used", fault=fault)
+        log.error("provider cannot be used", fault=fault)
     try:
         asyncio.run(_until_signalled(found, tuple(namespace or ()), config, elects=leader_elect))
     except ConfigurationError as error:
         fail(UNREACHABLE, str(error))
     except ApiError as error:
-        fail(UNREACHABLE, f"can not reach the API server: {error}")
+        fail(UNREACHABLE, f"cannot reach the API server: {error}")
     except LeadershipLost as error:
         fail(NO, f"{error}; this replica ends, and waits for its turn when it is started again")
     except OSError as error:
-        fail(NO, f"can not listen on {found.listen}: {error}")
+        fail(NO, f"cannot listen on {found.listen}: {error}")
 
 
 def _report(config: Path | None, faults: tuple[str, ...]) -> None:

@@ -55,7 +55,7 @@ class NotSignedError(SurefootError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person wants to sign. ``signer`` is empty where it is whoever runs the command."""
+    """What a person wants to sign. ``signer`` is empty where it is the one who runs the command."""
 
     namespace: str
     name: str
@@ -69,33 +69,39 @@ def sign_decision(
     approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="The Approval's name.")],
     *,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NS", help="Its namespace.")
+        str, typer.Option("--namespace", "-n", metavar="NS", help="The namespace of the Approval.")
     ],
-    decision: Annotated[Choice, typer.Option(help="What you decide.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")],
+    decision: Annotated[Choice, typer.Option(help="Your decision.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the record.")],
     risk_assessment: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Risks seen and what is done about them.")
+        str | None,
+        typer.Option(metavar="TEXT", help="The risks that you see, and what is done about them."),
     ] = None,
     metrics_summary: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What the numbers say.")
+        str | None, typer.Option(metavar="TEXT", help="The meaning of the numbers, in your words.")
     ] = None,
     security_status: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Security concerns, or that there are none.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Security concerns, or the statement that there are none."
+        ),
     ] = None,
     key: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Your SSH key; a public one where an agent has the other half."
+            metavar="FILE", help="Your SSH key, or a public key whose private half an agent has."
         ),
     ] = DEFAULT_KEY,
     signer: Annotated[
         str,
-        typer.Option("--as", metavar="USER", help="Your user name, if the cluster is not to ask."),
+        typer.Option(
+            "--as", metavar="USER", help="Your user name, if the cluster should not be asked."
+        ),
     ] = "",
     expires: Annotated[
         str, typer.Option(metavar="DURATION", help="How long the signature may be used.")
     ] = "24h",
-    context: Annotated[str | None, typer.Option(help="The kubeconfig's context.")] = None,
+    context: Annotated[str | None, typer.Option(help="The context of the kubeconfig.")] = None,
     print_only: Annotated[
         bool, typer.Option("--print", help="Print YAML for Git, and change nothing.")
     ] = False,
@@ -185,7 +191,7 @@ def _with_signature(raw: JSON, answer: Answer, signer: str, signature: JSON) -> 
         return Approval.model_validate({**raw, "spec": spec})
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
-        raise NotSignedError(f"{answer.name} can not be decided so: {faults}") from error
+        raise NotSignedError(f"{answer.name} cannot be decided so: {faults}") from error
 
 
 def _signature(approval: "Approval", key: Path) -> str:
@@ -258,7 +264,7 @@ def _summary(approval: "Approval") -> str:
     asked = spec.request
     dry = "dry run, counts for nothing: " if is_dry_run(approval) else ""
     return (
-        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to} % "
+        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to}% "
         f"as {spec.decided_by.username}, signed with "
         f"{read_armor(spec.signature.value).fingerprint}, "
         f"to be used until {spec.signature.to_wire()['expiresAt']}"

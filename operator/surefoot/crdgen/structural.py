@@ -4,6 +4,7 @@ from surefoot.api.v1alpha1.durations import DURATION_PATTERN, LONGEST_DURATION, 
 from surefoot.api.v1alpha1.meta import ApiModel
 from surefoot.api.v1alpha1.moments import LONGEST_MOMENT, MOMENT_PATTERN
 from surefoot.crdgen.schema import INT_OR_STRING, RULES, Node, each_node, schema_tree, without
+from surefoot.crdgen.wording import with_bounds_in_words
 
 INHERITING = frozenset({"hold"})
 """Fields below which an absent value means "as said elsewhere": a default would end that."""
@@ -47,7 +48,12 @@ _METADATA = {"type": "object"}
 
 def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
     """What the API server checks of a kind and, with ``defaults``, fills into its spec."""
-    tree = each_node(schema_tree(kind), _structural)
+    plain = schema_tree(kind)
+    described = {
+        **plain["properties"],
+        "spec": each_node(plain["properties"]["spec"], with_bounds_in_words),
+    }
+    tree = each_node({**plain, "properties": described}, _structural)
     spec, status = tree["properties"]["spec"], tree["properties"]["status"]
     spec = each_node(spec, _with_a_message)
     return {

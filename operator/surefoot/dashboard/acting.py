@@ -2,7 +2,7 @@
 
 What was shown is kept here under a key that is good for one use, with the version of the object
 that it was shown of; so what is written is exactly that, or nothing. The API server has judged it
-before it is shown: whoever may not decide is told so at once, in the server's words.
+before it is shown: anyone who may not decide is told so at once, in the server's words.
 """
 
 import secrets
@@ -39,7 +39,7 @@ class Pending:
 
 
 class Desk:
-    """Where decisions are prepared and written, in the name of whoever started the dashboard."""
+    """Where decisions are prepared and written, in the name of anyone who started the dashboard."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -1,6 +1,6 @@
 """Who may talk to the dashboard: the browser that was given its link, and its own pages.
 
-The page acts with the rights of whoever started it, and other programs and other pages can reach a
+The page acts with the rights of the person who started it, and other programs and pages can reach a
 port of this machine as well. So:
 
 - everything lies below a secret path, and a cookie that is sent to that path only names the

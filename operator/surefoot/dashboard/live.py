@@ -42,7 +42,7 @@ Samples = dict[tuple[Key, str], deque[tuple[float, float]]]
 
 
 class Live:
-    """Follows the cluster, and tells whoever waits of each new picture."""
+    """Follows the cluster, and tells anyone who waits of each new picture."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

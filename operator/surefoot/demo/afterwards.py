@@ -134,7 +134,7 @@ def why_it_got_stuck(error: Exception, scene: Scene, place: Stage) -> str:
 
 
 def _where_it_stands(scene: Scene) -> list[str]:
-    config_map = "is not there" if scene.percent is None else f"says {scene.percent} %"
+    config_map = "is not there" if scene.percent is None else f"says {scene.percent}%"
     lines = [f"ConfigMap checkout-flags {config_map}."]
     if scene.rollout is None:
         return ["Rollout checkout is not there.", *lines]
@@ -146,7 +146,7 @@ def _where_it_stands(scene: Scene) -> list[str]:
     ]
     waits = status.waiting_on or "nothing"
     return [
-        f"Rollout checkout: {status.phase} at {status.percent} %, attempt {status.attempt}.",
+        f"Rollout checkout: {status.phase} at {status.percent}%, attempt {status.attempt}.",
         f"It waits for {waits}.",
         *closed,
         *lines,

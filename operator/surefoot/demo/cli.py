@@ -33,7 +33,7 @@ def demo(
 @app.command()
 def incident(
     reports: Annotated[
-        Path, typer.Option("--reports", metavar="DIR", help="Where the reports are written.")
+        Path, typer.Option("--reports", metavar="DIR", help="The directory for the reports.")
     ] = Path("build/incident"),
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running, to go on by hand.")
@@ -48,7 +48,8 @@ def incident(
 @app.command()
 def stop(
     directory: Annotated[
-        Path, typer.Option("--dir", help="Where the demo lies that was kept: it said so.")
+        Path,
+        typer.Option("--dir", help="The directory of the demo that was kept, which it printed."),
     ],
 ) -> None:
     """Stop a demo that was kept, and remove what it stored."""

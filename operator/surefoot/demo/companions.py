@@ -94,7 +94,7 @@ def service(bed: TestBed, played: Production) -> Component:
 
 
 def guardian(directory: Path) -> Component:
-    """Ends the other two when the bed is gone, whoever stopped it."""
+    """Ends the other two when the bed is gone, no matter who stopped it."""
     layout = Layout(directory)
     return Component(
         GUARDIAN,

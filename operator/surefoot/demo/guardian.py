@@ -20,7 +20,7 @@ LOOKS_EVERY = 0.3
 
 
 def guard(directory: Path) -> None:
-    """Wait for the end of the API server, then end what can not live without it."""
+    """Wait for the end of the API server, then end what cannot live without it."""
     layout = Layout(directory)
     # Their records go with the bed: who they are must be known before.
     keeper = Identity.read(layout.process_of("kube-apiserver"))

@@ -39,7 +39,7 @@ def news(before: Scene, after: Scene) -> Iterator[News]:
     if after.percent != before.percent:
         yield from _moved(before.percent, after.percent)
     if after.service_reads != before.service_reads and after.service_reads is not None:
-        yield News(f"the service reads {after.service_reads} %", fleeting=True)
+        yield News(f"the service reads {after.service_reads}%", fleeting=True)
     if after.rollout is not None and after.rollout is not before.rollout:
         earlier = before.rollout.status if before.rollout else RolloutStatus()
         yield from _of_the_status(earlier, after)
@@ -50,7 +50,7 @@ def _moved(before: int | None, after: int | None) -> Iterator[News]:
         yield News("the ConfigMap is gone", Mood.BAD)
     else:
         mood = Mood.BAD if before is not None and after < before else Mood.GOOD
-        yield News(f"ConfigMap checkout-flags says {after} %", mood)
+        yield News(f"ConfigMap checkout-flags says {after}%", mood)
 
 
 def _of_the_status(before: RolloutStatus, scene: Scene) -> Iterator[News]:
@@ -79,9 +79,9 @@ def _of_the_status(before: RolloutStatus, scene: Scene) -> Iterator[News]:
 
 def in_a_line(entry: Transition) -> str:
     """What an entry of the history says happened, and who decided it."""
-    moved = f" {entry.from_} % → {entry.to} %" if entry.from_ not in {None, entry.to} else ""
+    moved = f" {entry.from_}% → {entry.to}%" if entry.from_ not in {None, entry.to} else ""
     if entry.from_ is None:
-        moved = f" at {entry.to} %"
+        moved = f" at {entry.to}%"
     return f"{entry.type}{moved}, by {format_by(entry)}"
 
 
@@ -124,5 +124,5 @@ def _values(rollout: Rollout) -> str:
 
 
 def as_percent(value: float) -> str:
-    """A share as people read it: ``0.31 %``."""
-    return f"{value * 100:.2f} %"
+    """A share as people read it: ``0.31%``."""
+    return f"{value * 100:.2f}%"

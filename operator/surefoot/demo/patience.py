@@ -14,7 +14,7 @@ LOOK_EVERY = 0.1
 
 
 class DemoError(Exception):
-    """The demo can not go on. The message says what it waited for."""
+    """The demo cannot go on. The message says what it waited for."""
 
 
 class Patience:

@@ -49,7 +49,7 @@ class Performance:
         self._console = Console(highlight=False, width=None if self._is_live else WIDTH_OF_A_LOG)
 
     def give(self, *, keep: bool) -> int:
-        """Do it. Raises TestbedError where the stage can not be set up, or Interrupted."""
+        """Do it. Raises TestbedError where the stage cannot be set up, or Interrupted."""
         began = time.monotonic()
         with telling() as tell, stage(tell, self._interruption, CHECKOUT) as place:
             set_up = time.monotonic() - began

@@ -35,9 +35,9 @@ MENDED_RELEASE = f'{RELEASE} \'{{"data":{{"version":"2.4.2","failing":"0.4%"}}}}
 
 
 INTRODUCTIONS = {
-    25: "Again to 25 %: a new soak, a new signature. Nothing that was given before counts.",
-    50: "25 %, and good this time. A lead must sign for 50 %.",
-    100: "50 %. To go to 100 %, atlas must report first, then a lead and security must sign.",
+    25: "Again to 25%: a new soak, a new signature. Nothing that was given before counts.",
+    50: "25%, and good this time. A lead must sign for 50%.",
+    100: "50%. To go to 100%, atlas must report first, then a lead and security must sign.",
 }
 
 
@@ -64,11 +64,11 @@ class Story:
     # The acts
 
     def _start(self) -> None:
-        self._screen.narrate("thon, an author, applies the plan: 10, 25, 50, then 100 %.")
+        self._screen.narrate("thon, an author, applies the plan: 10, 25, 50, then 100%.")
         self._type(AUTHOR, f"kubectl apply --server-side -f {SHOWN_PLAN}")
         self._see_percent(10)
         self._screen.narrate(
-            "10 % at once. Before 25 it must be healthy for 8 s, on a clock that counts only while "
+            "10% at once. Before 25 it must be healthy for 8 s, on a clock that counts only while "
             "it is."
         )
 
@@ -93,7 +93,7 @@ class Story:
         self._is_refused(ADMIN.name, SET_THE_FLAG)
 
     def _release_something_bad(self) -> None:
-        self._screen.narrate("25 %. While it soaks, thon releases 2.4.1, and 2.4.1 is bad.")
+        self._screen.narrate("25%. While it soaks, thon releases 2.4.1, and 2.4.1 is bad.")
         self._lookout.let_pass(GLANCE)
         self._type(AUTHOR, BAD_RELEASE)
 
@@ -108,18 +108,18 @@ class Story:
             lambda _: self._first_beyond(bound, released),
         )
         back = self._lookout.wait_for(
-            "the rollback to 10 %",
+            "the rollback to 10%",
             lambda scene: scene.percent_since if scene.percent == 10 else None,
         )
         message = self._lookout.wait_for("the rollback in the history", _rolled_back_because)
         self._screen.narrate(
-            f"10 % again, {back - breached:.1f} s after the breach first showed in Prometheus, "
+            f"10% again, {back - breached:.1f} s after the breach first showed in Prometheus, "
             f"{back - released:.1f} s after the release. {message}."
         )
         self._screen.happened(
             News(
                 f"measured here: release seen at {released:.1f} s, Prometheus above "
-                f"{as_percent(bound)} at {breached:.1f} s, ConfigMap at 10 % at {back:.1f} s",
+                f"{as_percent(bound)} at {breached:.1f} s, ConfigMap at 10% at {back:.1f} s",
                 fleeting=True,
             )
         )
@@ -127,14 +127,14 @@ class Story:
 
     def _try_again(self) -> None:
         self._screen.narrate(
-            "It stays at 10 %, for ever if need be. thon releases 2.4.2, which is mended, and "
+            "It stays at 10%, for ever if need be. thon releases 2.4.2, which is mended, and "
             "looks whether it is."
         )
         self._type(AUTHOR, MENDED_RELEASE)
         self._lookout.wait_for("the error rate to come down", _healthy)
         ask = self._lookout.wait_for("the way out of the rollback", _way_out)
         self._screen.narrate(
-            "Healthy again. Only a higher attempt starts anew, and only a person raises it:"
+            "Healthy again. Only a higher attempt starts again, and only a person raises it:"
         )
         self._lookout.let_pass(GLANCE)
         self._type(AUTHOR, ask.command)
@@ -142,7 +142,7 @@ class Story:
 
     def _go_on_to(self, percent: int) -> None:
         self._screen.narrate(INTRODUCTIONS[percent])
-        while (found := self._lookout.wait_for(f"{percent} %", self._step_to(percent))) != percent:
+        while (found := self._lookout.wait_for(f"{percent}%", self._step_to(percent))) != percent:
             if isinstance(found, Ask):
                 self._screen.happened(News(found.message, Mood.WAITING))
                 self._screen.show_command("", found.command)
@@ -150,7 +150,7 @@ class Story:
                 self._answer(found)
 
     def _complete(self) -> None:
-        self._screen.narrate("100 %. Its own hold is the watch before Completed.")
+        self._screen.narrate("100%. Its own hold is the watch before Completed.")
         self._lookout.wait_for("Completed", _completed)
         self._screen.narrate("Completed. What happened, who decided it and on what evidence:")
         self._lookout.let_pass(GLANCE)
@@ -184,7 +184,7 @@ class Story:
 
     def _see_percent(self, percent: int) -> None:
         self._lookout.wait_for(
-            f"ConfigMap checkout-flags to say {percent} %",
+            f"ConfigMap checkout-flags to say {percent}%",
             lambda scene: scene.percent if scene.percent == percent else None,
         )
 
@@ -198,7 +198,7 @@ class Story:
         )
 
     def _step_to(self, percent: int) -> Callable[[Scene], Ask | int | None]:
-        """Finds the percentage once it is there, and until then whoever is asked."""
+        """Finds the percentage once it is there, and until then the person who is asked."""
         return lambda scene: percent if scene.percent == percent else self._asked(scene)
 
     def _bound_of_the_trigger(self) -> float:

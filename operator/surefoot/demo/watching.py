@@ -20,7 +20,7 @@ Object = dict[str, Any]
 def follow(client: httpx.Client, collection: str, name: str) -> Iterator[Object | None]:
     """Every state of the object from now on, None while it is not there. Never ends.
 
-    A broken watch is begun anew with what is there then; states in between may be missed.
+    A broken watch is begun again with what is there then; states in between may be missed.
     """
     selector = {"fieldSelector": f"metadata.name={name}"}
     while True:

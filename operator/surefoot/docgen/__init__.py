@@ -1,1 +1,1 @@
-"""What docs/ has that is made from the code."""
+"""The pages of docs/ that are made from the code: docs/reference and docs/states.md."""

@@ -1,4 +1,4 @@
-"""`python -m surefoot.docgen`: write docs/states.md, or with `--check` say what differs."""
+"""`python -m surefoot.docgen`: write the generated pages of docs/, or compare with `--check`."""
 
 import sys
 from collections.abc import Sequence

@@ -234,12 +234,12 @@ def _start_pending(review: Review) -> PendingTransition:
     rollout, config_map = state.rollout, state.snapshot.config_map
     index = state.next_index or 0
     percent: int = rollout.spec.steps[index].percent
-    reason, message = "Started", f"the first percentage of the plan is {percent} %"
+    reason, message = "Started", f"the first percentage of the plan is {percent}%"
     if not state.has_started and config_map is not None and is_offered(config_map, rollout):
         adopted = adoption(config_map, rollout).percent
         if adopted is not None:
             percent, reason = adopted, ADOPTED
-            message = f"ConfigMap {config_map.name} was adopted at {percent} %; nobody was moved"
+            message = f"ConfigMap {config_map.name} was adopted at {percent}%; nobody was moved"
     cohorts = at_start(rollout.spec, percent)
     return PendingTransition(
         transition_id=transition_id(rollout, TransitionType.START, percent),
@@ -281,7 +281,7 @@ def _why_it_may(review: Review) -> str:
 
 
 def _complete(review: Review) -> Plan:
-    """Completed is one status write with its evidence: the flag already stands at 100 %.
+    """Completed is one status write with its evidence: the flag already stands at 100%.
 
     What it used, and what the step before it used, is put on record by the next pass, at once:
     nothing else need happen any more that would bring one about.

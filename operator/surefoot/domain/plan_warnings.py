@@ -1,6 +1,6 @@
 """What a plan says that can hardly be meant. Nothing is refused for it.
 
-A bound of 5 on a share of requests is never reached: whoever wrote it meant 5 %. Such a plan is
+A bound of 5 on a share of requests is never reached: anyone who wrote it meant 5%. Such a plan is
 valid, and its trigger never fires. People are told, with the value that was seen.
 """
 

@@ -99,7 +99,7 @@ def _requested(facts: FlagFacts, percent: int) -> Rollback | None:
     reason = ceiling.reason or "no reason was given"
     is_enforced = facts.admission is Admission.ENFORCED
     by = requester(facts.rollout, TransitionType.ROLLBACK, verified=is_enforced)
-    message = f"spec.rollback asks for {ceiling.to} %: {reason}"
+    message = f"spec.rollback asks for {ceiling.to}%: {reason}"
     return Rollback(to, REQUESTED, message, by.names, by.verified)
 
 
@@ -200,7 +200,7 @@ def _status(
             "pending": pending,
             "phase": Phase.ROLLING_BACK,
             "reason": pending.reason,
-            "waiting_on": f"rollback to {pending.to} % is being applied",
+            "waiting_on": f"rollback to {pending.to}% is being applied",
             "waiting_on_short": f"rollback to {pending.to}%",
             "triggers": _or(status.triggers, lambda: _trigger_statuses(status, triggers, now)),
         }
@@ -247,6 +247,6 @@ def trigger_announcements(
 
 
 def describe_move(pending: PendingTransition) -> str:
-    """A transition in a few words: `Advance 10 % → 25 %`."""
-    start = "" if pending.from_ is None else f"{pending.from_} % → "
-    return f"{pending.type.value} {start}{pending.to} %"
+    """A transition in a few words: `Advance 10% → 25%`."""
+    start = "" if pending.from_ is None else f"{pending.from_}% → "
+    return f"{pending.type.value} {start}{pending.to}%"

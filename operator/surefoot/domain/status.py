@@ -145,7 +145,7 @@ def _may_be_mended(review: Review, verdict: Verdict) -> bool:
 def waiting_on(review: Review, status: RolloutStatus) -> str:
     """What it waits for, in a line: what stands in the way first, then clocks, then people."""
     pending = status.pending
-    said = f"{pending.type.value.lower()} to {pending.to} % is" if pending is not None else ""
+    said = f"{pending.type.value.lower()} to {pending.to}% is" if pending is not None else ""
     if pending is not None and (_is_rolling_back(status) or not blockers(review)):
         return f"{said} being applied"
     before = f"{said} decided and waits: " if pending is not None else ""

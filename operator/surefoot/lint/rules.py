@@ -33,7 +33,7 @@ PERSONS_FIELD: Final = Rule(
     "SF008",
     "field-of-a-person",
     _WARNING,
-    "Whoever keeps the file would set back what people set while the rollout runs.",
+    "Anyone who keeps the file would set back what people set while the rollout runs.",
 )
 INVALID_PLAN: Final = Rule(
     "SF010", "invalid-plan", _ERROR, "An invalid plan advances nothing until it is mended."

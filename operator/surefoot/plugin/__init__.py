@@ -3,7 +3,7 @@
     app          puts the commands together
     commands/    their options, one module per group; load in no time
     session      the connection, what every command reads and writes, how every command ends
-    output       tables, JSON, and text that can not play tricks on a terminal
+    output       tables, JSON, and text that cannot play tricks on a terminal
     looking      get, explain, inbox           explanation, waiting: what they say, pure
     deciding     approve, reject, withdraw, checkpoint      questions: which request is meant, pure
     steering     pause, resume, rollback, retry             ownership: whose a field is, pure

@@ -113,7 +113,7 @@ _FIELDS = ("kubeconfig", "user", "groups")
 
 
 def _keep(param: typer.CallbackParam, value: Any) -> Any:
-    """Keep what was said for whoever connects."""
+    """Keep what was said for anyone who connects."""
     if value:
         kept = CONNECTION.get()
         values = {field: getattr(kept, field) for field in _FIELDS}

@@ -17,7 +17,7 @@ from surefoot.reports.timeline import timeline_of
 
 
 def standards_from(path: Path | None) -> Standards:
-    """The standards of a file, else the defaults. Ends the command where it can not be used."""
+    """The standards of a file, else the defaults. Ends the command where it cannot be used."""
     if path is None:
         return Standards()
     try:

@@ -1,6 +1,6 @@
 """What can be typed next: names, roles, checkpoints and steps, as the cluster has them.
 
-Whoever presses Tab gets an answer soon or none: nothing is said of what goes wrong.
+Anyone who presses Tab gets an answer soon or none: nothing is said of what goes wrong.
 """
 
 import asyncio

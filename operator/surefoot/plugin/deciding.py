@@ -1,4 +1,4 @@
-"""approve, reject, withdraw, checkpoint: decisions, always in the name of whoever types them."""
+"""approve, reject, withdraw, checkpoint: decisions, always in the name of the one who types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ def _without_decision(found: Checkpoint) -> CheckpointSpec:
 
 
 async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> Prepared:
-    """The Approval that is meant. `Declined` where there is none, or it can not be signed so."""
+    """The Approval that is meant. `Declined` where there is none, or it cannot be signed so."""
     rollout = rollout_from(raw)
     known = {each["metadata"]["name"]: each for each in await session.requests("approvals", raw)}
     asked = readable(known.values(), approval_from)

@@ -160,7 +160,7 @@ async def unhalt(session: Session, reason: str) -> int:
 
 
 def is_in_force(config_map: JSON, now: datetime) -> bool:
-    """Whether it halts now; an end that can not be read is none, as for the operator."""
+    """Whether it halts now; an end that cannot be read is none, as for the operator."""
     text = (config_map.get("data") or {}).get("until")
     try:
         until = datetime.fromisoformat(text) if text else None

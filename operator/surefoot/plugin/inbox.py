@@ -1,4 +1,4 @@
-"""inbox: what waits for whoever asks."""
+"""inbox: what waits for anyone who asks."""
 
 from typing import Any
 

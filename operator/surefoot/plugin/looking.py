@@ -163,7 +163,7 @@ def _rollout_uid(request: JSON) -> object:
 
 
 async def inbox(session: Session, format_: Format) -> int:
-    """What waits for whoever asks."""
+    """What waits for anyone who asks."""
     from surefoot.plugin.inbox import inbox_of  # noqa: PLC0415 - it reads models
 
     me, rollouts, approvals, checkpoints = await asyncio.gather(

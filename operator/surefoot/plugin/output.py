@@ -1,4 +1,4 @@
-"""What is printed. Text that others wrote can not play tricks on the terminal."""
+"""What is printed. Text that others wrote cannot play tricks on the terminal."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import typer
 from surefoot.plugin.commands.options import Format
 
 WITHOUT_A_TERMINAL = 10_000
-"""Columns where no terminal limits them: whoever reads a pipe wants lines, not pages."""
+"""Columns where no terminal limits them: anyone who reads a pipe wants lines, not pages."""
 NARROWEST = 20
 
 

@@ -35,7 +35,7 @@ def verify_file(source: str, format_: Format, *, allow_gaps: bool) -> int:
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
-        output.warn(f"Error: {source} can not be read: {(error.strerror or '').lower()}")
+        output.warn(f"Error: {source} cannot be read: {(error.strerror or '').lower()}")
         return NO
     # At line breaks only: what JSON does not escape may look like one to others.
     texts = content.decode("utf-8", "replace").split("\n")

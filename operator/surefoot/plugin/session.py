@@ -1,6 +1,6 @@
 """The connection of one command: what it reads and writes, in whose name, and how it ends.
 
-0 is success, 1 that the answer is no, 2 a wrong use, 3 that the API server can not be reached or
+0 is success, 1 that the answer is no, 2 a wrong use, 3 that the API server cannot be reached or
 does not allow it.
 """
 
@@ -294,7 +294,7 @@ def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read the answer has enough of it. Python would complain once more at its end.
+        # Anyone who read the answer has enough of it. Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(PIPE_CLOSED) from None
     if code:

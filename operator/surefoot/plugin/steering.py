@@ -180,7 +180,7 @@ async def retry(session: Session, name: str, wish: RetryOptions) -> int:
         change["rollback"] = None
     if not rollout.status.rolled_back and not wish.anew:
         raise Declined(
-            f"{name} was not rolled back: another attempt would begin its soak anew and ask for "
+            f"{name} was not rolled back: another attempt would begin its soak again and ask for "
             f"every signature again; `retry {name} --anew` does it all the same"
         )
     effect = f"attempt {attempt} begins: soak and signatures are asked for again"

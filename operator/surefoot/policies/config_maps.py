@@ -1,7 +1,7 @@
 """The flags: what carries them is written by the operator, and by nobody else.
 
 The selector looks at the object and at what it was, so taking the label off does not escape it, and
-a mistake in an expression can not touch any other ConfigMap.
+a mistake in an expression cannot touch any other ConfigMap.
 """
 
 from surefoot.api.v1alpha1.meta import MANAGED_LABEL, ROLLOUT_ANNOTATION

@@ -39,7 +39,7 @@ def policy(settings: PolicySettings) -> Policy:
                 "variables.asked.?reporter.?groups.orValue(variables.asked.?groups.orValue([]))",
             ),
             ("decides", "request.operation == 'UPDATE' && object.spec != oldObject.spec"),
-            # A detached signature says itself who signed; whoever brings it is a courier.
+            # A detached signature says itself who signed; anyone who brings it is a courier.
             (
                 "isCourier",
                 (
@@ -68,9 +68,9 @@ def policy(settings: PolicySettings) -> Policy:
         checks=(
             Check(
                 cel.on("CREATE", "variables.isOperator"),
-                "only the operator opens this: whoever could would choose who may sign it",
+                "only the operator opens this: anyone who could would choose who may sign it",
                 f"'only the operator opens ' + {_SUBJECT} + "
-                "': whoever could would choose who may sign it'",
+                "': anyone who could would choose who may sign it'",
             ),
             Check(
                 cel.on("CREATE", "!object.spec.?decision.hasValue()"),
@@ -94,10 +94,10 @@ def policy(settings: PolicySettings) -> Policy:
             ),
             Check(
                 f"!variables.decides || variables.signer.matches(r'^{SIGNER_PATTERN}$')",
-                "a signer's name must be printable ASCII without spaces and commas, so that it can "
-                "not be mistaken for another",
-                "'the name \"' + variables.signer + '\" can not sign: it must be printable ASCII "
-                "without spaces and commas, so that it can not be mistaken for another'",
+                "a signer's name must be printable ASCII without spaces and commas, so that it "
+                "cannot be mistaken for another",
+                "'the name \"' + variables.signer + '\" cannot sign: it must be printable ASCII "
+                "without spaces and commas, so that it cannot be mistaken for another'",
             ),
             Check(
                 "!variables.decides || variables.withdraws || "

@@ -37,7 +37,7 @@ class Check:
     """One validation: ``holds`` or the request is refused.
 
     ``message`` is what a person reads; ``says`` is CEL for the same with names in it, and
-    ``message`` stands in where that can not be evaluated.
+    ``message`` stands in where that cannot be evaluated.
     """
 
     holds: str

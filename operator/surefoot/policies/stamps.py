@@ -93,7 +93,7 @@ def policy(_settings: PolicySettings) -> Policy:
         checks=(
             Check(
                 f"!variables.changesPlan || !variables.me.contains('{AUTHOR_SEPARATOR}')",
-                "a user whose name has a comma can not write a plan: commas separate its authors",
+                "a user whose name has a comma cannot write a plan: commas separate its authors",
             ),
             Check(
                 "variables.wrong.size() == 0",

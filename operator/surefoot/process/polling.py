@@ -1,4 +1,4 @@
-"""What is polled so that people are told of it; before an intent it is read afresh all the same."""
+"""What is polled so that people are told of it; before an intent it is read again all the same."""
 
 from collections.abc import Callable
 

@@ -89,6 +89,6 @@ def show_admission_mode(mode: AdmissionMode, telemetry: PrometheusTelemetry) -> 
     """Say by metric and log which mode is in force."""
     telemetry.admission_mode(mode)
     if mode is AdmissionMode.UNENFORCED:
-        log.warning("admission is Unenforced: whoever may patch an Approval may sign in any name")
+        log.warning("admission is Unenforced: all who may patch an Approval may sign in any name")
     else:
         log.info("admission is Enforced: steps wait for the admission policies")

@@ -82,7 +82,7 @@ class Watching:
     def listed(
         self, kind: Kind, namespace: str | None, heads: Collection[ObjectHead], version: str
     ) -> None:
-        """Hand it on, and tell whoever waits for it."""
+        """Hand it on, and tell anyone who waits for it."""
         self._sink.listed(kind, namespace, heads, version)
         self.listed_once.set()
 

@@ -5,5 +5,5 @@
                                                                               └▶ JSON
 
 A report is a frozen model, built by a pure function from a `Dossier`; its template says it in
-Markdown. Nothing here judges a Rollout anew: what the record does not show is unknown, and said so.
+Markdown. Nothing here judges a Rollout again: what the record does not show is said to be unknown.
 """

@@ -191,11 +191,11 @@ def _of_checkpoint(dossier: Dossier, checkpoint: Checkpoint) -> Iterable[Message
 def _checkpoint_asked(checkpoint: Checkpoint) -> Message:
     asked = checkpoint.spec.request
     is_conflict = asked.name == CONFLICT and asked.type is CheckpointType.DECISION_MEETING
-    what = f"{asked.type.value} {asked.name} at {asked.percent} %{_round(checkpoint)}"
+    what = f"{asked.type.value} {asked.name} at {asked.percent}%{_round(checkpoint)}"
     if asked.conditions_of is not None:
         what = f"What the GO {asked.conditions_of.name} asks for{_round(checkpoint)}"
     if is_conflict:
-        what = f"GO stands against NO-GO at {asked.percent} %: a meeting is needed"
+        what = f"GO stands against NO-GO at {asked.percent}%: a meeting is needed"
     known = f": {asked.evidence}" if asked.evidence else ""
     due = f"; due {_moment(asked.due_at)}" if asked.due_at is not None else ""
     return _message(
@@ -228,7 +228,7 @@ def _lateness(dossier: Dossier, checkpoint: Checkpoint) -> Message | None:
         due,
         SUREFOOT,
         f"{asked_of(checkpoint)}; {requested_by(dossier) or EVERYBODY}",
-        message=f"{asked.type.value} {asked.name} at {asked.percent} % is late: it was due now",
+        message=f"{asked.type.value} {asked.name} at {asked.percent}% is late: it was due now",
         action=_ACTIONS[asked.type],
         pending=_waits(checkpoint),
     )
@@ -342,7 +342,7 @@ def _who_hears(dossier: Dossier, approval: Approval) -> str:
 def _approval_asked(approval: Approval) -> Message:
     asked = approval.spec.request
     sections = ", ".join(each.value for each in asked.required_sections)
-    step = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
+    step = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to}%"
     message, action = f"{asked.role}: the step {step}", "Decide GO or NO-GO, with a reason"
     if asked.acknowledges is not None:
         message, action = (
@@ -376,7 +376,7 @@ def _of_transition(dossier: Dossier, entry: Transition) -> Iterable[Message]:
     yield from (
         _of_record(entry, each) for each in entry.evidence.decisions if each.uid not in known
     )
-    moved = f"{entry.type.value}, {entry.from_ or 0} % → {entry.to} %"
+    moved = f"{entry.type.value}, {entry.from_ or 0}% → {entry.to}%"
     is_back = entry.type is TransitionType.ROLLBACK
     is_last = not any(later.type is TransitionType.RETRY for later in _after(dossier, entry))
     yield Message(
@@ -398,7 +398,7 @@ def _by(entry: Transition | PendingTransition) -> str:
 
 
 def _is_verified(entry: Transition | PendingTransition) -> bool | None:
-    """Whether the name is that of whoever asked; None where no person did, or nobody was named."""
+    """Whether the name is that of the one who asked; None where no person did, or none is named."""
     return bool(entry.verified) if is_requested(entry) and named(entry) else None
 
 
@@ -432,7 +432,7 @@ def _of_intent(dossier: Dossier) -> Iterable[Message]:
             hour=None,
             from_=_by(pending),
             to=EVERYBODY,
-            message=f"{pending.type.value}, {pending.from_ or 0} % → {pending.to} %: "
+            message=f"{pending.type.value}, {pending.from_ or 0}% → {pending.to}%: "
             f"{pending.message or pending.reason}",
             action_required="",
             pending=True,

@@ -30,8 +30,8 @@ class Confidence(Part):
     level: str
     builders: tuple[Builder, ...]
     rule: str = (
-        "every fact counts the same; what is unknown counts as not shown; from 80 % it is HIGH, "
-        "from 60 % MEDIUM, from 40 % MEDIUM-LOW"
+        "every fact counts the same; what is unknown counts as not shown; from 80% it is HIGH, "
+        "from 60% MEDIUM, from 40% MEDIUM-LOW"
     )
 
 

@@ -212,5 +212,5 @@ def _resolution(opinions: tuple[Opinion, ...], *, is_resolved: bool) -> tuple[bo
     if not any(each.decision == Decision.NO_GO.value for each in opinions):
         return True, "nobody said NO-GO"
     if not standing:
-        return True, "whoever said NO-GO decided GO later"
+        return True, "anyone who said NO-GO decided GO later"
     return False, f"NO-GO stands: {', '.join(standing)}"

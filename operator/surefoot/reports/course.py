@@ -117,7 +117,7 @@ def _stays(facts: Facts) -> Iterator[Stay]:
                 since=since,
                 until=since + least,
                 left=each.at,
-                said=f"the standard stays {in_words(least)} at {each.from_} %",
+                said=f"the standard stays {in_words(least)} at {each.from_}%",
             )
 
 
@@ -158,7 +158,7 @@ def _of_entry(entry: Transition) -> Iterator[Incident]:
             at=entry.at,
             percent=from_,
             mark=Mark.BREACH if is_breach else Mark.ROLLBACK,
-            said=f"{from_} → {entry.to} %: {by or entry.reason}",
+            said=f"{from_} → {entry.to}%: {by or entry.reason}",
         )
     if entry.type is TransitionType.DRIFT_CORRECTED:
         manager = entry.evidence.manager or "somebody unknown"

@@ -376,7 +376,7 @@ def _taken(dossier: Dossier, step: Step) -> str:
     if undone is None:
         return said
     return (
-        f"{said}; a rollback to {undone.to} % by {format_by(undone)} undid it at "
+        f"{said}; a rollback to {undone.to}% by {format_by(undone)} undid it at "
         f"{_moment(undone.at)} "
         f"({undone.transition_id})"
     )
@@ -418,7 +418,7 @@ def _counted_out(
 def _missing(dossier: Dossier, step: Step) -> tuple[StillMissing, ...]:
     status = dossier.rollout.status
     if step.stage is Stage.AHEAD and status.phase is not Phase.COMPLETED:
-        stands = "it has not started" if status.percent is None else f"it is at {status.percent} %"
+        stands = "it has not started" if status.percent is None else f"it is at {status.percent}%"
         before = f"{stands}: it must reach {goal(step.from_)} first"
         if step.from_ is None:
             before = f"{stands}: it must be started"

@@ -78,7 +78,7 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class CourseDrawing:
-    """Percent over time, planned and actual, with whoever signed and whatever was breached."""
+    """Percent over time, planned and actual, with the signatures and what was breached."""
 
     template: ClassVar[str] = "course.svg.j2"
 
@@ -106,7 +106,7 @@ class CourseDrawing:
 
     @property
     def floor(self) -> float:
-        """Where 0 % is."""
+        """Where 0% is."""
         return self.y(0)
 
     @property

@@ -77,8 +77,8 @@ class Expansion:
 
     @property
     def name(self) -> str:
-        """Such as `10 → 25 %`."""
-        return f"{self.from_} → {self.to} %"
+        """Such as `10 → 25%`."""
+        return f"{self.from_} → {self.to}%"
 
     def reason(self, condition: ConditionType) -> str | None:
         """Why a condition was True; None where it is not known to have been."""
@@ -124,7 +124,7 @@ def needed_by(policy: ApprovalsPolicy | None) -> int:
 
 
 def taken(dossier: Dossier) -> tuple[Expansion, ...]:
-    """The expansions on the record, oldest first. From 0 % nobody was in: that is a start."""
+    """The expansions on the record, oldest first. From 0% nobody was in: that is a start."""
     arrivals: dict[int, datetime] = {}
     found: list[Expansion] = []
     for entry in dossier.history:
@@ -165,7 +165,7 @@ def _taken(dossier: Dossier, entry: Transition, arrived: datetime | None) -> Exp
 
 
 def ahead(dossier: Dossier) -> Expansion | None:
-    """The expansion that comes next by the status; None where none does, or it starts from 0 %."""
+    """The expansion that comes next by the status; None where none does, or it starts from 0%."""
     status, spec, now = dossier.rollout.status, dossier.rollout.spec, dossier.now
     if not status.percent or status.next_percent is None or status.next_percent <= status.percent:
         return None

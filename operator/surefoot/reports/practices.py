@@ -96,10 +96,10 @@ def _soak(expansion: Expansion, standards: Standards) -> _Found:
     if expansion.healthy is not None:
         watched = expansion.shows(ConditionType.TRIGGERS_QUIET) or expansion.at is None
         unwatched = "" if watched else ", which no trigger watched"
-        said = f"{in_words(expansion.healthy)} at {expansion.from_} %{unwatched}"
+        said = f"{in_words(expansion.healthy)} at {expansion.from_}%{unwatched}"
         return _at_least(expansion.healthy, least, said)
     if expansion.stood is not None and expansion.stood < least:
-        said = f"it stood at {expansion.from_} % for {in_words(expansion.stood)}"
+        said = f"it stood at {expansion.from_}% for {in_words(expansion.stood)}"
         return _at_least(expansion.stood, least, said)
     return Compliance.UNKNOWN, "the record has no soak account"
 
@@ -111,8 +111,8 @@ def _at_least(found: timedelta, least: timedelta, said: str) -> _Found:
 
 
 def below(found: timedelta, least: timedelta) -> str:
-    """How far something falls short, such as `93 % below`."""
-    return f"{round(100 * (1 - found / least))} % below"
+    """How far something falls short, such as `93% below`."""
+    return f"{round(100 * (1 - found / least))}% below"
 
 
 # Checkpoint validation
@@ -184,7 +184,7 @@ def _baseline(expansion: Expansion, standards: Standards) -> _Found:
         return _at_least(shortest, standards.least_baseline, said)
     if not expansion.baselines_are_whole:
         return Compliance.UNKNOWN, "the record does not show it: the entry was shortened"
-    return Compliance.FAILS, f"none was recorded at {expansion.from_} %"
+    return Compliance.FAILS, f"none was recorded at {expansion.from_}%"
 
 
 # Expansion rate

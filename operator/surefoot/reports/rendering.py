@@ -1,6 +1,6 @@
 """A report as Markdown, as a page of HTML that stands on its own, or as JSON.
 
-Everything that a template prints is made safe for Markdown on the way, whoever wrote it: no name or
+What a template prints is made safe for Markdown on the way, no matter who wrote it: no name or
 reason can begin a table, a heading or a link. What is not known prints as "unknown".
 """
 
@@ -163,7 +163,7 @@ def escaped(text: str) -> str:
 
 
 def quoted(text: str | None) -> Verbatim:
-    """Somebody's own Markdown as a quotation, so that it can not pass for the report's words."""
+    """Somebody's own Markdown as a quotation, so that it cannot pass for the report's words."""
     lines = (text or UNKNOWN).strip().splitlines()
     return Verbatim("\n".join(f"> {line}".rstrip() for line in lines))
 
@@ -198,5 +198,5 @@ def _environment(**options: Any) -> Environment:
 # Markdown has its own escapes, by `printed`; HTML gets Jinja's.
 _ENVIRONMENT = _environment(finalize=printed, autoescape=False)
 _PAGES = _environment(autoescape=True)
-# Images would be loaded from elsewhere, by whoever opens the page.
+# Images would be loaded from elsewhere, by anyone who opens the page.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")

@@ -69,7 +69,7 @@ def retrospective_of(dossier: Dossier, standards: Standards) -> Retrospective:
         rollout=metadata.name,
         made_at=dossier.now,
         record_is_whole=dossier.is_whole,
-        stands=f"{phase} at {status.percent if status.percent is not None else 0} %",
+        stands=f"{phase} at {status.percent if status.percent is not None else 0}%",
         went_well=tuple(went_well(facts)),
         went_wrong=tuple(
             f"{each.severity.value}: {each.found}"
@@ -142,7 +142,7 @@ def _causes(facts: Facts) -> Iterator[str]:
     for entry in facts.entries(TransitionType.ROLLBACK):
         by = format_by(entry, otherwise="unknown")
         why = entry.message or entry.reason
-        yield f"rollback from {entry.from_} to {entry.to} % by {by}: {why}"
+        yield f"rollback from {entry.from_} to {entry.to}% by {by}: {why}"
     for entry in facts.entries(TransitionType.DRIFT_CORRECTED):
         manager = entry.evidence.manager or "somebody unknown"
         yield f"{manager} could write the flag's ConfigMap"
@@ -168,7 +168,7 @@ def _lessons(facts: Facts) -> Iterator[str]:
         if asked.due_at is not None and at is not None and at - asked.due_at >= ON_TIME:
             late = spoken(at - asked.due_at)
             yield (
-                f"{asked.name} at {asked.percent} % was reported {late} late: its reporter needs "
+                f"{asked.name} at {asked.percent}% was reported {late} late: its reporter needs "
                 f"an earlier word, or the plan a later dueAfter"
             )
     for conflict in facts.conflicts:
@@ -197,7 +197,7 @@ def _taught_by_rollbacks(facts: Facts) -> Iterator[str]:
             by = format_by(entry, otherwise="somebody unknown")
             fault = ": a shorter stay would have carried the fault to the next percentage"
             is_breach = entry.reason == "TriggerFired"
-            yield f"{by} ended {entry.from_} % after {after}{fault if is_breach else ''}"
+            yield f"{by} ended {entry.from_}% after {after}{fault if is_breach else ''}"
         if entry.from_ != entry.to:
             arrived[entry.to] = entry.at
 
@@ -216,7 +216,7 @@ def _questions(facts: Facts) -> Iterator[Question]:
     for each in facts.entries(TransitionType.ROLLBACK):
         why = each.message or each.reason
         yield Question(
-            about=f"rollback from {each.from_} to {each.to} %",
+            about=f"rollback from {each.from_} to {each.to}%",
             question=f"what was behind it ({why}), and which gate would have shown it before?",
         )
     for each in facts.entries(TransitionType.DRIFT_CORRECTED):

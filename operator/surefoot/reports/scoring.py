@@ -65,7 +65,7 @@ def score_of(facts: Facts) -> Score:
             total=None,
             categories=(),
             weights_used=0,
-            notes=("nothing is scored yet: the record has no expansion from above 0 %",),
+            notes=("nothing is scored yet: the record has no expansion from above 0%",),
         )
     judged = [
         (name, weight, _judge(rules, facts))

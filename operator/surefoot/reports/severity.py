@@ -126,7 +126,7 @@ def _drifted(facts: Facts) -> Iterator[_Said]:
         manager = each.evidence.manager or "somebody unknown"
         times = f" {each.evidence.count} times" if (each.evidence.count or 1) > 1 else ""
         yield (
-            f"{manager} changed the flag past the operator{times}; it was set back to {each.to} %",
+            f"{manager} changed the flag past the operator{times}; it was set back to {each.to}%",
             "take the right to write the ConfigMap away from it",
         )
 
@@ -145,7 +145,7 @@ def _nobody_verified(facts: Facts) -> Iterator[_Said]:
 def _unresolved(facts: Facts) -> Iterator[_Said]:
     for each in facts.conflicts:
         if not each.resolved and (each.attempt, each.percent) in facts.left:
-            yield f"{each.percent} % was left although {each.how}", "hold the meeting"
+            yield f"{each.percent}% was left although {each.how}", "hold the meeting"
 
 
 # What needs mending
@@ -155,7 +155,7 @@ def _undone(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.ROLLBACK):
         by = f" by {format_by(each)}" if is_requested(each) else ""
         yield (
-            f"rolled back from {each.from_} to {each.to} %{by}: {each.message or each.reason}",
+            f"rolled back from {each.from_} to {each.to}%{by}: {each.message or each.reason}",
             "find the cause before it is tried again",
         )
 
@@ -168,7 +168,7 @@ def _no_handoffs(facts: Facts) -> Iterator[_Said]:
 def _open_handoffs(facts: Facts) -> Iterator[_Said]:
     for each in facts.handoffs:
         if each.at is not None and not each.acknowledged:
-            place = f"handoff {each.checkpoint} at {each.percent} %"
+            place = f"handoff {each.checkpoint} at {each.percent}%"
             yield f"{place} is not acknowledged by {each.to_whom}", "acknowledge it, or say NO-GO"
 
 
@@ -179,7 +179,7 @@ def _late(facts: Facts) -> Iterator[_Said]:
         asked = each.spec.request
         until = each.status.decided_at or facts.dossier.now
         length = until - asked.due_at if asked.due_at is not None else timedelta(0)
-        place = f"checkpoint {asked.name} at {asked.percent} %"
+        place = f"checkpoint {asked.name} at {asked.percent}%"
         if each.spec.decision is None:
             yield f"{place} is overdue by {spoken(length)}", "report, or say NO-GO"
         else:
@@ -206,7 +206,7 @@ def _high_risks(facts: Facts) -> Iterator[_Said]:
 def _plan_changed(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.PLAN_CHANGED):
         fields = ", ".join(each.evidence.changed_fields) or "fields that are not kept"
-        yield f"the plan was changed at {each.to} % by {format_by(each)}: {fields}", ""
+        yield f"the plan was changed at {each.to}% by {format_by(each)}: {fields}", ""
 
 
 def _not_whole(facts: Facts) -> Iterator[_Said]:

@@ -44,7 +44,7 @@ class Step:
 
 def goal(to: int | None) -> str:
     """Where a step leads, in words."""
-    return "complete" if to is None else f"{to} %"
+    return "complete" if to is None else f"{to}%"
 
 
 def step_of(dossier: Dossier, to: int | None) -> Step:
@@ -155,5 +155,5 @@ def _no_such_step(dossier: Dossier, to: int | None) -> str:
 def _passed_by(dossier: Dossier, to: int | None) -> str:
     return (
         f"Rollout {dossier.rollout.metadata.name} never took a step to {goal(to)}: its record, "
-        f"which is whole, has none; it stands at {dossier.rollout.status.percent} %"
+        f"which is whole, has none; it stands at {dossier.rollout.status.percent}%"
     )

@@ -151,8 +151,8 @@ def _remark(entry: Transition) -> str:
 
 def _said(entry: Transition) -> str:
     if entry.from_ == entry.to:
-        return f"{entry.type.value} at {entry.to} %"
-    return f"{entry.type.value} {entry.from_ if entry.from_ is not None else 0} → {entry.to} %"
+        return f"{entry.type.value} at {entry.to}%"
+    return f"{entry.type.value} {entry.from_ if entry.from_ is not None else 0} → {entry.to}%"
 
 
 def _planned(expansion: Expansion | None) -> datetime | None:
@@ -181,7 +181,7 @@ def _checkpoints(dossier: Dossier) -> list[Event]:
         by = each.spec.decided_by.username if each.spec.decided_by else "nobody"
         remark = f"{decision.value} by {by}" if decision else f"not decided: {each.status.state}"
         event = _event(
-            f"Checkpoint {asked.name} at {asked.percent} %",
+            f"Checkpoint {asked.name} at {asked.percent}%",
             asked.due_at,
             each.status.decided_at,
             remark,
@@ -212,7 +212,7 @@ def _ahead(facts: Facts) -> list[Event]:
         moment += planned_stay(hold_of(spec, index))
         if index == status.step and status.earliest_advance is not None:
             moment = max(moment, status.earliest_advance)
-        said = f"Advance {step.percent} → {steps[index + 1].percent} %"
+        said = f"Advance {step.percent} → {steps[index + 1].percent}%"
         found.append(_event(said, moment, None, "ahead, by the plan's clocks alone"))
     return found
 
@@ -243,7 +243,7 @@ def _deviation(actual: float | None, expected: float) -> str:
         return "unknown"
     if not expected:
         return "none was asked"
-    return f"{round(100 * (actual / expected - 1)):+d} %"
+    return f"{round(100 * (actual / expected - 1)):+d}%"
 
 
 def _off(actual: timedelta | None, expected: timedelta) -> str:
@@ -255,7 +255,7 @@ def _soak(expansion: Expansion, standards: Standards) -> Stage:
     actual = expansion.healthy if expansion.healthy is not None else expansion.stood
     expected = max(expansion.soak_required or ZERO, standards.least_soak)
     return Stage(
-        stage=f"Soak at {expansion.from_} %",
+        stage=f"Soak at {expansion.from_}%",
         plan=_length(expansion.soak_required),
         standard=in_words(standards.least_soak),
         actual=_length(actual),
@@ -319,7 +319,7 @@ def _total(expansion: Expansion, standards: Standards) -> Stage:
     expected = max(planned or ZERO, standards.least_soak)
     stood = expansion.stood
     return Stage(
-        stage=f"Time at {expansion.from_} %",
+        stage=f"Time at {expansion.from_}%",
         plan=_length(planned),
         standard=in_words(standards.least_soak),
         actual=_length(stood),

@@ -449,7 +449,7 @@ class TestBed:
             self._remove()
 
     def end_without_owner(self) -> None:
-        """Do what the guardian does: a chosen directory is kept for whoever asks what happened."""
+        """Do what the guardian does: a chosen directory is kept for those who ask what happened."""
         with filelock.FileLock(self._layout.lock):
             self._kill_all()
             if self._record.temporary:

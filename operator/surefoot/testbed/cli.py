@@ -32,7 +32,7 @@ Directory = Annotated[
     Path | None,
     typer.Option(
         "--dir",
-        help="Where everything of the test bed lies. Several may run side by side.",
+        help="The directory of the test bed. Several may run side by side.",
         show_default="the user's state directory",
     ),
 ]
@@ -94,7 +94,7 @@ def down(
 
 @app.command()
 def status(directory: Directory = None) -> None:
-    """Say what runs; exit code 1 unless everything is ready."""
+    """Say what runs, and exit with 1 unless everything is ready."""
     with _exit_codes():
         place = _place(directory)
         bed = _find(place)

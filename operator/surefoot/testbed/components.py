@@ -17,7 +17,7 @@ from surefoot.errors import TestbedError
 
 KUBERNETES_VERSION = "1.37.2"
 OLDER_KUBERNETES_VERSIONS = ("1.36.3", "1.35.4", "1.34.4")
-"""Which are supported as well. They are built for whoever asks for one of them."""
+"""Which are supported as well. They are built for anyone who asks for one of them."""
 ETCD_VERSION = "3.7.3"
 PROMETHEUS_VERSION = "3.13.5"
 MODULES = Path(__file__).parent / "modules"

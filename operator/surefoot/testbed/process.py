@@ -209,7 +209,7 @@ class Component:
             except OSError as error:
                 raise TestbedError(
                     f"{self.name} could not be started: {self.command[0]}: {error.strerror}. "
-                    f"Remove that file and start again; it is built anew."
+                    f"Remove that file and start again; it is built again."
                 ) from error
         _launched.append(child)
         Identity.of(child.pid).write(self._record)

@@ -25,7 +25,7 @@ class Request:
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
     port: int
-    """Of whoever asked: the same port is the same connection."""
+    """Of anyone who asked: the same port is the same connection."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Server:
     replies: list[Reply] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
-    """Set when the test is over: whoever waits for it stops waiting."""
+    """Set when the test is over: anyone who waits for it stops waiting."""
 
     def plays(self, *replies: Reply) -> None:
         """Answer with these from now on."""
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
         try:
             reply(self)
-        except OSError:  # whoever asked has hung up
+        except OSError:  # anyone who asked has hung up
             self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name

@@ -288,7 +288,7 @@ async def test_watch_that_breaks_is_begun_again(desk: Desk, events: list[JSON | 
 
 
 async def test_silent_watch_is_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bookmark would have come: the connection is given up and made anew."""
+    """A bookmark would have come: the connection is given up and made again."""
     monkeypatch.setattr(list_watch, "SILENCE", 0.2)
     async with desk.watching():
         while len(desk.server.versions_watched) < 2:  # noqa: ASYNC110 - the server's own list

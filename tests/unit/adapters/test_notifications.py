@@ -25,7 +25,7 @@ from tests.support.targets import TOKEN, a_mailbox, a_webhook
 NEWS = Notification(
     Severity.CRITICAL,
     "Critical: Rollback: Rollout agents/checkout",
-    "25 % → 10 %: a < b & c\n\nTo type:\nkubectl patch x -p '{\"spec\":{}}'",
+    "25% → 10%: a < b & c\n\nTo type:\nkubectl patch x -p '{\"spec\":{}}'",
 )
 
 

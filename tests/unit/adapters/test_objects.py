@@ -111,7 +111,7 @@ def test_an_unreadable_request_says_whose_it_is_and_what_it_says() -> None:
 
 @pytest.mark.parametrize("spec", [None, "text", [], {"request": {"rollout": 7}, "decision": []}])
 def test_whatever_is_stored_raises_one_error(spec: Any) -> None:
-    """So that whoever lists objects needs to know one error only."""
+    """So that anyone who lists objects needs to know one error only."""
     with pytest.raises(UnreadableObject):
         approval_from({"metadata": {"name": "a"}, "spec": spec})
 
@@ -120,7 +120,7 @@ def test_whatever_is_stored_raises_one_error(spec: Any) -> None:
 
 
 def a_rollout_with(**status: Any) -> dict[str, Any]:
-    """A Rollout that stands at 10 %, with more in its status."""
+    """A Rollout that stands at 10%, with more in its status."""
     whole = copy.deepcopy(COMPLETE["Rollout"])
     whole["status"] = {
         "percent": 10,
@@ -198,7 +198,7 @@ def test_where_the_flag_stands_is_never_guessed(status: dict[str, Any]) -> None:
 
 
 def test_every_field_of_a_status_is_either_kept_or_made_again() -> None:
-    """Whoever adds a field decides which of both it is."""
+    """Anyone who adds a field decides which of both it is."""
     fields = {info.alias or name for name, info in RolloutStatus.model_fields.items()}
     assert fields == LEAST_STATUS | MADE_AGAIN
     assert not LEAST_STATUS & MADE_AGAIN

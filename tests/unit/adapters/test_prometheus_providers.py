@@ -608,7 +608,7 @@ async def test_refused_connection_is_unreachable(configure: Configure) -> None:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         providers = configure(ProviderSettings(name="default", address=url))
         measured = await providers.measure(a_query())
-    assert measured == a_measurement(Outcome.UNREACHABLE, "can not be reached: connection refused")
+    assert measured == a_measurement(Outcome.UNREACHABLE, "cannot be reached: connection refused")
 
 
 async def test_name_that_does_not_resolve_is_unreachable(configure: Configure) -> None:
@@ -667,7 +667,7 @@ async def test_long_query_is_cut_in_the_message_and_sent_whole(
 async def test_window_without_points_is_invalid(
     server: Server, configure: Configure, change: dict[str, Any]
 ) -> None:
-    """A question that can not be asked is answered all the same."""
+    """A question that cannot be asked is answered all the same."""
     measured = await configure(settings_for(server)).measure(a_query(**change))
     assert (measured.outcome, measured.samples) == (Outcome.INVALID, ())
     assert server.requests == []
@@ -822,7 +822,7 @@ async def test_query_that_reads_no_samples_has_no_age(server: Server, configure:
 async def test_unknown_age_is_never_a_value(
     server: Server, configure: Configure, answer: Reply, outcome: Outcome, text: str
 ) -> None:
-    """What can not be told fresh is not used, and the message says which question failed."""
+    """What cannot be told fresh is not used, and the message says which question failed."""
     server.plays(series(["1"]), answer)
     assert await configure(settings_for(server)).measure(
         a_query(stale_after=HOUR)

@@ -166,8 +166,8 @@ def test_every_missing_file_is_named(tmp_path: Path) -> None:
         ("basicAuthFile", "secret", "must hold username:password"),
         ("headersFile", "- secret", "must hold a mapping, such as X-Scope-OrgID: team-a"),
         ("headersFile", "A: 'secret\n", "is not YAML (line 2)"),
-        ("headersFile", "a b: secret", "has something that can not be a header's name"),
-        ("headersFile", "1: secret", "has something that can not be a header's name"),
+        ("headersFile", "a b: secret", "has something that cannot be a header's name"),
+        ("headersFile", "1: secret", "has something that cannot be a header's name"),
         ("headersFile", "Host: secret", "Host may not be set"),
         (
             "headersFile",
@@ -199,7 +199,7 @@ def test_empty_headers_file_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_two_files_may_not_both_authorize(tmp_path: Path) -> None:
-    """Which of the two was meant can not be guessed."""
+    """Which of the two was meant cannot be guessed."""
     headers, token = tmp_path / "headers", tmp_path / "token"
     headers.write_text("authorization: secret")
     token.write_text("secret")

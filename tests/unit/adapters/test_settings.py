@@ -120,7 +120,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_file_that_cannot_be_read_is_a_fault_of_the_configuration(
     tmp_path: Path, content: bytes
 ) -> None:
-    """It is never another exception: whoever watches the file would stop watching."""
+    """It is never another exception: anyone who watches the file would stop watching."""
     (tmp_path / "c.yaml").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"c\.yaml "):
         load(tmp_path / "c.yaml")

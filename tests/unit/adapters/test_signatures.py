@@ -355,7 +355,7 @@ async def test_hardware_key_must_be_touched(ecdsa: bool) -> None:
         (line(options='namespaces="*"'), "patterns are not supported in namespaces"),
         (line(options='namespaces=""'), "namespaces are missing"),
         (line(options='verify-required="x"'), "the option verify-required is not known"),
-        (line(options="namespaces=git"), "options can not be read"),
+        (line(options="namespaces=git"), "options cannot be read"),
         (line(options='valid-after="20260101Z",valid-after="20250101Z"'), "there twice"),
         (line(options='valid-before="20260101"'), "must be in UTC, such as 20261231Z"),
         (line(options='valid-before="soon"'), "must be in UTC"),
@@ -400,7 +400,7 @@ def test_options_may_be_written_in_any_case() -> None:
 
 
 def test_of_two_lines_for_one_name_and_key_the_first_counts() -> None:
-    """A later line can not prolong what an earlier one bounds, and is named."""
+    """A later line cannot prolong what an earlier one bounds, and is named."""
     bounded = line(options='valid-before="20260101Z"')
     found = read_allowed_signers(f"{bounded}\n{line()}")
     (signer,) = found.signers.values()
@@ -456,7 +456,7 @@ async def test_signers_that_can_not_be_read_leave_it_open() -> None:
     good = an_approval(CORA.sign(the_document()))
     fact = (await signatures.verify([good], afresh=True))["uid-approval"]
     assert fact.undecided
-    assert "can not be read: get ConfigMap: 403: no" in (fact.fault or "")
+    assert "cannot be read: get ConfigMap: 403: no" in (fact.fault or "")
     known = await signatures.verify([good], afresh=False)
     assert known["uid-approval"].fault is None
 

@@ -109,7 +109,7 @@ def test_account_is_read_as_it_was_written(length: timedelta) -> None:
     ],
 )
 def test_words_are_rounded_up(length: timedelta, text: str) -> None:
-    """Whoever waits is not told less than there is."""
+    """Anyone who waits is not told less than there is."""
     assert in_words(length) == text
 
 
@@ -133,7 +133,7 @@ def test_bound_is_read(bound: int | str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "bound", ["", "%", "1e3", ".5", "1.", "+1", "1 %", "NaN", "inf", "1%%", "٣"]
+    "bound", ["", "%", "1e3", ".5", "1.", "+1", "1\x20%", "NaN", "inf", "1%%", "٣"]
 )
 def test_anything_else_is_no_bound(bound: str) -> None:
     """The message says what was found and what is expected."""

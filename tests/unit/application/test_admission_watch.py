@@ -91,7 +91,7 @@ async def test_check_is_good_for_a_second(later: float, asked: int) -> None:
 
 
 async def test_second_counts_from_the_end_of_a_check() -> None:
-    """However long it took: whoever waited for it has an answer of just now."""
+    """However long it took: anyone who waited for it has an answer of just now."""
     policies = FakePolicies()
     desk = Desk(policies)
     policies.before = lambda: desk.clock.sleep(2)

@@ -60,7 +60,7 @@ BACK = a_transition(0, "t0", from_=10, type=TransitionType.ROLLBACK, step=None)
 
 
 class Stage:
-    """A Rollout committed at 10 %, its ConfigMap, and an executor."""
+    """A Rollout committed at 10%, its ConfigMap, and an executor."""
 
     def __init__(self, **spec: Any) -> None:
         self.cluster = FakeCluster()

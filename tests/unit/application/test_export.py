@@ -92,7 +92,7 @@ class Counts:
 
 
 class World:
-    """A process that can be started anew, and what outlives it."""
+    """A process that can be started again, and what outlives it."""
 
     def __init__(self, *sinks: FakeSink) -> None:
         self.sinks = sinks or (FakeSink(),)

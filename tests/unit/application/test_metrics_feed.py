@@ -1,4 +1,4 @@
-"""Every question once a tick, whoever asks it, and nobody waits for the answer."""
+"""Every question once a tick, no matter who asks it, and nobody waits for the answer."""
 
 import asyncio
 from collections.abc import Mapping

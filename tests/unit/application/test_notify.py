@@ -1,4 +1,4 @@
-"""News to routes: to whom, how often, in which order, and what happens when it can not be sent."""
+"""News to routes: to whom, how often, in which order, and what happens when it cannot be sent."""
 
 import asyncio
 import contextlib
@@ -18,8 +18,8 @@ from surefoot.errors import NotificationError
 from tests.support.fakes import FakeAnnouncer, FakeClock, turns
 
 CHECKOUT = Subject(Kind.ROLLOUT, ObjectKey("agents", "checkout"), "uid-1")
-ROLLBACK = Announcement("Rollback", "25 % → 10 %: why", warning=True, about="t1")
-ADVANCE = Announcement("Advance", "10 % → 25 %: why", about="t0")
+ROLLBACK = Announcement("Rollback", "25% → 10%: why", warning=True, about="t1")
+ADVANCE = Announcement("Advance", "10% → 25%: why", about="t0")
 LATE = Announcement("Late", "5m late", warning=True, about="patch it")
 
 
@@ -126,7 +126,7 @@ async def test_the_most_urgent_goes_first() -> None:
 
 
 async def test_a_route_that_hangs_delays_itself_only() -> None:
-    """And whoever hands over waits for nobody."""
+    """And anyone who hands over waits for nobody."""
     hangs, works = FakeTarget(hangs=True), FakeTarget()
     office = Office(a_route(hangs), a_route(works, "other"))
     async with office.working():
@@ -220,7 +220,7 @@ async def test_other_news_is_told_at_once() -> None:
     async with office.working():
         await office.hears(LATE, critical, ROLLBACK)
         await office.hears(LATE, of=other)
-        await office.hears(Announcement("Rollback", "25 % → 10 %: why", warning=True, about="t2"))
+        await office.hears(Announcement("Rollback", "25% → 10%: why", warning=True, about="t2"))
     assert len(target.taken) == 5
 
 

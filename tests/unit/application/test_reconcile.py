@@ -120,7 +120,7 @@ def plans(
 
 
 def fails_with(error: Exception) -> Callable[[Snapshot, datetime], Plan]:
-    """A decision that can not be made."""
+    """A decision that cannot be made."""
 
     def decided(snapshot: Snapshot, now: datetime) -> Plan:
         raise error

@@ -258,7 +258,7 @@ async def test_sweep_without_an_answer_is_for_the_next_one() -> None:
 
 
 async def test_stop_removes_the_copy() -> None:
-    """And comes to nothing: it is run again by whoever is next."""
+    """And comes to nothing: it is run again by anyone who is next."""
     scene = Rehearsals()
 
     async def stand_still(name: str) -> None:

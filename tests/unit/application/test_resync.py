@@ -1,4 +1,4 @@
-"""What watches miss is found by lists, and events that can not be posted are let go."""
+"""What watches miss is found by lists, and events that cannot be posted are let go."""
 
 import asyncio
 

@@ -148,7 +148,7 @@ def test_config_map_that_has_its_label_back_stays() -> None:
 
 
 def test_own_write_wakes_nobody_when_its_event_comes() -> None:
-    """Whoever wrote it has gone on already."""
+    """Anyone who wrote it has gone on already."""
     woken = Woken()
     written = a_rollout()
     metadata = written.metadata.model_copy(update={"resource_version": "7"})
@@ -271,7 +271,7 @@ def test_an_unreadable_request_wakes_its_rollout_and_is_named() -> None:
 
 
 def test_what_was_just_found_unreadable_wakes_nobody() -> None:
-    """Whoever read it knows; and an older version of it is no news."""
+    """Anyone who read it knows; and an older version of it is no news."""
     woken = Woken()
     woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("5"))
     woken.store.put_unreadable(Kind.APPROVAL, unreadable_approval("4"))

@@ -65,4 +65,4 @@ def test_api_server_that_is_not_there_is_told(
     monkeypatch.setattr("surefoot.cli.run.configure", lambda *_, **__: None)
     code, output = exits("run")
     assert code == 3
-    assert "can not reach the API server" in output
+    assert "cannot reach the API server" in output

@@ -1,5 +1,6 @@
 """What holds of the generated schemas as a whole, whatever the models say in particular."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -241,3 +242,22 @@ def test_every_number_has_a_lower_and_an_upper_bound(node: dict[str, Any]) -> No
 def test_there_are_numbers_of_every_kind() -> None:
     """Were they not found, the test above would prove nothing."""
     assert len(NUMBERS) > 100
+
+
+def test_descriptions_name_defaults_and_bounds() -> None:
+    """`kubectl explain` shows no other part of a schema than descriptions and choices."""
+    rollout = next(known for known in DEFINITIONS if known.kind == "Rollout")
+    spec = structural(rollout)["properties"]["spec"]["properties"]
+    assert spec["approvals"]["properties"]["maxAge"]["description"].endswith("Default: 7d.")
+    step = spec["steps"]["items"]["properties"]["percent"]
+    assert step["description"].endswith("A whole number from 0 to 100.")
+    assert spec["steps"]["description"].endswith("From 1 to 20 entries.")
+    gate = spec["gates"]["items"]["properties"]["for"]
+    assert gate["description"].endswith("A duration such as 90s, 30m, 48h or 7d. Default: 0s.")
+
+
+@EVERY_KIND
+def test_definition_can_be_applied_by_the_client(definition: Definition) -> None:
+    """Client-side apply keeps a copy in an annotation, for which there are 262144 bytes."""
+    manifest = json.dumps(definition.manifest(), separators=(",", ":"))
+    assert len(manifest.encode()) < 200_000

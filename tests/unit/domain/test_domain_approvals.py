@@ -24,7 +24,7 @@ IN_CONFLICT = [("Approved", "NoGo"), ("Approved", "AwaitingMeeting")]
 
 
 def signing(*roles: dict[str, Any], **changes: Any) -> World:
-    """A rollout at 10 % that waits for these roles before 100 %."""
+    """A rollout at 10% that waits for these roles before 100%."""
     spec = changes.pop("spec", {})
     annotations = changes.pop("annotations", {})
     world = World(
@@ -244,7 +244,7 @@ def test_no_go_is_not_lifted_by_another_signer_of_the_role() -> None:
 
 @pytest.mark.parametrize("change", [{"attempt": 1}, {"hold": {"soak": "1s"}}])
 def test_no_go_is_not_laundered_by_a_new_round(change: dict[str, Any]) -> None:
-    """A new plan or attempt asks anew; the NO-GO stands."""
+    """A new plan or attempt asks again; the NO-GO stands."""
     world = signing(a_role("security", "hudson", "ivy"))
     world.sign(SECURITY, "hudson", decision="NO-GO", reason="no")
     world.settle()
@@ -514,7 +514,7 @@ def test_separation_of_duties_can_be_off() -> None:
 
 
 def test_reporter_of_the_step_may_not_sign_for_it() -> None:
-    """Known from the report, whoever reports."""
+    """Known from the report, no matter who reports."""
     world = signing(
         a_role("security", "atlas", "hudson"),
         opens="Step",

@@ -30,7 +30,7 @@ RELATIVE = {"name": "cost", "atMost": "200%", "relativeTo": "Baseline"}
 
 
 def running(cost: Metric, first: dict[str, Any] | None = None, **spec: Any) -> World:
-    """A rollout at 10 % that records the cost of its first hour there, unless told otherwise."""
+    """A rollout at 10% that records the cost of its first hour there, unless told otherwise."""
     steps = steps_of(10, 25, 50, 100, first=first or {"baseline": "1h"})
     world = World(a_rollout(**{"steps": steps} | COST | spec))
     world.metrics["cost"] = cost
@@ -114,7 +114,7 @@ def test_advance_has_the_baselines_of_the_step_it_left_as_evidence() -> None:
         (10, "cost", "0.02")
     ]
     assert "BaselineRecorded=Recorded" in advance.evidence.conditions
-    assert "medians at 10 %: cost 0.02 (120 samples)" in advance.message
+    assert "medians at 10%: cost 0.02 (120 samples)" in advance.message
 
 
 def test_metrics_that_lack_the_same_are_named_together() -> None:
@@ -322,7 +322,7 @@ def test_operator_that_has_just_started_waits_for_the_samples_of_a_baseline() ->
 
 
 def at_25(value: float, relative: dict[str, Any], **spec: Any) -> World:
-    """A rollout that came to 25 % at a cost of 0.02, and costs this there."""
+    """A rollout that came to 25% at a cost of 0.02, and costs this there."""
     world = running(steady(0.02), gates=[relative], approvals=_APPROVED_AT_10, **spec)
     world.run(hours(1))
     world.sign("memory-sync-25-lead", "cora")
@@ -342,7 +342,7 @@ def test_relative_gate_is_not_required_at_the_step_that_records_the_first() -> N
     world = running(steady(0.02), gates=[RELATIVE])
     world.run(minutes(30))
     assert world.condition("GatesHealthy") == ("True", "NotRequired")
-    assert world.message("GatesHealthy") == "cost: the first baseline is that of 10 % itself"
+    assert world.message("GatesHealthy") == "cost: the first baseline is that of 10% itself"
     world.run(minutes(30))
     assert world.percent == 100
 
@@ -350,11 +350,11 @@ def test_relative_gate_is_not_required_at_the_step_that_records_the_first() -> N
 @pytest.mark.parametrize(
     ("value", "condition", "message"),
     [
-        (0.04, ("True", "GatesHold"), "cost: 200%, at most 200% of the median 0.02 at 10 %"),
+        (0.04, ("True", "GatesHold"), "cost: 200%, at most 200% of the median 0.02 at 10%"),
         (
             0.05,
             ("False", "GateFails"),
-            "gate cost: 250%, must be at most 200% of the median 0.02 at 10 %",
+            "gate cost: 250%, must be at most 200% of the median 0.02 at 10%",
         ),
     ],
 )
@@ -373,7 +373,7 @@ def test_evidence_of_a_relative_gate_says_what_it_was_compared_with() -> None:
     world.settle()
     advance = next(entry for entry in world.status.history if entry.to == 50)
     (window,) = (w for w in advance.evidence.windows if w.used_by == "gate cost")
-    assert (window.last, window.compared_with) == ("0.04", "the median 0.02 at 10 %")
+    assert (window.last, window.compared_with) == ("0.04", "the median 0.02 at 10%")
 
 
 def test_group_counts_relative_conditions() -> None:
@@ -397,7 +397,7 @@ def test_relative_gate_compares_with_the_first_or_with_the_step_before(
     world.run(hours(2) + minutes(10))
     assert [entry.percent for entry in world.status.baselines] == [10, 25]
     assert world.percent == 50
-    assert world.decide().status.conditions[9].message.endswith(f"at {percent} %")
+    assert world.decide().status.conditions[9].message.endswith(f"at {percent}%")
 
 
 @pytest.mark.parametrize("first", [{"baseline": "0s"}, {"soak": "1m"}])
@@ -407,7 +407,7 @@ def test_missing_baseline_is_invalid(first: dict[str, Any]) -> None:
     world.run(hours(1))
     assert (world.percent, world.condition("GatesHealthy")) == (10, ("False", "Invalid"))
     assert world.message("GatesHealthy") == (
-        "gate cost: no baseline of cost is recorded in this attempt; give 10 %, or a step before "
+        "gate cost: no baseline of cost is recorded in this attempt; give 10%, or a step before "
         "it, a hold.baseline"
     )
 
@@ -432,16 +432,16 @@ SPIKE = {"name": "spike", "metric": "cost", "above": "200%", "relativeTo": "Base
 
 
 def spiking(value: float, **changes: Any) -> World:
-    """A rollout at 25 % with a trigger on the ratio to the baseline, at a cost of this."""
+    """A rollout at 25% with a trigger on the ratio to the baseline, at a cost of this."""
     return at_25(value, a_gate("cost", atMost=99), triggers=[a_trigger(**SPIKE | changes)])
 
 
 def test_cost_spike_against_the_baseline_rolls_back() -> None:
-    """At 25 % it costs more than twice of what it cost at 10 %."""
+    """At 25% it costs more than twice of what it cost at 10%."""
     world = spiking(0.05)
     world.run(minutes(2))
     assert (world.percent, world.status.rolled_back) == (10, True)
-    assert "cost is 250%, above 200% of the median 0.02 at 10 % for 1m" in (
+    assert "cost is 250%, above 200% of the median 0.02 at 10% for 1m" in (
         world.status.history[-1].message
     )
 

@@ -19,7 +19,7 @@ from tests.support.world import (
 
 
 def reporting(*checkpoints: dict[str, Any], **spec: Any) -> World:
-    """A rollout at 10 % that waits for these checkpoints before 100 %."""
+    """A rollout at 10% that waits for these checkpoints before 100%."""
     world = World(
         a_rollout(**{"steps": steps_of(10, 100, first={"checkpoints": list(checkpoints)})} | spec)
     )
@@ -107,7 +107,7 @@ def test_no_go_holds() -> None:
 
 
 def test_no_go_outlives_plan_attempt_and_round() -> None:
-    """Asked anew, it still stands: only its signer lifts it, also on the old request."""
+    """Asked again, it still stands: only its signer lifts it, also on the old request."""
     world = reporting(a_checkpoint("report", "atlas", "bo"))
     world.sign("memory-sync-10-report", "atlas", decision="NO-GO", reason="leaks")
     world.settle()
@@ -307,7 +307,7 @@ def test_new_round_of_a_checkpoint_voids_the_approvals_given_before() -> None:
 
 
 def test_hold_trigger_voids_the_report_given_before() -> None:
-    """It must be reported anew."""
+    """It must be reported again."""
     world = World(
         a_rollout(
             steps=steps_of(10, 100, first={"soak": "1h", "checkpoints": [a_checkpoint("r", "a")]}),

@@ -119,7 +119,7 @@ def test_cohort_comes_in_with_the_step_at_which_its_gate_holds() -> None:
 
 
 def test_cohort_that_came_in_stays_in_when_its_gate_fails_later() -> None:
-    """Whoever was in stays in, until a rollback."""
+    """Anyone who was in stays in, until a rollback."""
     world = gated(START)
     world.run_until(25, hours(2))
     assert stands(world) == (True, "CameIn")
@@ -162,7 +162,7 @@ def test_gate_that_holds_does_not_let_in_below_the_percentage() -> None:
 
 
 def checkpointed(from_: int) -> World:
-    """A cohort that waits for a report at 10 %."""
+    """A cohort that waits for a report at 10%."""
     return a_world(
         a_cohort(from_=from_, untilCheckpoint="cache-warm"),
         steps=steps_of(
@@ -189,7 +189,7 @@ def test_cohort_comes_in_with_the_step_after_its_checkpoint() -> None:
 
 
 def test_go_of_an_earlier_step_is_remembered_until_the_percentage_is_reached() -> None:
-    """The report is asked for at 10 %, the cohort comes in from 50 %."""
+    """The report is asked for at 10%, the cohort comes in from 50%."""
     world = checkpointed(50)
     world.settle()
     world.sign("memory-sync-10-cache-warm", "atlas")
@@ -221,7 +221,7 @@ def test_rollback_keeps_in_who_came_in_below_it() -> None:
 
 
 def test_checkpoint_below_the_rollback_counts_and_above_it_is_asked_again() -> None:
-    """The GO at 10 % let it in at 25 %; back at 10 %, it waits for a new one."""
+    """The GO at 10% let it in at 25%; back at 10%, it waits for a new one."""
     world = checkpointed(10)
     world.settle()
     world.sign("memory-sync-10-cache-warm", "atlas")
@@ -263,13 +263,13 @@ def test_drift_is_restored_to_the_recorded_cohorts() -> None:
 
 
 def test_changed_cohorts_take_effect_with_the_next_step() -> None:
-    """An edit moves nobody; the soak starts anew, since it was of other people."""
+    """An edit moves nobody; the soak starts again, since it was of other people."""
     world = a_world(a_cohort())
     world.run(minutes(30))
     world.edit(cohorts=[a_cohort("search")])
     world.settle()
     assert world.status.history[-1].message == (
-        "cohorts changed: approvals are void, the soak starts anew"
+        "cohorts changed: approvals are void, the soak starts again"
     )
     assert excluded(world, "payments", "search") == {"payments"}
     assert {cohort.name: (cohort.included, cohort.reason) for cohort in world.status.cohorts} == {
@@ -340,9 +340,9 @@ def test_status_names_the_risk_and_what_is_waited_for() -> None:
     (off,) = world.status.cohorts
     world.run_until(50, hours(3))
     (on,) = world.status.cohorts
-    assert (before.reason, before.message) == ("NotStarted", "comes in from 50 %")
-    assert (off.included, off.from_, off.message) == (False, 50, "comes in from 50 %")
-    assert (on.included, on.message) == (True, "takes part since 50 %")
+    assert (before.reason, before.message) == ("NotStarted", "comes in from 50%")
+    assert (off.included, off.from_, off.message) == (False, 50, "comes in from 50%")
+    assert (on.included, on.message) == (True, "takes part since 50%")
     for cohort in (before, off, on):
         assert cohort.risk is not None
         assert (cohort.risk.level, cohort.risk.reason) == ("High", "real money")
@@ -355,8 +355,8 @@ def test_what_is_waited_for_is_named() -> None:
     other = gated(START + hours(9))
     other.settle()
     assert [cohort.message for cohort in (*world.status.cohorts, *other.status.cohorts)] == [
-        "comes in from 10 %, once checkpoint cache-warm is GO",
-        "comes in from 10 %, with a step at which gate warm holds",
+        "comes in from 10%, once checkpoint cache-warm is GO",
+        "comes in from 10%, with a step at which gate warm holds",
     ]
 
 
@@ -440,7 +440,7 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "CohortFromNotAStep",
-        "cohort payments comes in from 33 %, which is no step of the plan; name 0 or one of 10, 25",
+        "cohort payments comes in from 33%, which is no step of the plan; name 0 or one of 10, 25",
         {"cohorts": [a_cohort(from_=33)]},
     ),
     (
@@ -455,7 +455,7 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "UnknownCheckpoint",
-        "cohort payments waits for the checkpoint x, which no step below 100 % has",
+        "cohort payments waits for the checkpoint x, which no step below 100% has",
         {"cohorts": [a_cohort(untilCheckpoint="x")]},
     ),
     (
@@ -476,7 +476,7 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "GateNotAskedFor",
-        "might never come in; add it to hold.gates of 50 %",
+        "might never come in; add it to hold.gates of 50%",
         {
             "cohorts": [a_cohort(untilGate="errors")],
             "metrics": [a_metric()],
@@ -486,7 +486,7 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "GateNotAskedFor",
-        "add it to a step below 100 %",
+        "add it to a step below 100%",
         {
             "cohorts": [a_cohort(from_=100, untilGate="errors")],
             "metrics": [a_metric()],
@@ -534,7 +534,7 @@ def test_cohort_that_could_not_work_is_refused(
 
 
 def test_those_who_are_not_named_may_be_in_several_cohorts() -> None:
-    """Off while one of them is: everything but batch from 25 %, and payments from 50 %."""
+    """Off while one of them is: everything but batch from 25%, and payments from 50%."""
     world = a_world(
         a_cohort("most", 25, match={"attribute": "workload", "notIn": ["batch"]}), a_cohort()
     )

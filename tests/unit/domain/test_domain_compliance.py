@@ -34,7 +34,7 @@ TESTS = {"name": "test-pass-rate", "atLeast": "98%"}
 
 
 def at_ten(values: dict[str, float | None] | None = None, **spec: Any) -> World:
-    """A rollout at 10 % of two steps, a minute after it got there, nothing asked for by default."""
+    """A rollout at 10% of two steps, a minute after it got there, nothing asked for by default."""
     gates = spec.get("gates", [])
     names = [part["name"] for gate in gates for part in gate.get("of", [gate])]
     metrics = [a_metric(name) for name in names]
@@ -154,7 +154,7 @@ def test_meeting_of_the_plan_is_no_report_and_blocks_beside_the_six() -> None:
 
 
 def test_document_waits_for_everybody_to_be_asked_and_to_decide() -> None:
-    """People are asked after the hold; until then the document can not be whole."""
+    """People are asked after the hold; until then the document cannot be whole."""
     world = at_ten(approvals={"roles": [a_role("security", "hudson"), a_role("lead", "forge")]})
     outcome, blocking, said = answer(world, "ApprovalDocument")
     assert (outcome, blocking) == ("Failed", True)
@@ -280,7 +280,7 @@ def test_gate_shows_nothing_during_the_warm_up() -> None:
 
 
 def test_gate_that_nobody_could_breach_has_shown_nothing() -> None:
-    """At 0 % without data the operator goes on; the check says that nothing was measured."""
+    """At 0% without data the operator goes on; the check says that nothing was measured."""
     world = at_ten(
         {"test-pass-rate": None},
         gates=[TESTS],
@@ -290,7 +290,7 @@ def test_gate_that_nobody_could_breach_has_shown_nothing() -> None:
     assert answer(world, "TestPassRate") == (
         "NotAsked",
         False,
-        "test-pass-rate: nobody is in at 0 %",
+        "test-pass-rate: nobody is in at 0%",
     )
 
 

@@ -21,7 +21,7 @@ WATCH = {"name": "watch", "text": "watch it over night"}
 
 
 def signing(*roles: dict[str, Any], **spec: Any) -> World:
-    """A rollout at 10 % that waits for these roles before 50 %."""
+    """A rollout at 10% that waits for these roles before 50%."""
     roles = roles or (a_role("security", "hudson", "ivy"),)
     world = World(
         a_rollout(**{"steps": steps_of(10, 50, 100), "approvals": {"roles": list(roles)}} | spec),

@@ -28,7 +28,7 @@ MARKS = {"surefoot.dev/rollout": "memory-sync", "surefoot.dev/rollout-uid": "uid
 
 
 def resting(**spec: Any) -> World:
-    """A rollout that stands at 10 % for long."""
+    """A rollout that stands at 10% for long."""
     world = World(a_rollout(**{"hold": {"soak": "90h"}} | spec))
     world.settle()
     return world
@@ -354,7 +354,7 @@ def test_adoption_starts_where_the_flag_stands_and_moves_nobody(percent: int) ->
         None,
     )
     assert entry.message == (
-        f"ConfigMap memory-sync-flags was adopted at {percent} %; nobody was moved"
+        f"ConfigMap memory-sync-flags was adopted at {percent}%; nobody was moved"
     )
     assert world.status.step == [10, 25, 50, 100].index(percent)
 
@@ -384,7 +384,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], dict[str, str]]] = [
     (
         "AdoptedPercentNotAStep",
         (
-            "stands at 30 %, which is no step of the plan (10, 25, 50, 100); add a step with "
+            "stands at 30%, which is no step of the plan (10, 25, 50, 100); add a step with "
             "percent 30 to adopt it without moving anybody"
         ),
         {},
@@ -490,7 +490,7 @@ def test_abandoned_id_is_known_by_its_annotation() -> None:
 
 
 def test_rendering_needs_a_percentage() -> None:
-    """A committed transition without one can not be."""
+    """A committed transition without one cannot be."""
     world = resting()
     broken: Rollout = world.rollout.model_copy(
         update={"status": world.status.model_copy(update={"percent": None})}

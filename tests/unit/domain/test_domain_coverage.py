@@ -47,7 +47,7 @@ def test_share_outside_the_tolerance_is_said_with_numbers() -> None:
     world = at_10(0.142, tolerance="2.5")
     assert world.condition("CoverageObserved") == ("False", "OutsideTolerance")
     assert world.message("CoverageObserved") == (
-        "14.2 % are in as share counts them, 10 % were let in; 2.5 points off are tolerated"
+        "14.2% are in as share counts them, 10% were let in; 2.5 points off are tolerated"
     )
     assert (world.status.phase, world.status.waiting_on) == (
         "Holding",
@@ -104,12 +104,12 @@ def test_share_of_before_the_step_says_nothing_of_it() -> None:
 
 @pytest.mark.parametrize("share", [None, float("nan"), 0.0])
 def test_without_anybody_in_there_need_be_no_share(share: float | None) -> None:
-    """At 0 % no data hold nothing."""
+    """At 0% no data hold nothing."""
     assert at_10(share, steps=(0, 100)).percent == 100
 
 
 def test_somebody_in_at_zero_percent_blocks() -> None:
-    """A share of 5 % where nobody was let in."""
+    """A share of 5% where nobody was let in."""
     assert at_10(0.05, steps=(0, 100)).percent == 0
 
 

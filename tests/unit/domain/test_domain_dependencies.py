@@ -45,11 +45,11 @@ def test_start_waits_for_the_percentage_of_another_rollout() -> None:
         "waits for Rollout agents/schema-v2, which does not exist; create it, or remove it from "
         "dependsOn"
     )
-    for percent, said in ((None, "has not started"), (49, "is at 49 %")):
+    for percent, said in ((None, "has not started"), (49, "is at 49%")):
         world.upstreams[SCHEMA] = standing(percent)
         world.settle()
         assert world.message("DependenciesMet") == (
-            f"waits for Rollout agents/schema-v2 at 50 %: it {said}"
+            f"waits for Rollout agents/schema-v2 at 50%: it {said}"
         )
         assert (world.percent, world.condition("DependenciesMet")) == (
             None,
@@ -58,16 +58,16 @@ def test_start_waits_for_the_percentage_of_another_rollout() -> None:
     world.upstreams[SCHEMA] = standing(50)
     world.settle()
     assert (world.percent, world.condition("DependenciesMet")) == (10, ("True", "DependenciesMet"))
-    assert world.message("DependenciesMet") == "Rollout agents/schema-v2 is at 50 %"
+    assert world.message("DependenciesMet") == "Rollout agents/schema-v2 is at 50%"
 
 
 def test_without_a_percentage_the_other_must_be_completed() -> None:
-    """100 % alone is not complete: its last hold may be running."""
+    """100% alone is not complete: its last hold may be running."""
     world = waiting({"rollout": "schema-v2"})
     world.upstreams[SCHEMA] = standing(100)
     world.settle()
     assert world.message("DependenciesMet") == (
-        "waits for Rollout agents/schema-v2 to be Completed: it is at 100 %"
+        "waits for Rollout agents/schema-v2 to be Completed: it is at 100%"
     )
     world.upstreams[SCHEMA] = standing(100, completed=True)
     world.settle()

@@ -27,7 +27,7 @@ COUNTS_FOR_NOTHING = (
 
 
 def tried(to: int | None = 50, *, run: int = 1, **spec: Any) -> World:
-    """A rollout at 10 % that soaks, with a dry run of its approval of 50 %."""
+    """A rollout at 10% that soaks, with a dry run of its approval of 50%."""
     policy = POLICY | spec.pop("approvals", {})
     plan = {
         "steps": steps_of(10, 25, 50, 100),
@@ -54,7 +54,7 @@ def outcome(world: World) -> ApprovalDryRunStatus:
 
 
 def test_request_asks_as_the_step_would_and_says_that_it_is_a_dry_run() -> None:
-    """From 25 to 50 % while the rollout stands at 10 %, at once though it soaks."""
+    """From 25 to 50% while the rollout stands at 10%, at once though it soaks."""
     world = tried(approvals={"roles": [a_role("security", "hudson", groups=["sec"])]})
     asked = world.approvals[SECURITY].spec.request.to_wire()
     assert asked == {
@@ -87,7 +87,7 @@ def test_everybody_signs_and_it_would_be_approved() -> None:
     found = outcome(world)
     assert not found.would_be_approved
     assert found.message == (
-        "dry run 1 of the approval of the step to 50 %: it counts for nothing; it would not be "
+        "dry run 1 of the approval of the step to 50%: it counts for nothing; it would not be "
         "approved: security must be signed by hudson; owner must be signed by cora, forge"
     )
     world.sign(SECURITY, "hudson")
@@ -96,7 +96,7 @@ def test_everybody_signs_and_it_would_be_approved() -> None:
     found = outcome(world)
     assert found.would_be_approved
     assert found.message.startswith(
-        "dry run 1 of the approval of the step to 50 %: it counts for nothing; it would be "
+        "dry run 1 of the approval of the step to 50%: it counts for nothing; it would be "
         "approved: security by hudson, owner by forge"
     )
     assert [(role.role, role.state, role.by) for role in found.roles] == [
@@ -200,7 +200,7 @@ def test_lower_run_is_no_run() -> None:
 
 
 def past(world: World) -> None:
-    """To 50 %, by the real signatures."""
+    """To 50%, by the real signatures."""
     for percent in (25, 50):
         for role, by in (("security", "hudson"), ("owner", "cora")):
             world.sign(f"memory-sync-{percent}-{role}", by)
@@ -253,7 +253,7 @@ def test_run_ends_with_what_it_tries_and_its_outcome_stays(
 
 
 def test_completion_is_tried_from_the_last_step_and_ends_with_it() -> None:
-    """From 100 to 100 %, under the name of completion."""
+    """From 100 to 100%, under the name of completion."""
     last = {"approvals": {"roles": [a_role("owner", "cora")]}}
     steps = [{"percent": 10}, {"percent": 100, "hold": last}]
     world = World(a_rollout(steps=steps))
@@ -274,9 +274,9 @@ def test_completion_is_tried_from_the_last_step_and_ends_with_it() -> None:
 @pytest.mark.parametrize(
     ("to", "spec", "says"),
     [
-        (30, {}, "no step is at 30 %: raise run with to at one of 10, 25, 50, 100, or without"),
-        (10, {}, "10 % is reached: raise run with to at a later step, or without"),
-        (50, {"approvals": None}, "nobody has to sign for the step to 50 %"),
+        (30, {}, "no step is at 30%: raise run with to at one of 10, 25, 50, 100, or without"),
+        (10, {}, "10% is reached: raise run with to at a later step, or without"),
+        (50, {"approvals": None}, "nobody has to sign for the step to 50%"),
     ],
 )
 def test_run_that_can_not_begin_says_why_and_asks_nobody(
@@ -342,7 +342,7 @@ def test_nothing_that_only_time_or_the_flag_does_asks_anybody_again() -> None:
 
 
 def test_who_reported_on_the_step_may_not_sign_in_its_dry_run_either() -> None:
-    """The same separation of duties, and the role is asked anew."""
+    """The same separation of duties, and the role is asked again."""
     hold = {"soak": "24h", "checkpoints": [a_checkpoint("hour-1", "hudson", "atlas")]}
     world = tried(None, hold=hold)
     world.sign("memory-sync-25-security-dry1", "hudson")

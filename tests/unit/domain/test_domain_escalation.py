@@ -34,7 +34,7 @@ REPORT = "memory-sync-10-report"
 def waiting(
     *roles: dict[str, Any], after: timedelta | None = None, checkpoints: Any = (), **policy: Any
 ) -> World:
-    """A rollout at 10 % that waits for people before 100 %."""
+    """A rollout at 10% that waits for people before 100%."""
     plan: dict[str, Any] = {"steps": steps_of(10, 100, first={"checkpoints": list(checkpoints)})}
     if roles:
         plan["approvals"] = {"roles": list(roles)} | policy
@@ -230,7 +230,7 @@ def test_notification_has_who_why_and_what_to_type() -> None:
 
 def test_every_notification_leads_on() -> None:
     """News that asks nobody for anything says how to see why; a dashboard, where it is shown."""
-    news = Announcement("Rollback", "25 % → 10 %: why")
+    news = Announcement("Rollback", "25% → 10%: why")
     bare = notification(About("Rollout", "a", "b"), news, START)
     assert bare.severity is Severity.CRITICAL
     assert bare.text.splitlines()[2:4] == ["To see why:", "kubectl surefoot explain b -n a"]

@@ -46,7 +46,7 @@ def test_growth_rate_looks_back_as_far_as_its_range() -> None:
 
 @pytest.fixture(scope="module")
 def came_to_25() -> World:
-    """The example with a shorter hold, at 25 %, its first baseline recorded, all of it healthy."""
+    """The example with a shorter hold, at 25%, its first baseline recorded, all of it healthy."""
     hold = {"soak": "1h", "baseline": "30m"}
     world = World(a_rollout(**plan() | {"hold": hold}), interval=minutes(1))
     world.metrics |= {name: steady(value) for name, value in HEALTHY.items()}

@@ -1,4 +1,4 @@
-"""The flagd document: whoever was in stays in, as the SDK itself decides it."""
+"""The flagd document: anyone who was in stays in, as the SDK itself decides it."""
 
 import json
 from typing import Any
@@ -131,7 +131,7 @@ def test_every_document_is_of_the_shape(percent: int, excluded: tuple[Match, ...
 
 
 def test_each_step_lets_in_its_share_and_loses_nobody() -> None:
-    """10,000 accounts, as the SDK decides; at 100 % all of them are in."""
+    """10,000 accounts, as the SDK decides; at 100% all of them are in."""
     before: set[str] = set()
     for percent in (0, 1, 10, 25, 50, 75, 99, 100):
         now = who_is_in(flagd_document(["checkout"], percent, "accountId"), "checkout", "accountId")
@@ -205,7 +205,7 @@ def test_exclusion_moves_nobody_else() -> None:
 
 
 def at_10(**spec: Any) -> World:
-    """A rollout in flagd's format that stands at 10 %."""
+    """A rollout in flagd's format that stands at 10%."""
     world = World(a_rollout(target=FLAGD, hold={"soak": "90h"}, **spec))
     world.settle()
     return world
@@ -252,7 +252,7 @@ def test_rollback_to_zero_turns_everybody_off() -> None:
 
 
 def offered(text: str | None) -> ConfigMap:
-    """A ConfigMap at 10 % that somebody wrote, with a document or without."""
+    """A ConfigMap at 10% that somebody wrote, with a document or without."""
     data = {"memory-sync": "10", "hybrid-rag": "10"} | ({} if text is None else {FLAGD_KEY: text})
     return ConfigMap(name="m", uid="u", resource_version="5", data=data)
 
@@ -296,7 +296,7 @@ def test_document_that_would_move_somebody_is_not_adopted(text: str) -> None:
     assert text != RIGHT
     found = adoption(offered(text), a_rollout(target=FLAGD))
     assert (found.percent, found.reason) == (None, "AdoptedDocumentDiffers")
-    assert "flags.flagd.json that may let in others than 10 % of accountId" in found.message
+    assert "flags.flagd.json that may let in others than 10% of accountId" in found.message
     assert not FlagdFormat().same_audience(text, RIGHT)
 
 

@@ -1,4 +1,4 @@
-"""What holds for every format of the registry. Whoever adds one adds its line there, no test."""
+"""What holds for every format of the registry. Anyone who adds one adds its line there, no test."""
 
 import json
 from datetime import timedelta

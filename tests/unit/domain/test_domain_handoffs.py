@@ -29,7 +29,7 @@ def a_handoff(name: str, by: str, to: str, **changes: Any) -> dict[str, Any]:
 
 
 def handing_over(*checkpoints: dict[str, Any], **spec: Any) -> World:
-    """A rollout at 10 % that waits for these handoffs before 100 %."""
+    """A rollout at 10% that waits for these handoffs before 100%."""
     world = World(
         a_rollout(**{"steps": steps_of(10, 100, first={"checkpoints": list(checkpoints)})} | spec),
         admission=Admission.ENFORCED,

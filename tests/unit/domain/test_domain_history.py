@@ -183,9 +183,9 @@ def test_entry_needs_a_percentage() -> None:
 @pytest.mark.parametrize(
     ("kind", "from_", "to", "expected"),
     [
-        ("Advance", 10, 25, Announcement("Advance", "10 % → 25 %: why")),
-        ("Start", None, 10, Announcement("Start", "0 % → 10 %: why")),
-        ("Rollback", 25, 10, Announcement("Rollback", "25 % → 10 %: why", warning=True)),
+        ("Advance", 10, 25, Announcement("Advance", "10% → 25%: why")),
+        ("Start", None, 10, Announcement("Start", "0% → 10%: why")),
+        ("Rollback", 25, 10, Announcement("Rollback", "25% → 10%: why", warning=True)),
         ("DriftCorrected", 10, 10, Announcement("DriftCorrected", "why", warning=True)),
         ("PlanChanged", 10, 10, Announcement("PlanChanged", "why")),
     ],

@@ -21,7 +21,7 @@ ROLES = (a_role("security", "hudson", "ivy"), a_role("lead", "forge"))
 
 
 def signing(*roles: dict[str, Any], policy: Any = None, **spec: Any) -> World:
-    """A rollout at 10 % that waits for these roles before 50 %; cora chairs."""
+    """A rollout at 10% that waits for these roles before 50%; cora chairs."""
     approvals = {"roles": list(roles or ROLES), "meeting": {"users": ["cora", "thon"]}}
     plan = {"steps": steps_of(10, 50, 100), "approvals": approvals | (policy or {})}
     world = World(a_rollout(**plan | spec), admission=Admission.ENFORCED)

@@ -20,7 +20,7 @@ SECURITY = "memory-sync-50-security"
 
 
 def refused(**spec: Any) -> World:
-    """A rollout at 10 % whose advance to 50 % hudson has refused."""
+    """A rollout at 10% whose advance to 50% hudson has refused."""
     policy = {"roles": [a_role("security", "hudson", "ivy")]}
     world = World(
         a_rollout(**{"steps": steps_of(10, 50, 100), "approvals": policy} | spec),
@@ -262,7 +262,7 @@ def test_no_go_of_a_report_is_not_laundered(launder: Callable[[World], None]) ->
 
 
 def test_forged_report_does_not_count_once_admission_is_enforced_again() -> None:
-    """It is void, and asked anew."""
+    """It is void, and asked again."""
     world = World(
         a_rollout(
             steps=steps_of(10, 100, first={"checkpoints": [a_checkpoint("report", "atlas")]})

@@ -224,7 +224,7 @@ def test_no_go_of_a_report_is_not_escaped_by_another_percentage(percent: int) ->
 
 
 def signed_and_crashed(**trigger: Any) -> World:
-    """An advance to 50 % was recorded on a signature, and then the operator died."""
+    """An advance to 50% was recorded on a signature, and then the operator died."""
     world = World(
         a_rollout(
             steps=steps_of(10, 50, 100),

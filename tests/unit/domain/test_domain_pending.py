@@ -31,7 +31,7 @@ SIGNED = "memory-sync-50-security"
 
 
 def ready(upstreams: Mapping[RolloutName, Upstream] | None = None, **spec: Any) -> World:
-    """A rollout at 10 % of 10, 50, 100 in which everything holds but one signature."""
+    """A rollout at 10% of 10, 50, 100 in which everything holds but one signature."""
     world = World(
         a_rollout(
             **{
@@ -51,7 +51,7 @@ def ready(upstreams: Mapping[RolloutName, Upstream] | None = None, **spec: Any) 
 
 
 def crashed(when: str, **spec: Any) -> World:
-    """The operator died around one of the writes of the advance to 50 %."""
+    """The operator died around one of the writes of the advance to 50%."""
     world = ready(**spec)
     world.sign(SIGNED, "h")
     side, _, which = when.partition(" ")
@@ -123,7 +123,7 @@ def test_positive_stop_abandons_a_recorded_advance(
     assert isinstance(action, Abandon)
     assert all(isinstance(other, RecordRequest) for other in bookkeeping)
     assert (action.pending, action.status.pending, action.marks_config_map) == (pending, None, True)
-    assert plan.summary.startswith(f"abandons Advance 10 % → 50 %: {why}")
+    assert plan.summary.startswith(f"abandons Advance 10% → 50%: {why}")
     world.settle()
     assert world.config_map is not None
     assert world.config_map.annotations["surefoot.dev/abandoned"] == pending.transition_id
@@ -136,7 +136,7 @@ def test_positive_stop_abandons_a_recorded_advance(
 def test_advance_that_was_applied_is_committed_whatever_says_stop(
     when: str, why: str, stop: Callable[[World], None]
 ) -> None:
-    """It did happen; then it is decided anew."""
+    """It did happen; then it is decided again."""
     world = crashed(when)
     if why == "the ConfigMap was changed":
         world.failing["errors"] = (Outcome.UNREACHABLE, "")
@@ -167,7 +167,7 @@ def test_missing_data_only_wait(when: str) -> None:
     world.run(minutes(30))
     assert (world.percent, world.status.pending) == (10, pending)
     assert world.status.waiting_on == (
-        "advance to 50 % is decided and waits: it is not known whether the admission policies "
+        "advance to 50% is decided and waits: it is not known whether the admission policies "
         "are in force yet (and 1 more)"
     )
     world.failing.clear()
@@ -191,7 +191,7 @@ def test_recorded_advance_is_asked_again() -> None:
     world = crashed("after intent")
     plan = world.decide()
     assert plan.actions == (Apply(world.status.pending),)  # type: ignore[arg-type]
-    assert plan.summary == "goes on with Advance 10 % → 50 %"
+    assert plan.summary == "goes on with Advance 10% → 50%"
     assert (plan.moves_the_flag, plan.is_urgent) == (True, False)
 
 
@@ -221,7 +221,7 @@ def abandoned(world: World, why: str) -> None:
     plan = world.decide()
     assert isinstance(plan.actions[0], Abandon)
     assert all(isinstance(action, RecordRequest) for action in plan.actions[1:])
-    assert plan.summary.startswith(f"abandons Advance 10 % → 50 %: {why}")
+    assert plan.summary.startswith(f"abandons Advance 10% → 50%: {why}")
     world.settle()
     assert (world.percent, world.status.pending) == (10, None)
 
@@ -247,7 +247,7 @@ def test_freeze_abandons_a_recorded_advance_which_is_decided_anew_afterwards(whe
 def test_upstream_that_went_back_abandons_a_recorded_advance(
     when: str, change: dict[str, Any] | None
 ) -> None:
-    """What was learned there is a reason to judge afresh here, once it is far enough again."""
+    """What was learned there is a reason to judge again here, once it is far enough again."""
     awaited = [{"rollout": "schema-v2", "atLeast": 50}]
     world = crashed(when, upstreams={UPSTREAM: ABOVE}, dependsOn=awaited)
     first = world.status.pending
@@ -308,7 +308,7 @@ def test_rollback_replaces_a_recorded_advance_in_one_write() -> None:
     assert action.status.pending is not None
     assert (action.status.pending.type, action.status.pending.to) == ("Rollback", 0)
     assert action.status.phase == "RollingBack"
-    assert action.status.waiting_on == "rollback to 0 % is being applied"
+    assert action.status.waiting_on == "rollback to 0% is being applied"
     world.settle()
     assert world.history() == [("Start", 10), ("Rollback", 0)]
 
@@ -385,7 +385,7 @@ def test_intent_names_everything_that_the_commit_will_write() -> None:
     assert "PlanValid=Valid" in evidence.conditions
     assert len(evidence.conditions) == 19
     assert len(pending.transition_id) == 20
-    assert action.status.waiting_on == "advance to 50 % is being applied"
+    assert action.status.waiting_on == "advance to 50% is being applied"
 
 
 def test_same_facts_give_the_same_plan() -> None:

@@ -87,7 +87,7 @@ def test_halt_ends_by_itself_where_it_says_until() -> None:
 
 
 def test_halt_names_who_said_so_and_that_nobody_verified_it() -> None:
-    """Whoever may write the ConfigMap may write any name."""
+    """Anyone who may write the ConfigMap may write any name."""
     world = at(10)
     world.halt = Halt("agents", "incident 7", by="cora")
     world.settle()
@@ -117,7 +117,7 @@ def test_request_to_roll_back_is_a_rollback_like_any_other() -> None:
         "Requested",
         (),
     )
-    assert last.message == "spec.rollback asks for 10 %: bad feeling"
+    assert last.message == "spec.rollback asks for 10%: bad feeling"
     assert (world.percent, world.status.phase) == (10, "RolledBack")
     assert world.condition("NotRolledBack") == ("False", "Requested")
     assert world.condition("Stalled") == ("True", "RolledBack")
@@ -129,7 +129,7 @@ def test_request_without_a_reason_says_so() -> None:
     world = at(50)
     world.edit(rollback={"to": 10})
     world.settle()
-    assert world.status.history[-1].message == ("spec.rollback asks for 10 %: no reason was given")
+    assert world.status.history[-1].message == ("spec.rollback asks for 10%: no reason was given")
 
 
 @pytest.mark.parametrize(("to", "lands"), [(0, 0), (5, 0), (10, 10), (24, 10), (25, 25), (49, 25)])
@@ -183,7 +183,7 @@ def test_attempt_raised_under_a_ceiling_still_keeps_below_it() -> None:
     world.edit(attempt=1)
     world.run(hours(2))
     assert (world.percent, world.blockers()) == (10, [("NotRolledBack", "Ceiling")])
-    assert world.message("NotRolledBack") == "spec.rollback keeps it at or below 10 %: wait"
+    assert world.message("NotRolledBack") == "spec.rollback keeps it at or below 10%: wait"
 
 
 def test_from_zero_a_retry_is_a_start() -> None:
@@ -253,13 +253,13 @@ def test_lower_attempt_is_ignored() -> None:
 
 
 def test_attempt_raised_while_running_starts_the_hold_anew() -> None:
-    """Requests are asked anew, too."""
+    """Requests are asked again, too."""
     world = at(10)
     world.run(minutes(50))
     world.edit(attempt=1)
     world.settle()
     assert world.status.history[-1].message == (
-        "attempt raised to 1 while it ran: requests are asked anew and the hold starts anew"
+        "attempt raised to 1 while it ran: requests are asked again and the hold starts again"
     )
     assert world.status.hold_since == START + minutes(50)
     assert world.status.since == START
@@ -277,7 +277,10 @@ def test_attempt_after_a_rollback_says_so() -> None:
     assert (last.reason, last.attempt, last.message) == (
         "AttemptRaised",
         1,
-        "attempt raised to 1 after the rollback: requests are asked anew and the hold starts anew",
+        (
+            "attempt raised to 1 after the rollback: "
+            "requests are asked again and the hold starts again"
+        ),
     )
 
 

@@ -29,7 +29,7 @@ PLAN: dict[str, Any] = {
 
 
 def running(length: float = 47, **spec: Any) -> World:
-    """A rollout that has soaked for hours at 10 %."""
+    """A rollout that has soaked for hours at 10%."""
     world = World(a_rollout(**PLAN | spec), metrics={"errors": steady(0.0), "cost": steady(0.0)})
     world.interval = minutes(30)
     world.run(hours(length))
@@ -98,7 +98,7 @@ def test_soak_starts_anew_where_the_change_touches_what_it_measured(
     world.settle()
     assert world.status.history[-1].evidence.changed_fields == fields
     assert world.status.history[-1].message == (
-        f"{', '.join(fields)} changed: approvals are void, the soak starts anew"
+        f"{', '.join(fields)} changed: approvals are void, the soak starts again"
     )
     assert (healthy(world), world.status.hold_since) == ("0s", START + hours(47))
     assert world.status.since == START
@@ -141,7 +141,7 @@ def test_current_step_may_not_be_removed_or_lowered(percents: tuple[int, ...]) -
     assert world.condition("Stalled") == ("True", "Invalid")
     named = ", ".join(map(str, percents))
     assert world.message("PlanValid") == (
-        f"the flag stands at 10 %, which the plan no longer has ({named}); "
+        f"the flag stands at 10%, which the plan no longer has ({named}); "
         "put the step with percent 10 back"
     )
     assert [a.reason for a in world.announcements if a.reason == "InvalidPlan"] == ["InvalidPlan"]
@@ -244,7 +244,7 @@ def test_rollback_request_acts_under_an_invalid_plan() -> None:
 
 
 def test_trigger_that_is_itself_invalid_is_not_judged() -> None:
-    """Its metric can not be asked, or its target is no step; the others are."""
+    """Its metric cannot be asked, or its target is no step; the others are."""
     triggers = [
         a_trigger("errors", action="Degrade"),
         a_trigger("unknown", metric="nothing", above="0"),
@@ -260,7 +260,7 @@ def test_trigger_that_is_itself_invalid_is_not_judged() -> None:
 
 
 def test_provider_that_vanishes_makes_the_plan_invalid_and_comes_back() -> None:
-    """Its trigger can not be asked meanwhile; nothing advances."""
+    """Its trigger cannot be asked meanwhile; nothing advances."""
     world = running(40)
     world.sign("memory-sync-100-security", "hudson")
     world.settle()

@@ -25,7 +25,7 @@ def warned(
 
 
 def test_bound_that_a_share_never_reaches_is_said_with_the_value_seen() -> None:
-    """`above: 5` on an error rate was meant as 5 %."""
+    """`above: 5` on an error rate was meant as 5%."""
     assert warned(value=0.002, triggers=[a_trigger(above=5)]) == [
         PlanWarning(
             "BoundCannotBeMeant",

@@ -215,7 +215,7 @@ def test_rollback_that_is_rehearsed_is_the_one_that_would_be(
 
 
 def at_50(**spec: Any) -> World:
-    """A world whose flag stands at 50 %."""
+    """A world whose flag stands at 50%."""
     steps = [{"percent": percent} for percent in (10, 25)]
     world = a_world(
         hold={}, steps=[*steps, {"percent": 50, "hold": {"soak": "9h"}}, {"percent": 100}]

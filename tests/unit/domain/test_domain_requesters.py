@@ -138,7 +138,7 @@ def test_event_names_the_requester(kind: TransitionType) -> None:
 def test_event_of_a_trigger_says_its_message_alone() -> None:
     """The message names the trigger."""
     item = an_entry(TransitionType.ROLLBACK, reason="TriggerFired", message="trigger errors: 1 > 0")
-    assert announcement(item).message == "0 % → 10 %: trigger errors: 1 > 0"
+    assert announcement(item).message == "0% → 10%: trigger errors: 1 > 0"
 
 
 def test_commit_keeps_who_asked_for_the_intent() -> None:
@@ -162,7 +162,7 @@ def test_commit_keeps_who_asked_for_the_intent() -> None:
 
 
 def at_10() -> World:
-    """A rollout that stands at 10 % under stamps, and was judged."""
+    """A rollout that stands at 10% under stamps, and was judged."""
     world = World(a_rollout(hold={"soak": "90h"}))
     world.annotate(**STAMPS)
     world.settle()

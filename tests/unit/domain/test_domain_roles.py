@@ -26,7 +26,7 @@ OWNER = "memory-sync-100-owner"
 
 
 def two_roles(**spec: Any) -> World:
-    """A rollout at 10 % that waits for hudson (or ivy) and for cora before 100 %."""
+    """A rollout at 10% that waits for hudson (or ivy) and for cora before 100%."""
     roles = [a_role("security", "hudson", "ivy"), a_role("owner", "cora")]
     policy = {"roles": roles, **spec.pop("policy", {})}
     world = World(
@@ -115,7 +115,7 @@ LOST: dict[str, Callable[[World], None]] = {
 def test_role_says_why_an_earlier_signature_does_not_count(
     why: str, lose: Callable[[World], None]
 ) -> None:
-    """As long as nobody has signed anew, in the words of the condition."""
+    """As long as nobody has signed again, in the words of the condition."""
     hold = {"checkpoints": [a_checkpoint("report", "atlas")]}
     world = two_roles(
         policy={"maxAge": "2h", "opens": "Step"},

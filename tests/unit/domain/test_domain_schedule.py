@@ -231,7 +231,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
         (
             "UnreadableWindow",
             (
-                f"freeze weekend, from {start} to {end}, can not be read; write a day and a time "
+                f"freeze weekend, from {start} to {end}, cannot be read; write a day and a time "
                 "for both, such as Fri 16:00 and Mon 08:00, or a date and a time for both, such as "
                 "2025-12-20 00:00"
             ),

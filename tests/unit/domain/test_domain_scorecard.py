@@ -37,7 +37,7 @@ def items(*found: tuple[str, int, dict[str, str]]) -> list[dict[str, Any]]:
 
 
 def scored(card: dict[str, Any], errors: float | None = 0.0, **spec: Any) -> World:
-    """A rollout at 10 %, scored once a minute of it has passed; one gate on errors."""
+    """A rollout at 10%, scored once a minute of it has passed; one gate on errors."""
     plan: dict[str, Any] = {"steps": steps_of(10, 100), "hold": {"soak": "2m"}}
     plan |= {"metrics": [a_metric()], "gates": [a_gate()], "scorecard": card}
     world = World(a_rollout(**(plan | spec)), metrics={"errors": steady(errors)})
@@ -234,7 +234,7 @@ def test_scorecard_that_can_not_be_counted_is_refused(
 
 @pytest.mark.parametrize("name", ["ScorecardPassed", "Ready", "soakComplete"])
 def test_points_for_an_unknown_condition_are_refused(name: str) -> None:
-    """The scorecard can not be its own evidence, either."""
+    """The scorecard cannot be its own evidence, either."""
     world = scored({"items": items(("a", 100, {"condition": name}))})
     assert world.condition("PlanValid") == ("False", "UnknownScorecardSource")
     assert f"the condition {name}, which is unknown; known: PlanValid" in world.message("PlanValid")

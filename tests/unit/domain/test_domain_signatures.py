@@ -32,7 +32,7 @@ def signed(expires_in: timedelta = timedelta(days=10)) -> dict[str, Any]:
 
 
 def asking(*, signing: str = "Required", **role: Any) -> World:
-    """A rollout at 10 % whose role security signs with keys; owner is cora, who does not."""
+    """A rollout at 10% whose role security signs with keys; owner is cora, who does not."""
     security = {"name": "security", "users": ["hudson", "ivy"], "signing": signing} | role
     world = World(
         a_rollout(
@@ -211,7 +211,7 @@ def test_optional_signature_does_not_take_the_name_from_admission() -> None:
 
 
 def test_member_of_a_group_signs_with_a_key_of_their_own() -> None:
-    """Admission knows the groups of whoever writes, and lets nobody bring this for another."""
+    """Admission knows the groups of anyone who writes, and lets nobody bring this for another."""
     world = asking(users=[], groups=["security"])
     world.sign(SECURITY, "thon", signature=signed())
     world.sign(OWNER, "cora")
@@ -221,7 +221,7 @@ def test_member_of_a_group_signs_with_a_key_of_their_own() -> None:
 
 
 def test_signature_does_not_say_who_is_in_a_group() -> None:
-    """Nobody saw who wrote it: whoever has a key could have signed for any group."""
+    """Nobody saw who wrote it: anyone who has a key could have signed for any group."""
     world = asking(users=[], groups=["security"])
     world.admission = Admission.NOT_ENFORCED
     world.sign(SECURITY, "thon", signature=signed())
@@ -300,7 +300,7 @@ def test_no_go_whose_signature_does_not_hold_does_not_stand() -> None:
 
 @pytest.mark.parametrize("fact", [None, NO_SIGNERS, FORGED])
 def test_go_whose_signature_does_not_hold_lifts_no_no_go(fact: SignatureFact | None) -> None:
-    """Whoever may bring a signature can not bring a forged one over somebody's refusal."""
+    """Anyone who may bring a signature cannot bring a forged one over somebody's refusal."""
     world = asking()
     world.sign(SECURITY, "hudson", decision="NO-GO", reason="leaks")
     world.settle()

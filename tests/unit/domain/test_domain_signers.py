@@ -25,7 +25,7 @@ PLANNED_IT = "hudson requested this rollout or its attempt, or wrote its plan"
 def asking(
     *roles: dict[str, Any], annotations: dict[str, str] | None = None, **policy: Any
 ) -> World:
-    """A rollout at 10 % that waits for these roles before 100 %, with admission enforced."""
+    """A rollout at 10% that waits for these roles before 100%, with admission enforced."""
     world = World(
         a_rollout(steps=steps_of(10, 100), approvals={"roles": list(roles), **policy}),
         admission=Admission.ENFORCED,
@@ -283,7 +283,7 @@ def test_age_counts_from_the_moment_first_seen_and_not_from_the_last_look() -> N
 
 
 def test_decision_in_other_words_is_another_decision() -> None:
-    """Its age begins anew, and so does what came before it."""
+    """Its age begins again, and so does what came before it."""
     world = asking(a_role("security", "hudson"), a_role("owner", "cora"), maxAge="1h")
     world.sign(SECURITY, "hudson")
     world.settle()

@@ -33,7 +33,7 @@ def soaking(
     hold: dict[str, Any] | None = None,
     **spec: Any,
 ) -> World:
-    """A rollout at 10 % that soaks before 100 %, with a trigger on `errors`."""
+    """A rollout at 10% that soaks before 100%, with a trigger on `errors`."""
     return World(
         a_rollout(
             **{
@@ -148,7 +148,7 @@ def test_gap_with_a_breach_resets_by_default() -> None:
 
 
 def test_rollback_trigger_that_fired_in_a_gap_takes_the_soak_with_it() -> None:
-    """Rollback: soak anew, whatever onBreach says of Hold."""
+    """Rollback: soak again, whatever onBreach says of Hold."""
     world = soaking(
         lambda at: 0.9 if minutes(30) <= at - START < minutes(40) else 0.0,
         action="Rollback",

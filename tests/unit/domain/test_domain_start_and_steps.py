@@ -256,7 +256,7 @@ def test_empty_approvals_of_a_step_replace_the_common_ones_as_a_whole() -> None:
 
 
 def test_last_hold_is_the_watch_period_before_completed() -> None:
-    """At 100 % it soaks before it is Completed."""
+    """At 100% it soaks before it is Completed."""
     world = World(a_rollout(steps=steps_of(100), hold={"soak": "1h"}))
     world.run(minutes(59.5))
     assert (world.percent, world.status.phase) == (100, "Soaking")
@@ -265,7 +265,7 @@ def test_last_hold_is_the_watch_period_before_completed() -> None:
 
 
 def test_complete_is_one_status_write_and_the_config_map_keeps_its_id() -> None:
-    """The flag already stands at 100 %."""
+    """The flag already stands at 100%."""
     world = World(a_rollout(steps=steps_of(100), hold={"soak": "1h"}))
     world.run(minutes(59.5))
     before = world.config_map

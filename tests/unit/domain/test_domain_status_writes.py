@@ -118,7 +118,7 @@ def test_fact_held_back_is_written_when_its_time_has_come() -> None:
 
 
 def test_write_that_was_lost_is_made_again() -> None:
-    """Right after a commit everything is written anew."""
+    """Right after a commit everything is written again."""
     world = resting()
     status = world.status.model_copy(update={"observed_at": None})
     world.rollout = world.rollout.model_copy(update={"status": status})

@@ -42,7 +42,7 @@ def watched(metric: Metric, *, triggers: list[dict[str, Any]] | None = None, **s
 
 
 def at_fifty(metric: Metric, **spec: Any) -> World:
-    """As `watched`, having walked to 50 %, where it stays for long."""
+    """As `watched`, having walked to 50%, where it stays for long."""
     quick = {"soak": "1m"}
     steps = [
         {"percent": 10, "hold": quick},
@@ -132,7 +132,7 @@ def test_gate_is_false_until_its_window_is_full() -> None:
 
 @pytest.mark.parametrize(("missing", "fires"), [(1, True), (2, False)])
 def test_flapping_exporter_does_not_disarm_a_trigger(missing: int, fires: bool) -> None:
-    """It fires when every point present breaches and coverage is at least 80 %."""
+    """It fires when every point present breaches and coverage is at least 80%."""
 
     def flapping(at: Any) -> float | None:
         point = int((at - START) / seconds(30))
@@ -154,7 +154,7 @@ def test_single_healthy_point_in_the_window_disarms() -> None:
 
 
 def test_missing_newest_point_fires_when_the_rest_of_the_window_breaches() -> None:
-    """Nine of eleven are more than 80 %."""
+    """Nine of eleven are more than 80%."""
     world = watched(
         lambda at: None if at > START + minutes(9.4) else (0.9 if at > START else 0.0),
         triggers=[a_trigger(**{"for": "5m"})],
@@ -284,7 +284,7 @@ def test_unreachable_provider_only_holds_by_default() -> None:
 
 
 def test_one_outage_is_one_rollback() -> None:
-    """Settling holds for a provider that can not be reached, too: it does not cascade at once."""
+    """Settling holds for a provider that cannot be reached, too: it does not cascade at once."""
     triggers = [a_trigger(onNoData="Rollback", settle="30m", **{"for": "1m"})]
     world = at_fifty(steady(0.0), triggers=triggers)
     world.failing["errors"] = (Outcome.UNREACHABLE, "connection refused")
@@ -489,7 +489,7 @@ def test_triggers_are_enforced_while_paused_and_halted() -> None:
 
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_at_zero_missing_data_neither_hold_fire_nor_stop_soak(value: float | None) -> None:
-    """At 0 % nobody is in."""
+    """At 0% nobody is in."""
     world = World(
         a_rollout(
             steps=steps_of(0, 10, 100, first={"soak": "1h"}),

@@ -125,12 +125,12 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "TriggerTargetNotAStep",
-        "trigger errors goes to 33 %, which is no step of the plan; name 0 or one of 10, 100",
+        "trigger errors goes to 33%, which is no step of the plan; name 0 or one of 10, 100",
         {"metrics": [a_metric()], "triggers": [a_trigger(to=33)], "steps": steps_of(10, 100)},
     ),
     (
         "DuplicateCheckpoint",
-        "checkpoint c is at 10 % and again at 100 %; names must be unique in the plan",
+        "checkpoint c is at 10% and again at 100%; names must be unique in the plan",
         {
             "steps": [
                 {"percent": 10, "hold": {"checkpoints": [a_checkpoint("c", "a")]}},
@@ -140,7 +140,7 @@ INVALID: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "UnknownCheckpoint",
-        "checkpoint c follows d, which is no checkpoint of 10 % or an earlier step",
+        "checkpoint c follows d, which is no checkpoint of 10% or an earlier step",
         {
             "steps": [
                 {"percent": 10, "hold": {"checkpoints": [a_checkpoint("c", "a", after=["d"])]}},
@@ -235,9 +235,9 @@ def test_chain_without_a_cycle_is_valid() -> None:
             (10, 31, 100),
             None,
             (
-                "10 % to 31 % is 3.1 times as much, more than limits.maxExpansionFactor 3; "
+                "10% to 31% is 3.1 times as much, more than limits.maxExpansionFactor 3; "
                 "add a step between, or raise the limit; "
-                "31 % to 100 % is 3.2 times as much, more than limits.maxExpansionFactor 3; "
+                "31% to 100% is 3.2 times as much, more than limits.maxExpansionFactor 3; "
                 "add a step between, or raise the limit"
             ),
         ),
@@ -245,7 +245,7 @@ def test_chain_without_a_cycle_is_valid() -> None:
             (10, 21, 40, 70, 100),
             {"maxExpansionFactor": 2},
             (
-                "10 % to 21 % is 2.1 times as much, more than limits.maxExpansionFactor 2; "
+                "10% to 21% is 2.1 times as much, more than limits.maxExpansionFactor 2; "
                 "add a step between, or raise the limit"
             ),
         ),
@@ -290,7 +290,7 @@ def test_exact_factor_is_never_too_large() -> None:
                 spec = RolloutSpec.model_validate(
                     a_spec(steps=steps_of(low, high, 100), limits=limits)
                 )
-                assert f"{low} % to {high} %" not in judge_expansion(spec).message
+                assert f"{low}% to {high}%" not in judge_expansion(spec).message
 
 
 def claim(name: str, *, older: bool, started: bool, uid: str = "zzz") -> Claim:

@@ -362,7 +362,7 @@ def test_earliest_advance_is_what_clocks_alone_allow() -> None:
 
 
 def test_earliest_advance_moves_while_the_soak_does_not_run() -> None:
-    """It can not be earlier than what is left from now."""
+    """It cannot be earlier than what is left from now."""
     world = full(hold={"soak": "2h"})
     world.run(hours(1))
     world.metrics["errors"] = from_time(START + hours(1) + seconds(30), 0.0, 0.9)

@@ -19,7 +19,7 @@ def signed(rule: str, *roles: str) -> str:
 
 
 def test_bound_of_five_on_a_ratio_is_found() -> None:
-    """Whoever writes 5 on a share means 5 %."""
+    """Anyone who writes 5 on a share means 5%."""
     text = a_plan(ERRORS, "  triggers: [{name: errors, above: 5}]\n")
     finding = the("SF101", text)
     assert pointed_at(finding) == "5"

@@ -92,7 +92,7 @@ def typed(*words: str, answer: str = "") -> tuple[int, str]:
 
 
 def test_halt_of_a_namespace_names_the_rollouts_that_it_halts(server: FakeHttp) -> None:
-    """Whoever halts the wrong namespace in an incident sees it in the answer."""
+    """Anyone who halts the wrong namespace in an incident sees it in the answer."""
     code, said = typed(*HALT, "-n", "shop")
     assert code == 0
     assert said == (

@@ -183,7 +183,7 @@ def test_prometheus_that_is_not_there_is_told_in_a_line(plan: Path) -> None:
     result = run("backtest", str(plan), "--prometheus", "http://127.0.0.1:9", "--from", "1h")
     assert result.exit_code == 3
     assert result.stderr.startswith("Error: metric errors: ")
-    assert "can not be reached" in result.stderr
+    assert "cannot be reached" in result.stderr
 
 
 def test_commands_are_under_surefoot_ctl_as_well(plan: Path) -> None:

@@ -52,7 +52,7 @@ def test_bytes_that_are_no_text_are_found(runner: CliRunner, tmp_path: Path) -> 
 
 
 def test_a_gap_exits_1_unless_it_is_allowed(runner: CliRunner, tmp_path: Path) -> None:
-    """Entries are missing, whoever says so."""
+    """Entries are missing, no matter who says so."""
     rest = [line.text for line in lines(ORIGIN, HISTORY[3:], mark_of(HISTORY[0]))]
     path = a_file(tmp_path, [RECORD[0], *rest])
     answer = runner.invoke(app, ["record", "verify", path])

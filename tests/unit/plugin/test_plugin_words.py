@@ -109,7 +109,7 @@ def test_text_of_others_plays_no_tricks_on_the_terminal() -> None:
 
 
 def test_table_without_a_terminal_is_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever reads a pipe wants a line for a row; marks like [bold] are text."""
+    """Anyone who reads a pipe wants a line for a row; marks like [bold] are text."""
     output.say_table(("Name", "Waiting-On"), [("checkout", "[bold]x " * 60), ("cart", None)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "NAME      WAITING-ON"
@@ -197,7 +197,7 @@ def test_end_of_a_halt_lies_ahead() -> None:
     ],
 )
 def test_halt_is_in_force_as_for_the_operator(until: str | None, halts: bool) -> None:
-    """An end that can not be read is none."""
+    """An end that cannot be read is none."""
     data = {"reason": "incident 7", "by": "cora"} | ({"until": until} if until else {})
     assert is_in_force({"data": data}, NOW) is halts
     assert "halted by cora" in said_of({"data": data})
@@ -210,7 +210,7 @@ COHORTS: dict[str, Any] = {
             "included": False,
             "from": 50,
             "reason": "BelowFrom",
-            "message": "comes in from 50 %",
+            "message": "comes in from 50%",
             "risk": {"level": "High", "reason": "real money"},
             "shareUnknown": "financial-share: not measured yet",
         },
@@ -219,14 +219,14 @@ COHORTS: dict[str, Any] = {
             "included": True,
             "from": 10,
             "reason": "CameIn",
-            "message": "takes part since 10 %",
+            "message": "takes part since 10%",
             "share": "0.31",
         },
         {
             "name": "legal",
             "included": True,
             "reason": "CameIn",
-            "message": "takes part since 10 %",
+            "message": "takes part since 10%",
             "share": "0.155",
         },
     ],
@@ -245,11 +245,11 @@ def test_explanation_has_a_line_for_each_cohort() -> None:
     assert lines[lines.index("Cohorts:") :] == [
         "Cohorts:",
         (
-            "  financial is out: comes in from 50 %; high risk: real money; "
+            "  financial is out: comes in from 50%; high risk: real money; "
             "share unknown (financial-share: not measured yet)"
         ),
-        "  data is in: takes part since 10 %; share 0.31",
-        "  legal is in: takes part since 10 %; share 0.155",
+        "  data is in: takes part since 10%; share 0.31",
+        "  legal is in: takes part since 10%; share 0.155",
         (
             "  balance: largest data with 0.31; smallest legal with 0.155, 2 times as much; "
             "unknown of financial"
@@ -275,7 +275,7 @@ def test_dry_run_is_explained_as_one() -> None:
     """Its own words, obstacles and roles, and why it ended."""
     run = {
         "run": 2,
-        "message": "dry run 2 of the approval of the step to 100 %: it counts for nothing",
+        "message": "dry run 2 of the approval of the step to 100%: it counts for nothing",
         "obstacles": ["nobody can sign for lead: hudson wrote its plan"],
         "roles": [{"role": "security", "state": "Go", "by": "hudson", "verified": True}],
         "endedAt": "2026-03-01T09:00:00.000000Z",
@@ -284,7 +284,7 @@ def test_dry_run_is_explained_as_one() -> None:
     lines = explained(raw_rollout({"approvalDryRun": run}))
     assert lines[lines.index("The last dry run of the approval, which has ended:") :] == [
         "The last dry run of the approval, which has ended:",
-        "  dry run 2 of the approval of the step to 100 %: it counts for nothing",
+        "  dry run 2 of the approval of the step to 100%: it counts for nothing",
         "  obstacle: nobody can sign for lead: hudson wrote its plan",
         "  security Go by hudson",
         "  ended 2026-03-01T09:00:00Z: the plan has changed",

@@ -270,7 +270,7 @@ def a_rehearsed(run: int, outcome: str = "Passed") -> JSON:
 def test_rehearsal_is_one_more_than_the_last(
     server: FakeHttp, status: JSON, asked: JSON, run: int
 ) -> None:
-    """Whoever ran that: a person, or the operator by itself."""
+    """Anyone who ran that: a person, or the operator by itself."""
     server.rollout = raw_rollout(status, rehearsal={"maxAge": "7d", **asked})
     assert typed("rehearse", "checkout")[0] == 0
     ((_, change),) = server.written

@@ -31,7 +31,7 @@ def metadata(name: str, **more: Any) -> JSON:
 
 
 def raw_rollout(status: JSON | None = None, **spec: Any) -> JSON:
-    """At 10 % on the way to 25 %, half way through its soak."""
+    """At 10% on the way to 25%, half way through its soak."""
     return {
         "apiVersion": "surefoot.dev/v1alpha1",
         "kind": "Rollout",
@@ -73,7 +73,7 @@ def rollout(status: JSON | None = None, **spec: Any) -> Rollout:
 def raw_approval(
     role: str = "security", *, state: str = "Pending", decided: JSON | None = None, **asked: Any
 ) -> JSON:
-    """By which a role is asked about 10 → 25 %."""
+    """By which a role is asked about 10 → 25%."""
     request = {
         "rollout": {"name": "checkout", "uid": "uid-checkout"},
         "planHash": "sha256:1",
@@ -99,7 +99,7 @@ def approval(role: str = "security", **more: Any) -> Approval:
 
 
 def raw_checkpoint(decided: JSON | None = None, **asked: Any) -> JSON:
-    """The report on 10 %, due an hour ago."""
+    """The report on 10%, due an hour ago."""
     request = {
         "rollout": {"name": "checkout", "uid": "uid-checkout"},
         "planHash": "sha256:1",

@@ -62,7 +62,7 @@ async def watched(source: Source, clock: FakeClock, serves_after: float = 0.0) -
 
 
 async def test_source_that_ends_is_run_again() -> None:
-    """By itself, by a defect, or because it was told to begin anew."""
+    """By itself, by a defect, or because it was told to begin again."""
     source = Source(None, RuntimeError("a defect"), Unavailable("down"))
     cluster = await watched(source, FakeClock())
     assert source.runs == 4

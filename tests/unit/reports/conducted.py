@@ -51,7 +51,7 @@ def dossier(world: World) -> Dossier:
 
 @cache
 def the_incident() -> Dossier:
-    """From 10 to 25 % after 1.7 hours, which is all that the plan asks; 18 minutes ago."""
+    """From 10 to 25% after 1.7 hours, which is all that the plan asks; 18 minutes ago."""
     steps = steps_of(10, 25, 50, 100, first={"soak": "1h42m"})
     world = World(a_rollout(steps=steps, hold={"soak": "48h"}))
     world.run(hours(2))
@@ -60,7 +60,7 @@ def the_incident() -> Dossier:
 
 
 def a_plan(**changes: Any) -> dict[str, Any]:
-    """A plan that asks for everything at 10 %."""
+    """A plan that asks for everything at 10%."""
     handoff = a_checkpoint(
         "night-shift", "thon", type="Handoff", receiver={"users": ["cora"]}, dueAfter="1h"
     )
@@ -92,7 +92,7 @@ def a_plan(**changes: Any) -> dict[str, Any]:
 
 
 def properly(*, taken: bool = True, **changes: Any) -> World:
-    """The proper path to 25 %; or up to the moment before the last signature."""
+    """The proper path to 25%; or up to the moment before the last signature."""
     world = World(
         a_rollout(**a_plan(**changes)),
         interval=minutes(30),
@@ -125,7 +125,7 @@ def rehearsed(found: Dossier, at: datetime = START + timedelta(hours=40)) -> Dos
 
 @cache
 def the_proper_path() -> Dossier:
-    """48 hours at 10 %, a report, a handoff, five signatures, a rehearsal, and then 25 %."""
+    """48 hours at 10%, a report, a handoff, five signatures, a rehearsal, and then 25%."""
     return rehearsed(dossier(properly()))
 
 
@@ -160,12 +160,12 @@ def with_status(found: Dossier, **changes: Any) -> Dossier:
 
 
 def advance(found: Dossier) -> Transition:
-    """The step to 25 %."""
+    """The step to 25%."""
     return next(entry for entry in found.history if entry.to == 25)
 
 
 def with_evidence(found: Dossier, **changes: Any) -> Dossier:
-    """The same, with other evidence for the step to 25 %."""
+    """The same, with other evidence for the step to 25%."""
     meant = advance(found)
     other = meant.model_copy(update={"evidence": meant.evidence.model_copy(update=changes)})
     history = tuple(other if entry is meant else entry for entry in found.history)

@@ -63,16 +63,16 @@ def test_what_is_asked_and_not_done_is_pending() -> None:
     assert kinds(messages) == ["Transition", "Request", "Request"]
     report, approval = messages[1:]
     assert (report.from_, report.to, report.hour, report.pending) == ("surefoot", "atlas", 1, True)
-    assert report.message == "Report hour-48 at 10 %"
+    assert report.message == "Report hour-48 at 10%"
     assert report.action_required.startswith("Report, and decide GO or NO-GO; due 2026-")
     assert (approval.to, approval.message) == (
         "group security",
-        "security: the step from 10 to 25 %",
+        "security: the step from 10 to 25%",
     )
     assert approval.status == "not answered"
     page = markdown(communications_of(dossier(asked(raw_approval(), 2))))
     assert (
-        ": **[PENDING]** security: the step from 10 to 25 %. **To do:** Decide GO or NO-GO" in page
+        ": **[PENDING]** security: the step from 10 to 25%. **To do:** Decide GO or NO-GO" in page
     )
 
 
@@ -169,7 +169,7 @@ def test_conflict_and_meeting_tell_what_each_party_said_and_who_dissents() -> No
     asks = raw_approval(purpose="Acknowledge", acknowledges=reference, users=["hudson"])
     messages = log_of(meeting, asked(asks, 3))
     conflict = only(messages, Kind.CONFLICT)
-    assert conflict.message.startswith("GO stands against NO-GO at 10 %: a meeting is needed")
+    assert conflict.message.startswith("GO stands against NO-GO at 10%: a meeting is needed")
     assert "security: NO-GO by hudson: a leak" in conflict.message
     held = only(messages, Kind.MEETING)
     assert (held.to, held.pending) == ("hudson, group security (security)", True)
@@ -222,7 +222,7 @@ def test_rollback_waits_for_somebody_until_it_is_tried_again() -> None:
     back = advance(type="Rollback", to=0, transitionId="back", at=at(3), by=["trigger errors"])
     (_, told) = log_of(history=[start(), back])
     assert (told.from_, told.pending) == ("trigger errors", True)
-    assert told.message == "Rollback, 10 % → 0 %: AllConditionsHold"
+    assert told.message == "Rollback, 10% → 0%: AllConditionsHold"
     retry = advance(type="Retry", to=0, transitionId="retry", at=at(4))
     assert not log_of(history=[start(), back, retry])[1].pending
 

@@ -102,7 +102,7 @@ def advance(*decisions: JSON, to: int = 25, **more: Any) -> JSON:
 
 
 def dossier(*objects: JSON, status: JSON | None = None, spec: JSON | None = None) -> Dossier:
-    """Of the Rollout at 10 %, with these Approvals and Checkpoints."""
+    """Of the Rollout at 10%, with these Approvals and Checkpoints."""
     return dossier_of(
         rollout(status, **(spec or {})),
         [Checkpoint.model_validate(each) for each in objects if each["kind"] == "Checkpoint"],
@@ -112,7 +112,7 @@ def dossier(*objects: JSON, status: JSON | None = None, spec: JSON | None = None
 
 
 def taken(*objects: JSON, entry: JSON, **status: Any) -> Dossier:
-    """Of the Rollout once it is at 25 %."""
+    """Of the Rollout once it is at 25%."""
     there = {"percent": 25, "step": 1, "nextPercent": 100, "history": [entry]}
     return dossier(*objects, status=there | status)
 
@@ -336,7 +336,7 @@ def test_step_ahead_says_who_will_be_asked() -> None:
     )
     (report,) = made.checkpoints
     assert (report.name, report.why) == ("day-3", "it is not open yet")
-    assert "it is at 10 %: it must reach 25 % first" in markdown(made)
+    assert "it is at 10%: it must reach 25% first" in markdown(made)
 
 
 def test_completion_is_a_step_of_its_own() -> None:
@@ -349,7 +349,7 @@ def test_completion_is_a_step_of_its_own() -> None:
 @pytest.mark.parametrize("to", [7, 50])
 def test_step_that_is_none_is_refused(to: int) -> None:
     """With those that there are."""
-    with pytest.raises(ReportError, match=r"no step to .* %.*: its steps are 10, 25, 100, and"):
+    with pytest.raises(ReportError, match=r"no step to .*%.*: its steps are 10, 25, 100, and"):
         document_of(dossier(), to)
 
 
@@ -364,7 +364,7 @@ def test_step_that_was_taken_says_by_which_transition_and_on_what() -> None:
     made = document_of(taken(approval, report, entry=entry), 25)
     assert made.verdict == "GO"
     assert top_of(made).startswith(
-        "# checkout from 10 to 25 %: approval document\n\n"
+        "# checkout from 10 to 25%: approval document\n\n"
         "**Decision: GO**: the step was taken at 2026-03-01 10:00:00 UTC by transition to-25\n"
     )
     (signature,) = made.signatures
@@ -445,7 +445,7 @@ def test_step_that_the_history_no_longer_has_is_unknown() -> None:
 def test_step_that_was_passed_by_was_never_taken() -> None:
     """As a whole record shows."""
     start = advance() | {"type": "Start", "from": None}
-    with pytest.raises(ReportError, match="never took a step to 10 %"):
+    with pytest.raises(ReportError, match="never took a step to 10%"):
         document_of(taken(entry=start), 10)
 
 

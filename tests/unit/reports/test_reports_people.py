@@ -38,7 +38,7 @@ def paused(world: World, *, is_paused: bool) -> None:
 
 @cache
 def conducted() -> Dossier:
-    """To 25 %, paused and resumed, back to 10 by a person, a changed plan, and to 25 % again."""
+    """To 25%, paused and resumed, back to 10 by a person, a changed plan, and to 25% again."""
     world = World(a_rollout(steps=steps_of(10, 25, 100), hold={"soak": "1h"}))
     world.annotate(requested_by="nobody", changed_by="nobody", attempt_by="nobody")
     world.run(minutes(30))
@@ -151,10 +151,10 @@ def test_timeline_tells_who_asked() -> None:
     """Beside what happened; of a step, what a person did last decided when it was taken."""
     timeline = timeline_of(by(conducted(), "hudson", verified=False), STANDARDS)
     remarks = {each.event: each.remark for each in timeline.schedule.events}
-    assert remarks["Rollback 25 → 10 %"] == (
-        "spec.rollback asks for 10 %: a bad feeling; by hudson (not verified)"
+    assert remarks["Rollback 25 → 10%"] == (
+        "spec.rollback asks for 10%: a bad feeling; by hudson (not verified)"
     )
-    assert remarks["Paused at 10 %"].endswith("; by hudson (not verified)")
+    assert remarks["Paused at 10%"].endswith("; by hudson (not verified)")
     last = [path.decided_last for path in timeline.schedule.paths]
     assert last[0].startswith("Resumed by hudson (not verified), ")
     assert last[1].startswith("PlanChanged by hudson (not verified), ")
@@ -176,11 +176,11 @@ def test_document_tells_who_undid_the_step() -> None:
     found = by(conducted(), "hudson", verified=True)
     upto = found.history.index(entry(found, TransitionType.ROLLBACK))
     document = document_of(replace(found, history=found.history[: upto + 1]), 25)
-    assert "a rollback to 10 % by hudson undid it" in document.decided
+    assert "a rollback to 10% by hudson undid it" in document.decided
 
 
 def test_explain_tells_what_was_asked_for_last() -> None:
-    """So that whoever looks knows whom to ask."""
+    """So that anyone who looks knows whom to ask."""
     found = by(conducted(), "hudson", verified=False)
     raw = found.rollout.to_wire()
     text = "\n".join(text_of(explanation.in_lines(raw, found.now, MARKS)))

@@ -64,10 +64,10 @@ def test_whatever_is_written_is_shown_letter_by_letter(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["a (b), c", "-90 %", "+6m", "a_b", "2.5 times", "Tom & Jerry", "ok!", "~5 s", "#12 is"]
+    "said", ["a (b), c", "-90%", "+6m", "a_b", "2.5 times", "Tom & Jerry", "ok!", "~5 s", "#12 is"]
 )
 def test_what_is_no_mark_has_no_escape(said: str) -> None:
-    """Whoever reads Markdown as text reads it without backslashes."""
+    """Anyone who reads Markdown as text reads it without backslashes."""
     assert printed(said) == said
 
 
@@ -100,7 +100,7 @@ def test_a_word_of_the_api_is_printed_as_it_is_written_there() -> None:
 
 
 def test_a_quotation_stays_a_quotation_over_all_its_lines() -> None:
-    """A report in Markdown can not end the quotation it stands in."""
+    """A report in Markdown cannot end the quotation it stands in."""
     tokens = MarkdownIt("commonmark").parse(quoted("# GO\n\nall is well\n\n---"))
     assert tokens[0].type == "blockquote_open"
     assert tokens[-1].type == "blockquote_close"

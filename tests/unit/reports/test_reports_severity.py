@@ -80,7 +80,7 @@ def test_what_is_unknown_ranks_one_below_what_is_known_to_have_failed() -> None:
     (finding,) = severities(shortened).findings
     assert (finding.severity, finding.found.split(":")[0]) == (
         Severity.P2,
-        "unknown, 10 → 25 %",
+        "unknown, 10 → 25%",
     )
 
 
@@ -88,7 +88,7 @@ def test_people_who_decide_without_admission_are_a_p1() -> None:
     """Nobody then knows who it was."""
     found = severities(with_evidence(the_proper_path(), admission="Unenforced"))
     (finding,) = found.of(Severity.P1)
-    assert finding.found == "10 → 25 %: it was decided while admission was Unenforced"
+    assert finding.found == "10 → 25%: it was decided while admission was Unenforced"
 
 
 def test_a_change_past_the_operator_is_a_p1_and_names_who() -> None:
@@ -98,7 +98,7 @@ def test_a_change_past_the_operator_is_a_p1_and_names_who() -> None:
     world.tamper("argocd", **{"memory-sync": "100"})
     world.settle()
     (finding,) = severities(dossier(world)).of(Severity.P1)
-    assert finding.found == ("argocd changed the flag past the operator; it was set back to 10 %")
+    assert finding.found == ("argocd changed the flag past the operator; it was set back to 10%")
 
 
 def test_an_open_risk_of_high_severity_and_a_late_report_are_p2() -> None:
@@ -114,7 +114,7 @@ def test_an_open_risk_of_high_severity_and_a_late_report_are_p2() -> None:
         checkpoints=(late, *others),
     )
     assert [each.found for each in severities(found).of(Severity.P2)] == [
-        "checkpoint hour-48 at 10 % was decided late",
+        "checkpoint hour-48 at 10% was decided late",
         "risk cold-cache of severity High is open",
     ]
 
@@ -127,7 +127,7 @@ def test_confidence_is_the_share_of_facts_that_are_shown() -> None:
         "its approvals are complete": False,
         "all earlier expansions kept to every practice": None,
     }
-    assert (found.expansion, found.percent, found.level) == ("10 → 25 %", 80, "HIGH")
+    assert (found.expansion, found.percent, found.level) == ("10 → 25%", 80, "HIGH")
 
 
 def test_the_incidents_confidence_is_low_and_names_why() -> None:
@@ -187,4 +187,4 @@ def test_a_standing_no_go_takes_confidence_and_is_a_conflict() -> None:
     world.sign("memory-sync-25-security-r2", "hudson", reason="mended")
     world.settle()
     (conflict,) = facts_of(dossier(world), Standards()).conflicts
-    assert (conflict.resolved, conflict.how) == (True, "whoever said NO-GO decided GO later")
+    assert (conflict.resolved, conflict.how) == (True, "anyone who said NO-GO decided GO later")

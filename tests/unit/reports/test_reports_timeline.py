@@ -33,30 +33,30 @@ def test_the_incidents_critical_path_shows_what_was_left_out() -> None:
         "1h42m",
         "24h",
         "1h42m",
-        "-93 %",
+        "-93%",
     )
-    assert stage(path, "Checkpoints").deviation == "-100 %"
-    assert stage(path, "Verified").deviation == "-100 %"
+    assert stage(path, "Checkpoints").deviation == "-100%"
+    assert stage(path, "Verified").deviation == "-100%"
     assert stage(path, "Decision").deviation == "none was asked"
-    assert stage(path, "Time").deviation == "-93 %"
+    assert stage(path, "Time").deviation == "-93%"
     assert path.decided_last == "no person: only clocks and metrics"
 
 
 def test_a_standard_of_two_days_gives_the_deviation_that_the_audit_found() -> None:
-    """1.7 of 48 hours: 96.5 % below."""
+    """1.7 of 48 hours: 96.5% below."""
     (path,) = timeline_of(the_incident(), Standards(soak="48h")).schedule.paths
-    assert stage(path, "Soak").deviation == "-96 %"
+    assert stage(path, "Soak").deviation == "-96%"
 
 
 def test_the_proper_path_names_who_decided_last() -> None:
     """Every stage as planned."""
     (path,) = timeline_of(the_proper_path(), STANDARDS).schedule.paths
     assert [each.deviation for each in path.stages] == [
-        "+1 %",
-        "+0 %",
-        "+0 %",
+        "+1%",
+        "+0%",
+        "+0%",
         "none was asked",
-        "-1 %",
+        "-1%",
     ]
     assert path.decided_last == "implementation by thon, 0s before the step"
 
@@ -73,11 +73,11 @@ def test_events_are_in_the_order_of_time_with_their_variance() -> None:
     """Reports by when they were due; steps by when the stay before was to end."""
     events = timeline_of(the_proper_path(), STANDARDS).schedule.events
     assert [(each.event, each.variance) for each in events] == [
-        ("Start 0 → 10 %", ""),
-        ("Checkpoint night-shift at 10 %", "30 min early"),
-        ("Checkpoint hour-48 at 10 %", "30 min early"),
-        ("Advance 10 → 25 %", "30 min early"),
-        ("Advance 25 → 100 %", ""),
+        ("Start 0 → 10%", ""),
+        ("Checkpoint night-shift at 10%", "30 min early"),
+        ("Checkpoint hour-48 at 10%", "30 min early"),
+        ("Advance 10 → 25%", "30 min early"),
+        ("Advance 25 → 100%", ""),
     ]
     assert events[-1].actual is None
     assert events[-1].remark == "ahead, by the plan's clocks alone"
@@ -87,7 +87,7 @@ def test_the_next_times_are_the_plans_clocks_and_twice_the_longer_soak() -> None
     """Reached at 23:42 on the 23rd, with 48 hours of soak."""
     reached = START + hours(1.7)
     found = timeline_of(the_incident(), STANDARDS).schedule.next
-    assert (found.expansion, found.minimum) == ("25 → 50 %", reached + hours(48))
+    assert (found.expansion, found.minimum) == ("25 → 50%", reached + hours(48))
     assert found.recommended == reached + hours(96)
     stricter = timeline_of(the_incident(), Standards(soak="72h")).schedule.next
     assert (stricter.minimum, stricter.recommended) == (reached + hours(48), reached + hours(144))
@@ -151,7 +151,7 @@ def test_report_that_nobody_gave_is_overdue() -> None:
     (event,) = [
         each
         for each in timeline_of(dossier(world), STANDARDS).schedule.events
-        if each.event == "Checkpoint hour-1 at 10 %"
+        if each.event == "Checkpoint hour-1 at 10%"
     ]
     assert (event.variance, event.remark) == ("overdue by 6 min", "not decided: Pending")
 

@@ -148,7 +148,7 @@ def test_flapping_data_make_the_soak_longer() -> None:
 
 
 def test_breach_at_a_percentage_rolls_back_and_is_tried_again() -> None:
-    """At 50 %, ten minutes after it is there."""
+    """At 50%, ten minutes after it is there."""
     scenario = {
         "people": {"retry": "1h"},
         "events": [

@@ -49,7 +49,7 @@ class Access:
     async def load(cls, kubeconfig: str | None = None, context: str | None = None) -> "Access":
         """Read ``kubeconfig``, or $KUBECONFIG, or ~/.kube/config, or the pod's service account.
 
-        Raises `ConfigurationError` where there is none of them, or it can not be read.
+        Raises `ConfigurationError` where there is none of them, or it cannot be read.
         """
         configuration = Configuration()
         found = kubeconfig or _default_kubeconfig()
@@ -66,7 +66,7 @@ class Access:
         except (kubernetes_config.ConfigException, OSError, ValueError, TypeError) as error:
             where = found or "the pod's service account"
             raise ConfigurationError(
-                f"can not find the API server: {where}: {error}. "
+                f"cannot find the API server: {where}: {error}. "
                 "Set KUBECONFIG to a kubeconfig file, or run inside a cluster."
             ) from error
         return cls(configuration, loader, found, context)

@@ -442,7 +442,7 @@ class _UnauthorizedError(Exception):
 
 
 class _BusyError(Unavailable):
-    """The API server answered that it can not answer, and perhaps when to ask again."""
+    """The API server answered that it cannot answer, and perhaps when to ask again."""
 
     def __init__(self, message: str, status: int, retry_after: float) -> None:
         super().__init__(message, status=status)

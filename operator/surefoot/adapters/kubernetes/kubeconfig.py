@@ -151,7 +151,7 @@ class KubeconfigAccess:
         return None
 
     async def refresh(self) -> None:
-        """Have the user's program asked again; whatever else there is is read anew anyway."""
+        """Have the user's program asked again; whatever else there is is read again anyway."""
         self._issued = None
 
     def _certificate_issued(self) -> JSON:

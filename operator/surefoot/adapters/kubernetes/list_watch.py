@@ -64,12 +64,12 @@ class ListWatch:
             async with asyncio.timeout(None) as self._running:
                 await self._follow(sink)
         except TimeoutError:
-            log.info("watching begins anew", what=self._what)
+            log.info("watching begins again", what=self._what)
         finally:
             self._running = None
 
     def restart(self) -> None:
-        """Give up the present watch; whoever runs this source runs it again."""
+        """Give up the present watch; anyone who runs this source runs it again."""
         if self._running is not None and not self._running.expired():
             self._running.reschedule(asyncio.get_running_loop().time())
 

@@ -83,7 +83,7 @@ _READERS: dict[Kind, Callable[[Mapping[str, Any]], Observable]] = {
 
 
 def _model_from(kind: Kind, model: type[M], raw: Mapping[str, Any]) -> M:
-    # Items of a list lack these two; whoever listed knows what they are.
+    # Items of a list lack these two; anyone who listed knows what they are.
     whole = {**raw, "apiVersion": "surefoot.dev/v1alpha1", "kind": kind.value}
     try:
         return model.model_validate(whole, context=READING)
@@ -136,7 +136,7 @@ MADE_AGAIN = frozenset({
     "compliance", "history", "paused",
 })  # fmt: skip
 """What a status says besides. Where an earlier version wrote one of these in another form, it is
-left out: it is found out again, or was a record. Whoever loses soak or a baseline waits longer."""
+left out: it is found out again, or was a record. A lost soak or baseline only takes longer."""
 
 _MOST_TRIES = 4
 

@@ -50,7 +50,7 @@ class PlainHttp(Http):
         self._trusted: tuple[Endpoint, ssl.SSLContext] | None = None
 
     async def close(self) -> None:
-        """Close all connections; whoever still waits for an answer stops waiting."""
+        """Close all connections; anyone who still waits for an answer stops waiting."""
         for connection in (*self._idle, *self._busy):
             if connection.sock is not None:
                 with contextlib.suppress(OSError):

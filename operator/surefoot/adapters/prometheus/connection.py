@@ -137,7 +137,7 @@ def _broken_connection(
     for cause in causes:
         match cause:
             case OSError(errno=int(number)) if number > 0:
-                return f"can not be reached: {os.strerror(number).lower()}"
+                return f"cannot be reached: {os.strerror(number).lower()}"
     if any(isinstance(cause, broken_off) for cause in causes):
         return "broke off the connection before its answer was complete"
     return f"could not be asked ({type(causes[0]).__name__})"

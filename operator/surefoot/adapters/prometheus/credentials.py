@@ -1,4 +1,4 @@
-"""Headers and keys from mounted Secrets, read anew when they change.
+"""Headers and keys from mounted Secrets, read again when they change.
 
 No message from here quotes what a file holds: only its setting, its path and what is wrong.
 """
@@ -35,7 +35,7 @@ _Stamp = tuple[str, int, int, int, int]
 
 
 class FileError(ConfigurationError):
-    """A file that the settings name is missing or can not be used."""
+    """A file that the settings name is missing or cannot be used."""
 
 
 def fingerprint(settings: ProviderSettings) -> tuple[_Stamp, ...]:
@@ -165,7 +165,7 @@ def _extra_headers(path: Path) -> dict[str, str]:
 
 def _header(path: Path, name: object, value: object) -> tuple[str, str]:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", name):
-        raise FileError(f"headersFile {path}: has something that can not be a header's name")
+        raise FileError(f"headersFile {path}: has something that cannot be a header's name")
     if name.lower() in _RESERVED:
         raise FileError(f"headersFile {path}: {name} may not be set")
     if not isinstance(value, str):

@@ -5,7 +5,7 @@ expressions while it holds the interpreter's lock, for seconds where a query is 
 not see those that are more than plain alternatives, and the provider judges them. It recurses, and
 a query nested some thousand deep ends the process: the nesting is bounded first. A few literals
 make it panic, which Python sees as a BaseException. It takes backslashes between backquotes for
-escapes, which Prometheus does not: such strings are quoted anew. And its way of printing is lossy
+escapes, which Prometheus does not: such strings are quoted again. And its way of printing is lossy
 (quotes in matchers, fractions of seconds): selectors are written out again here.
 """
 
@@ -86,7 +86,7 @@ class Query:
 
 
 class _FaultError(SurefootError):
-    """Why a query can not be asked."""
+    """Why a query cannot be asked."""
 
 
 class _Memory:
@@ -233,7 +233,7 @@ def _parse_or_panic(text: str) -> tuple[promql.Expr, tuple[str, ...]]:
 
 
 def _prepared(text: str, hidden: list[str]) -> str:
-    """The text with raw strings quoted anew, and without expensive regular expressions."""
+    """The text with raw strings quoted again, and without expensive regular expressions."""
     pieces, reached, before = [], 0, ""
     for token in _TOKEN.finditer(text):
         word = token.group()

@@ -34,7 +34,7 @@ class Cable(Protocol):
 class Exchange:
     """One call, seen from both sides: the thread that waits, and the loop that may give it up.
 
-    A read time-out starts anew with each byte, so a server that trickles could hold a thread for
+    A read time-out starts again with each byte, so a server that trickles could hold a thread for
     ever. Giving up therefore shuts the socket, which wakes the thread at once.
     """
 
@@ -122,7 +122,7 @@ class BoundedCalls:
             settle: Callable[[], None]
             try:
                 result = work(exchange)
-            except BaseException as caught:  # noqa: BLE001 - handed on whole to whoever waits
+            except BaseException as caught:  # noqa: BLE001 - handed on whole to anyone who waits
                 error = caught
                 settle = lambda: outcome.set_exception(error)  # noqa: E731
             else:

@@ -1,7 +1,7 @@
 """What each sink has, in a ConfigMap `surefoot-record-<sink>` in the operator's namespace.
 
 One write for each delivery, and nothing on the Rollouts, whose status must not be fought over. An
-entry is some 130 bytes, so there is room for about 7000 Rollouts. Whoever changes this ConfigMap
+entry is some 130 bytes, so there is room for about 7000 Rollouts. Anyone who changes this ConfigMap
 makes lines come twice, or leaves out some: a reader of the record sees the first as doubles and
 the second as missing.
 """

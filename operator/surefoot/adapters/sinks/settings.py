@@ -23,7 +23,7 @@ class SinkSettings(Section):
     """One sink."""
 
     name: DnsLabel
-    """What the metrics call it. What it has is remembered by name: a new name begins anew."""
+    """What the metrics call it. What it has is remembered by name: a new name begins again."""
     type: SinkType
     """Stdout, File or Http."""
     path: Path | None = None

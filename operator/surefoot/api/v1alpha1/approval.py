@@ -43,7 +43,7 @@ class Decision(StrEnum):
 
 
 class RequestState(StrEnum):
-    """Where a request stands. Void, Expired and Used are final."""
+    """The state of a request. Void, Expired and Used are final."""
 
     PENDING = "Pending"
     GO = "Go"
@@ -127,7 +127,7 @@ class ApprovalRequest(ApiModel):
     signing: Signing = Signing.OPTIONAL
     """Required: a GO needs a detached signature. Optional: one that is there must hold."""
     requested_by: Annotated[str, Field(max_length=LONGEST_IDENTITY)] = ""
-    """Who asked for the rollout."""
+    """The person who asked for the rollout."""
     evidence: Annotated[str, Field(max_length=8192)] = ""
     """What was known when the request was opened, in words."""
 
@@ -146,7 +146,7 @@ class ApprovalRequest(ApiModel):
 class DetachedSignature(ApiModel):
     """A decision signed with the signer's own SSH key, as `ssh-keygen -Y sign` makes it.
 
-    It can not be forged by whoever rules the cluster, and holds wherever the object travels.
+    A cluster administrator cannot forge it, and it holds wherever the object travels.
     """
 
     value: Annotated[
@@ -155,7 +155,7 @@ class DetachedSignature(ApiModel):
     ]
     """The armored signature, with the namespace approval@surefoot.dev, over the document."""
     expires_at: Expiry
-    """Until when the signature may be used. Part of what is signed."""
+    """The moment until which the signature may be used. It is part of what is signed."""
 
 
 def _holds_section(section: Section) -> Callable[["ApprovalSpec"], bool]:
@@ -187,7 +187,7 @@ class ApprovalSpec(ApiModel):
     request: ApprovalRequest
     """What is asked. Written by the operator; may not be changed."""
     decision: Decision | None = None
-    """GO or NO-GO. A NO-GO holds until its signer decides again or a meeting resolves it."""
+    """GO or NO-GO. A NO-GO blocks until its signer decides again or a meeting resolves it."""
     reason: Annotated[str, Field(max_length=4096)] | None = None
     """Why. Required with a decision."""
     risk_assessment: LongText | None = None
@@ -199,11 +199,11 @@ class ApprovalSpec(ApiModel):
     conditions: Annotated[
         tuple[DecisionCondition, ...], Field(max_length=16), *map_list("name")
     ] = ()
-    """What the GO asks for."""
+    """What the GO asks for. A blocking condition must be reported as met before the GO counts."""
     signature: DetachedSignature | None = None
     """A detached signature of this decision; required where the role says so."""
     decided_by: Signer | None = None
-    """Who decided, as the API server's admission established it."""
+    """The person who decided, as the API server's admission established it."""
 
     rules = (
         SIGNED_BY_SOMEBODY,
@@ -260,7 +260,7 @@ class PastDecision(ApiModel):
     decision: Decision
     """GO or NO-GO."""
     by: Annotated[str, Field(max_length=256)] = ""
-    """Who decided; empty where nobody was named."""
+    """The person who decided; empty where no one was named."""
     verified: bool = False
     """Whether the API server's admission established who it was."""
     reason: Annotated[str, Field(max_length=4096)] = ""
@@ -289,7 +289,7 @@ class ApprovalStatus(ApiModel):
     void_reason: Message | None = None
     """Why the signature does not count."""
     message: Message | None = None
-    """What else is to be said of it: of a dry run, that it counts for nothing."""
+    """Anything else that people should know. A dry run says here that it counts for nothing."""
     decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
     """Every decision seen, oldest first, the last sixteen."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()

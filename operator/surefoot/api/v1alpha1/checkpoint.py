@@ -45,9 +45,9 @@ class People(ApiModel):
     """Users, and groups whose members are meant."""
 
     users: Identities = ()
-    """User names as the API server knows them."""
+    """User names, as `kubectl auth whoami` shows them."""
     groups: Identities = ()
-    """Group names as the API server knows them."""
+    """Group names, as the API server knows them."""
 
     rules = (
         Rule(
@@ -79,9 +79,9 @@ class CheckpointRequest(ApiModel):
     type: CheckpointType = CheckpointType.REPORT
     """Report, Handoff or DecisionMeeting."""
     reporter: People
-    """Who may report."""
+    """The people who may report."""
     receiver: People | None = None
-    """Who must acknowledge a handoff."""
+    """The people of whom one must acknowledge a handoff."""
     conditions_of: DecisionReference | None = None
     """The decision whose conditions this reports as met; absent for a checkpoint of the plan."""
     evidence: Annotated[str, Field(max_length=8192)] | None = None
@@ -89,7 +89,7 @@ class CheckpointRequest(ApiModel):
     excluded_users: Annotated[tuple[Identity, ...], Field(max_length=MOST_EXCLUDED), ATOMIC] = ()
     """Users who may not decide this."""
     opens_at: Instant | None = None
-    """From when it may be decided."""
+    """The moment from which it may be decided."""
     due_at: Instant | None = None
     """When it is late. Late never means passed."""
 
@@ -118,7 +118,7 @@ class Dissent(ApiModel):
     """An opinion that was not followed, kept on the record."""
 
     by: Identity
-    """Whose."""
+    """The person who dissented."""
     statement: Text
     """What they said."""
 
@@ -135,11 +135,11 @@ class CheckpointSpec(ApiModel):
     request: CheckpointRequest
     """What is asked. Written by the operator; may not be changed."""
     decision: Decision | None = None
-    """GO or NO-GO."""
+    """GO or NO-GO. A NO-GO blocks until a later decision resolves it."""
     summary: Text | None = None
     """The report in a sentence. Required with a decision."""
     report: Annotated[str, Field(max_length=32768)] | None = None
-    """The report, Markdown, at most 32 KiB."""
+    """The report in Markdown, at most 32 KiB."""
     required_action: Text | None = None
     """What the receiver of a handoff must do next. Required with its GO."""
     tests: Annotated[tuple[CheckpointTest, ...], Field(max_length=64), *map_list("name")] = ()
@@ -147,11 +147,11 @@ class CheckpointSpec(ApiModel):
     conditions: Annotated[
         tuple[DecisionCondition, ...], Field(max_length=16), *map_list("name")
     ] = ()
-    """What the GO asks for."""
+    """What the GO asks for. A blocking condition must be reported as met before the GO counts."""
     dissent: Annotated[tuple[Dissent, ...], Field(max_length=16), ATOMIC] = ()
     """Opinions that were not followed."""
     decided_by: Signer | None = None
-    """Who decided, as the API server's admission established it."""
+    """The person who decided, as the API server's admission established it."""
 
     rules = (
         SIGNED_BY_SOMEBODY,

@@ -1,4 +1,4 @@
-"""Whom a cohort means: part of the plan, and of what the status remembers of it."""
+"""The users whom a cohort means: part of the plan, and of what the status remembers of it."""
 
 from typing import Annotated
 
@@ -8,18 +8,21 @@ from surefoot.api.v1alpha1.meta import SET_LIST, ApiModel
 
 
 class Match(ApiModel):
-    """Who is meant, by an attribute: `in`, `notIn`, or those of `in` that are not in `notIn`."""
+    """The users who are meant, by an attribute.
+
+    Those with a value of `in`, those without a value of `notIn`, or both.
+    """
 
     attribute: Annotated[str, Field(min_length=1, max_length=128)]
-    """The attribute of the evaluation context, compared as text. A dot leads into an object:
-    `account.tier`."""
+    """The attribute of the evaluation context, compared as text. A dot leads into an object.
+    Example: account.tier."""
     in_: Annotated[
         tuple[Annotated[str, Field(max_length=256)], ...],
         Field(alias="in", max_length=64),
         *SET_LIST,
     ] = ()
-    """Its values that are meant; if absent, all but those of `notIn`."""
+    """The values that are meant. All but those of `notIn` if absent."""
     not_in: Annotated[
         tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=64), *SET_LIST
     ] = ()
-    """Its values that are not meant."""
+    """The values that are not meant."""

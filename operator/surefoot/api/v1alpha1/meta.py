@@ -66,7 +66,7 @@ AUTHORS_ANNOTATION = f"{GROUP}/authors"
 """On a Rollout: everybody who ever changed its plan, joined by commas; it only grows."""
 AUTHOR_SEPARATOR = ","
 SIGNER_PATTERN = r"[!-+\--~]+"
-"""All of a name that can not be mistaken for another: printable ASCII without spaces, and without
+"""All of a name that cannot be mistaken for another: printable ASCII without spaces, and without
 commas, which separate the authors of a plan."""
 CHANGED_BY_ANNOTATION = names.CHANGED_BY_ANNOTATION
 ATTEMPT_BY_ANNOTATION = names.ATTEMPT_BY_ANNOTATION
@@ -442,7 +442,7 @@ SIGNED_BY_SOMEBODY = Rule(
     holds=lambda spec: (spec.decision is None) == (spec.decided_by is None),
     field=".decidedBy",
 )
-"""Where the admission policies fill in names, nobody ever sees this."""
+"""People do not see this where the admission policies fill in names."""
 
 
 class DecisionCondition(ApiModel):
@@ -466,4 +466,4 @@ class ConditionStatus(ApiModel):
     at: Instant | None = None
     """When the operator first saw that report."""
     by: Word = ""
-    """Who reported it."""
+    """The person who reported it."""

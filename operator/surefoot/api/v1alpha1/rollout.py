@@ -110,7 +110,7 @@ class OnNoData(StrEnum):
 
 
 class RehearsalMode(StrEnum):
-    """Who starts a rollback rehearsal."""
+    """The one who starts a rollback rehearsal: a person, or also the operator."""
 
     MANUAL = "Manual"
     AUTOMATIC = "Automatic"
@@ -160,26 +160,35 @@ def _percent_or(*words: str) -> Extension:
 
 
 class Target(ApiModel):
-    """What is moved. Immutable but for `onDelete`."""
+    """The flag that is moved.
+
+    It cannot be changed after the Rollout was created, except `onDelete`.
+    """
 
     config_map_name: ObjectName
-    """The ConfigMap that the operator creates and owns."""
+    """The ConfigMap that programs read. The operator creates it, owns it, and takes back every
+    change that somebody else makes. Example: checkout-flags."""
     flags: Annotated[tuple[_FLAG_ITEM, ...], Field(min_length=1, max_length=32), *SET_LIST]
-    """The flags in it, which move together."""
+    """The flags in the ConfigMap. They always have the same percentage. Each is a key, such as
+    checkout-v2, that holds the whole number, and a second key checkout-v2.json with more about
+    it."""
     format: FlagFormat = FlagFormat.PERCENTAGE
-    """How consumers read them: Percentage, Flagd, GoFeatureFlag or FeatureFlag."""
+    """What programs read. Percentage: the number alone, and the program decides who is in. Flagd:
+    also a file for flagd and OpenFeature SDKs. GoFeatureFlag and FeatureFlag are not supported yet
+    and are refused."""
     bucketing_key: Annotated[str, Field(min_length=1, max_length=128)] = "targetingKey"
-    """The attribute that decides who is in, for formats that bucket. Who has no such attribute is
-    off at every percentage."""
+    """With format Flagd: the attribute that decides who is in, such as accountId. A user who has no
+    such attribute is off at every percentage, also at 100%."""
     on_delete: OnDelete = OnDelete.KEEP
-    """What becomes of the ConfigMap when the Rollout is gone: Keep, Zero or Delete."""
+    """What becomes of the ConfigMap when the Rollout is deleted. Keep: it stays as it is. Zero: its
+    flags are set to 0%. Delete: it is deleted."""
 
     rules = (
         Rule(
             cel="self.configMapName == oldSelf.configMapName && self.flags == oldSelf.flags && "
             "self.format == oldSelf.format && self.bucketingKey == oldSelf.bucketingKey",
             message="the target may not be changed, except onDelete: "
-            "delete the Rollout and create it anew",
+            "delete the Rollout and create it again",
             holds=None,
         ),
         Rule(
@@ -215,21 +224,25 @@ class CheckpointPlan(ApiModel):
     """A report that must be GO before the step is left."""
 
     name: Name
-    """Its name; unique in the plan."""
+    """Its name, unique in the whole plan. Example: hour-48."""
     type: CheckpointType = CheckpointType.REPORT
-    """Report, Handoff or DecisionMeeting."""
+    """Report: somebody reports. Handoff: the receiver must also acknowledge. DecisionMeeting: a
+    meeting decides, and dissent is recorded."""
     reporter: People
-    """Who reports."""
+    """The people who may report. Programs may be among them."""
     receiver: People | None = None
-    """Who must acknowledge a handoff."""
+    """The people of whom one must acknowledge. Required for a Handoff, and only there."""
     after: Annotated[tuple[Name, ...], Field(max_length=16), *SET_LIST] = ()
-    """Checkpoints of this or an earlier step that must be GO before this one is opened."""
+    """Names of checkpoints of this step or an earlier one that must be GO before this one is
+    opened. A chain of handoffs is written with it."""
     opens_after: Duration = "0s"
-    """How long after `dueFrom` it is opened."""
+    """How long after `dueFrom` it is opened. Before that nobody can report."""
     due_after: Duration | None = None
-    """How long after `dueFrom` it is late. Late never means passed."""
+    """How long after `dueFrom` it is late. Late is shown and announced, and it never means passed.
+    If absent, it is never late."""
     due_from: DueFrom = DueFrom.STEP
-    """From when both are counted: Step or Start."""
+    """When both times begin to count. Step: when the percentage was reached. Start: when the
+    rollout started."""
 
     rules = (
         NOT_A_ROUND,
@@ -251,20 +264,25 @@ class CheckpointPlan(ApiModel):
 
 
 class Role(ApiModel):
-    """One signature that is needed, and who may give it."""
+    """One signature that is needed, and the people who may give it.
+
+    At least one user or group must be named.
+    """
 
     name: Name
-    """What the role is called."""
+    """The name of the role, part of the name of its Approval. Example: security."""
     type: RoleType = RoleType.GENERAL
-    """Which kind of judgement it gives."""
+    """The kind of judgement that the role gives. It appears in requests and reports, and decides
+    nothing."""
     users: Identities = ()
-    """Users who may sign for it."""
+    """Users who may sign, by the names that `kubectl auth whoami` shows."""
     groups: Identities = ()
-    """Groups whose members may sign for it."""
+    """Groups whose members may sign, as the API server knows them."""
     required_sections: Annotated[tuple[Section, ...], Field(max_length=3), *SET_LIST] = ()
-    """Parts that a decision must fill in."""
+    """Sections that a GO must fill in, or the API server refuses it."""
     signing: Signing = Signing.OPTIONAL
-    """Required: a GO counts only with a detached signature by a key of the allowed signers."""
+    """Required: a GO also needs a detached signature, made with an SSH key of its signer, so that
+    not even a cluster administrator can forge it. Optional: a signature that is given must hold."""
 
     rules = (
         NOT_A_ROUND,
@@ -278,22 +296,26 @@ class Role(ApiModel):
 
 
 class ApprovalsPolicy(ApiModel):
-    """Who must agree before a step is taken."""
+    """The people who must agree before a step is taken."""
 
     rule: ApprovalRule = ApprovalRule.ALL
-    """All: every role. Quorum: as many as `quorum` says. A NO-GO holds in either case."""
+    """All: every role must sign. Quorum: as many roles as `quorum` says. A NO-GO blocks in either
+    case, and is never outvoted."""
     quorum: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
-    """How many roles, with rule Quorum."""
+    """With rule Quorum: how many roles must sign, at most as many as there are roles."""
     max_age: Duration = "7d"
-    """How long a GO counts, from when the operator first saw it."""
+    """How long a GO counts after it was given. After that it is asked for again."""
     opens: Opens = Opens.AFTER_HOLD
-    """When they are asked for: AfterHold, once soak, baseline and checkpoints hold, or Step."""
+    """When the roles are asked. AfterHold: once soak, baseline and checkpoints hold. Step: as soon
+    as the percentage is reached."""
     separation_of_duties: SeparationOfDuties = SeparationOfDuties.REQUIRED
-    """Required: who requested the rollout, wrote its plan or reported on the step may not sign."""
+    """Required: people who requested the rollout, wrote its plan or reported on the step cannot
+    sign. Off: they can. One person never fills two roles in either case."""
     meeting: People | None = None
-    """Who chairs the meeting that resolves a conflict; whoever may sign for a role if absent."""
+    """The people who may chair the meeting that resolves a NO-GO. If absent, everybody who may sign
+    for a role may."""
     roles: Annotated[tuple[Role, ...], Field(max_length=16), *map_list("name")] = ()
-    """The signatures that are needed."""
+    """The signatures that are needed. Without roles, none is."""
 
     rules = (
         Rule(
@@ -314,26 +336,34 @@ class ApprovalsPolicy(ApiModel):
 
 
 class Hold(ApiModel):
-    """What must be satisfied before a step is left."""
+    """What must be satisfied before a step is left.
+
+    Everything that is given must hold at the same time.
+    """
 
     soak: Duration | None = None
-    """Least healthy time at this percentage; 0s if absent. It counts only while every trigger is
-    quiet and has data."""
+    """The healthy time that is needed at this percentage. It counts only while every trigger is
+    quiet and has data. Example: 48h. 0s if absent."""
     on_breach: OnBreach | None = None
-    """What a firing Hold trigger does to the soak: Reset (if absent) or Pause."""
+    """What happens to the soak when a trigger with action Hold fires. Reset (if absent): it begins
+    at zero again. Pause: it stands still meanwhile."""
     warm_up: Duration | None = None
-    """Time before which soak does not run and gates are not passed."""
+    """The time after the step was reached in which soak does not count and no gate holds, since
+    caches are cold. Example: 2h. 0s if absent."""
     baseline: Duration | None = None
-    """Least time, after the warm-up, in which samples of every metric of the plan were present:
-    then they are recorded, so that later steps have something to be compared with."""
+    """The time after the warm-up in which every metric of the plan must have had samples. Their
+    medians are then recorded, and bounds with `relativeTo` compare with them. Example: 6h. If
+    absent, nothing is recorded."""
     gates: Annotated[tuple[Name, ...], Field(max_length=32), *SET_LIST] | None = None
-    """Names of the gates needed to leave this step; all if absent."""
+    """Names of the gates that must hold to leave this step. All gates of the plan if absent; none
+    if empty."""
     checkpoints: (
         Annotated[tuple[CheckpointPlan, ...], Field(max_length=16), *map_list("name")] | None
     ) = None
-    """Reports that must be GO."""
+    """Reports that must be GO. The operator opens a Checkpoint for each when the step is
+    reached."""
     approvals: ApprovalsPolicy | None = None
-    """Who must agree to leave this step; replaces `spec.approvals` as a whole."""
+    """The people who must agree to leave this step. It replaces `spec.approvals` as a whole."""
 
 
 class Step(ApiModel):
@@ -342,37 +372,44 @@ class Step(ApiModel):
     percent: Percent
     """The percentage of this step."""
     hold: Hold | None = None
-    """What must be satisfied before leaving it; what is absent comes from `spec.hold`."""
+    """What must be satisfied before this step is left. Every field that is absent here comes from
+    `spec.hold`. The hold of the last step is the watch period before the rollout is completed."""
 
 
 class Metric(ApiModel):
     """A named PromQL query."""
 
     name: Name
-    """What gates and triggers call it."""
+    """The name that gates and triggers use. Example: error-rate."""
     provider: Name = "default"
-    """The provider to ask, as the administrator named it."""
+    """The metrics provider to ask, by the name that the administrator gave it. A plan never has an
+    address."""
     query: Annotated[str, Field(min_length=1, max_length=4096)]
-    """PromQL that yields a single series."""
+    """PromQL that yields a single series. Write `or vector(0)` where no series means 0, and `> 0`
+    below a fraction, so that no traffic is no data. Example: sum(rate(errors[5m])) /
+    (sum(rate(requests[5m])) > 0)."""
     stale_after: Duration | None = None
-    """How old the newest sample may be, for metrics that arrive rarely."""
+    """How old the newest sample may be, for metrics that arrive rarely. Example: 30m. If absent,
+    the provider's own rule applies, which is five minutes for Prometheus."""
 
 
 class GateCondition(ApiModel):
-    """Bounds that a metric must keep."""
+    """One condition of a group: bounds that a metric must keep."""
 
     name: Name
-    """What it is called; the metric's name, unless `metric` says otherwise."""
+    """The name of the condition, and of its metric unless `metric` says otherwise."""
     metric: Name | None = None
-    """The metric; the gate's own name if absent."""
+    """The metric that is compared. The condition's own name if absent."""
     at_most: Bound | None = None
-    """The value must not be more than this."""
+    """The value must not be more than this. A number, or a percentage such as 0.1%."""
     at_least: Bound | None = None
-    """The value must not be less than this."""
+    """The value must not be less than this. A number, or a percentage such as 98%."""
     for_: Annotated[Duration, Field(alias="for")] = "0s"
-    """How long it must have held, at every point; 0s means that the latest evaluation decides."""
+    """How long the bounds must have been kept without a gap. With 0s the latest evaluation
+    decides."""
     relative_to: RelativeTo | None = None
-    """Compare with what was recorded at an earlier step; the bounds are then factors of that."""
+    """Compare with a recorded baseline: Baseline is the first one of the attempt, PreviousStep that
+    of the step before. The bounds are then factors: 150% is one and a half times as much."""
 
     rules = (
         Rule(
@@ -384,24 +421,29 @@ class GateCondition(ApiModel):
 
 
 class Gate(ApiModel):
-    """A condition on metrics that must hold to advance: one bound, or some of several."""
+    """A condition on metrics that must hold to advance.
+
+    It has bounds on one metric, or counts several conditions.
+    """
 
     name: Name
-    """What it is called."""
+    """The name of the gate, and of its metric unless `metric` says otherwise. Example: errors."""
     metric: Name | None = None
-    """The metric; the gate's own name if absent."""
+    """The metric that is compared. The gate's own name if absent."""
     at_most: Bound | None = None
-    """The value must not be more than this."""
+    """The value must not be more than this. A number, or a percentage such as 0.1%."""
     at_least: Bound | None = None
-    """The value must not be less than this."""
+    """The value must not be less than this. A number, or a percentage such as 98%."""
     for_: Annotated[Duration, Field(alias="for")] = "0s"
-    """How long it must have held, at every point; 0s means that the latest evaluation decides."""
+    """How long the bounds must have been kept without a gap. With 0s the latest evaluation
+    decides."""
     relative_to: RelativeTo | None = None
-    """Compare with what was recorded at an earlier step; the bounds are then factors of that."""
+    """Compare with a recorded baseline: Baseline is the first one of the attempt, PreviousStep that
+    of the step before. The bounds are then factors: 150% is one and a half times as much."""
     passing: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
-    """How many of `of` must hold."""
+    """For a group: how many conditions of `of` must hold. Example: 4 of 5."""
     of: Annotated[tuple[GateCondition, ...], Field(max_length=16), *map_list("name")] | None = None
-    """The conditions that are counted."""
+    """For a group: the conditions that are counted. Such a gate has no bounds of its own."""
 
     rules = (
         Rule(
@@ -432,31 +474,43 @@ class Gate(ApiModel):
 
 
 class Trigger(ApiModel):
-    """A condition on a metric that moves back, holds or degrades, in every state."""
+    """A condition on a metric that moves back, holds or degrades.
+
+    It is watched in every state, also while people are waited for.
+    """
 
     name: Name
-    """What it is called."""
+    """The name of the trigger, and of its metric unless `metric` says otherwise. Example:
+    errors."""
     metric: Name | None = None
-    """The metric; the trigger's own name if absent."""
+    """The metric that is compared. The trigger's own name if absent."""
     above: Bound | None = None
-    """Breached when the value is more than this."""
+    """The trigger is breached while the value is more than this. A number, or a percentage such as
+    0.5%. Exactly one of `above` and `below` must be given."""
     below: Bound | None = None
-    """Breached when the value is less than this."""
+    """The trigger is breached while the value is less than this. A number, or a percentage such as
+    95%."""
     for_: Annotated[Duration, Field(alias="for")] = "0s"
-    """How long it must be breached, at every point present, before it fires."""
+    """How long it must be breached, at every point that there is, before it fires. With 0s a single
+    evaluation fires it. Example: 5m."""
     action: TriggerAction = TriggerAction.ROLLBACK
-    """Rollback, Hold or Degrade."""
+    """What happens when it fires. Rollback: the flag is lowered at once. Hold: no step is taken,
+    and the soak begins again or pauses. Degrade: no step is taken, the soak pauses, and approvals
+    stay."""
     to: Annotated[
         Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=16)],
         _percent_or("PreviousStep", "Zero"),
     ] = "PreviousStep"
-    """Where a Rollback goes: PreviousStep, Zero, 0 or a step's percentage."""
+    """The percentage that a Rollback goes to: PreviousStep, Zero, or the percentage of a step."""
     on_no_data: OnNoData = OnNoData.HOLD
-    """What happens without data for the trigger's `for`: Hold or Rollback."""
+    """What happens when there were no data for as long as `for`. Hold: no step is taken. Rollback:
+    the flag is lowered as if the trigger had fired."""
     settle: Duration = "2m"
-    """How long after a rollback its data still belong to before."""
+    """How long after a rollback the trigger waits before it judges again, since its data are still
+    from before."""
     relative_to: RelativeTo | None = None
-    """Compare with what was recorded at an earlier step; the bound is then a factor of that."""
+    """Compare with a recorded baseline: Baseline is the first one of the attempt, PreviousStep that
+    of the step before. The bound is then a factor: 200% is twice as much."""
 
     rules = (
         Rule(
@@ -482,23 +536,27 @@ class Limits(ApiModel):
     """Bounds on the plan itself."""
 
     max_expansion_factor: Annotated[Bound, Between(1, 100, "times the step before")] = 3
-    """Largest growth from one step to the next: 3 lets 10 be followed by at most 30. If absent, it
-    is 3, also where the plan has no limits; from 0 any percentage may follow. A plan with a larger
-    step does not start."""
+    """The largest growth from one step to the next, as a factor: with 3, 10% may be followed by at
+    most 30%. It is 3 also where the plan has no limits. From 0% any percentage may follow. A plan
+    with a larger step does not start."""
     max_open_risk: Level | None = None
-    """Severity of the worst risk that may be Open when a step is taken; any if absent."""
+    """The severity of the worst risk that may be Open when a step is taken. Any if absent."""
 
 
 class Rehearsal(ApiModel):
-    """A rollback rehearsal that must have passed before each expansion."""
+    """A rollback rehearsal that must have passed before each expansion.
+
+    It is done on a copy of the flag, and moves nobody.
+    """
 
     max_age: Duration = "7d"
-    """How old the last one may be; more than 0s."""
+    """How old the last rehearsal may be. It must be more than 0s."""
     mode: RehearsalMode = RehearsalMode.MANUAL
-    """Manual: raise `run` to rehearse. Automatic: the operator also rehearses by itself, at every
-    step and before the last one is too old."""
+    """Manual: a person raises `run`. Automatic: the operator also rehearses by itself, at every
+    step and before the last rehearsal is too old."""
     run: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
-    """A person's: raise it above `status.rehearsal.run` to rehearse. Only rises; not for Git."""
+    """A person's field, not for Git: raise it above `status.rehearsal.run` to rehearse now. It can
+    only rise."""
 
     rules = (
         Rule(
@@ -511,56 +569,56 @@ class Rehearsal(ApiModel):
 
 
 class Coverage(ApiModel):
-    """The observed share must match the percentage."""
+    """The observed share must match the percentage, or no step is taken."""
 
     metric: Name
-    """The share that was observed, as a fraction of the eligible."""
+    """The metric with the share that was observed, as a fraction from 0 to 1."""
     tolerance: Annotated[Bound, Between(0, 100, "percentage points")] = 1
-    """How far it may be off, in percentage points."""
+    """How far the share may be off, in percentage points."""
 
 
 class Delivery(ApiModel):
-    """Soak begins when consumers report the new percentage."""
+    """Not supported yet, and refused: soak begins when consumers report the new percentage."""
 
     metric: Name
-    """The percentage that consumers report."""
+    """The metric with the percentage that consumers report."""
     within: Duration
-    """How long they may take."""
+    """How long consumers may take to report it."""
 
 
 class CohortRisk(ApiModel):
-    """Why a cohort comes in late."""
+    """The reason why a cohort comes in late."""
 
     level: Level
-    """How much is at risk: Low, Medium or High."""
+    """How much is at risk."""
     reason: Annotated[str, Field(min_length=1, max_length=256)]
     """What could go wrong, or what must be shown first."""
 
 
 class Cohort(ApiModel):
-    """A named group that is off until the flag has come far enough. For formats with attributes.
+    """A named group that is off until the flag has come far enough, for formats with attributes.
 
-    It comes in with a step, and goes out with a rollback to below that step. Who belongs to several
-    is off while one of them is.
+    It comes in with a step, and goes out with a rollback to below that step. A user who belongs to
+    several cohorts is off while one of them is.
     """
 
     name: Name
-    """What it is called."""
+    """The name of the cohort."""
     match: Match
-    """Who belongs to it. Who has no such attribute counts as excluded."""
+    """The users who belong to the cohort. Those who lack the attribute are off while it is off."""
     from_: Annotated[Percent, Field(alias="from")]
-    """The percentage from which it takes part: 0 or a step's."""
+    """The percentage from which the cohort takes part: 0 or that of a step."""
     until_checkpoint: Name | None = None
-    """It is off, also at that percentage, until this checkpoint of the plan is GO; it comes in with
-    the next step."""
+    """A checkpoint of the plan that must be GO as well. The cohort comes in with the next step
+    after that. At most one of `untilCheckpoint` and `untilGate` may be given."""
     until_gate: Name | None = None
-    """It is off, also at that percentage, until this gate of the plan holds at the moment when a
-    step is taken; it comes in with that step."""
+    """A gate of the plan that must hold as well, at the moment when a step is taken. The cohort
+    comes in with that step."""
     risk: CohortRisk | None = None
-    """Why it comes in late; said wherever the cohort is."""
+    """The reason why the cohort comes in late. It is shown wherever the cohort is."""
     metric: Name | None = None
-    """The metric that says which share of the work is this cohort's, as a fraction. Reported in
-    `status.cohorts` and `status.balance`; it holds nothing."""
+    """The metric with the share of the work that is this cohort's, as a fraction. It is reported in
+    `status.cohorts` and `status.balance`, and blocks nothing."""
 
     rules = (
         Rule(
@@ -582,38 +640,39 @@ class Freeze(ApiModel):
     """A window in which no step is taken: every week, or once."""
 
     name: Name
-    """What it is called."""
+    """The name of the window. Example: weekend."""
     from_: Annotated[str, Field(alias="from", min_length=1, max_length=64)]
-    """When it begins: `Fri 16:00` every week, or `2025-12-20 00:00` once."""
+    """When the window begins: `Fri 16:00` for every week, or `2026-12-19 00:00` for once."""
     to: Annotated[str, Field(min_length=1, max_length=64)]
-    """When it ends, in the same form: `Mon 08:00`, or `2026-01-02 08:00`."""
+    """When the window ends, in the same form: `Mon 08:00`, or `2027-01-04 08:00`."""
 
 
 class Schedule(ApiModel):
-    """When steps may be taken. Rollback ignores it."""
+    """When steps may be taken. Rollbacks ignore it, and the soak goes on counting."""
 
     time_zone: Annotated[str, Field(min_length=1, max_length=64)] = "UTC"
-    """The time zone of the windows."""
+    """The time zone of the windows, as a name of the IANA database. Example: Europe/Berlin."""
     freeze: Annotated[tuple[Freeze, ...], Field(max_length=32), *map_list("name")] = ()
-    """Windows in which no step is taken."""
+    """The windows in which no step is taken."""
 
 
 class Dependency(ApiModel):
-    """Another Rollout that must have come far enough."""
+    """Another Rollout that must have come far enough before this one goes on."""
 
     rollout: Annotated[ObjectName, Field(max_length=63)]
-    """Its name."""
+    """The name of the other Rollout."""
     namespace: Name | None = None
-    """Its namespace; this one if absent."""
+    """The namespace of the other Rollout. This Rollout's own if absent. The administrator must have
+    opened another namespace for it."""
     at_least: Percent | None = None
-    """The percentage that it must have reached; if absent, it must be Completed."""
+    """The percentage that the other Rollout must have reached. If absent, it must be completed."""
 
 
 class Risk(ApiModel):
-    """A known risk of the rollout."""
+    """A known risk of the rollout, for reports and for `limits.maxOpenRisk`."""
 
     name: Name
-    """What it is called."""
+    """The name of the risk. Example: double-charge."""
     severity: Level
     """How bad it would be."""
     probability: Level
@@ -621,30 +680,34 @@ class Risk(ApiModel):
     mitigation: Text = ""
     """What is done about it."""
     status: RiskStatus = RiskStatus.OPEN
-    """Open, Mitigated or Accepted."""
+    """Open: nothing is done yet. Mitigated: something was. Accepted: people live with it."""
 
 
 _CHECKPOINT_ITEM = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?|Report|Handoff|DecisionMeeting)$"
 
 
 class ScorecardItem(ApiModel):
-    """Points for something that is ready."""
+    """Points for something that is ready.
+
+    At most one of `gate`, `condition` and `checkpoint` may be given.
+    """
 
     name: Name
-    """What it is called."""
+    """The name of the item."""
     points: Annotated[int, Field(strict=True, ge=1, le=100)]
-    """What it is worth."""
+    """The points that it is worth. All items together must make 100."""
     section: Annotated[str, Field(max_length=63)] = "Technical"
-    """The section it belongs to."""
+    """The section of the scorecard that it belongs to."""
     gate: Name | None = None
-    """The gate that earns the points; the one of the item's own name, if nothing is named."""
+    """The gate that earns the points while it holds. The gate of the item's own name if nothing is
+    named."""
     condition: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """The condition that earns the points, such as SoakComplete or Approved."""
+    """The condition that earns the points while it is True. Example: SoakComplete."""
     checkpoint: (
         Annotated[str, Field(min_length=1, max_length=63, pattern=_CHECKPOINT_ITEM)] | None
     ) = None
-    """The checkpoint of this step that earns the points when it is GO, by its name; or Report,
-    Handoff or DecisionMeeting for all of that type."""
+    """The checkpoint of this step that earns the points when it is GO, by its name. Report, Handoff
+    or DecisionMeeting mean all of that type."""
 
     rules = (
         Rule(
@@ -660,26 +723,26 @@ class ScorecardItem(ApiModel):
 
 
 class Scorecard(ApiModel):
-    """Readiness in points out of 100."""
+    """Readiness in points out of 100, shown on every evaluation."""
 
     go: Percent = 90
-    """From here it is a Go."""
+    """From so many points on the verdict is Go."""
     go_with_monitoring: Percent = 70
-    """From here it is a GoWithMonitoring."""
+    """From so many points on the verdict is GoWithMonitoring; below, it is NoGo."""
     gate: Flag = False
-    """Whether less than a GoWithMonitoring blocks."""
+    """True: a step is blocked while the verdict is NoGo. False: the score is only shown."""
     items: Annotated[tuple[ScorecardItem, ...], Field(max_length=50), *map_list("name")] = ()
-    """What earns points, 100 in all; if absent, ten items of ten points on technology, process and
+    """What earns points. If absent, ten items of ten points each on technology, process and
     validation."""
 
 
 class RollbackRequest(ApiModel):
-    """A person's ceiling."""
+    """A person's ceiling for the percentage."""
 
     to: Percent
-    """The percentage is never more than this: 0 or a step's percentage."""
+    """The percentage is never more than this while `rollback` is set: 0 or that of a step."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """Why."""
+    """Why, for the record."""
 
 
 _STEPS_ORDERED = (
@@ -694,12 +757,15 @@ def _strictly_increasing(spec: "RolloutSpec") -> bool:
 
 
 class ApprovalDryRun(ApiModel):
-    """A dry run of the approval process: the same people are asked, and it counts for nothing."""
+    """A dry run of the approval.
+
+    The people who would have to sign are asked, and it counts for nothing.
+    """
 
     run: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
-    """Raise it to ask everybody who would have to sign. Only rises."""
+    """Raise it to ask everybody now. It can only rise."""
     to: Percent | None = None
-    """The step whose approval is tried, by its percentage; the next step's if absent."""
+    """The step whose approval is tried, by its percentage. The next step if absent."""
 
     rules = (
         Rule(
@@ -719,49 +785,55 @@ class ApprovalDryRun(ApiModel):
 
 
 class RolloutSpec(ApiModel):
-    """The plan, and below it what people set while it runs."""
+    """The plan, and after it the fields that people set while it runs."""
 
     target: Target
-    """What is moved."""
+    """The flag that is moved, and the ConfigMap that it is in."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20), ATOMIC]
-    """Strictly increasing percentages; the last is 100; a first step of 0 gates the start."""
+    """The percentages, strictly increasing; the last is 100. The first is taken at once, and every
+    later one must be earned. A first step of 0 gates the start. Example: 10, 25, 50, 100."""
     hold: Hold | None = None
-    """What every step above 0 holds for, unless it says otherwise, field by field."""
+    """What every step above 0% holds for, unless the step says otherwise, field by field."""
     approvals: ApprovalsPolicy | None = None
-    """Who must agree to every advance after the first percentage."""
+    """The people who must agree to every advance after the first percentage. The last step asks
+    only for what its own hold names."""
     metrics: Annotated[tuple[Metric, ...], Field(max_length=32), *map_list("name")] = ()
     """Named queries for gates and triggers."""
     gates: Annotated[tuple[Gate, ...], Field(max_length=32), *map_list("name")] = ()
     """Conditions on metrics that must hold to advance."""
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=32), *map_list("name")] = ()
-    """Conditions on metrics that move back, hold or degrade."""
+    """Conditions on metrics that move back, hold or degrade. They are watched in every state."""
     limits: Limits | None = None
     """Bounds on the plan itself."""
     rehearsal: Rehearsal | None = None
-    """A rollback rehearsal that must have passed before each expansion."""
+    """A rollback rehearsal that must have passed before each expansion. None is needed if
+    absent."""
     coverage: Coverage | None = None
-    """The observed share must match the percentage."""
+    """The observed share must match the percentage. Nothing is compared if absent."""
     delivery: Delivery | None = None
-    """Soak begins when consumers report the new percentage."""
+    """Not supported yet, and refused: soak begins when consumers report the new percentage."""
     cohorts: Annotated[tuple[Cohort, ...], Field(max_length=32), *map_list("name")] = ()
     """Groups that are off until a percentage, a checkpoint or a gate. A change of them takes effect
     with the next step, not before."""
     schedule: Schedule | None = None
-    """When steps may be taken."""
+    """When steps may be taken. At any time if absent."""
     depends_on: Annotated[tuple[Dependency, ...], Field(max_length=16), ATOMIC] = ()
-    """Other Rollouts that must have come far enough."""
+    """Other Rollouts that must have come far enough before this one starts and goes on."""
     risks: Annotated[tuple[Risk, ...], Field(max_length=64), *map_list("name")] = ()
     """Known risks of the rollout."""
     scorecard: Scorecard | None = None
-    """Readiness in points out of 100."""
+    """Readiness in points out of 100. There is no score if absent."""
     paused: Flag | None = None
-    """A person's: stop everything but rollback. Not for Git."""
+    """A person's field, not for Git. True: nothing moves but a rollback."""
     rollback: RollbackRequest | None = None
-    """A person's: a ceiling for the percentage; lowering is a rollback at once. Not for Git."""
+    """A person's field, not for Git: a ceiling for the percentage. A flag above it is lowered at
+    once. Remove it and raise `attempt` to go on."""
     attempt: Whole | None = None
-    """A person's: raise it to try again after a rollback. Only rises; not for Git."""
+    """A person's field, not for Git: raise it by 1 to try again after a rollback, from where the
+    flag stands. It can only rise, and nothing else restarts a rollout."""
     approval_dry_run: ApprovalDryRun | None = None
-    """A person's: raise its run to try the process of approval. Counts for nothing; not for Git."""
+    """A person's field, not for Git: raise its `run` to try the process of approval. It counts for
+    nothing."""
 
     rules = (
         Rule(
@@ -794,7 +866,7 @@ class Rollout(ApiModel):
     spec: RolloutSpec
     """The plan."""
     status: RolloutStatus = RolloutStatus()
-    """Where it stands, why it does not move, who decided and on what evidence."""
+    """Its state: the percentage, why it does not move, who decided and on what evidence."""
 
     _left_out: str = PrivateAttr("")
 

@@ -130,7 +130,7 @@ class Blocker(ApiModel):
     command: Message | None = None
     """What to type, where a person can help."""
     escalated_to: Severity | None = None
-    """How urgent it has become, because whoever was asked is late: Warning, then Critical."""
+    """How urgent it has become, since the people asked are late: Warning, then Critical."""
 
 
 class WindowEvidence(ApiModel):
@@ -174,7 +174,7 @@ class Baseline(ApiModel):
     median: Word
     """The middle value; relative bounds are factors of it."""
     p95: Word
-    """The value that 95 % of the samples do not exceed."""
+    """The value that 95% of the samples do not exceed."""
     stddev: Word
     """The spread: the standard deviation of the samples."""
     present: Elapsed
@@ -216,7 +216,7 @@ class DecisionEvidence(ApiModel):
     decision: Word
     """GO or NO-GO."""
     by: Word = ""
-    """Who decided; empty where nobody was named."""
+    """The person who decided; empty where no one was named."""
     verified: bool = False
     """Whether the API server's admission established who it was."""
     decided_at: Instant | None = None
@@ -319,7 +319,7 @@ class Transition(ApiModel):
     evidence: Evidence = Evidence()
     """Every input that the decision used."""
     by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
-    """Who decided: the signers, or the trigger, or the operator; of a retry, a rollback by
+    """The deciders: the signers, or the trigger, or the operator; of a retry, a rollback by
     `spec.rollback`, a changed plan, a pause and its end the user who asked for it. Absent where
     nobody was named."""
     verified: bool | None = None
@@ -339,7 +339,7 @@ class CommittedCohort(ApiModel):
     name: Name
     """The cohort."""
     match: Match
-    """Who belongs to it."""
+    """The users who belong to it."""
     from_: Annotated[Percent, Field(alias="from")]
     """The percentage from which it may come in."""
     until_checkpoint: Name | None = None
@@ -384,7 +384,7 @@ class PendingTransition(ApiModel):
     recorded_at: Instant
     """When it was decided."""
     by: Annotated[tuple[Word, ...], Field(max_length=32), ATOMIC] = ()
-    """Who decided."""
+    """The person who decided."""
     verified: bool | None = None
     """Whether the API server's admission established who asked for it; absent where no person did.
     """
@@ -496,7 +496,7 @@ class RehearsalStatus(ApiModel):
 
 
 class Requester(ApiModel):
-    """Who asked for the rollout."""
+    """The person who asked for the rollout."""
 
     username: Word
     """The user who last changed the plan."""
@@ -584,7 +584,7 @@ class RoleStatus(ApiModel):
     state: RequestState
     """Pending, Go, NoGo, Void or Expired."""
     by: Word | None = None
-    """Who signed."""
+    """The person who signed."""
     verified: bool | None = None
     """Whether the API server's admission established who it was."""
     key: Word | None = None
@@ -613,13 +613,13 @@ class ApprovalDryRunStatus(ApiModel):
     obstacles: Annotated[tuple[Message, ...], Field(max_length=32), ATOMIC] = ()
     """What nobody could mend by signing, as far as the plan shows it."""
     roles: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()
-    """Who signed, or why it would not count; as it was when the run ended."""
+    """For each role who signed, or why it would not count, as it was when the run ended."""
     plan_hash: Word = ""
     """The plan that it tries; it ends with that plan."""
     attempt: Whole | None = None
     """The attempt that it began in; it ends with that attempt."""
     started_at: Instant | None = None
-    """When people were asked; absent while it can not begin."""
+    """When people were asked; absent while it cannot begin."""
     ended_at: Instant | None = None
     """When it ended; what is said above is as of then."""
     ended_because: Message | None = None
@@ -658,7 +658,7 @@ class Unreadable(ApiModel):
 
 
 class RolloutStatus(ApiModel):
-    """Where a rollout stands, why it does not move, who decided and on what evidence."""
+    """The state of a rollout: its percentage, what it waits for, who decided, on what evidence."""
 
     observed_generation: Whole = 0
     """The generation of the plan that was judged."""
@@ -687,7 +687,7 @@ class RolloutStatus(ApiModel):
     since: Instant | None = None
     """Since when."""
     hold_since: Instant | None = None
-    """Since when the hold is counted: `since`, or later where it began anew."""
+    """Since when the hold is counted: `since`, or later where it began again."""
     committed: Committed | None = None
     """The transition that the ConfigMap was last committed to; absent before Start."""
     abandoned_starts: Annotated[tuple[Word, ...], Field(max_length=8), ATOMIC] = ()
@@ -699,7 +699,7 @@ class RolloutStatus(ApiModel):
     earliest_advance: Time | None = None
     """What clocks alone allow; absent when no clock holds."""
     requested_by: Requester | None = None
-    """Who asked for the rollout."""
+    """The person who asked for the rollout."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=32), *map_list("type")] = ()
     """Every gate kind, True where it does not block; and Ready, Reconciling, Stalled for tools."""
     soak: SoakStatus | None = None
@@ -709,7 +709,7 @@ class RolloutStatus(ApiModel):
     rehearsal: RehearsalStatus | None = None
     """The last rollback rehearsal."""
     approvals: Annotated[tuple[RoleStatus, ...], Field(max_length=16), *map_list("role")] = ()
-    """Who signed for the step ahead, when, until when it counts, or why it does not."""
+    """For each role of the step ahead: who signed, until when it counts, or why it does not."""
     approval_dry_run: ApprovalDryRunStatus | None = None
     """The last dry run of the approval process; it counts for nothing."""
     metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=32), *map_list("name")] = ()

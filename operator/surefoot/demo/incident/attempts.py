@@ -27,7 +27,7 @@ def attempts(rollout: Rollout) -> Iterator[Attempt]:
         _patch("configmap", flags, where, {"data": dict.fromkeys(rollout.spec.target.flags, "25")}),
     )
     yield Attempt(
-        "delete the ConfigMap, to create it anew at 25", f"kubectl delete configmap {flags} {where}"
+        "delete the ConfigMap, to create it at 25", f"kubectl delete configmap {flags} {where}"
     )
     yield Attempt(
         "say on the Rollout's status that it is at 25",

@@ -36,7 +36,7 @@ BLOCKERS = (
     "RehearsalFresh",
     "ScorecardPassed",
 )
-"""What stands between 10 and 25 % at hour 1.7. Each was a recommendation of the audit."""
+"""What stands between 10 and 25% at hour 1.7. Each was a recommendation of the audit."""
 
 IN = f"-n {NAMESPACE}"
 
@@ -74,7 +74,7 @@ class Story:
         entry = self._see.wait_until("the advance to 25 %", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
-                f"10 → 25 % after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
+                f"10 → 25% after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
                 Mood.BAD,
             )
         )
@@ -100,7 +100,7 @@ class Story:
         percents = self._see.percents("memory-flags")
         if percents != {10}:
             raise DemoError(f"the flags say {percents}, and 10 was expected")
-        self._screen.happened(News("all six flags of memory-flags still say 10 %", Mood.GOOD))
+        self._screen.happened(News("all six flags of memory-flags still say 10%", Mood.GOOD))
 
     def _require_gates(self) -> None:
         """From now on; policies act a moment after they were told."""
@@ -126,7 +126,7 @@ class Story:
         self._type(
             "forge",
             f"kubectl surefoot reject {GATED} --role metrics {IN} --yes "
-            "--reason 'Redis is not configured, accuracy is not validated: hold at 10 %'",
+            "--reason 'Redis is not configured, accuracy is not validated: hold at 10%'",
         )
 
     # The proper way
@@ -173,7 +173,7 @@ class Story:
             (
                 "forge",
                 "metrics",
-                "--reason 'within bounds' --metrics-summary 'errors 0 %, p95 0.84 ms, hits 80 %'",
+                "--reason 'within bounds' --metrics-summary 'errors 0%, p95 0.84 ms, hits 80%'",
             ),
             (
                 "hudson",

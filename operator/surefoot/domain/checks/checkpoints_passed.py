@@ -44,7 +44,7 @@ def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
         if plan.name in first_at:
             yield UnmetRequirement(
                 "DuplicateCheckpoint",
-                f"checkpoint {plan.name} is at {first_at[plan.name]} % and again at {percent} %; "
+                f"checkpoint {plan.name} is at {first_at[plan.name]}% and again at {percent}%; "
                 "names must be unique in the plan",
             )
         first_at.setdefault(plan.name, percent)
@@ -58,7 +58,7 @@ def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
                     yield UnmetRequirement(
                         "UnknownCheckpoint",
                         f"checkpoint {plan.name} follows {name}, which is no checkpoint of "
-                        f"{step.percent} % or an earlier step",
+                        f"{step.percent}% or an earlier step",
                     )
         cycle = _cycle(here)
         if cycle:

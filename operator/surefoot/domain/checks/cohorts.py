@@ -137,7 +137,7 @@ def _standing(
     if before is None:
         said = "new in the plan, which takes effect with the next step"
         return status.percent > 0, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
-    is_so = f"takes part since {before.included_at} %" if before.included else "off"
+    is_so = f"takes part since {before.included_at}%" if before.included else "off"
     if before.from_ != cohort.from_ or not waits_alike(before, cohort):
         said = f"{is_so}, and changed in the plan, which takes effect with the next step"
         return before.included, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
@@ -150,7 +150,7 @@ def _standing(
 
 
 def _condition(cohort: Cohort) -> str:
-    said = f"from {cohort.from_} %"
+    said = f"from {cohort.from_}%"
     if cohort.until_checkpoint is not None:
         said += f", once checkpoint {cohort.until_checkpoint} is GO"
     if cohort.until_gate is not None:

@@ -52,7 +52,7 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     is_old = measurement is not None and is_stale(measurement, now, snapshot.evaluation_interval)
     if measurement is None or is_old or measurement.value is None:
         if measurement and not is_old and percent == 0 and measurement.outcome in _NOBODY:
-            return passes(ConditionType.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0 %"), ()
+            return passes(ConditionType.COVERAGE_OBSERVED, "NobodyIsIn", "nobody is in at 0%"), ()
         outcome = measurement.outcome.value if measurement else "NotYetMeasured"
         reason = Outcome.STALE.value if is_old else outcome
         why = f"coverage {plan.metric}: {unanswered(measurement, is_old, now)}"
@@ -65,7 +65,7 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     evidence = (window_evidence(plan.metric, "coverage", measurement, window),)
     share = measurement.value * 100
     said = (
-        f"{number(share)} % are in as {plan.metric} counts them, {percent} % were let in; "
+        f"{number(share)}% are in as {plan.metric} counts them, {percent}% were let in; "
         f"{plan.tolerance} points off are tolerated"
     )
     if abs(share - percent) > parse_bound(plan.tolerance) + _ROUNDING:

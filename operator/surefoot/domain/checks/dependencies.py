@@ -75,7 +75,7 @@ def judge_dependencies(
         if lacking is not None:
             missing.append(lacking)
         elif found is not None:
-            met.append(f"Rollout {name} is at {found.percent} %")
+            met.append(f"Rollout {name} is at {found.percent}%")
     if missing:
         return blocks(ConditionType.DEPENDENCIES_MET, *missing)
     return passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet", "; ".join(met))
@@ -90,7 +90,7 @@ def _lacking(
             "UpstreamMissing",
             f"waits for Rollout {name}, which {state}; create it, or remove it from dependsOn",
         )
-    wanted = "to be Completed" if dependency.at_least is None else f"at {dependency.at_least} %"
+    wanted = "to be Completed" if dependency.at_least is None else f"at {dependency.at_least}%"
     if found.rolled_back:
         return UnmetRequirement(
             "UpstreamRolledBack",
@@ -103,7 +103,7 @@ def _lacking(
     )
     if reached:
         return None
-    stands = "has not started" if found.percent is None else f"is at {found.percent} %"
+    stands = "has not started" if found.percent is None else f"is at {found.percent}%"
     return UnmetRequirement(
         "UpstreamNotThere",
         f"waits for Rollout {name} {wanted}: it {stands}",

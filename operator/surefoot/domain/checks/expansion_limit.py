@@ -29,7 +29,7 @@ def judge_expansion(spec: RolloutSpec) -> Verdict:
     too_large = [
         UnmetRequirement(
             "ExpansionTooLarge",
-            f"{low.percent} % to {high.percent} % is {high.percent / low.percent:.2g} times as "
+            f"{low.percent}% to {high.percent}% is {high.percent / low.percent:.2g} times as "
             f"much, more than limits.maxExpansionFactor {limit:g}; add a step between, or raise "
             "the limit",
         )

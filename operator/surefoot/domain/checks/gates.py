@@ -88,7 +88,7 @@ _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
 NOT_REQUIRED = "NotRequired"
 """The reason of a gate that has nothing to compare with yet, and so asks for nothing."""
 NOBODY_IS_IN = "NobodyIsIn"
-"""The reason of a gate that holds without data, because the flag is at 0 %."""
+"""The reason of a gate that holds without data, because the flag is at 0%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class _GateContext:
 
     @property
     def is_at_zero_percent(self) -> bool:
-        """At 0 % a gate that was not asked for by name is not held without data."""
+        """At 0% a gate that was not asked for by name is not held without data."""
         return self.snapshot.rollout.status.percent == 0 and self.by_default
 
 
@@ -204,7 +204,7 @@ def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -
     if measurement is None or is_old or measurement.outcome is not Outcome.VALUE:
         outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
         if look.is_at_zero_percent and not is_old and outcome in _NOBODY:
-            said = f"{gate.name}: nobody is in at 0 %"
+            said = f"{gate.name}: nobody is in at 0%"
             return GateVerdict(gate.name, True, NOBODY_IS_IN, said, ())
         reason = Outcome.STALE.value if is_old else outcome
         why = unanswered(measurement, is_old, look.now)

@@ -26,7 +26,7 @@ def judge(state: State, _: Judgements) -> Verdict:
         missing.append(
             UnmetRequirement(
                 last.reason if last else "TriggerFired",
-                f"rolled back to {status.percent} %{why}; raise attempt to try again",
+                f"rolled back to {status.percent}%{why}; raise attempt to try again",
                 f'{patch}\'{{"spec":{{"attempt":{state.attempt + 1}}}}}\'',
             )
         )
@@ -36,7 +36,7 @@ def judge(state: State, _: Judgements) -> Verdict:
         missing.append(
             UnmetRequirement(
                 "Ceiling",
-                f"spec.rollback keeps it at or below {ceiling.to} %: "
+                f"spec.rollback keeps it at or below {ceiling.to}%: "
                 f"{ceiling.reason or 'no reason was given'}",
                 f'{patch}\'{{"spec":{{"rollback":null}}}}\'',
             )

@@ -115,7 +115,7 @@ def _step_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
         percents = ", ".join(str(step.percent) for step in spec.steps)
         yield UnmetRequirement(
             "CurrentStepRemoved",
-            f"the flag stands at {current} %, which the plan no longer has ({percents}); put the "
+            f"the flag stands at {current}%, which the plan no longer has ({percents}); put the "
             f"step with percent {current} back",
         )
 

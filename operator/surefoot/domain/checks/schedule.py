@@ -121,7 +121,7 @@ def _freeze_fault(freeze: Freeze) -> UnmetRequirement | None:
     if not any(p.fullmatch(freeze.from_) and p.fullmatch(freeze.to) for p in (_WEEKLY, _DATED)):
         return UnmetRequirement(
             "UnreadableWindow",
-            f"{where} can not be read; write a day and a time for both, such as Fri 16:00 and "
+            f"{where} cannot be read; write a day and a time for both, such as Fri 16:00 and "
             "Mon 08:00, or a date and a time for both, such as 2025-12-20 00:00",
         )
     if not _is_dated(freeze):

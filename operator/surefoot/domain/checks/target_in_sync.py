@@ -34,7 +34,7 @@ def judge(state: State, _: Judgements) -> Verdict:
             ConditionType.TARGET_IN_SYNC, "NotStarted", f"ConfigMap {name} is free to be taken"
         )
     return passes(
-        ConditionType.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {state.percent} %"
+        ConditionType.TARGET_IN_SYNC, "InSync", f"ConfigMap {name} is at {state.percent}%"
     )
 
 

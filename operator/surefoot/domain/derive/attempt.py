@@ -44,8 +44,8 @@ def begin_attempt(
             status,
             TransitionType.RETRY,
             reason="AttemptRaised",
-            message=f"attempt raised to {wanted} {before}: requests are asked anew and the hold "
-            "starts anew",
+            message=f"attempt raised to {wanted} {before}: requests are asked again and the hold "
+            "starts again",
             now=now,
             by=by.names,
             verified=by.verified,

@@ -1,7 +1,8 @@
 """Baselines: what each metric was like at a step, so that later steps can be compared with it.
 
-Only time in which a sample was really there counts, after the warm-up, and anew when the soak does.
-Until it is recorded a baseline is computed afresh from the provider's data, so that a restart loses
+Only time in which a sample was really there counts, after the warm-up, and again where the soak
+begins again.
+Until it is recorded a baseline is computed again from the provider's data, so that a restart loses
 nothing; once it is recorded it stays for the attempt. A baseline belongs to the query that was
 asked: of another query under the same name it says nothing.
 """
@@ -79,7 +80,7 @@ class _Collected:
 
 
 def counted_from(status: RolloutStatus, hold: HoldPolicy) -> datetime | None:
-    """From when samples count: after the warm-up, and after what started the soak anew."""
+    """From when samples count: after the warm-up, and after what started the soak again."""
     began = status.hold_since or status.since
     if began is None:
         return None
@@ -133,7 +134,7 @@ def judge_baseline(situation: State) -> BaselineJudgement:
 
 
 def without_step(baselines: tuple[Baseline, ...], percent: int | None) -> tuple[Baseline, ...]:
-    """The baselines of the other steps: that of this one begins anew."""
+    """The baselines of the other steps: that of this one begins again."""
     return tuple(entry for entry in baselines if entry.percent != percent)
 
 
@@ -147,7 +148,7 @@ def _recorded(baselines: tuple[Baseline, ...], percent: int | None) -> Verdict:
         for entry in baselines
         if entry.percent == percent
     )
-    return passes(ConditionType.BASELINE_RECORDED, "Recorded", f"medians at {percent} %: {said}")
+    return passes(ConditionType.BASELINE_RECORDED, "Recorded", f"medians at {percent}%: {said}")
 
 
 def _collect(situation: State, metric: Metric, since: datetime) -> _Collected:
@@ -295,19 +296,19 @@ def reference_value(
     if found is not None and found.percent != percent:
         return _unit_of(found)
     if found is not None or _hold_at(spec, percent).baseline > ZERO:
-        return ReferenceValue(None, f"the first baseline is that of {percent} % itself", False)
+        return ReferenceValue(None, f"the first baseline is that of {percent}% itself", False)
     if percent == 0:
-        return ReferenceValue(None, "nobody is in at 0 %", False)
+        return ReferenceValue(None, "nobody is in at 0%", False)
     return ReferenceValue(
         None,
-        f"no baseline of {metric_name} is recorded in this attempt; give {percent} %, or a step "
+        f"no baseline of {metric_name} is recorded in this attempt; give {percent}%, or a step "
         "before it, a hold.baseline",
     )
 
 
 def _unit_of(entry: Baseline) -> ReferenceValue:
     median = float(entry.median)
-    said = f"the median {number(median)} at {entry.percent} %"
+    said = f"the median {number(median)} at {entry.percent}%"
     if not math.isfinite(median) or median <= 0:
         return ReferenceValue(
             None, f"{said} of {entry.metric} is no baseline that anything is a multiple of"

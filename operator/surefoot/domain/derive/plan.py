@@ -49,7 +49,7 @@ def take_over_plan(
             "baselines": without_step(status.baselines, status.percent),
         }
     status = status.model_copy(update=record)
-    kept = "the soak goes on" if keeps_soak else "the soak starts anew"
+    kept = "the soak goes on" if keeps_soak else "the soak starts again"
     by = requester(rollout, TransitionType.PLAN_CHANGED, verified=verified)
     return with_entry(
         status,

@@ -1,6 +1,6 @@
 """Soak: healthy time at a percentage.
 
-The account is not kept by counting evaluations. Each time it is closed anew from the data: from
+The account is not kept by counting evaluations. Each time it is closed again from the data: from
 where it stood, over what the triggers' metrics say of the time since. So a restart neither loses
 nor gains time, and time without an operator counts exactly as far as data prove it healthy.
 """

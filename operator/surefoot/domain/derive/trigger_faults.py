@@ -24,7 +24,7 @@ def trigger_faults(spec: RolloutSpec, trigger: Trigger) -> tuple[UnmetRequiremen
         faults.append(
             UnmetRequirement(
                 "TriggerTargetNotAStep",
-                f"trigger {trigger.name} goes to {trigger.to} %, which is no step of the plan; "
+                f"trigger {trigger.name} goes to {trigger.to}%, which is no step of the plan; "
                 f"name 0 or one of {percents}",
             )
         )

@@ -1,6 +1,6 @@
 """Triggers: conditions on metrics that move back, hold or degrade, in every state.
 
-A trigger is Firing when every point present in its window breaches and at least 80 % of the points
+A trigger is Firing when every point present in its window breaches and at least 80% of the points
 are present, so that a flapping exporter does not disarm it. After a rollback it is Settling until
 its data can no longer speak of before.
 """
@@ -265,7 +265,7 @@ def _was_answered(measurement: Measurement) -> bool:
 
 
 def _without_answer(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> TriggerVerdict:
-    """A provider that can not be used says nothing, also at 0 %: that is no missing traffic."""
+    """A provider that cannot be used says nothing, also at 0%: that is no missing traffic."""
     settling = trigger.settles and trigger.judged_from is not None and now < trigger.judged_from
     return TriggerVerdict(
         trigger=trigger,

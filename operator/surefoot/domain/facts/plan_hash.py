@@ -40,7 +40,7 @@ _SAME_AS_ABSENT: dict[tuple[type[ApiModel], str], Callable[[dict[str, Any]], dic
 }
 """Sections that ask for nothing when they are empty."""
 SOAK_BEARING_PARTS = ("target", "metrics", "triggers", "cohorts")
-"""Parts that soak and baseline measured; if one of them changes, both start anew."""
+"""Parts that soak and baseline measured; if one of them changes, both start again."""
 
 
 def plan_hash(spec: RolloutSpec) -> str:

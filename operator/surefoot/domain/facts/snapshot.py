@@ -103,7 +103,7 @@ class FlagFacts:
     ``clock_uncertainty`` is how much later than ``now`` it may be by the API server's clock.
     ``clock_disagreement`` says how its answers disagree about the time; empty where they agree.
     ``skipped`` are times that never passed: its clock was set forward over them.
-    ``admission`` is how the policies stood when they were last looked at: by it the name of whoever
+    ``admission`` is how the policies stood when they were last looked at: by it the name of whom
     asks for a rollback is verified or not, and nothing else.
     """
 

@@ -145,7 +145,7 @@ def _faults_of(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRequirement]:
     if cohort.from_ not in allowed_percents(spec):
         yield UnmetRequirement(
             "CohortFromNotAStep",
-            f"{whose} comes in from {cohort.from_} %, which is no step of the plan; name 0 or one "
+            f"{whose} comes in from {cohort.from_}%, which is no step of the plan; name 0 or one "
             f"of {_listed(str(step.percent) for step in spec.steps)}",
         )
     if not cohort.match.in_ and not cohort.match.not_in:
@@ -174,7 +174,7 @@ def _faults_of_checkpoint(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRe
         yield UnmetRequirement(
             "UnknownCheckpoint",
             f"cohort {cohort.name} waits for the checkpoint {cohort.until_checkpoint}, which no "
-            "step below 100 % has, so no step would let it in; there are: "
+            "step below 100% has, so no step would let it in; there are: "
             f"{_listed(sorted(known))}",
         )
 
@@ -194,11 +194,11 @@ def _faults_of_gate(spec: RolloutSpec, cohort: Cohort) -> Iterator[UnmetRequirem
     last = len(spec.steps) - 2
     asked = hold_of(spec, last).gates if last >= 0 else ()
     if asked is not None and cohort.until_gate not in asked:
-        where = f"hold.gates of {spec.steps[last].percent} %" if last >= 0 else "a step below 100 %"
+        where = f"hold.gates of {spec.steps[last].percent}%" if last >= 0 else "a step below 100%"
         yield UnmetRequirement(
             "GateNotAskedFor",
             f"cohort {cohort.name} waits for the gate {cohort.until_gate}, without which the step "
-            f"to 100 % may be taken, so it might never come in; add it to {where}",
+            f"to 100% may be taken, so it might never come in; add it to {where}",
         )
 
 

@@ -258,7 +258,7 @@ def _quoted(text: str | None, length: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What adopting a ConfigMap would mean: the percentage it stands at, or why it can not be."""
+    """What adopting a ConfigMap would mean: the percentage it stands at, or why it cannot be."""
 
     percent: int | None
     reason: str
@@ -295,7 +295,7 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
         return Adoption(
             None,
             "AdoptedPercentNotAStep",
-            f"ConfigMap {config_map.name} stands at {percent} %, which is no step of the plan "
+            f"ConfigMap {config_map.name} stands at {percent}%, which is no step of the plan "
             f"({', '.join(map(str, percents))}); add a step with percent {percent} to adopt it "
             "without moving anybody",
         )
@@ -308,7 +308,7 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             "AdoptedDocumentDiffers",
             f"ConfigMap {config_map.name} has a document {other}",
         )
-    return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent} %")
+    return Adoption(percent, "Adoptable", f"adopts {config_map.name} at {percent}%")
 
 
 def _state_to_adopt(rollout: Rollout, percent: int) -> FlagState:

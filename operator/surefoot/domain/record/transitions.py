@@ -230,7 +230,7 @@ def _key_of(decision: DecisionEvidence) -> SignatureEvidence | None:
 def announcement(item: Transition) -> Announcement:
     """A history entry as an event."""
     bad = item.type in {TransitionType.ROLLBACK, TransitionType.DRIFT_CORRECTED}
-    moved = f"{item.from_ if item.from_ is not None else 0} % → {item.to} %"
+    moved = f"{item.from_ if item.from_ is not None else 0}% → {item.to}%"
     text = f"{moved}: {item.message}" if item.from_ != item.to else item.message
     by = format_by(item)
     if is_requested(item) and by != UNNAMED:

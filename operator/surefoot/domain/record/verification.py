@@ -3,7 +3,7 @@
 Every entry of a history becomes one line, the same bytes each time it is made, so that a line that
 was delivered twice is seen to be the same. The entries of one Rollout are a chain by their hashes;
 the `seal` of a line also covers whose entry it is. Where entries are missing, a line of type `Gap`
-says so. Neither is a signature: whoever may rewrite all of a file can make a new chain. What stays
+says so. Neither is a signature: those who may rewrite a whole file can make a new chain. What stays
 is its last hash, which the Rollout and every other sink have as well.
 """
 

@@ -272,7 +272,7 @@ def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView
 
 
 def _rules(state: State, plan: CheckpointPlan) -> Rules:
-    """Whoever asked for the rollout does not decide whether a NO-GO stands, but may say NO-GO."""
+    """People who asked for the rollout cannot lift a NO-GO, but may say NO-GO."""
     is_meeting = plan.type is CheckpointType.DECISION_MEETING
     return Rules(
         not_asked=MAY_NOT_REPORT,

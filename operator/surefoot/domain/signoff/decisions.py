@@ -118,7 +118,7 @@ def has_unverified_membership(state: State, request: Request, decision: Observed
     """Whether no one has seen that the signer is in a group that was asked.
 
     A detached signature says who signed, and not in which groups they are. Admission knows those of
-    whoever writes; it was not in force then.
+    anyone who writes; it was not in force then.
     """
     is_unseen = _is_signed(request) and state.verified and not decision.verified
     return is_unseen and decision.by not in people_asked(request).users

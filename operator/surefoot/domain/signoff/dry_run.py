@@ -126,9 +126,9 @@ def _why_not(state: State, asked: ApprovalDryRun) -> str | None:
     to = _to(state, asked)
     if index_of(spec, to) is None:
         steps = ", ".join(str(step.percent) for step in spec.steps)
-        return f"no step is at {to} %: raise run with to at one of {steps}, or without"
+        return f"no step is at {to}%: raise run with to at one of {steps}, or without"
     if _is_reached(state, _from(state, to)):
-        return f"{to} % is reached: raise run with to at a later step, or without"
+        return f"{to}% is reached: raise run with to at a later step, or without"
     if not _policy(state, _from(state, to)).roles:
         return f"nobody has to sign for {_goal(_from(state, to), to)}"
     return None
@@ -229,4 +229,4 @@ def _constraints(there: State, reporters: Reporters) -> SigningConstraints:
 
 
 def _goal(from_: int, to: int) -> str:
-    return "completion" if from_ == to else f"the step to {to} %"
+    return "completion" if from_ == to else f"the step to {to}%"

@@ -76,7 +76,7 @@ def escalation_events(
     Conflict   GO stands against NO-GO, and somebody is to hold a meeting
     NoGo       somebody has said NO-GO
     Late       a checkpoint is past its due time
-    Escalated  whoever was asked is still silent
+    Escalated  the people who were asked are still silent
     """
     before = tuple(before)
     earlier = {blocker.command: blocker for blocker in before}

@@ -51,7 +51,7 @@ class Exclusion:
 class Rules:
     """The rules of one kind of question.
 
-    ``not_asked`` is said of whoever was not asked, and ``excluded`` of those whom the request
+    ``not_asked`` is said of anyone who was not asked, and ``excluded`` of those whom the request
     excludes. ``exclusions`` keep people from answering at all, and ``go_exclusions`` from saying
     GO. ``void_before`` are moments up to which a GO does not count, and why. ``max_age`` is how
     long a GO counts, and ``expires`` says whether it ever stops to. ``counts`` is False for a dry

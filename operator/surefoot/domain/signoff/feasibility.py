@@ -83,7 +83,7 @@ def _signing_faults(
 def _checkpoint_faults(
     plan: CheckpointPlan, percent: int, planners: frozenset[str]
 ) -> tuple[UnmetRequirement, ...]:
-    """Say why a checkpoint of the plan cannot pass, whoever reports."""
+    """Say why a checkpoint of the plan cannot pass, no matter who reports."""
     if plan.reporter.groups:
         return ()
     users = plan.reporter.users

@@ -92,7 +92,7 @@ def fold(names: Iterable[str]) -> frozenset[str]:
 
 
 class Eligible(Protocol):
-    """Whoever may answer a request."""
+    """Anyone who may answer a request."""
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def kept_from(policy: ApprovalsPolicy, role: Role, reporters: Reporters) -> froz
 def is_a_report_on(kind: CheckpointType, role: Role) -> bool:
     """Whether deciding such a checkpoint is to report on what the role is to judge.
 
-    A meeting is about the approvals. The role `CheckpointReport` is the reporter's own, and whoever
+    A meeting is about the approvals. The role `CheckpointReport` is the reporter's own, and one who
     did the work hands it over and says for `ImplementationReadiness` whether it is ready.
     """
     match role.type:

@@ -24,7 +24,7 @@ LONGEST_DOCUMENT = 2048
 def document(approval: Approval) -> bytes | None:
     """The bytes that a signature of this decision is over; None where nothing is signed.
 
-    One line of RFC 8785 JSON, made from the Approval alone, so that whoever has the object can make
+    One line of RFC 8785 JSON, made from the Approval alone, so that all who have it can make
     it again. Each member is there so that the signature is good for nothing else:
 
     - ``apiVersion``, ``kind``: what this is, and how to read it;

@@ -24,7 +24,7 @@ StandardsFile = Annotated[
         metavar="FILE",
         exists=True,
         dir_okay=False,
-        help="YAML: what to compare with, where it is not to be the defaults of docs/audit.md.",
+        help="A YAML file with standards that replace the defaults of docs/audit.md.",
     ),
 ]
 
@@ -48,20 +48,24 @@ def audit(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="The API server's own audit log (JSON lines): what it refused, of whom.",
+            help="The API server's audit log, as JSON lines, for the attempts that it refused.",
         ),
     ] = None,
     at_least: Annotated[
         float | None,
         typer.Option(
-            "--at-least", metavar="SCORE", min=0, max=10, help="Exit 1 where the score is less."
+            "--at-least",
+            metavar="SCORE",
+            min=0,
+            max=10,
+            help="Exit with 1 if the score is lower, or unknown.",
         ),
     ] = None,
     namespace: Namespace = None,
     context: Context = None,
     output: ReportOutput = ReportFormat.MARKDOWN,
 ) -> None:
-    """How a rollout was conducted: practices, decisions, timeline, refused attempts, score."""
+    """Report how a rollout was conducted: practices, decisions, timeline, refusals, score."""
     from surefoot.plugin import auditing, session
 
     compared = auditing.standards_from(standards)
@@ -82,7 +86,7 @@ def timeline(
     context: Context = None,
     output: ReportOutput = ReportFormat.MARKDOWN,
 ) -> None:
-    """What was planned, what happened and when, and when the next step may be taken."""
+    """Show what was planned, what happened and when, and when the next step may be taken."""
     from surefoot.plugin import auditing, session
 
     compared = auditing.standards_from(standards)
@@ -101,7 +105,7 @@ def retrospective(
     context: Context = None,
     output: ReportOutput = ReportFormat.MARKDOWN,
 ) -> None:
-    """A draft of a retrospective: what the record shows, and what it can not know, as questions."""
+    """Draft a retrospective: what the record shows, and what it cannot know, as questions."""
     from surefoot.plugin import auditing, session
 
     compared = auditing.standards_from(standards)

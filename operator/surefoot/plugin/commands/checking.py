@@ -28,7 +28,7 @@ def compliance(
     name: RolloutName,
     *,
     strict: Annotated[
-        bool, typer.Option("--strict", help="What the plan does not ask for is a blocker too.")
+        bool, typer.Option("--strict", help="Let what the plan does not ask for block as well.")
     ] = False,
     max_age: Annotated[
         str,
@@ -42,7 +42,7 @@ def compliance(
     context: Context = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """The six checks before an expansion, and what else is in its way; exits 1 if it is blocked."""
+    """Answer the six checks before an expansion, and exit with 1 if it is blocked."""
     from surefoot.plugin import checking, session
 
     where = Where(namespace, everywhere=False, context=context)

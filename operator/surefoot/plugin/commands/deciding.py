@@ -39,15 +39,23 @@ Role = Annotated[
 Selector = Annotated[
     str | None,
     typer.Option(
-        "--selector", "-l", metavar="LABELS", help="For all Rollouts with these labels, not one."
+        "--selector",
+        "-l",
+        metavar="LABELS",
+        help="Sign for all Rollouts with these labels, instead of one.",
     ),
 ]
 RiskAssessment = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", callback=a_text, help="Risks seen and what is done about them."),
+    typer.Option(
+        metavar="TEXT", callback=a_text, help="The risks that you see, and what is done about them."
+    ),
 ]
 MetricsSummary = Annotated[
-    str | None, typer.Option(metavar="TEXT", callback=a_text, help="What the numbers say.")
+    str | None,
+    typer.Option(
+        metavar="TEXT", callback=a_text, help="The meaning of the numbers, in your words."
+    ),
 ]
 DryRun = Annotated[
     bool,
@@ -55,12 +63,18 @@ DryRun = Annotated[
 ]
 SecurityStatus = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", callback=a_text, help="Security concerns, or that none are left."),
+    typer.Option(
+        metavar="TEXT",
+        callback=a_text,
+        help="Security concerns, or the statement that none are left.",
+    ),
 ]
 Conditions = Annotated[
     list[str] | None,
     typer.Option(
-        "--condition", metavar='"NAME: TEXT"', help="What the GO asks for; may be repeated."
+        "--condition",
+        metavar='"NAME: TEXT"',
+        help="Something that the GO asks for; may be repeated.",
     ),
 ]
 BlockingConditions = Annotated[
@@ -68,7 +82,7 @@ BlockingConditions = Annotated[
     typer.Option(
         "--blocking-condition",
         metavar='"NAME: TEXT"',
-        help="The same; and before it is met, the GO does not count.",
+        help="The same, and the GO does not count before it is met.",
     ),
 ]
 
@@ -200,30 +214,33 @@ def checkpoint(
     *,
     go: Annotated[
         bool | None,
-        typer.Option("--go/--no-go", help="What you decide.", show_default=False),
+        typer.Option("--go/--no-go", help="Your decision.", show_default=False),
     ] = None,
     summary: Annotated[
         str,
-        typer.Option("--summary", metavar="TEXT", callback=a_text, help="The report in a line."),
+        typer.Option("--summary", metavar="TEXT", callback=a_text, help="The report in one line."),
     ],
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="The report, Markdown."),
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="A file with the report in Markdown."
+        ),
     ] = None,
     test: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PASSED/TOTAL", help="A test's result; may be repeated."),
+        typer.Option(metavar="NAME=PASSED/TOTAL", help="The result of a test; may be repeated."),
     ] = None,
     required_action: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", callback=a_text, help="What the receiver of a handoff must do next."
+            metavar="TEXT", callback=a_text, help="The next action of the receiver of a handoff."
         ),
     ] = None,
     dissent: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="BY=STATEMENT", help="Who did not agree in a meeting; may be repeated."
+            metavar="BY=STATEMENT",
+            help="A person who did not agree in a meeting, and why; may be repeated.",
         ),
     ] = None,
     condition: Conditions = None,
@@ -269,13 +286,13 @@ def acknowledge(
     *,
     reason: Reason,
     no_go: Annotated[
-        bool, typer.Option("--no-go", help="Refuse it: the step holds until you acknowledge.")
+        bool, typer.Option("--no-go", help="Refuse it: the step is blocked until you acknowledge.")
     ] = False,
     yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
-    """Confirm the outcome of a handoff or a meeting, as whoever must."""
+    """Confirm the outcome of a handoff or a meeting that asks for it."""
     from surefoot.api.v1alpha1.approval import Decision
     from surefoot.plugin import acknowledging, deciding, session
 
@@ -320,7 +337,7 @@ def _read(report: Path) -> str:
     try:
         text = report.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"--report: {report} can not be read: {error}") from error
+        raise typer.BadParameter(f"--report: {report} cannot be read: {error}") from error
     if len(text) > LONGEST_REPORT:
         raise typer.BadParameter(
             f"--report: {report} has {len(text)} characters; at most {LONGEST_REPORT} are taken: "

@@ -25,7 +25,7 @@ Home = Annotated[
         "--operator-namespace",
         metavar="NS",
         callback=a_name,
-        help="Where the operator runs: a halt there is for all namespaces.",
+        help="The operator's namespace: a halt there is for all namespaces.",
     ),
 ]
 OPERATOR_NAMESPACE = "surefoot-system"
@@ -43,11 +43,12 @@ def halt(
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="MOMENT", help="When it ends by itself: 2026-03-01T10:00:00Z, or in 2h."
+            metavar="MOMENT",
+            help="The moment when it ends by itself, such as 2026-03-01T10:00:00Z, or in 2h.",
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Also where it is halted already.")
+        bool, typer.Option("--replace", help="Do it also where it is halted already.")
     ] = False,
     namespace: Namespace = None,
     everywhere: Everywhere = False,

@@ -91,17 +91,21 @@ def complete(what: str) -> Callable[[typer.Context, str], list[str]]:
 Namespace = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", metavar="NS", callback=a_name, help="Instead of the context's."
+        "--namespace",
+        "-n",
+        metavar="NS",
+        callback=a_name,
+        help="The namespace, instead of the context's.",
     ),
 ]
-Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look at all namespaces.")]
 Context = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig.")
+    str | None, typer.Option("--context", metavar="NAME", help="The context of the kubeconfig.")
 ]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
+Output = Annotated[Format, typer.Option("--output", "-o", help="The format of the answer.")]
 ReportOutput = Annotated[
     ReportFormat,
-    typer.Option("--output", "-o", help="As what: html is one file that needs no other."),
+    typer.Option("--output", "-o", help="The format; html is one file that needs no other."),
 ]
 RecordFile = Annotated[
     Path | None,
@@ -132,10 +136,13 @@ MaybeRolloutName = Annotated[
     ),
 ]
 Reason = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", callback=a_text, help="Why, for the record.")
+    str,
+    typer.Option("--reason", metavar="TEXT", callback=a_text, help="The reason, for the record."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Also where a GitOps tool owns the field, and would set it back."),
+    typer.Option(
+        "--force", help="Do it also where a GitOps tool owns the field and would set it back."
+    ),
 ]

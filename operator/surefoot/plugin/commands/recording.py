@@ -20,7 +20,7 @@ from surefoot.plugin.commands.options import (
 # ruff: noqa: PLC0415 - see the package
 
 record = typer.Typer(
-    help="The record that outlives the cluster: take it out, and check that it is whole.",
+    help="Export the record that outlives the cluster, and check that it is whole.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -55,12 +55,12 @@ def verify(
         str,
         typer.Argument(
             metavar="FILE|NAME",
-            help="A file of lines (- for standard input), which needs no cluster; else a Rollout.",
+            help="A file of lines, or - for standard input; otherwise the name of a Rollout.",
         ),
     ],
     *,
     allow_gaps: Annotated[
-        bool, typer.Option("--allow-gaps", help="Gaps that the record itself tells are no fault.")
+        bool, typer.Option("--allow-gaps", help="Accept gaps that the record itself names.")
     ] = False,
     namespace: Namespace = None,
     everywhere: Everywhere = False,
@@ -76,6 +76,6 @@ def verify(
     try:
         name = a_name(source) or ""
     except typer.BadParameter:
-        fail(USAGE, f"there is no file {source}, and a Rollout can not have this name")
+        fail(USAGE, f"there is no file {source}, and a Rollout cannot have this name")
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: recording.verify(now, name, output, allow_gaps=allow_gaps))

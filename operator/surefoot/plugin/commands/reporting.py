@@ -53,7 +53,7 @@ def document(
     context: Context = None,
     output: ReportOutput = ReportFormat.MARKDOWN,
 ) -> None:
-    """The approval document of a step: who decided what, why, on what evidence, and when."""
+    """Print the approval document of a step: who decided what, why, on what evidence, and when."""
     from surefoot.plugin import reporting, session
     from surefoot.reports.document import document_of
 
@@ -74,7 +74,7 @@ def communications(
     context: Context = None,
     output: ReportOutput = ReportFormat.MARKDOWN,
 ) -> None:
-    """Who asked whom for what, what was answered, and what is still to be done, by time."""
+    """List who asked whom for what, what was answered, and what is still to be done."""
     from surefoot.plugin import reporting, session
     from surefoot.reports.communications import communications_of
 

@@ -38,7 +38,7 @@ def pause(
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
-    """Stop everything but rollback. Soak runs on, signatures stay."""
+    """Stop everything but rollback. Soak goes on, and signatures stay."""
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
@@ -63,7 +63,9 @@ def resume(
 def rollback(
     name: MaybeRolloutName = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="Every Rollout that is in.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Roll back every Rollout that is above 0%.")
+    ] = False,
     to: Annotated[
         int | None,
         typer.Option(
@@ -71,7 +73,7 @@ def rollback(
             autocompletion=complete("steps"),
             min=0,
             max=100,
-            help="0 or a step's percentage; the previous step's if not given.",
+            help="0 or the percentage of a step; that of the previous step if not given.",
         ),
     ] = None,
     reason: Reason,
@@ -81,7 +83,7 @@ def rollback(
     everywhere: Everywhere = False,
     context: Context = None,
 ) -> None:
-    """Go down at once, and stay there until somebody types retry."""
+    """Lower the flag at once, and keep it there until somebody types retry."""
     if (name is None) != every:
         raise typer.BadParameter("name one Rollout, or --all: exactly one of both")
     if everywhere and not every:
@@ -97,10 +99,16 @@ def retry(
     name: RolloutName,
     *,
     lift: Annotated[
-        bool, typer.Option("--lift-ceiling", help="Remove the ceiling of a rollback by a person.")
+        bool,
+        typer.Option(
+            "--lift-ceiling", help="Remove the ceiling that a person set with a rollback."
+        ),
     ] = False,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Also where nothing was rolled back: all begins anew.")
+        bool,
+        typer.Option(
+            "--anew", help="Do it also where nothing was rolled back: everything begins again."
+        ),
     ] = False,
     force: Force = False,
     yes: Yes = False,
@@ -119,7 +127,7 @@ def rehearse(
     name: RolloutName,
     *,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Until it was run; exit 1 where it failed.")
+        bool, typer.Option("--wait", help="Wait until it was run, and exit with 1 if it failed.")
     ] = False,
     force: Force = False,
     yes: Yes = False,
@@ -144,7 +152,7 @@ def dry_run(
             autocompletion=complete("steps"),
             min=0,
             max=100,
-            help="The percentage of a later step; the next step's if not given.",
+            help="The percentage of a later step; that of the next step if not given.",
         ),
     ] = None,
     force: Force = False,

@@ -1,6 +1,6 @@
 """The flags as flagd and the OpenFeature SDKs read them: a flag definition document.
 
-Whoever was in stays in. Who is in follows from the hash of the flag's name and the bucketing key,
+Those who were in stay in. Who is in follows from the hash of the flag's name and the bucketing key,
 so from step to step nothing changes but two whole weights whose sum is 100, `on` before `off`. Who
 lacks the bucketing key would share one bucket with all others who do, so the document asks first.
 """
@@ -70,7 +70,7 @@ class FlagdFormat:
         """The whole document that must stand there, so that it can be copied."""
         shown = expected if len(expected) <= _SHOWN else f"{expected[: _SHOWN - 1]}…"
         return (
-            f"that may let in others than {state.percent} % of {state.bucketing_key} by this plan; "
+            f"that may let in others than {state.percent}% of {state.bucketing_key} by this plan; "
             f'remove it, or make it say "{shown}"'
         )
 
@@ -80,7 +80,7 @@ def flagd_document(
 ) -> str:
     """The definitions of flags of which ``percent`` % are on, without those who are excluded.
 
-    At 0 % there is no targeting: nobody is in, whatever their attributes.
+    At 0% there is no targeting: nobody is in, whatever their attributes.
     """
     targeting = _targeting(percent, bucketing_key, excluded) if percent > 0 else None
     definitions = {flag: _definition(targeting) for flag in flags}
