@@ -118,7 +118,7 @@ def test_timeline_is_squeezed_rather_than_cut() -> None:
 
 
 def lanes_at_hour_50() -> Lanes:
-    """The story near its end: 25 % at once as it was, and 10 % still with gates."""
+    """The story near its end: 25% at once as it was, and 10% still with gates."""
     as_it_was, gated = Lane("AS IT WAS", "as-it-was", "x"), Lane("WITH GATES", "memory", "y")
     as_it_was.percents = [Moment(0, 10), Moment(2, 25)]
     gated.percents = [Moment(0, 10)]
@@ -145,8 +145,8 @@ def test_lanes_are_drawn_on_one_scale(width: int, height: int) -> None:
         i for i, line in enumerate(lines) if "AS IT WAS" in line or "WITH GATES" in line
     )
     taken, waiting = lines[above + 4], lines[below + 5]
-    assert (taken.strip()[:4], waiting.strip()[:4]) == ("25 %", "10 %")
-    before = len(" 100 %   ")
+    assert (taken.strip()[:4], waiting.strip()[:4]) == ("25%", "10%")
+    before = len(" 100%   ")
     assert taken.index("●") - before < (waiting.index("●") - before) / 5
     assert lines[below + 6].split() == ["people", "✘", "✔"]
     assert "50.0" in lines[0]

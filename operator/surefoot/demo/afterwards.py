@@ -44,14 +44,14 @@ CHECKOUT_HINTS = (
         is_refused=True,
     ),
     Hint(
-        f"Take it down to 0 % at once, as {AUTHOR}, the author. That needs no signature:",
+        f"Take it down to 0% at once, as {AUTHOR}, the author. That needs no signature:",
         ("kubectl surefoot rollback checkout -n shop --to 0 --reason 'trying it' --yes",),
         user=AUTHOR,
     ),
 )
 INCIDENT_HINTS = (
     Hint(
-        "Both Rollouts are paused at 25 %:",
+        "Both Rollouts are paused at 25%:",
         (
             "kubectl get sfr -n agents -o wide",
             "kubectl surefoot explain memory -n agents",
@@ -64,7 +64,7 @@ INCIDENT_HINTS = (
         is_refused=True,
     ),
     Hint(
-        "Let the one with gates go on. It asks for a report and five signatures before 50 %:",
+        "Let the one with gates go on. It asks for a report and five signatures before 50%:",
         ("kubectl surefoot resume memory -n agents",),
     ),
     Hint("What waits for hudson then:", ("kubectl surefoot inbox -n agents",), user="hudson"),

@@ -71,7 +71,7 @@ def _head(lane: Lane, width: int) -> Text:
     right = Text()
     if lane.rollout is not None and lane.rollout.status.phase is not None:
         phase, percent = lane.rollout.status.phase, lane.rollout.status.percent
-        right.append(f"{percent or 0} %  ", FAINT).append(phase.value, mood_of(phase).value)
+        right.append(f"{percent or 0}%  ", FAINT).append(phase.value, mood_of(phase).value)
     return left.append(" " * max(2, width - len(left) - len(right))).append_text(right)
 
 

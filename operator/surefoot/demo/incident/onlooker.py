@@ -79,9 +79,9 @@ class Onlooker:
         def look() -> bool | None:
             return True if lane.has_been_at(percent) else None
 
-        self._patience.wait_for(f"{lane.name} at {percent} %", look, within=90.0)
+        self._patience.wait_for(f"{lane.name} at {percent}%", look, within=90.0)
         self._screen.happened(
-            News(f"all six flags of {lane.config_map} say {percent} %", Mood.GOOD)
+            News(f"all six flags of {lane.config_map} say {percent}%", Mood.GOOD)
         )
 
     # Doing

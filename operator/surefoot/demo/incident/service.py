@@ -36,7 +36,7 @@ QUERIES = Counter("memory_database_queries", "Queries that the cache did not ans
 LATENCY = Histogram(
     "memory_latency_seconds", "How long answers take.", buckets=(0.0003, 0.0006, 0.001, 0.003, 0.01)
 )
-P95 = Gauge("memory_latency_p95_seconds", "95 % of requests are faster.")
+P95 = Gauge("memory_latency_p95_seconds", "95% of requests are faster.")
 PASSED = Gauge("memory_tests_passed", "Tests passed at the last run.")
 TOTAL = Gauge("memory_tests_total", "Tests there are.")
 HITS = Gauge("memory_cache_hit_rate", "The share of lookups that the cache answers.")

@@ -71,7 +71,7 @@ class Story:
         self._apply("as-it-was.yaml")
         self._see.wait_for_percent(self._lanes.as_it_was, 10)
         self._see.wait_for_percent(self._lanes.as_it_was, 25)
-        entry = self._see.wait_until("the advance to 25 %", AS_IT_WAS, _advance)
+        entry = self._see.wait_until("the advance to 25%", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
                 f"10 → 25% after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
@@ -93,7 +93,7 @@ class Story:
         self._see.wait_for_percent(self._lanes.gated, 10)
         self._reach(HOUR_OF_THE_INCIDENT)
         rollout = self._see.wait_until("the requests", GATED, _asks_everybody)
-        self._narrate("by now the flags were at 25 % once. The automation tries all it can:")
+        self._narrate("by now the flags were at 25% once. The automation tries all it can:")
         for attempt in attempts(rollout):
             self._screen.narrate(f"it tries to {attempt.intention}")
             self._see.is_refused(AUTOMATION, attempt.command, attempt.stdin)
@@ -141,8 +141,8 @@ class Story:
         )
         self._reach(HOUR_OF_THE_VALIDATION)
         self._narrate("the cache had its time. Those who were handed the work look at it.")
-        self._acknowledges("atlas", "cache", "the hit rate is above 50 %")
-        self._acknowledges("forge", "accuracy", "6 of 6, precision above 70 %")
+        self._acknowledges("atlas", "cache", "the hit rate is above 50%")
+        self._acknowledges("forge", "accuracy", "6 of 6, precision above 70%")
         self._screen.narrate("The way back is rehearsed before anybody goes forward.")
         self._type("admin", f"kubectl surefoot rehearse {GATED} {IN}")
         self._see.wait_until("the rehearsal to pass", GATED, _rehearsed)
