@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from surefoot.adapters.probes import Probes
-from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.providers import Providers
 from surefoot.adapters.serving import ServingSection, ServingTls
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
@@ -92,28 +92,28 @@ def _time_of(prometheus: Prometheus) -> datetime:
 
 
 @pytest.fixture
-async def providers(world: World) -> AsyncIterator[PrometheusProviders]:
+async def providers(world: World) -> AsyncIterator[Providers]:
     settings = ProviderSettings(name="default", address=world.prometheus.url)
-    providers = PrometheusProviders([settings], now=lambda: world.now)
+    providers = Providers([settings], lambda: world.now)
     yield providers
-    providers.close()
+    await providers.close()
 
 
 async def ask(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     *,
     back: timedelta = MINUTE,
     stale_after: timedelta | None = None,
 ) -> Measurement:
     return await providers.measure(
-        RangeQuery("default", promql, world.now - back, world.now, STEP, stale_after)
+        RangeQuery("default", query, world.now - back, world.now, STEP, stale_after)
     )
 
 
 @pytest.mark.parametrize(
-    ("promql", "outcome", "value"),
+    ("query", "outcome", "value"),
     [
         ("errors_total", Outcome.VALUE, 7.0),
         ("sum(shard)", Outcome.VALUE, 3.0),
@@ -132,18 +132,18 @@ async def ask(
     ],
 )
 async def test_outcome_is_told_apart(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     outcome: Outcome,
     value: float | None,
 ) -> None:
     """As against a server that plays Prometheus, so against Prometheus."""
-    measured = await ask(providers, world, promql)
+    measured = await ask(providers, world, query)
     assert (measured.outcome, measured.value) == (outcome, value), measured.message
 
 
-async def test_points_are_on_the_grid(providers: PrometheusProviders, world: World) -> None:
+async def test_points_are_on_the_grid(providers: Providers, world: World) -> None:
     """Times come back as they were asked for, also between two seconds."""
     off = timedelta(milliseconds=250)
     start, end = world.now - 3 * STEP + off, world.now - STEP + off
@@ -151,9 +151,7 @@ async def test_points_are_on_the_grid(providers: PrometheusProviders, world: Wor
     assert [sample.at for sample in measured.samples] == [start, start + STEP, end]
 
 
-async def test_refusal_is_in_the_words_of_prometheus(
-    providers: PrometheusProviders, world: World
-) -> None:
+async def test_refusal_is_in_the_words_of_prometheus(providers: Providers, world: World) -> None:
     """What only Prometheus can know of a query."""
     measured = await ask(providers, world, "errors_total + on() shard")
     assert measured.message.startswith(
@@ -161,21 +159,21 @@ async def test_refusal_is_in_the_words_of_prometheus(
     )
 
 
-async def test_infos_are_not_warnings(providers: PrometheusProviders, world: World) -> None:
+async def test_infos_are_not_warnings(providers: Providers, world: World) -> None:
     """A remark about a metric's name leaves the value usable."""
     measured = await ask(providers, world, 'rate(shard{n="1"}[10s])')
     assert measured.value == 0.0, measured.message
 
 
 async def test_month_by_the_second_is_cut_to_what_prometheus_answers(
-    providers: PrometheusProviders, world: World
+    providers: Providers, world: World
 ) -> None:
     """Its limit of 11,000 points is never met."""
     measured = await ask(providers, world, "errors_total", back=timedelta(days=30))
     assert (measured.value, measured.start) == (7.0, world.now - 10_000 * STEP)
 
 
-async def test_growth_rate_is_a_query(providers: PrometheusProviders, world: World) -> None:
+async def test_growth_rate_is_a_query(providers: Providers, world: World) -> None:
     """What a trigger on it is above."""
     measured = await ask(providers, world, "max(deriv(growing[30s]))")
     assert measured.value is not None, measured.message
@@ -184,7 +182,7 @@ async def test_growth_rate_is_a_query(providers: PrometheusProviders, world: Wor
 
 @pytest.mark.parametrize(("length", "reason"), [("10m", "TooFewSamples"), ("1s", "Recorded")])
 async def test_baseline_counts_the_time_that_had_samples(
-    providers: PrometheusProviders, world: World, length: str, reason: str
+    providers: Providers, world: World, length: str, reason: str
 ) -> None:
     """Of an hour at the step there are samples for some seconds."""
     at_10 = memory.World(
@@ -206,7 +204,7 @@ async def test_baseline_counts_the_time_that_had_samples(
 
 
 async def test_windows_of_every_length_on_one_metric_are_answered(
-    providers: PrometheusProviders, world: World
+    providers: Providers, world: World
 ) -> None:
     """Seconds beside days: each at a step that fits, and none longer than Prometheus answers."""
     lengths = ("0s", "4s", "4h", "5d", "9999d")
@@ -229,7 +227,7 @@ LAST = "last_over_time(cost[2h])"
 
 
 @pytest.mark.parametrize(
-    ("promql", "stale_after", "outcome"),
+    ("query", "stale_after", "outcome"),
     [
         ("errors_total", MINUTE, Outcome.VALUE),
         ("rate(errors_total[30s])", MINUTE, Outcome.VALUE),
@@ -256,14 +254,14 @@ LAST = "last_over_time(cost[2h])"
     ],
 )
 async def test_age_is_that_of_the_samples_themselves(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     stale_after: timedelta,
     outcome: Outcome,
 ) -> None:
     """However a query reaches its samples, it is their own time that counts."""
-    measured = await ask(providers, world, promql, stale_after=stale_after)
+    measured = await ask(providers, world, query, stale_after=stale_after)
     assert measured.outcome is outcome, measured.message
     assert bool(measured.samples) is (outcome is Outcome.VALUE)
 
@@ -275,14 +273,14 @@ async def test_provider_that_is_killed_is_unreachable_and_comes_back(tmp_path: P
     prometheus.start()
     now = _time_of(prometheus)
     settings = ProviderSettings(name="default", address=prometheus.url)
-    providers = PrometheusProviders([settings], now=lambda: now)
+    providers = Providers([settings], lambda: now)
     query = RangeQuery("default", "vector(1)", now - STEP, now, STEP)
     outcomes = [(await providers.measure(query)).outcome]
     prometheus.kill()
     outcomes.append((await providers.measure(query)).outcome)
     prometheus.start()
     outcomes.append((await providers.measure(query)).outcome)
-    providers.close()
+    await providers.close()
     prometheus.kill()
     assert outcomes == [Outcome.VALUE, Outcome.UNREACHABLE, Outcome.VALUE]
 

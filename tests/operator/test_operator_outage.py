@@ -1,12 +1,14 @@
 """The API server goes away and comes back. A control plane of its own: the other is shared."""
 
+import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from surefoot.testbed.bed import TestBed
-from tests.support.crds import CRDS
+from tests.support.crds import CRDS, all_kinds_are_served
 from tests.support.scene import MANIFESTS, Scene
 
 pytestmark = pytest.mark.apiserver
@@ -46,6 +48,7 @@ async def test_crds_may_come_later_than_the_operator(own_scene: Scene) -> None:
     async with scene.an_operator(wait=False) as acting:
         assert acting.operator.health.unready() is not None
         scene.bed.kubectl("apply", "--server-side", "-f", str(CRDS))
-        scene.bed.kubectl("wait", "--for=condition=Established", "--timeout=60s", "--all", "crd")
+        with scene.bed.client() as api:
+            await scene.until(partial(asyncio.to_thread, all_kinds_are_served, api), "the kinds")
         await scene.given_a_rollout(steps=(10, 100))
         await scene.then_completed()

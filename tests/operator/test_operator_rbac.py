@@ -221,7 +221,6 @@ NOT_THE_OPERATORS = (
     ("GET", "/apis/events.k8s.io/v1/namespaces/{}/events"),
     ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),
     ("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.surefoot.dev"),
-    ("GET", f"{POLICIES}/validatingadmissionpolicies"),
     ("GET", f"{POLICIES}/validatingadmissionpolicies/somebody-elses"),
     ("PATCH", f"{POLICIES}/validatingadmissionpolicies/surefoot-decisions"),
     ("DELETE", f"{POLICIES}/validatingadmissionpolicybindings/surefoot-decisions"),

@@ -32,7 +32,6 @@ from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
-from surefoot.handlers.kopf_source import kopf_sources
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
 from tests.support.testbed import audit_events, wait_until_async
@@ -166,7 +165,6 @@ class Scene:
         )
         start = Start(
             settings=settings,
-            sources=kopf_sources(str(self.kubeconfig), (self.namespace,)),
             kubeconfig=str(self.kubeconfig),
             namespaces=(self.namespace,),
             overrides=TestOverrides(

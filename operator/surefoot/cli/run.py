@@ -1,7 +1,6 @@
 """`surefoot run`: the operator."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -86,18 +85,9 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
-    from surefoot.handlers.kopf_source import kopf_sources
-    from surefoot.wiring import Start, run
+    from surefoot.handlers.lifecycle import run
+    from surefoot.wiring import Start
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    start = Start(
-        settings=found,
-        sources=kopf_sources(namespaces=namespaces),
-        namespaces=namespaces,
-        config_file=config,
-        elects=elects,
-    )
-    await run(start, stop)
+    start = Start(settings=found, namespaces=namespaces, config_file=config, elects=elects)
+    await run(start)
+    log.info("stopped")

@@ -160,7 +160,7 @@ class KubernetesCluster:
         found: dict[str, Halt] = {}
         paths = self._watched_paths(Kind.CONFIG_MAP)
         if self._namespaces and self._operator_namespace not in self._namespaces:
-            paths = (*paths, _collection(Kind.CONFIG_MAP, self._operator_namespace))
+            paths = (*paths, collection_path(Kind.CONFIG_MAP, self._operator_namespace))
         what = f"list {HALT_CONFIGMAP}"
         for path in paths:
             async for page in self._http.pages(what, path, params):
@@ -276,14 +276,14 @@ class KubernetesCluster:
         params = {"fieldSelector": f"spec.request.rollout.name={rollout.name}"}
         items: list[JSON] = []
         what = f"list {PLURALS[kind]} of Rollout {rollout}"
-        async for page in self._http.pages(what, _collection(kind, rollout.namespace), params):
+        async for page in self._http.pages(what, collection_path(kind, rollout.namespace), params):
             items += _items(what, page)
         return items
 
     def _watched_paths(self, kind: Kind) -> tuple[str, ...]:
         if not self._namespaces:
-            return (f"{API_PATHS[kind]}/{PLURALS[kind]}",)
-        return tuple(_collection(kind, namespace) for namespace in self._namespaces)
+            return (collection_path(kind),)
+        return tuple(collection_path(kind, namespace) for namespace in self._namespaces)
 
     # Writing
 
@@ -333,7 +333,7 @@ class KubernetesCluster:
             },
             "data": dict(rendering.data),
         }
-        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        path = collection_path(Kind.CONFIG_MAP, key.namespace)
         return config_map_from(
             await self._http.write(f"create ConfigMap {key}", "POST", path, body)
         )
@@ -417,7 +417,7 @@ class KubernetesCluster:
         body: JSON = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         key = head_of(_as_read(held)).key
         await self.delete_config_map(held)
-        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        path = collection_path(Kind.CONFIG_MAP, key.namespace)
         return config_map_from(
             await self._http.write(f"create ConfigMap {key}", "POST", path, body)
         )
@@ -465,7 +465,7 @@ class KubernetesCluster:
             },
             "spec": spec.to_wire(),
         }
-        path = _collection(kind, key.namespace)
+        path = collection_path(kind, key.namespace)
         raw = await self._http.write(f"create {kind.value} {key}", "POST", path, body)
         return _request_from(kind, raw)
 
@@ -518,12 +518,14 @@ def _items(what: str, page: JSON) -> list[JSON]:
     return [_object(what, item) for item in _objects(what, page.get("items"))]
 
 
-def _collection(kind: Kind, namespace: str) -> str:
-    return f"{API_PATHS[kind]}/namespaces/{quote(namespace)}/{PLURALS[kind]}"
+def collection_path(kind: Kind, namespace: str | None = None) -> str:
+    """Where the objects of a kind are: those of one namespace, or all."""
+    within = f"namespaces/{quote(namespace)}/" if namespace is not None else ""
+    return f"{API_PATHS[kind]}/{within}{PLURALS[kind]}"
 
 
 def _path(kind: Kind, key: ObjectKey) -> str:
-    return f"{_collection(kind, key.namespace)}/{quote(key.name)}"
+    return f"{collection_path(kind, key.namespace)}/{quote(key.name)}"
 
 
 def _request_from(kind: Kind, raw: JSON) -> Request:
