@@ -47,6 +47,7 @@ from surefoot.application.ports import (
     Kind,
     ObjectKey,
     Policies,
+    Request,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
@@ -133,7 +134,7 @@ class Operator:
         """Whether this replica leads: until then it only keeps its caches warm."""
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
-        self.notifier.exchange(routes(settings.notifications))
+        self._exchange_routes(settings)
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
         self.store = Store(
@@ -214,7 +215,7 @@ class Operator:
         )
         parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
             ("admission", "policies"): self._exchange_admission,
-            ("notifications",): lambda new: self.notifier.exchange(routes(new.notifications)),
+            ("notifications",): self._exchange_routes,
             ("providers",): self._exchange_providers,
             ("record",): self._exchange_record,
         }
@@ -323,7 +324,7 @@ class Operator:
         rollout = self.store.rollout(key)
         if not isinstance(rollout, Rollout):
             return True
-        requests = (*self.store.approvals(key), *self.store.checkpoints(key))
+        requests: list[Request] = [*self.store.approvals(key), *self.store.checkpoints(key)]
         return is_due(rollout, requests, self._clock.now())
 
     async def _learn_the_time(self) -> None:
@@ -399,6 +400,10 @@ class Operator:
     def _exchange_admission(self, wanted: Settings) -> None:
         self.admission.exchange(self._policies(wanted))
         show_admission_mode(wanted.admission, self.telemetry)
+
+    def _exchange_routes(self, wanted: Settings) -> None:
+        section = wanted.notifications
+        self.notifier.exchange(routes(section), section.dashboard)
 
     def _exchange_providers(self, wanted: Settings) -> None:
         self.providers.exchange(wanted.providers)

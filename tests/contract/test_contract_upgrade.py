@@ -19,7 +19,7 @@ from surefoot.application.ports import Kind
 from surefoot.crdgen.definitions import DEFINITIONS, Definition
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import COMPLETE, Manifest, changed
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -68,7 +68,7 @@ class Upgrade:
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).raise_for_status()
         generation = answer.json()["metadata"]["generation"]
-        wait_until(lambda: self._is_served(plural, generation), 60, f"{name} to be served")
+        wait_until(lambda: self._is_served(plural, generation), SURELY, f"{name} to be served")
 
     def _is_served(self, plural: str, generation: int) -> bool:
         served = self.api.get(f"/apis/{OLD_GROUP}/{VERSION}/{plural}").is_success
@@ -108,7 +108,7 @@ def test_what_the_previous_version_stored_stays_readable_and_can_be_changed(
     refused = changed(manifest, {"metadata.name": "another"})
     wait_until(
         lambda: upgrade.send("POST", refused).status_code == 422,
-        60,
+        SURELY,
         "today's schema to be in force",
     )
 

@@ -16,6 +16,9 @@ from surefoot.adapters.probes import Probes
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.providers import Providers
 from surefoot.adapters.serving import ServingSection, ServingTls
+from surefoot.backtest.history import Stretch, read_history
+from surefoot.backtest.report import backtest
+from surefoot.backtest.suggesting import suggestions
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.review import evaluate
@@ -24,8 +27,9 @@ from surefoot.testbed.certificates import Authority
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
+from tests.monitoring.promtool import promtool
 from tests.support import world as memory
-from tests.support.testbed import wait_until, wait_until_async
+from tests.support.testbed import SURELY, wait_until, wait_until_async
 
 pytestmark = pytest.mark.apiserver
 
@@ -62,13 +66,17 @@ class World:
 
     prometheus: Prometheus
     now: datetime
+    past: datetime
+    """When the six hours begin that are in it from the start."""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     program = provide(["prometheus"])["prometheus"]
+    layout = Layout(tmp_path_factory.mktemp("prometheus"))
+    past = _fill_with_history(layout)
     prometheus = Prometheus(
-        Layout(tmp_path_factory.mktemp("prometheus")),
+        layout,
         free_ports(1)[0],
         program,
         scrape_interval=timedelta(milliseconds=200),
@@ -79,12 +87,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         prometheus.set_targets({"shop": [f"127.0.0.1:{server.server_port}"]})
-        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 60, "five scrapes")
+        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), SURELY, "five scrapes")
         now = _time_of(prometheus)
-        wait_until(lambda: _time_of(prometheus) > now + STEP, 60, "a second to pass")
-        yield World(prometheus, now.replace(microsecond=0) + STEP)
+        wait_until(lambda: _time_of(prometheus) > now + STEP, SURELY, "a second to pass")
+        yield World(prometheus, now.replace(microsecond=0) + STEP, past)
         server.shutdown()
     prometheus.kill()
+
+
+def _fill_with_history(layout: Layout) -> datetime:
+    """Six hours, a day ago: a tenth of all requests fails from 2h to 2h20m; 4h to 4h30m lack."""
+    layout.prometheus_data.mkdir(parents=True, exist_ok=True)
+    file = layout.directory / "history.txt"
+    file.touch()
+    began = datetime.fromtimestamp(file.stat().st_mtime // 60 * 60, UTC) - timedelta(days=1)
+    lines: dict[str, list[str]] = {"past_requests": [], "past_errors": []}
+    errors = 0
+    for minute in range(6 * 60):
+        errors += 60 if 120 <= minute < 140 else 1
+        at = int(began.timestamp()) + 60 * minute
+        if not 240 <= minute < 270:
+            lines["past_requests"].append(f"past_requests_total {600 * minute} {at}")
+            lines["past_errors"].append(f"past_errors_total {errors} {at}")
+    text = "".join(
+        f"# TYPE {name} counter\n{chr(10).join(samples)}\n" for name, samples in lines.items()
+    )
+    file.write_text(f"{text}# EOF\n")
+    promtool("tsdb", "create-blocks-from", "openmetrics", str(file), str(layout.prometheus_data))
+    return began
 
 
 def _time_of(prometheus: Prometheus) -> datetime:
@@ -221,6 +251,33 @@ async def test_windows_of_every_length_on_one_metric_are_answered(
         measured = await providers.measure(question)
         assert (measured.outcome, measured.value) == (Outcome.VALUE, 7.0), measured.message
         assert (measured.start, measured.end) == (question.start, question.end)
+
+
+async def test_backtest_of_real_history(providers: Providers, world: World) -> None:
+    """It would have rolled back once, five minutes after the rate of errors was beyond 5 %."""
+    rollout = memory.a_rollout(
+        metrics=[
+            {
+                "name": "errors",
+                "query": "(sum(rate(past_errors_total[5m])) or vector(0)) "
+                "/ (sum(rate(past_requests_total[5m])) > 0)",
+            }
+        ],
+        triggers=[memory.a_trigger(above="5%", **{"for": "5m"})],
+        gates=[memory.a_gate(atMost="1%", **{"for": "10m"})],
+    )
+    start = world.past + timedelta(minutes=10)
+    stretch = Stretch.of(start, world.past + timedelta(hours=5, minutes=50), MINUTE / 2)
+    report = backtest(rollout, await read_history(rollout.spec, stretch, providers.measure))
+    ((trigger, spell),) = report.rolls_back
+    assert trigger.name == "errors"
+    began = spell.start - world.past
+    assert timedelta(hours=2, minutes=5) < began < timedelta(hours=2, minutes=12)
+    assert timedelta(minutes=25) < report.missing["errors"] < timedelta(minutes=35)
+    (worst,) = {room.worst for room in report.rooms}
+    assert worst == pytest.approx(0.1, rel=0.01)
+    found = {each.source: each for each in suggestions(rollout, report.history)}
+    assert found["a fifth beyond"].alarms == 0
 
 
 LAST = "last_over_time(cost[2h])"

@@ -31,7 +31,7 @@ from tests.support.requests import (
     path_of,
 )
 from tests.support.scene import Scene
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -279,7 +279,7 @@ def test_role_allows_what_it_says_and_no_more(
     bound(testbed, namespace, role, "--user=forge")
     with testbed.client("forge") as forge:
         wait_until(
-            lambda: _may(forge, namespace, "get", "rollouts"), 60, f"{role} to be aggregated"
+            lambda: _may(forge, namespace, "get", "rollouts"), SURELY, f"{role} to be aggregated"
         )
         found = {
             resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
@@ -319,7 +319,7 @@ def test_approver_signs_and_does_nothing_else(
         approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
         wait_until(
             lambda: patched(hudson, approval, decision_by("hudson")).is_success,
-            60,
+            SURELY,
             "the role to act",
         )
         status = {"status": {"state": "Used"}}

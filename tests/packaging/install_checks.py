@@ -22,7 +22,7 @@ from surefoot.testbed.binaries import go_environment
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.toolchain import find_go
 from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 ROLLOUT = """
 apiVersion: surefoot.dev/v1alpha1
@@ -100,10 +100,10 @@ def applied(bed: TestBed, name: str, on_delete: str) -> None:
             bed.kubectl("apply", "--server-side", "-f", "-", stdin=text, check=False).returncode
             == 0
         ),
-        20,
+        SURELY,
         "the plan to be accepted",
     )
-    wait_until(lambda: percent(bed, name) == "10", 30, "the first step")
+    wait_until(lambda: percent(bed, name) == "10", SURELY, "the first step")
 
 
 def percent(bed: TestBed, name: str) -> str:
@@ -209,7 +209,7 @@ def test_uninstalling_leaves_only_what_on_delete_keeps(
         applied(bed, "gone", "Delete")
         bed.kubectl("delete", "rollouts.surefoot.dev", "--all", "-A")
         flags = ("get", "configmaps", "-A", "-l", "surefoot.dev/managed", "-o", "name")
-        wait_until(lambda: bed.kubectl(*flags).stdout == "", 60, "the flags to be released")
+        wait_until(lambda: bed.kubectl(*flags).stdout == "", SURELY, "the flags to be released")
     finally:
         component.stop()
     helm("uninstall", "surefoot", "-n", NAMESPACE)
@@ -244,14 +244,14 @@ def test_namespaced_operator_works_with_the_rights_of_its_overlay(
                 apply = ("apply", "--server-side", "-f", "-")
                 wait_until(
                     lambda: bed.kubectl(*apply, stdin=text, check=False).returncode == 0,  # noqa: B023
-                    20,
+                    SURELY,
                     "the plan to be accepted",
                 )
             path = ("-o", "jsonpath={.status.percent}")
             rollout = ("get", "rollouts.surefoot.dev", "checkout")
             wait_until(
                 lambda: bed.kubectl(*rollout, "-n=shop", *path).stdout == "10",
-                60,
+                SURELY,
                 "the first step in shop",
             )
             assert bed.kubectl(*rollout, "-n=default", *path).stdout == ""
@@ -358,7 +358,7 @@ def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str
             ).returncode
             == 0
         ),
-        20,
+        SURELY,
         "the Prometheus Operator's kinds to be served",
     )
     values = ("-f", str(CHART / "ci" / "guarded-metrics.yaml"))

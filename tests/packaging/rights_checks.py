@@ -20,7 +20,7 @@ from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import User
 from tests.packaging.rights import Needs, table
 from tests.support.requests import a_request, a_rollout, made, path_of
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 WHY = ("--reason", "because", "--yes")
 WORDS: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
     with TestBed.start(folder / "bed", prometheus=False, owner=os.getpid()) as bed:
         bed.kubectl("apply", "--server-side", "-f", "crds/")
         served = ("get", "rollouts.surefoot.dev,checkpoints.surefoot.dev,approvals.surefoot.dev")
-        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, 20, "the CRDs")
+        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, SURELY, "the CRDs")
         yield bed
 
 
@@ -151,7 +151,7 @@ def test_commands_need_the_rights_that_the_page_names(bed: TestBed) -> None:
     last = tried[-1]
     with bed.client(last.name) as client:
         verb, resource = next(right for right in last.needs.rights if right != last.lacks)
-        wait_until(lambda: _may(client, last.name, verb, resource), 20, "the roles to act")
+        wait_until(lambda: _may(client, last.name, verb, resource), SURELY, "the roles to act")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(_run, kubeconfigs, tried))
     faults = []

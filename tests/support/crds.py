@@ -11,7 +11,7 @@ import pytest
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.crdgen.definitions import DEFINITIONS
 from surefoot.testbed.bed import TestBed
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -24,7 +24,9 @@ def crds(testbed: TestBed) -> None:
     """
     testbed.kubectl("apply", "--server-side", "-f", str(CRDS))
     with testbed.client() as api:
-        wait_until(lambda: all_kinds_are_served(api), 60, "the API server to serve surefoot.dev")
+        wait_until(
+            lambda: all_kinds_are_served(api), SURELY, "the API server to serve surefoot.dev"
+        )
 
 
 def all_kinds_are_served(api: httpx.Client) -> bool:

@@ -256,7 +256,7 @@ async def test_missing_policy_or_binding_is_named(
 async def test_policies_that_fill_in_names_may_be_missing(
     server: ApiServer, checked: KubernetesPolicies
 ) -> None:
-    """And so may their API, as on Kubernetes 1.31 to 1.35."""
+    """And so may their API, as on Kubernetes 1.31 to 1.35: both are a 404."""
     server.loses("MutatingAdmissionPolicy")
     assert await checked.check() == AdmissionStatus(Admission.ENFORCED)
     server.answers[path_of("MutatingAdmissionPolicyBinding")] = failure(404, "not found")

@@ -164,13 +164,13 @@ def greet() -> None:
     typer.echo("hello")
 ''',
         ),
-        Edit("plugin/app.py", "    greeting,\n", "    halting,\n"),
-        Edit("plugin/app.py", "GROUPS = (greeting, looking,", "GROUPS = (looking,", instead=True),
+        Edit("plugin/app.py", '    "greeting": {"greet": "Say hello."},\n', '    "looking": {\n'),
     ),
     """
 from typer.testing import CliRunner
 from surefoot.plugin.app import app
 assert CliRunner().invoke(app, ["greet"]).output == "hello\\n"
+assert "Say hello." in CliRunner().invoke(app, ["--help"]).output
 """,
 )
 
@@ -216,6 +216,11 @@ def moons_of(dossier):
             "plugin/commands/reporting.py",
             "    app.command()(moons)\n",
             "    app.command()(communications)\n",
+        ),
+        Edit(
+            "plugin/app.py",
+            '        "moons": "Print how many moons it took.",\n',
+            '        "document": "Print',
         ),
     ),
     """

@@ -11,17 +11,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import aiohttp
-from aiohttp.connector import NEEDS_CLEANUP_CLOSED
-
-from surefoot.adapters.kubernetes.access import Access, Endpoint
-from surefoot.adapters.kubernetes.objects import FIELD_MANAGER
+from surefoot.adapters.kubernetes.endpoint import Access, Endpoint
+from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
+if TYPE_CHECKING:
+    import aiohttp
+
+# The commands of the plugin load this module and do without aiohttp: see plain_http.
+# ruff: noqa: PLC0415
+
 JSON = dict[str, Any]
-_RequestContext = AbstractAsyncContextManager[aiohttp.ClientResponse]
 
 READ_TIMEOUT = 10.0
 LIST_TIMEOUT = 30.0
@@ -101,14 +103,18 @@ class Http:
         *,
         metadata_only: bool = False,
         as_table: bool = False,
+        whole: int = 0,
     ) -> AsyncIterator[JSON]:
         """Read a list in pages. Raises `Unavailable` where it cannot be read to its end.
 
-        ``as_table``: as `kubectl get` prints it, the rows made by the server.
+        ``as_table``: as `kubectl get` prints it, the rows made by the server. The first ``whole``
+        of them come with their objects, the others with metadata only.
         """
         accept = METADATA_ONLY if metadata_only else "application/json"
         accept = AS_TABLE if as_table else accept
-        query = {**(params or {}), "limit": str(PAGE)}
+        query = {**(params or {}), "limit": str(whole or PAGE)}
+        if whole:
+            query["includeObject"] = "Object"
         read: set[str] = set()
         while True:
             page = await self._request(
@@ -121,7 +127,8 @@ class Http:
             if not following:
                 return
             read.add(following)
-            query["continue"] = following
+            query |= {"continue": following, "limit": str(PAGE)}
+            query.pop("includeObject", None)
 
     async def raw(self, what: str, path: str, params: Mapping[str, str]) -> bytes:
         """Read a page of a list, as it came. Raises `ApiError`."""
@@ -148,6 +155,8 @@ class Http:
                 return
 
     async def _lines(self, send: "_Send") -> AsyncIterator[bytes]:
+        import aiohttp
+
         try:
             async with await self._opened(send, is_endless=True) as response:
                 if response.status != 200:
@@ -178,13 +187,18 @@ class Http:
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
 
-    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
-        """Merge a change into an object, once, in the name of another tool than the operator."""
+    async def merge(
+        self, what: str, path: str, change: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Merge a change into an object, once, in the name of another tool than the operator.
+
+        ``dry_run``: it is judged, admission included, and nothing is written.
+        """
         return await self._request(
             what,
             "PATCH",
             path,
-            params={"fieldManager": manager},
+            params={"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {}),
             body=change,
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
@@ -241,7 +255,7 @@ class Http:
             answer = await self._send(send)
         except TimeoutError as error:
             raise Unavailable(f"{send.what}: no answer within {send.timeout:.0f} s") from error
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+        except (NoAnswerError, OSError, ValueError, RuntimeError) as error:
             # ValueError: a header that cannot be sent. RuntimeError: the session was closed since.
             raise Unavailable(f"{send.what}: no answer from the API server: {error}") from error
         if answer.date and self._on_date is not None and not send.is_raw and _tells_time(answer):
@@ -253,23 +267,31 @@ class Http:
         raise _error(send.what, answer, self._longest_words)
 
     async def _send(self, send: "_Send") -> "_Answer":
+        """Send a request and read the answer. Raises `NoAnswerError` where none came."""
+        import aiohttp
+
         trip = _Trip()
         sent = time.monotonic()
-        async with await self._opened(send, trip=trip) as response:
-            received = time.monotonic()
-            return _Answer(
-                response.status,
-                response.headers,
-                await response.read(),
-                sent,
-                received,
-                trip.has_own_connection,
-            )
+        try:
+            async with await self._opened(send, trip=trip) as response:
+                received = time.monotonic()
+                return _Answer(
+                    response.status,
+                    response.headers,
+                    await response.read(),
+                    sent,
+                    received,
+                    trip.has_own_connection,
+                )
+        except aiohttp.ClientError as error:
+            raise NoAnswerError(str(error)) from error
 
     async def _opened(
         self, send: "_Send", *, trip: "_Trip | None" = None, is_endless: bool = False
-    ) -> _RequestContext:
+    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
         """The request, to be entered. An endless answer is bounded from chunk to chunk."""
+        import aiohttp
+
         headers = {"Accept": send.accept}
         authorization = await self._access.authorization()
         if authorization:
@@ -297,7 +319,7 @@ class Http:
             trace_request_ctx=trip,
         )
 
-    async def _open(self) -> tuple[aiohttp.ClientSession, Endpoint]:
+    async def _open(self) -> "tuple[aiohttp.ClientSession, Endpoint]":
         endpoint = self._access.endpoint
         if self._session is not None and endpoint == self._endpoint:
             return self._session, endpoint
@@ -308,15 +330,19 @@ class Http:
         return session, endpoint
 
 
-def new_session(endpoint: Endpoint) -> aiohttp.ClientSession:
+def new_session(endpoint: Endpoint) -> "aiohttp.ClientSession":
     """A session for this endpoint; the caller closes it."""
+    import aiohttp
+
     return aiohttp.ClientSession(
         connector=_connector(endpoint), headers=WHO, trace_configs=[_trace()]
     )
 
 
-def authorized_session(access: Access) -> aiohttp.ClientSession:
+def authorized_session(access: Access) -> "aiohttp.ClientSession":
     """A session for somebody who knows nothing of tokens: each request gets the present one."""
+    import aiohttp
+
     endpoint = access.endpoint
 
     async def authorize(
@@ -336,7 +362,10 @@ def authorized_session(access: Access) -> aiohttp.ClientSession:
     )
 
 
-def _connector(endpoint: Endpoint) -> aiohttp.TCPConnector:
+def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":
+    import aiohttp
+    from aiohttp.connector import NEEDS_CLEANUP_CLOSED
+
     return aiohttp.TCPConnector(
         limit=64,
         ssl=endpoint.ssl_context(),
@@ -369,8 +398,9 @@ class _Trip:
     has_own_connection: bool = False
 
 
-def _trace() -> aiohttp.TraceConfig:
+def _trace() -> "aiohttp.TraceConfig":
     """Note which requests were the first on their connections."""
+    import aiohttp
 
     async def connected(_session: object, context: Any, _params: object) -> None:
         trip = context.trace_request_ctx
@@ -401,6 +431,10 @@ class _Answer:
     @property
     def date(self) -> str | None:
         return self.headers.get("Date")
+
+
+class NoAnswerError(Exception):
+    """No answer came, or it broke off. The message says why."""
 
 
 class _UnauthorizedError(Exception):

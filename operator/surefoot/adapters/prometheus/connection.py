@@ -79,11 +79,6 @@ def unreachable(text: str) -> Verdict:
     return Verdict(Outcome.UNREACHABLE, text)
 
 
-_ANOTHER_NAME = (62, 64)
-"""OpenSSL's codes for a certificate that has neither the name nor the address."""
-OF_ANOTHER_NAME = unreachable(
-    "has a certificate that is for another name; set tls.serverName to the name in it"
-)
 COMPRESSED = unreachable("answered with a compression that was not asked for")
 
 
@@ -97,13 +92,16 @@ def verdict_on(
     *,
     broken_off: tuple[type[BaseException], ...],
     is_timeout: Callable[[BaseException], bool] = _is_timeout,
+    other_name: tuple[type[BaseException], ...] = (),
 ) -> Verdict:
     """What an exception on the way to an answer is called. No text from the wire is repeated.
 
-    ``broken_off`` and ``is_timeout`` name what a client raises where the other side hung up, and
-    where the time was over.
+    ``broken_off``, ``is_timeout`` and ``other_name`` tell what a client raises where the other side
+    hung up, where the time was over, and where the certificate is for another name.
     """
-    causes = tuple(causes_of(error))
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, other_name) for cause in causes):
+        return unreachable(f"has a certificate that is not accepted: {_remedy('mismatch')}")
     for cause in causes:
         match cause:
             case RefusedError():
@@ -112,16 +110,18 @@ def verdict_on(
                 return unreachable(f"was not asked: {cause.waiting} requests are still waiting")
             case credentials.FileError():
                 return unreachable(f"was not asked: {cause}")
-            case ssl.SSLCertVerificationError(verify_code=int(code)) if code in _ANOTHER_NAME:
-                return OF_ANOTHER_NAME
             case ssl.SSLCertVerificationError(verify_message=str(reason)):
-                return unreachable(
-                    f"has a certificate that is not accepted: {one_line(reason, 200)}; if it is "
-                    "the right one, set tls.caFile to a file with its authority"
-                )
+                said = f"has a certificate that is not accepted: {one_line(reason, 200)}"
+                return unreachable(f"{said}; {_remedy(reason)}")
     if any(map(is_timeout, causes)):
         return unreachable(f"did not answer within {timeout}")
     return unreachable(_broken_connection(causes, broken_off))
+
+
+def _remedy(reason: str) -> str:
+    if "mismatch" in reason:
+        return "set tls.serverName to the name in it"
+    return "if it is the right one, set tls.caFile to a file with its authority"
 
 
 def _broken_connection(
@@ -143,7 +143,7 @@ def _broken_connection(
     return f"could not be asked ({type(causes[0]).__name__})"
 
 
-def causes_of(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and what lies under it; libraries wrap in different ways."""
     seen: list[BaseException] = []
     ahead = [error]

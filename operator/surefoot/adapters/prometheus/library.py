@@ -33,9 +33,7 @@ from surefoot.adapters.prometheus.connection import (
     LARGEST_ANSWER,
     MOST_REQUESTS,
     NO_LONGER_CONFIGURED,
-    OF_ANOTHER_NAME,
     RefusedError,
-    causes_of,
     instant_parameters,
     range_parameters,
     too_large,
@@ -96,13 +94,12 @@ class LibraryConnection:
         try:
             return await self._calls.run(lambda each: self._exchange(each, send), self._patience)
         except Exception as error:  # noqa: BLE001 - an outcome, whatever a library may raise
-            if _is_of_another_name(error):
-                return OF_ANOTHER_NAME
             return verdict_on(
                 error,
                 format_elapsed(self._settings.timeout),
                 broken_off=_BROKEN_OFF,
                 is_timeout=_is_timeout,
+                other_name=(CertificateError,),
             )
 
     def _exchange(self, exchange: Exchange, send: Callable[[PrometheusConnect], object]) -> Answer:
@@ -122,11 +119,6 @@ class LibraryConnection:
                 # The one before is not closed: requests may be under way on it.
                 self._client = _new_client(self._settings, stamp)
             return self._client
-
-
-def _is_of_another_name(error: BaseException) -> bool:
-    """Where `serverName` is set, urllib3 compares the name itself, in words of its own."""
-    return any(isinstance(cause, CertificateError) for cause in causes_of(error))
 
 
 def _is_timeout(cause: BaseException) -> bool:
