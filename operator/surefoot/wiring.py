@@ -59,7 +59,7 @@ from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
-from surefoot.errors import Unavailable
+from surefoot.errors import ApiError, Unavailable
 from surefoot.process.health import Health
 from surefoot.process.polling import AllowedSignersPoller, HaltPoller
 from surefoot.process.reload import Exchanges, Reload, show_admission_mode
@@ -286,6 +286,7 @@ class Operator:
             self._kept_up(self._allowed_signers.run),
             self._kept_up(self.feed.run),
             self._kept_up(self.reload.run),
+            self._kept_up(self._look_at_kinds),
         ) as failed:
             await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
@@ -382,6 +383,12 @@ class Operator:
         self.record.present(there)
         self.synced.set()
         self._swept.set()
+
+    async def _look_at_kinds(self) -> None:
+        """Look at the CRDs once everything is read: the log names one of another version."""
+        await self.synced.wait()
+        with contextlib.suppress(ApiError):
+            await self.cluster.kinds_are_established(Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL)
 
     async def _keep_orphans(self) -> None:
         """After each complete list: what it did not have may be gone."""

@@ -12,9 +12,11 @@ from functools import partial
 
 import httpx
 import pytest
+import structlog
 
+from surefoot.adapters.kubernetes.cluster import VERSION
 from surefoot.adapters.settings import AdmissionMode
-from surefoot.api.v1alpha1.meta import GROUP
+from surefoot.api.v1alpha1.meta import GROUP, VERSION_LABEL
 from surefoot.domain.record.verification import exported, verify
 from surefoot.testbed.bed import TestBed
 from tests.operator.test_operator_governance import decide
@@ -88,3 +90,23 @@ async def _is_judged(scene: Scene) -> bool:
         event["objectRef"]["name"] == scene.name and event["objectRef"].get("subresource")
         for event in scene.writes("rollouts")
     )
+
+
+async def test_crd_of_another_version_is_named_in_the_log(
+    guarded: TestBed, guarded_scene: Scene
+) -> None:
+    """At the start, with what to apply: somebody has upgraded the operator alone."""
+    crd = "approvals.surefoot.dev"
+    label = ("label", "--overwrite", f"crd/{crd}")
+    guarded.kubectl(*label, f"{VERSION_LABEL}=0.0.1")
+    try:
+        with structlog.testing.capture_logs() as logs:
+            async with guarded_scene.an_operator():
+
+                async def told() -> list[str]:
+                    return [entry["remedy"] for entry in logs if entry.get("crd") == crd]
+
+                remedies = await guarded_scene.until(told, "the line of the log")
+    finally:
+        guarded.kubectl(*label, f"{VERSION_LABEL}={VERSION}")
+    assert remedies == [f"kubectl apply --server-side -f crds.yaml, of version {VERSION}"]

@@ -112,10 +112,9 @@ def _prepare(bed: TestBed, attempt: Attempt) -> Path:
             ),
         ):
             admin.post(path, json=body).raise_for_status()
-        paused = attempt.needs.command == "resume"
-        rollout = made(
-            admin, name, a_rollout("checkout", rehearsal={"maxAge": "7d"}, paused=paused)
-        )
+        paused = {"paused": True} if attempt.needs.command == "resume" else {}
+        plan = a_rollout("checkout", rehearsal={"maxAge": "7d"}, **paused)
+        rollout = made(admin, name, plan)
         status = {"percent": 10, "rolledBack": attempt.needs.command == "retry"}
         path = f"{path_of(rollout)}/status"
         rollout = admin.put(path, json=rollout | {"status": status}).raise_for_status().json()
