@@ -91,7 +91,7 @@ class Desk:
             spec["signature"] = {"value": BEGIN, "expiresAt": challenge.expires_at}
         await self._session.try_change(prepared.plural, raw, {"spec": spec})
         done = f"{decision.value} by {me.username}: {questions.about(request)}"
-        lines = tuple(preview.decision(prepared, answer, me.username))
+        lines = tuple(preview.decision(prepared, answer, me.username, self._session.now()))
         return self._keep(Pending(prepared, spec, lines, done, challenge))
 
     def _challenge(self, raw: JSON, spec: JSON) -> Challenge:

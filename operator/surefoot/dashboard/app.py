@@ -20,6 +20,7 @@ from surefoot.dashboard import passkeys, views
 from surefoot.dashboard.acting import Desk
 from surefoot.dashboard.guard import Guard
 from surefoot.dashboard.live import Live, Picture
+from surefoot.domain.signoff.signatures import NAMESPACE
 from surefoot.errors import SurefootError
 from surefoot.plugin.output import safe
 from surefoot.plugin.session import Session, error_text
@@ -215,7 +216,7 @@ class Dashboard:
         except SurefootError as error:
             return JSONResponse({"fault": error_text(error)}, 422)
         me = await self._session.whoami()
-        space = f'namespaces="{passkeys.NAMESPACE}"'
+        space = f'namespaces="{NAMESPACE}"'
         return JSONResponse({"key": line, "line": f"{me.username} {space} {line}"})
 
     def _refusal(self, error: SurefootError) -> Response:
