@@ -9,8 +9,8 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
-.PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
-.PHONY: manifests conformance tools-for-tests test-matrix
+.PHONY: bench bench-quick clean install-test install-lint test-all wheels image image-lock image-test release
+.PHONY: manifests conformance tools-for-tests test-matrix browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -28,13 +28,13 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP) ## the main job on a real control plane; KEEP=1 leaves it running
 	@$(BIN)/surefoot demo $(if $(KEEP),--keep)
 
-demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the proper way; both audited
-	@$(BIN)/surefoot demo incident
+demo-incident: $(STAMP) ## the incident replayed: as it was, with gates, the proper way; both audited; KEEP=1
+	@$(BIN)/surefoot demo incident $(if $(KEEP),--keep)
 
 test: tools-for-tests ## everything in ten minutes, on a real kube-apiserver, etcd and Prometheus
 	@$(PYTEST) -m "not long" $(ARGS)
 
-test-all: tools-for-tests ## what is long by nature too, and many more examples of each property
+test-all: tools-for-tests browser ## what is long by nature too, and many more examples of each property
 	@$(PYTEST) --ignore tests/property $(ARGS)
 	@HYPOTHESIS_PROFILE=long $(PYTEST) tests/property
 	@$(MAKE) --no-print-directory install-test image-test
@@ -54,6 +54,12 @@ tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
+
+BROWSERS := chromium-headless-shell chromium google-chrome
+browser: $(STAMP) ## a browser without a window, for the tests of pages: the system's, or Playwright's
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	    apt-get install --yes --no-install-recommends chromium-headless-shell || \
+	    $(BIN)/playwright install --with-deps chromium-headless-shell
 
 check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibility of crds/
 	@echo "==> format, lint, types, imports, generated files"
@@ -140,8 +146,17 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 	@cp -r tests pyproject.toml build/mutation && cp -r operator build/mutation/src
 	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
-bench: $(STAMP) ## speed, as ratios measured in one run
+bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured in one run
+	@$(BIN)/python benchmarks/queries.py
+	@$(BIN)/python benchmarks/watching.py
 	@$(BIN)/python benchmarks/advance.py
+	@$(BIN)/python benchmarks/start.py --objects 1000
+
+bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
+	@$(BIN)/python benchmarks/queries.py --queries 300
+	@$(BIN)/python benchmarks/watching.py --rollouts 200
+	@$(BIN)/python benchmarks/advance.py --rounds 8
+	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
 
 clean: ## remove what was made here (the cache of built binaries stays)
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -1,5 +1,6 @@
 """The parts of the demo that need nothing running."""
 
+import io
 import json
 import random
 import signal
@@ -8,11 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from rich.console import Console
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.demo import cast
 from surefoot.demo.cast import Ask, Person
 from surefoot.demo.exporter import REQUESTS, Service
+from surefoot.demo.incident.lanes import GO, REFUSED, Lane, Lanes, Sign
+from surefoot.demo.incident.live import LanesScreen
 from surefoot.demo.interruption import Interrupted, Interruption
 from surefoot.demo.news import Mood, News, news
 from surefoot.demo.production import CHECKOUT
@@ -111,6 +115,60 @@ def test_timeline_is_squeezed_rather_than_cut() -> None:
     timeline = Timeline([10, 25], Limits(good=0.01, bad=0.05), width=60, gap=0)
     for line in timeline.lines(tracks, now=1000.0):
         assert len(line) == 60 or "errors" in line.plain
+
+
+def lanes_at_hour_50() -> Lanes:
+    """The story near its end: 25 % at once as it was, and 10 % still with gates."""
+    as_it_was, gated = Lane("AS IT WAS", "as-it-was", "x"), Lane("WITH GATES", "memory", "y")
+    as_it_was.percents = [Moment(0, 10), Moment(2, 25)]
+    gated.percents = [Moment(0, 10)]
+    gated.signs = [Sign(2.0, *REFUSED), Sign(26.0, *GO)]
+    as_it_was.left_at, gated.left_at = 5.0, 50.0
+    lanes = Lanes(as_it_was, gated)
+    lanes.change_over()
+    return lanes
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_lanes_are_drawn_on_one_scale(width: int, height: int) -> None:
+    """So that 2 and 50 hours can be compared; the picture fits the terminal, whatever it is."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height)
+    screen = LanesScreen(console)
+    screen._lanes = screen._elapsing = lanes_at_hour_50()
+    screen.narrate("Hour 48: atlas reports.")
+    screen.show_command("atlas", "kubectl surefoot checkpoint memory hour-48 " + "x" * 200)
+    screen.happened(News("refused: " + "y" * 200, Mood.BAD))
+    lines = [line.plain for line in screen.__rich_console__(console, console.options)]  # type: ignore[union-attr]
+    assert max(map(len, lines)) <= width
+    assert len(lines) == min(height, 34) - 1
+    above, below = (
+        i for i, line in enumerate(lines) if "AS IT WAS" in line or "WITH GATES" in line
+    )
+    taken, waiting = lines[above + 4], lines[below + 5]
+    assert (taken.strip()[:4], waiting.strip()[:4]) == ("25 %", "10 %")
+    before = len(" 100 %   ")
+    assert taken.index("●") - before < (waiting.index("●") - before) / 5
+    assert lines[below + 6].split() == ["people", "✘", "✔"]
+    assert "50.0" in lines[0]
+
+
+def test_clock_of_a_lane_begins_with_its_start_and_stops_when_it_is_left() -> None:
+    """What was set up before it, and what comes after, is not its time."""
+    lane = Lane("WITH GATES", "memory", "memory-flags")
+    lane.see_flags({"data": {"a": "10", "b": "10", "flags.json": "{}"}})
+    assert (lane.hours, lane.percents) == (0.0, [Moment(0.0, 10)])
+    entry = {
+        "transitionId": "1",
+        "type": "Start",
+        "to": 10,
+        "at": "2026-03-01T10:00:00Z",
+        "reason": "Started",
+    }
+    lane.see_rollout(a_rollout(history=[entry]).to_wire())
+    first = lane.hours
+    assert lane.hours > first
+    lane.leave()
+    assert lane.hours == lane.hours > 0
 
 
 def test_news_of_a_fall_is_bad() -> None:

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from surefoot.demo import performance
+from surefoot.demo import afterwards, performance
 from surefoot.demo.interruption import Interruption
 from surefoot.demo.production import CHECKOUT
 from surefoot.demo.stage import Stage, stage
@@ -137,6 +140,38 @@ def test_demo_that_gets_stuck_says_where_it_stands(
     assert re.search(r"Rollout checkout: \w+ at 10 %, attempt 0\.", told)
     assert "ConfigMap checkout-flags says 10 %." in told
     assert re.search(r"The operator's last lines \(ready\):\n.*\[info", told)
+
+
+def test_what_a_kept_demo_says_to_type_does_what_it_says(place: Stage) -> None:
+    """Each command, as the user it names; what is to be refused is refused by the API server."""
+    place.bed.kubectl("apply", "--server-side", "-f", str(CHECKOUT.plan), user=CHECKOUT.author)
+    at = ("get", "sfr", "checkout", "-n", "shop", "-o", "jsonpath={.status.percent}")
+    wait_until(lambda: place.bed.kubectl(*at).stdout == "10", SURELY, "the first percentage")
+    told = afterwards.how_to_go_on(place)
+    folder = re.search(r'export PATH=(\S+):"', told)
+    assert folder is not None
+    for hint in afterwards.CHECKOUT_HINTS:
+        for command in hint.commands:
+            assert command in told
+            done = typed(place, command, folder[1], hint.user or "admin")
+            assert (done.returncode != 0) is hint.is_refused, (command, done.stdout, done.stderr)
+            assert ("denied request" in done.stderr) is hint.is_refused
+
+
+def typed(place: Stage, command: str, folder: str, user: str) -> subprocess.CompletedProcess[str]:
+    """A command as a person types it, with the kubeconfig of a user and that folder on the PATH."""
+    return subprocess.run(
+        shlex.split(command),
+        executable=shutil.which(shlex.split(command)[0], path=folder),
+        env={
+            **os.environ,
+            "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+            "KUBECONFIG": str(place.bed.kubeconfig(user)),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:

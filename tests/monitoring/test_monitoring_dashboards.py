@@ -3,12 +3,11 @@
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +91,7 @@ class Operator:
         told.transition(TransitionRecord("Advance", 0.4))
         told.drift_corrected()
         told.rehearsed("Passed", 0.3)
-        told.provider_answered("default", "Value", 0.01)
+        told.provider_answered("default", "Value", 0.01, 0.5)
         told.queue_depth("urgent", 0)
         told.watch_missed("Rollout", 1)
         told.exported("archive", 1)
@@ -155,18 +154,6 @@ class Service:
         return generate_latest(self.registry)
 
 
-class PrometheusWithRules(Prometheus):
-    """A Prometheus that also judges rules."""
-
-    rule_files: Sequence[Path] = ()
-
-    def _write_config(self, targets: Mapping[str, Sequence[str]]) -> None:
-        super()._write_config(targets)
-        config = yaml.safe_load(self._config.read_text())
-        config["rule_files"] = [str(path) for path in self.rule_files]
-        self._config.write_text(yaml.safe_dump(config))
-
-
 @dataclass
 class Exporter:
     """Serves what something exposes; whoever it is keeps on counting."""
@@ -201,10 +188,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     example = directory / "example.yaml"
     example.write_text(yaml.safe_dump(yaml.safe_load(EXAMPLE.read_text())["spec"]))
     program = provide(["prometheus"])["prometheus"]
-    running = PrometheusWithRules(
+    running = Prometheus(
         Layout(directory), free_ports(1)[0], program, scrape_interval=timedelta(milliseconds=250)
     )
-    running.rule_files = (RULES, example)
+    running.set_rules([RULES, example])
     running.start()
     servers = [Exporter(Operator()).serve(), Exporter(Service()).serve()]
     try:

@@ -19,7 +19,8 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from surefoot.testbed.bed import TestBed
 from tests.support.browser import PROGRAMS
-from tests.support.scene import SURELY, Scene
+from tests.support.scene import Scene
+from tests.support.testbed import SURELY
 
 pytestmark = [pytest.mark.apiserver]
 

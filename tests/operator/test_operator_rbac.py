@@ -30,7 +30,7 @@ from tests.support.requests import (
     patched,
     path_of,
 )
-from tests.support.scene import Scene
+from tests.support.scene import MANIFESTS, Scene
 from tests.support.testbed import SURELY, audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
@@ -249,6 +249,23 @@ def test_operator_may_not_act_as_somebody_else(as_operator: httpx.Client) -> Non
     answer = as_operator.get("/api/v1/namespaces/default", headers={"Impersonate-User": "hudson"})
     assert answer.status_code == 403
     assert "cannot impersonate" in answer.json()["message"]
+
+
+def test_api_server_serves_the_operator_by_its_own_flow(
+    testbed: TestBed, as_operator: httpx.Client, namespace: str
+) -> None:
+    """Once the FlowSchema is there: requests for flags and for Rollouts, in any namespace."""
+    testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS.parent / "priority"))
+    found = testbed.kubectl("get", "flowschema", "surefoot", "--output=json").stdout
+    uid = json.loads(found)["metadata"]["uid"]
+
+    def is_served_by_it() -> bool:
+        paths = (CONFIG_MAPS.format(namespace), ROLLOUTS.format(namespace))
+        answers = [as_operator.get(path) for path in paths]
+        flows = {answer.headers["X-Kubernetes-PF-FlowSchema-UID"] for answer in answers}
+        return flows == {uid}
+
+    wait_until(is_served_by_it, 60, "the API server to act on the FlowSchema")
 
 
 # The roles for people

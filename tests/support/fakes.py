@@ -95,6 +95,7 @@ class FakeTelemetry:
 
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
+        self.lags: list[float] = []
 
     def reconciled(self, result: str, seconds: float) -> None:
         self.said.append(("reconciled", result))
@@ -117,7 +118,8 @@ class FakeTelemetry:
     def rehearsed(self, outcome: str, seconds: float) -> None:
         self.said.append(("rehearsed", outcome))
 
-    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
+    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        self.lags.append(lag)
         self.said.append(("provider", provider, outcome))
 
     def queue_depth(self, lane: str, depth: int) -> None:

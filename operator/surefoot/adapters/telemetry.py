@@ -122,6 +122,13 @@ class PrometheusTelemetry:
             registry=registry,
             buckets=(0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
         )
+        self._lag = Histogram(
+            "surefoot_evaluation_lag_seconds",
+            "How old the newest point of an answer is when it comes",
+            ("provider",),
+            registry=registry,
+            buckets=(0.1, 0.3, 1, 2, 5, 10, 30, 60, 300),
+        )
         self._depth = Gauge(
             "surefoot_queue_depth",
             "Rollouts that wait to be looked at",
@@ -139,6 +146,12 @@ class PrometheusTelemetry:
         )
         for kind in (Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL):
             self.unreadable_objects(kind.value, 0)
+        # There from the beginning, so that the first one of them is a rise.
+        for kind in Kind:
+            self._missed.labels(kind.value)
+        for outcome in ("Passed", "Failed"):
+            self._rehearsals.labels(outcome)
+            self._rehearsal_seconds.labels(outcome)
         self._failures = Counter(
             "surefoot_part_failures", "Background parts that failed", registry=registry
         )
@@ -292,8 +305,9 @@ class PrometheusTelemetry:
         self._rehearsals.labels(outcome).inc()
         self._rehearsal_seconds.labels(outcome).observe(seconds)
 
-    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
-        """A provider answered, or did not."""
+    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        """A provider answered, or did not. ``lag`` is the age of the newest point of the answer."""
+        self._lag.labels(provider).observe(lag)
         self._asked.labels(provider, outcome).inc()
         self._asked_seconds.labels(provider).observe(seconds)
 
@@ -323,7 +337,8 @@ class PrometheusTelemetry:
 
     def export_waiting(self, sink: str, count: int, lag: float) -> None:
         """So many entries wait, the oldest for so many seconds."""
-        self._export_gaps.labels(sink)  # there from the beginning, so that the first gap is a rise
+        for counter in (self._exported, self._export_failures, self._export_gaps):
+            counter.labels(sink)  # there from the beginning, so that the first one is a rise
         self._export_waiting.labels(sink).set(count)
         self._export_lag.labels(sink).set(lag)
 

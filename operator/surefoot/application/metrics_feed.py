@@ -309,9 +309,9 @@ class MetricsFeed:
             question = self._moved_to_now(question)
             began = self._clock.elapsed()
             answer = await self._providers.measure(question)
-        self._telemetry.provider_answered(
-            question.provider, answer.outcome.value, self._clock.elapsed() - began
-        )
+        took = self._clock.elapsed() - began
+        lag = (self._clock.now() - answer.end).total_seconds()
+        self._telemetry.provider_answered(question.provider, answer.outcome.value, took, lag)
         return answer, question
 
     def _moved_to_now(self, question: RangeQuery) -> RangeQuery:

@@ -276,8 +276,11 @@ class Telemetry(Protocol):
     def rehearsed(self, outcome: str, seconds: float) -> None:
         """A rollback rehearsal ended: Passed or Failed."""
 
-    def provider_answered(self, provider: str, outcome: str, seconds: float) -> None:
-        """A provider answered, or did not."""
+    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        """A provider answered, or did not.
+
+        ``lag`` is how old the newest point is that the answer speaks of, in seconds.
+        """
 
     def queue_depth(self, lane: str, depth: int) -> None:
         """How many keys wait in a lane."""

@@ -35,11 +35,14 @@ def incident(
     reports: Annotated[
         Path, typer.Option("--reports", metavar="DIR", help="Where the reports are written.")
     ] = Path("build/incident"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running, to go on by hand.")
+    ] = False,
 ) -> None:
     """Replay the incident: as it was, then with gates, then the proper way; audit both."""
     from surefoot.demo.incident.performance import perform
 
-    raise typer.Exit(perform(reports))
+    raise typer.Exit(perform(reports, keep=keep))
 
 
 @app.command()

@@ -28,7 +28,8 @@ SOURCE_ROOT = Path(__file__).parents[2]
 def operator(bed: TestBed) -> Component:
     """``surefoot run`` with the rights of its service account, and with no others."""
     layout = Layout(bed.directory)
-    port = free_ports(1)[0]
+    port, inbox = free_ports(2)
+    _route(bed).write_text(f"json://127.0.0.1:{inbox}/")
     config = _operator_config(bed)
     config.write_text(yaml.safe_dump(_configuration(bed, port), sort_keys=False))
     account = bed.kubeconfig_for_service_account(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
@@ -48,6 +49,11 @@ def _operator_config(bed: TestBed) -> Path:
     return bed.directory / "operator.yaml"
 
 
+def _route(bed: TestBed) -> Path:
+    """The file with the URL of the inbox, which the service has beside its metrics."""
+    return bed.directory / "route.txt"
+
+
 def _configuration(bed: TestBed, port: int) -> dict[str, object]:
     """Seconds where production has minutes, for an audience that is waiting."""
     return {
@@ -58,6 +64,12 @@ def _configuration(bed: TestBed, port: int) -> dict[str, object]:
         "logFormat": "console",
         "listen": f"127.0.0.1:{port}",
         "providers": [{"name": "default", "address": bed.prometheus.url}],
+        "record": {
+            "sinks": [
+                {"name": "archive", "type": "File", "path": str(bed.directory / "record.jsonl")}
+            ]
+        },
+        "notifications": {"routes": [{"name": "inbox", "urlFile": str(_route(bed))}]},
     }
 
 
@@ -68,9 +80,11 @@ def service(bed: TestBed, played: Production) -> Component:
     account = bed.kubeconfig_for_service_account(played.namespace, played.service)
     operators = yaml.safe_load(_operator_config(bed).read_text())["listen"]
     bed.prometheus.set_targets({played.service: [f"127.0.0.1:{port}"], OPERATOR: [operators]})
+    bed.prometheus.set_rules(played.rules)
+    inbox = _route(bed).read_text().rstrip("/").rpartition(":")[2]
     return Component(
         SERVICE,
-        [sys.executable, "-m", played.module, str(account), str(port)],
+        [sys.executable, "-m", played.module, str(account), str(port), inbox],
         log=layout.log_of(SERVICE),
         record=layout.process_of(SERVICE),
         not_ready_because=lambda: complaint(f"http://127.0.0.1:{port}/metrics"),

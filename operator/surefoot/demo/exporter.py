@@ -1,6 +1,6 @@
 """The rolled-out service: it reads its flag from the ConfigMap, serves requests, counts errors.
 
-    python -m surefoot.demo.exporter KUBECONFIG PORT
+    python -m surefoot.demo.exporter KUBECONFIG PORT INBOX_PORT
 
 Requests are simulated, a thousand a second. As many percent of them as the flag says take the new
 path, and fail there as often as the release in force makes them (ConfigMap ``checkout-release``).
@@ -18,6 +18,7 @@ from pathlib import Path
 from prometheus_client import Counter, Gauge, start_http_server
 
 from surefoot.api.v1alpha1.durations import parse_bound
+from surefoot.demo import inbox
 from surefoot.demo.watching import Object, client_with_token, follow
 
 CONFIG_MAPS = "/api/v1/namespaces/shop/configmaps"
@@ -89,8 +90,9 @@ def keep_reading(
                 print(f"ConfigMap {name}: {error}", file=sys.stderr, flush=True)
 
 
-def run(kubeconfig: Path, port: int) -> None:
+def run(kubeconfig: Path, port: int, inbox_port: int) -> None:
     """Serve until ended."""
+    inbox.serve(inbox_port)
     service = Service()
     for name, read in ((FLAGS, service.read_flags), (RELEASE, service.read_release)):
         reading = (kubeconfig, CONFIG_MAPS, name, read)
@@ -107,4 +109,4 @@ def run(kubeconfig: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

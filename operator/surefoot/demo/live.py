@@ -1,7 +1,9 @@
 """The story drawn live on a terminal: a timeline, where it stands, what it waits for, events."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -12,7 +14,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.demo.news import News, as_percent, mood_of, news
 from surefoot.demo.scene import Lookout, Scene
-from surefoot.demo.screen import clock
+from surefoot.demo.screen import Elapsing, clock
 from surefoot.demo.timeline import Limits, Timeline
 
 FRAMES_PER_SECOND = 8
@@ -26,23 +28,24 @@ BAR = 24
 FAINT = "bright_black"
 
 
-class LiveScreen:
-    """Draws itself anew several times a second, always in the same number of lines."""
+class LivePicture(ABC):
+    """Draws itself again several times a second, always in the same number of lines."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, stamp: Callable[[float], str] = clock) -> None:
         self._live = Live(self, console=console, refresh_per_second=FRAMES_PER_SECOND)
-        self._lookout: Lookout | None = None
+        self._stamp = stamp
+        self._elapsing: Elapsing | None = None
         self._narration = ""
         self._command: tuple[str, str] | None = None
         self._events: deque[tuple[float, News]] = deque(maxlen=KEPT_EVENTS)
         self._alone = threading.Lock()
 
-    # What the story calls
-
-    def begin(self, lookout: Lookout) -> None:
-        """Draw from now on."""
-        self._lookout = lookout
+    def _start(self, elapsing: Elapsing) -> None:
+        """Draw from now on; events have the time since then."""
+        self._elapsing = elapsing
         self._live.start()
+
+    # What the story calls
 
     def narrate(self, text: str) -> None:
         """Say it at the top; what was typed before is over."""
@@ -54,14 +57,9 @@ class LiveScreen:
 
     def happened(self, item: News) -> None:
         """Add it to the list of events."""
-        if self._lookout is not None and not item.fleeting:
+        if self._elapsing is not None and not item.fleeting:
             with self._alone:
-                self._events.append((self._lookout.elapsed, item))
-
-    def scene_changed(self, before: Scene, after: Scene) -> None:
-        """Add what is new to the list of events."""
-        for item in news(before, after):
-            self.happened(item)
+                self._events.append((self._elapsing.elapsed, item))
 
     def end(self) -> None:
         """Leave the last picture standing."""
@@ -72,43 +70,75 @@ class LiveScreen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """One picture, as large as the terminal is now."""
-        if self._lookout is None:
+        if self._elapsing is None:
             return
         height = min(console.height, LARGEST) - 1
-        for line in self._picture(self._lookout, console, options.max_width, height):
-            line.truncate(options.max_width, overflow="ellipsis")
-            yield line
+        for line in self._picture(console, options.max_width - 2, height)[:height]:
+            whole = Text(" ").append_text(line)
+            whole.truncate(options.max_width, overflow="ellipsis")
+            yield whole
 
-    def _picture(self, lookout: Lookout, console: Console, width: int, height: int) -> list[Text]:
-        scene, air = lookout.scene, [Text()] if height >= TALL else []
-        inner = width - 2
+    @abstractmethod
+    def _picture(self, console: Console, width: int, height: int) -> list[Text]:
+        """The lines."""
+
+    def _told(self, console: Console, width: int) -> list[Text]:
+        """What the audience is about to see."""
+        return room(_folded(console, Text(self._narration, style="bold"), width), NARRATION_LINES)
+
+    def _typed(self, console: Console, width: int) -> list[Text]:
+        """What somebody types."""
+        if self._command is None:
+            return room([], COMMAND_LINES)
+        who, command = self._command
+        text = Text().append(f"{who}$ ", "magenta").append(command, "bold")
+        return room(_folded(console, text, width), COMMAND_LINES)
+
+    def _latest(self, count: int) -> list[Text]:
+        """The last events, as many as there is room for."""
+        with self._alone:
+            events = list(self._events)[-max(0, count) :]
         lines = [
-            _title(scene, lookout.elapsed, inner),
-            *_room(_folded(console, Text(self._narration, style="bold"), inner), NARRATION_LINES),
+            Text().append(f"{self._stamp(at):>5}  ", FAINT).append(item.text, item.mood.value)
+            for at, item in events
+        ]
+        return room(lines, count)
+
+
+class LiveScreen(LivePicture):
+    """The main job: a timeline, where it stands, what it waits for, events."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._lookout: Lookout | None = None
+
+    def begin(self, lookout: Lookout) -> None:
+        """Draw from now on."""
+        self._lookout = lookout
+        self._start(lookout)
+
+    def scene_changed(self, before: Scene, after: Scene) -> None:
+        """Add what is new to the list of events."""
+        for item in news(before, after):
+            self.happened(item)
+
+    def _picture(self, console: Console, width: int, height: int) -> list[Text]:
+        lookout, air = self._lookout, [Text()] if height >= TALL else []
+        if lookout is None:
+            return []
+        scene = lookout.scene
+        lines = [
+            _title(scene, lookout.elapsed, width),
+            *self._told(console, width),
             *air,
-            *_chart(lookout, inner, gap=len(air)),
+            *_chart(lookout, width, gap=len(air)),
             Text(),
             *(_state(scene.rollout) if scene.rollout else [Text()] * 4),
             Text(),
-            *_room(self._typed(console, inner), COMMAND_LINES),
+            *self._typed(console, width),
             *air,
         ]
-        lines += _room(self._latest(height - len(lines)), height - len(lines))
-        return [Text(" ").append_text(line) for line in lines[:height]]
-
-    def _typed(self, console: Console, width: int) -> list[Text]:
-        if self._command is None:
-            return []
-        who, command = self._command
-        return _folded(console, Text().append(f"{who}$ ", "magenta").append(command, "bold"), width)
-
-    def _latest(self, count: int) -> list[Text]:
-        with self._alone:
-            events = list(self._events)[-max(0, count) :]
-        return [
-            Text().append(f"{clock(at):>5}  ", FAINT).append(item.text, item.mood.value)
-            for at, item in events
-        ]
+        return lines + self._latest(height - len(lines))
 
 
 def _title(scene: Scene, elapsed: float, width: int) -> Text:
@@ -139,14 +169,15 @@ def _limits(rollout: Rollout) -> Limits:
 def _state(rollout: Rollout) -> list[Text]:
     status = rollout.status
     return [
-        _row("soak", _soak(status)),
-        _row("gate", _gate(rollout)),
-        _row("trigger", _trigger(rollout)),
-        _row("waits for", Text(status.waiting_on or "nothing")),
+        row("soak", _soak(status)),
+        row("gate", _gate(rollout)),
+        row("trigger", _trigger(rollout)),
+        row("waits for", Text(status.waiting_on or "nothing")),
     ]
 
 
-def _row(label: str, content: Text) -> Text:
+def row(label: str, content: Text) -> Text:
+    """A line of what is known, below its name."""
     return Text().append(f"{label:<11}", FAINT).append_text(content)
 
 
@@ -205,6 +236,6 @@ def _folded(console: Console, text: Text, width: int) -> list[Text]:
     return list(text.wrap(console, width, overflow="fold"))
 
 
-def _room(lines: list[Text], count: int) -> list[Text]:
+def room(lines: list[Text], count: int) -> list[Text]:
     """As many lines as there is room for, whether there is that much to say or not."""
     return [*lines[:count], *(Text() for _ in range(count - len(lines)))]

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -16,11 +16,10 @@ from surefoot.demo.patience import DemoError
 from surefoot.demo.production import CHECKOUT
 from surefoot.demo.record import patchers_in, print_history
 from surefoot.demo.scene import Lookout
-from surefoot.demo.screen import PlainLines, Screen
+from surefoot.demo.screen import PlainLines, is_live, telling
 from surefoot.demo.stage import Stage, stage
 from surefoot.demo.story import Story
 from surefoot.errors import TestbedError
-from surefoot.testbed import progress
 from surefoot.testbed.bed import TestBed
 
 DONE, STUCK, CANNOT = 0, 1, 3
@@ -46,13 +45,13 @@ class Performance:
 
     def __init__(self, interruption: Interruption) -> None:
         self._interruption = interruption
-        self._is_live = sys.stdout.isatty() and not Console().is_dumb_terminal
+        self._is_live = is_live()
         self._console = Console(highlight=False, width=None if self._is_live else WIDTH_OF_A_LOG)
 
     def give(self, *, keep: bool) -> int:
         """Do it. Raises TestbedError where the stage can not be set up, or Interrupted."""
         began = time.monotonic()
-        with self._tell() as tell, stage(tell, self._interruption, CHECKOUT) as place:
+        with telling() as tell, stage(tell, self._interruption, CHECKOUT) as place:
             set_up = time.monotonic() - began
             if not self.play(place):
                 return STUCK
@@ -66,14 +65,9 @@ class Performance:
                 self._console.print(afterwards.how_to_go_on(place), soft_wrap=True)
         return DONE
 
-    def _tell(self) -> AbstractContextManager[progress.Progress]:
-        if self._is_live:
-            return progress.LiveLine()
-        return nullcontext(progress.PlainLines(sys.stdout))
-
     def play(self, place: Stage) -> bool:
         """Play the story and print the history; False where it got stuck, and why is printed."""
-        screen: Screen = LiveScreen(self._console) if self._is_live else PlainLines(sys.stdout)
+        screen = LiveScreen(self._console) if self._is_live else PlainLines(sys.stdout)
         lookout = Lookout(place.bed, place.operator, self._interruption, screen.scene_changed)
         try:
             with _shown(screen, lookout):
@@ -90,7 +84,7 @@ class Performance:
 
 
 @contextmanager
-def _shown(screen: Screen, lookout: Lookout) -> Iterator[None]:
+def _shown(screen: LiveScreen | PlainLines, lookout: Lookout) -> Iterator[None]:
     screen.begin(lookout)
     lookout.look()
     try:

@@ -22,6 +22,8 @@ class Production:
     module: str
     hardening: tuple[str, ...] = ()
     """Folders of `manifests/hardening` that are installed as well."""
+    rules: tuple[Path, ...] = ()
+    """Rule files that Prometheus judges, for the dashboard of the flag."""
 
     @property
     def people(self) -> Path:

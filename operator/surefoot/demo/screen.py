@@ -5,17 +5,28 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TextIO
 
+from rich.console import Console
+
 from surefoot.demo.news import News, news
-from surefoot.demo.scene import Lookout, Scene
+from surefoot.demo.scene import Scene
+from surefoot.testbed import progress
+
+
+def is_live() -> bool:
+    """Whether the output goes to a terminal that can be drawn on, and not to a file or a pipe."""
+    return sys.stdout.isatty() and not Console().is_dumb_terminal
+
+
+def telling() -> AbstractContextManager[progress.Progress]:
+    """How the setting up is told: in a moving line on a terminal, else in lines."""
+    return progress.LiveLine() if is_live() else nullcontext(progress.PlainLines(sys.stdout))
 
 
 class Screen(Protocol):
     """What the story needs of the place where it is told; watchers and the story call it alike."""
-
-    def begin(self, lookout: Lookout) -> None:
-        """There is something to look at from now on."""
 
     def narrate(self, text: str) -> None:
         """Say what the audience is about to see."""

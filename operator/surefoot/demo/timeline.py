@@ -4,7 +4,7 @@ One column is a slice of time; the chart is full width from the beginning and is
 the story lasts longer than the first span.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -39,19 +39,60 @@ class Timeline:
 
     def lines(self, tracks: Tracks, now: float) -> list[Text]:
         """The chart as it stands ``now`` seconds after the beginning."""
-        columns = self.width - LABEL_WIDTH
-        slice_ = max(FIRST_SPAN, now) / columns
-        ends = [(column + 1) * slice_ for column in range(columns)]
-        ends = [min(end, now) for end in ends if end - slice_ <= now]
+        scale = Scale(self.width - LABEL_WIDTH, max(FIRST_SPAN, now))
         return [
-            *self._steps([_value_at(tracks.percents, end) for end in ends], columns),
-            self._error_rate(tracks.error_rates, ends, slice_),
-            _axis(columns, slice_),
+            *Steps(self.percents, self.gap).lines(tracks.percents, scale, now),
+            self._error_rate(tracks.error_rates, scale.ends(now), scale.slice_),
+            axis(scale, TICKS_EVERY, _clock),
         ]
 
-    def _steps(self, values: Sequence[float | None], columns: int) -> list[Text]:
+    def _error_rate(self, rates: Sequence[Moment], ends: Sequence[float], slice_: float) -> Text:
+        line = Text(f"{'errors':>7} ", style="bright_black")
+        for end in ends:
+            value = _worst_between(rates, end - slice_, end)
+            if value is None:
+                line.append(" ")
+            else:
+                height = min(len(BARS) - 1, int(value / (2 * self.limits.bad) * len(BARS)))
+                line.append(BARS[height], self._colour(value))
+        return line
+
+    def _colour(self, value: float) -> str:
+        if value > self.limits.bad:
+            return "red"
+        return "green" if value <= self.limits.good else "yellow"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much time a column stands for: so many columns are so long a span."""
+
+    columns: int
+    span: float
+
+    @property
+    def slice_(self) -> float:
+        """The time of one column."""
+        return self.span / self.columns
+
+    def ends(self, now: float) -> list[float]:
+        """Where each column ends that has begun by now."""
+        ends = [(column + 1) * self.slice_ for column in range(self.columns)]
+        return [min(end, now) for end in ends if end - self.slice_ <= now]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A step chart: the percentages that have a row, lowest first, and the rows between them."""
+
+    percents: Sequence[int]
+    gap: int = 0
+
+    def lines(self, moments: Sequence[Moment], scale: Scale, now: float) -> list[Text]:
+        """The chart as it stands ``now``."""
+        values = [_value_at(moments, end) for end in scale.ends(now)]
         rows = [
-            Text(f"{percent:>5} % ", style="bright_black").append("┈" * columns, GRID)
+            Text(f"{percent:>5} % ", style="bright_black").append("┈" * scale.columns, GRID)
             for percent in reversed(self.percents)
         ]
         lines = _with_gaps(rows, self.gap)
@@ -75,22 +116,6 @@ class Timeline:
             return None
         index = max(i for i, percent in enumerate(self.percents) if percent <= value)
         return (len(self.percents) - 1 - index) * (self.gap + 1)
-
-    def _error_rate(self, rates: Sequence[Moment], ends: Sequence[float], slice_: float) -> Text:
-        line = Text(f"{'errors':>7} ", style="bright_black")
-        for end in ends:
-            value = _worst_between(rates, end - slice_, end)
-            if value is None:
-                line.append(" ")
-            else:
-                height = min(len(BARS) - 1, int(value / (2 * self.limits.bad) * len(BARS)))
-                line.append(BARS[height], self._colour(value))
-        return line
-
-    def _colour(self, value: float) -> str:
-        if value > self.limits.bad:
-            return "red"
-        return "green" if value <= self.limits.good else "yellow"
 
 
 class _Cells:
@@ -130,15 +155,19 @@ def _with_gaps(rows: Sequence[Text], gap: int) -> list[Text]:
     return spread[: len(spread) - gap] if gap else spread
 
 
-def _axis(columns: int, slice_: float) -> Text:
-    """Minutes and seconds, at every tick that has the room for it."""
-    marks = [" "] * columns
-    seconds = TICKS_EVERY
-    while (column := int(seconds / slice_)) < columns - 4:
-        label = f"{seconds // 60}:{seconds % 60:02d}"
-        marks[column : column + len(label)] = label
-        seconds += TICKS_EVERY
+def axis(scale: Scale, every: float, label: Callable[[float], str]) -> Text:
+    """The time at every tick that has the room for it; ``label`` writes it."""
+    marks = [" "] * scale.columns
+    moment = every
+    while (column := int(moment / scale.slice_)) < scale.columns - 4:
+        words = label(moment)
+        marks[column : column + len(words)] = words
+        moment += every
     return Text(" " * LABEL_WIDTH + "".join(marks), style="bright_black")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _value_at(moments: Sequence[Moment], at: float) -> float | None:

@@ -45,7 +45,7 @@ FIELD_MANAGER = "kubectl-surefoot"
 DENIED = "denied request: "
 """What the API server puts before a policy's own words."""
 LONGEST_WORDS = 4096
-WRITE_ATTEMPTS = 5
+WRITE_ATTEMPTS = 20
 FORBIDDEN = 403
 UNAUTHORIZED = 401
 INTERRUPTED = 130

@@ -44,7 +44,19 @@ class Watching:
         return self._source.kinds
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled. Meanwhile it is looked once at what the API server serves."""
+        looking = asyncio.create_task(self._look_once())
+        try:
+            await self._keep_watching()
+        finally:
+            looking.cancel()
+
+    async def _look_once(self) -> None:
+        fault = await self._fault_of_kinds()
+        if fault is not None:
+            log.warning("the API server does not serve all that is watched", fault=fault)
+
+    async def _keep_watching(self) -> None:
         pauses = list(RESTART_PAUSES)
         kinds = ", ".join(kind.value for kind in self.kinds)
         while True:

@@ -122,11 +122,12 @@ class CourseDrawing:
     def _path(self, points: Sequence[Point], until: datetime) -> str:
         if not points:
             return ""
-        drawn = [f"M{self.x(points[0].at)},{self.floor}"]
-        for point in points:
-            if point.at < self.course.ends:
-                drawn.append(f"H{self.x(point.at)}V{self.y(point.percent)}")
-        return "".join([*drawn, f"H{self.x(until)}"])
+        steps = (
+            f"H{self.x(point.at)}V{self.y(point.percent)}"
+            for point in points
+            if point.at < self.course.ends
+        )
+        return f"M{self.x(points[0].at)},{self.floor}{''.join(steps)}H{self.x(until)}"
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -8,15 +8,13 @@ _ZERO = timedelta(0)
 
 
 def spoken(length: timedelta) -> str:
-    """A length in the two largest units that it has, rounded up to the smaller of them."""
+    """A length in the units that one would say, rounded up to the smallest that is said."""
     seconds = -(-max(_ZERO, length) // timedelta(seconds=1))
     minutes, hours = -(-seconds // 60), -(-seconds // 3600)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{minutes} min"
+    if seconds < 10 * 60:
+        return _two(seconds // 60, "min", seconds % 60, "s") if seconds >= 60 else f"{seconds} s"
     if seconds < 3 * 86400:
-        return _two(minutes // 60, "h", minutes % 60, "min")
+        return _two(minutes // 60, "h", minutes % 60, "min") if minutes >= 60 else f"{minutes} min"
     return _two(hours // 24, "days", hours % 24, "h")
 
 

@@ -172,10 +172,10 @@ def _lessons(facts: Facts) -> Iterator[str]:
                 f"an earlier word, or the plan a later dueAfter"
             )
     for conflict in facts.conflicts:
-        said = [each for each in conflict.opinions if each.decision == Decision.NO_GO.value]
-        for each in said:
-            end = "was resolved" if conflict.resolved else "still stands"
-            yield f"{each.by} said NO-GO ({each.reason}): it held the step, and {end}"
+        end = "was resolved" if conflict.resolved else "still stands"
+        for opinion in conflict.opinions:
+            if opinion.decision == Decision.NO_GO.value:
+                yield f"{opinion.by} said NO-GO ({opinion.reason}): it held the step, and {end}"
 
 
 _TAUGHT = {

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -72,14 +73,32 @@ class Prometheus(Component):
         five when the targets were changed just before. While stopped, it is kept for the start.
         Raises TestbedError when it refuses.
         """
-        self._write_config(targets)
+        self._write_config(targets, self._configured("rule_files"))
+        self._reload(f"the targets {dict(targets)}", "host:port, as in 127.0.0.1:8000")
+
+    def set_rules(self, files: Sequence[Path]) -> None:
+        """Judge the rules of these files from now on, and no others. Targets stay as they are.
+
+        Raises TestbedError when Prometheus refuses them.
+        """
+        targets = {
+            job["job_name"]: job["static_configs"][0]["targets"]
+            for job in self._configured("scrape_configs")
+        }
+        self._write_config(targets, [str(path) for path in files])
+        self._reload(f"the rules {[str(path) for path in files]}", "files with groups of rules")
+
+    def _configured(self, section: str) -> list[Any]:
+        content = yaml.safe_load(self._config.read_text()) if self._config.exists() else {}
+        return list(content.get(section) or ())
+
+    def _reload(self, what: str, expected: str) -> None:
         if not self.is_running:
             return
         answer = self._ask("POST", "/-/reload")
         if not answer.is_success:
             raise TestbedError(
-                f"Prometheus refused the targets {dict(targets)}: {answer.text.strip()}. "
-                f"Expected host:port, as in 127.0.0.1:8000."
+                f"Prometheus refused {what}: {answer.text.strip()}. Expected {expected}."
             )
 
     def query(self, expression: str) -> tuple[Sample, ...]:
@@ -119,12 +138,11 @@ class Prometheus(Component):
         Prometheus marks as stale the series of a target that leaves its job, but not those of
         a job that leaves the configuration.
         """
-        if not self._config.exists():
-            return {}
-        known = yaml.safe_load(self._config.read_text())["scrape_configs"]
-        return {job["job_name"]: () for job in known}
+        return {job["job_name"]: () for job in self._configured("scrape_configs")}
 
-    def _write_config(self, targets: Mapping[str, Sequence[str]]) -> None:
+    def _write_config(
+        self, targets: Mapping[str, Sequence[str]], rule_files: Sequence[str] = ()
+    ) -> None:
         interval = f"{max(1, math.ceil(self._interval.total_seconds() * 1000))}ms"
         config = {
             "global": {
@@ -132,6 +150,7 @@ class Prometheus(Component):
                 "scrape_timeout": interval,
                 "evaluation_interval": interval,
             },
+            "rule_files": list(rule_files),
             "scrape_configs": [
                 {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
                 for job, addresses in (self._emptied_jobs() | dict(targets)).items()

@@ -188,7 +188,7 @@ def test_work_is_counted() -> None:
     telemetry.reconciled("done", 0.01)
     telemetry.transition(TransitionRecord("Rollback", 0.2))
     telemetry.drift_corrected()
-    telemetry.provider_answered("default", "Unreachable", 5.0)
+    telemetry.provider_answered("default", "Unreachable", 5.0, lag=6.0)
     telemetry.queue_depth("urgent", 3)
     telemetry.watch_missed("Approval", 2)
     assert lines(telemetry) >= {
@@ -196,6 +196,7 @@ def test_work_is_counted() -> None:
         'surefoot_transitions_total{type="Rollback"} 1.0',
         "surefoot_drift_corrections_total 1.0",
         'surefoot_provider_requests_total{outcome="Unreachable",provider="default"} 1.0',
+        'surefoot_evaluation_lag_seconds_sum{provider="default"} 6.0',
         'surefoot_queue_depth{lane="urgent"} 3.0',
         'surefoot_watch_missed_total{kind="Approval"} 2.0',
     }

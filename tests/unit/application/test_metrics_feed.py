@@ -37,8 +37,9 @@ class Desk:
         self.woken: list[tuple[str, str]] = []
         self.windows: dict[str, timedelta] = {}
         self.usable = frozenset({"default", "other"})
+        self.telemetry = FakeTelemetry()
         self.feed = MetricsFeed(
-            self, self.clock, self.questions, self.wake, FakeTelemetry(), interval=STEP
+            self, self.clock, self.questions, self.wake, self.telemetry, interval=STEP
         )
 
     def names(self, namespace: str) -> frozenset[str]:
@@ -300,3 +301,19 @@ async def test_query_that_takes_long_to_inspect_is_unknown_and_delays_no_other()
     facts = await desk.feed.query_facts(ONE, rollout)
     assert facts["slow"] == QueryFacts(longest_range=STEP)
     assert sorted(desk.inspected) == ["errors", "slow"]
+
+
+async def test_age_of_an_answer_is_told() -> None:
+    """A provider that takes its time makes every answer older; then it counts as stale."""
+    desk = Desk()
+    desk.hanging.add("default")
+    began = desk.clock.now()
+    desk.feed.measurements(ONE, asks("one"))
+    await turns()
+    await desk.clock.advance(3 * STEP.total_seconds())
+    desk.let_go.set()
+    await turns()
+    newest = desk.asked[0].end
+    assert newest <= began
+    assert desk.telemetry.lags == [(desk.clock.now() - newest).total_seconds()]
+    assert desk.feed.measurements(ONE, asks("one"))["errors"].outcome is Outcome.STALE

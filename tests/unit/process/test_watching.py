@@ -66,7 +66,7 @@ async def test_source_that_ends_is_run_again() -> None:
     source = Source(None, RuntimeError("a defect"), Unavailable("down"))
     cluster = await watched(source, FakeClock())
     assert source.runs == 4
-    assert cluster.looked == 0, "nobody asks what is served while it is served"
+    assert cluster.looked == 1, "it is looked once at what is served, and not waited for"
 
 
 async def test_kind_that_is_not_served_is_waited_for() -> None:

@@ -131,14 +131,16 @@ def test_variances_say_late_or_early(length: timedelta, said: str) -> None:
     [
         (timedelta(seconds=0), "0 s"),
         (timedelta(seconds=58.4), "59 s"),
-        (timedelta(minutes=5, seconds=1), "6 min"),
+        (timedelta(minutes=6), "6 min"),
+        (timedelta(seconds=90), "1 min 30 s"),
+        (timedelta(minutes=12, seconds=1), "13 min"),
         (hours(1.7), "1 h 42 min"),
         (hours(48), "48 h"),
         (hours(75), "3 days 3 h"),
     ],
 )
 def test_lengths_are_in_units_that_people_use(length: timedelta, said: str) -> None:
-    """The two largest, rounded up."""
+    """Rounded up to the smallest unit that is said."""
     assert spoken(length) == said
 
 

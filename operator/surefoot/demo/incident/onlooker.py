@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.demo.incident.lanes import GO, NO_GO, REFUSED, Lane, Lanes
 from surefoot.demo.news import Mood, News
 from surefoot.demo.patience import DemoError, Patience
 from surefoot.demo.screen import Screen
@@ -21,6 +22,8 @@ NAMESPACE = "agents"
 AUTOMATION = "automation"
 DENIED = "denied request: "
 SHOWN = "kubectl"
+SIGNS = {"approve": GO, "checkpoint": GO, "acknowledge": GO, "reject": NO_GO}
+"""What a command of the plugin is drawn as."""
 
 
 class Done(Protocol):
@@ -34,8 +37,9 @@ class Done(Protocol):
 class Onlooker:
     """Types for people, shows what they typed and what came of it, and looks at what follows."""
 
-    def __init__(self, bed: TestBed, patience: Patience, screen: Screen) -> None:
+    def __init__(self, bed: TestBed, patience: Patience, screen: Screen, lanes: Lanes) -> None:
         self._bed = bed
+        self._lanes = lanes
         self._patience = patience
         self._screen = screen
         account = bed.kubeconfig_for_service_account(NAMESPACE, AUTOMATION)
@@ -69,16 +73,16 @@ class Onlooker:
 
         return self._patience.wait_for(what, look, within=within)
 
-    def wait_for_percent(self, rollout: str, config_map: str, percent: int) -> None:
-        """Wait until all flags say it, and the Rollout too."""
+    def wait_for_percent(self, lane: Lane, percent: int) -> None:
+        """Wait until all flags have said it, and the record: a watch misses no state on the way."""
 
         def look() -> bool | None:
-            found = self.rollout(rollout)
-            committed = found is not None and found.status.percent == percent
-            return True if committed and self.percents(config_map) == {percent} else None
+            return True if lane.has_been_at(percent) else None
 
-        self._patience.wait_for(f"{rollout} at {percent} %", look, within=90.0)
-        self._screen.happened(News(f"all six flags of {config_map} say {percent} %", Mood.GOOD))
+        self._patience.wait_for(f"{lane.name} at {percent} %", look, within=90.0)
+        self._screen.happened(
+            News(f"all six flags of {lane.config_map} say {percent} %", Mood.GOOD)
+        )
 
     # Doing
 
@@ -87,6 +91,9 @@ class Onlooker:
         done = self._run(who, command)
         if done.returncode != 0:
             raise DemoError(f"{who} typed: {command}\n{done.stderr.strip() or done.stdout.strip()}")
+        sign = next((sign for word, sign in SIGNS.items() if f" {word} " in command), None)
+        if sign is not None:
+            self._lanes.present.sign(sign)
         said = done.stdout.strip()
         if said:
             self._screen.happened(News(said))
@@ -108,6 +115,7 @@ class Onlooker:
             raise DemoError(f"the API server let {who} do what nobody may: {command}")
         said = done.stderr.strip()
         reason = said.partition(DENIED)[2] or said
+        self._lanes.present.sign(REFUSED)
         self._screen.happened(News(f"refused: {reason}", Mood.BAD))
         return reason
 

@@ -1,18 +1,20 @@
 """The rolled-out service: an agents' memory, whose cache warms up and whose answers get right.
 
-    python -m surefoot.demo.incident.service KUBECONFIG PORT
+    python -m surefoot.demo.incident.service KUBECONFIG PORT INBOX_PORT
 
 It has the figures of the incident. What was done to it (ConfigMap ``memory-works``) is read from
 the API server, and what comes of that is scraped by Prometheus; an hour of warming is a second.
 """
 
+import random
 import sys
 import threading
 import time
 from pathlib import Path
 
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
+from surefoot.demo import inbox
 from surefoot.demo.exporter import keep_reading
 from surefoot.demo.watching import Object
 
@@ -31,6 +33,9 @@ TICK = 0.1
 REQUESTS = Counter("memory_requests", "Requests served.")
 ERRORS = Counter("memory_errors", "Requests answered with an error.")
 QUERIES = Counter("memory_database_queries", "Queries that the cache did not answer.")
+LATENCY = Histogram(
+    "memory_latency_seconds", "How long answers take.", buckets=(0.0003, 0.0006, 0.001, 0.003, 0.01)
+)
 P95 = Gauge("memory_latency_p95_seconds", "95 % of requests are faster.")
 PASSED = Gauge("memory_tests_passed", "Tests passed at the last run.")
 TOTAL = Gauge("memory_tests_total", "Tests there are.")
@@ -75,8 +80,9 @@ class Memory:
         UP.labels("ground-truth").set(float(self.accuracy >= 1))
 
 
-def run(kubeconfig: Path, port: int) -> None:
+def run(kubeconfig: Path, port: int, inbox_port: int) -> None:
     """Serve until ended."""
+    inbox.serve(inbox_port)
     memory = Memory()
     ERRORS.inc(0)
     reading = (kubeconfig, CONFIG_MAPS, WORKS, memory.read_works)
@@ -89,6 +95,8 @@ def run(kubeconfig: Path, port: int) -> None:
         # By the clock, not by the tick: a busy machine serves no fewer requests.
         due = int((now - began) * REQUESTS_PER_SECOND)
         REQUESTS.inc(due - given)
+        # One of many is measured: the figures are those of the incident, and do not spread much.
+        LATENCY.observe(P95_SECONDS * random.uniform(0.3, 1.0))
         QUERIES.inc((due - given) * (1 - memory.hit_rate(now)))
         memory.show(now)
         given = due
@@ -96,4 +104,4 @@ def run(kubeconfig: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -6,10 +6,10 @@ act waits for what it wants to show, and fails when that does not come.
 
 from pathlib import Path
 
-from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import TransitionType
 from surefoot.demo.incident.attempts import attempts
+from surefoot.demo.incident.lanes import Lanes
 from surefoot.demo.incident.onlooker import AUTOMATION, NAMESPACE, Onlooker
 from surefoot.demo.news import Mood, News
 from surefoot.demo.patience import DemoError, Patience
@@ -21,6 +21,9 @@ AS_IT_WAS, GATED = "as-it-was", "memory"
 TIME_TO_READ = 2.0
 """Seconds for the audience."""
 HOUR_OF_THE_INCIDENT = 1.7
+HOUR_OF_THE_NO_GO = 12.0
+HOUR_OF_THE_VALIDATION = 26.0
+"""When things happened in the incident, in hours after the first percentage."""
 LATEST = 120.0
 """Seconds that the long soak may take on a busy machine."""
 
@@ -41,8 +44,11 @@ IN = f"-n {NAMESPACE}"
 class Story:
     """Plays the incident. Raises DemoError where it gets stuck."""
 
-    def __init__(self, onlooker: Onlooker, patience: Patience, screen: Screen) -> None:
+    def __init__(
+        self, onlooker: Onlooker, patience: Patience, screen: Screen, lanes: Lanes
+    ) -> None:
         self._see = onlooker
+        self._lanes = lanes
         self._patience = patience
         self._screen = screen
 
@@ -63,8 +69,8 @@ class Story:
             "AS IT WAS. A plan that asks nobody: time passes, health checks pass, it moves on."
         )
         self._apply("as-it-was.yaml")
-        self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 10)
-        self._see.wait_for_percent(AS_IT_WAS, "as-it-was-flags", 25)
+        self._see.wait_for_percent(self._lanes.as_it_was, 10)
+        self._see.wait_for_percent(self._lanes.as_it_was, 25)
         entry = self._see.wait_until("the advance to 25 %", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
@@ -72,8 +78,9 @@ class Story:
                 Mood.BAD,
             )
         )
-        self._type("admin", f"kubectl surefoot pause {AS_IT_WAS} {IN}")
+        self._pause(AS_IT_WAS)
         self._patience.let_pass(TIME_TO_READ)
+        self._lanes.change_over()
 
     # With gates
 
@@ -83,10 +90,10 @@ class Story:
         )
         self._require_gates()
         self._apply("memory.yaml")
-        self._see.wait_for_percent(GATED, "memory-flags", 10)
-        self._patience.let_pass(HOUR_OF_THE_INCIDENT)
+        self._see.wait_for_percent(self._lanes.gated, 10)
+        self._reach(HOUR_OF_THE_INCIDENT)
         rollout = self._see.wait_until("the requests", GATED, _asks_everybody)
-        self._screen.narrate("Hour 1.7. The automation tries all it can:")
+        self._narrate("by now the flags were at 25 % once. The automation tries all it can:")
         for attempt in attempts(rollout):
             self._screen.narrate(f"it tries to {attempt.intention}")
             self._see.is_refused(AUTOMATION, attempt.command, attempt.stdin)
@@ -114,7 +121,8 @@ class Story:
         self._see.asks("cora", f"kubectl surefoot compliance {GATED} {IN}", code=1)
 
     def _two_disagree(self) -> None:
-        self._screen.narrate("Hour 12. forge sees no metrics worth the name, and says NO-GO.")
+        self._reach(HOUR_OF_THE_NO_GO)
+        self._narrate("forge sees no metrics worth the name, and says NO-GO.")
         self._type(
             "forge",
             f"kubectl surefoot reject {GATED} --role metrics {IN} --yes "
@@ -131,6 +139,8 @@ class Story:
         self._hands_over(
             "accuracy", "embeddings are real, tests were run again", "check precision at 10"
         )
+        self._reach(HOUR_OF_THE_VALIDATION)
+        self._narrate("the cache had its time. Those who were handed the work look at it.")
         self._acknowledges("atlas", "cache", "the hit rate is above 50 %")
         self._acknowledges("forge", "accuracy", "6 of 6, precision above 70 %")
         self._screen.narrate("The way back is rehearsed before anybody goes forward.")
@@ -138,9 +148,9 @@ class Story:
         self._see.wait_until("the rehearsal to pass", GATED, _rehearsed)
 
     def _hour_48(self) -> None:
-        self._screen.narrate("And now it takes 48 hours. Nothing can make it shorter.")
+        self._narrate("and now it takes the rest of 48 healthy hours. Nothing makes it shorter.")
         self._see.wait_until("48 healthy hours and a baseline", GATED, _has_soaked, LATEST)
-        self._screen.narrate("Hour 48. atlas reports.")
+        self._narrate("the cache was cold for 4, and it was healthy for 48. atlas reports.")
         self._type(
             "atlas",
             f"kubectl surefoot checkpoint {GATED} hour-48 --go {IN} --yes "
@@ -174,8 +184,19 @@ class Story:
             ("cora", "lead", "--reason 'all five agree'"),
         ):
             self._type(who, f"kubectl surefoot approve {GATED} --role {role} {said} {IN} --yes")
-        self._see.wait_for_percent(GATED, "memory-flags", 25)
-        self._type("admin", f"kubectl surefoot pause {GATED} {IN}")
+        self._see.wait_for_percent(self._lanes.gated, 25)
+        self._pause(GATED)
+        self._lanes.present.leave()
+
+    # The clock
+
+    def _reach(self, hour: float) -> None:
+        """Let it be this hour of the present lane, if it is not later already."""
+        self._patience.let_pass(max(0.0, hour - self._lanes.elapsed))
+
+    def _narrate(self, text: str) -> None:
+        """Say it with the hour that it is."""
+        self._screen.narrate(f"Hour {self._lanes.elapsed:.1f}: {text}")
 
     # People
 
@@ -183,6 +204,11 @@ class Story:
         path = OBJECTS / manifest
         self._screen.show_command("admin", f"kubectl apply --server-side -f {shown(path)}")
         self._see.quietly("admin", f"kubectl apply --server-side -f {path}")
+
+    def _pause(self, name: str) -> None:
+        """By kubectl alone, which no status that is written meanwhile keeps from it."""
+        patch = '{"spec":{"paused":true}}'
+        self._type("admin", f"kubectl patch sfr {name} {IN} --type=merge -p '{patch}'")
 
     def _works(self, patch: str) -> None:
         command = f"kubectl patch configmap memory-works {IN} --type=merge -p '{patch}'"
@@ -209,10 +235,10 @@ class Story:
 
 
 def _advance(rollout: Rollout) -> str | None:
-    """How much healthy time the advance had."""
+    """How long it stood at the percentage that the advance left, in hours of the story."""
     for entry in rollout.status.history:
-        if entry.type is TransitionType.ADVANCE and entry.evidence.soak is not None:
-            return str(parse_elapsed(entry.evidence.soak.healthy).total_seconds())[:3]
+        if entry.type is TransitionType.ADVANCE and entry.evidence.since is not None:
+            return f"{(entry.at - entry.evidence.since).total_seconds():.1f}"
     return None
 
 

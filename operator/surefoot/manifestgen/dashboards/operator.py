@@ -302,11 +302,16 @@ def _providers(built: grafana.Dashboard) -> grafana.Dashboard:
         .with_panel(
             lines(
                 "Time to an answer, 95%",
-                "By provider.",
+                "By provider, and how old the newest point of an answer is when it comes.",
                 Query(
                     "histogram_quantile(0.95, sum by (provider, le) "
                     "(rate(surefoot_provider_request_seconds_bucket[$__rate_interval])))",
                     "{{provider}}",
+                ),
+                Query(
+                    "histogram_quantile(0.95, sum by (provider, le) "
+                    "(rate(surefoot_evaluation_lag_seconds_bucket[$__rate_interval])))",
+                    "{{provider}}: age",
                 ),
                 unit="s",
             )
