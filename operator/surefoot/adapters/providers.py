@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from surefoot.adapters.prometheus import PrometheusProvider
+from surefoot.adapters.prometheus.provider import PrometheusProvider
 from surefoot.adapters.provider_settings import ProviderSettings, ProviderType
 from surefoot.application.metrics_port import MetricsProvider
 from surefoot.domain.facts.measurements import (

@@ -6,10 +6,11 @@ from xml.sax.saxutils import escape
 
 from surefoot.backtest.judging import FAILS, FIRING, Bound, Verdicts
 from surefoot.backtest.report import Report
-from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.facts.measurements import Measurement, Sample
 from surefoot.domain.facts.windows import number
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 960, 180, 70, 34
+_HEAD = 56
 _MOST_POINTS = 1200
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLE = """
@@ -35,19 +36,19 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 def as_svg(report: Report) -> str:
     """One panel for each metric, below one another."""
     panels = list(_panels(report))
-    height = _TOP + len(panels) * (_HEIGHT + _TOP) + 10
+    height = _HEAD + len(panels) * (_HEIGHT + _TOP) + 10
     stretch = report.history.stretch
     title = f"Backtest {stretch.start:%Y-%m-%d %H:%M} to {stretch.end:%Y-%m-%d %H:%M} UTC"
     body = "\n".join(
-        _panel(report, metric, measurement, bounds, _TOP + index * (_HEIGHT + _TOP))
+        _panel(report, metric, measurement, bounds, _HEAD + index * (_HEIGHT + _TOP))
         for index, (metric, measurement, bounds) in enumerate(panels)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'role="img" aria-label="{escape(title)}">\n<style>{_STYLE}</style>\n'
         f"<title>{escape(title)}</title>\n"
-        f'<text class="title" x="{_LEFT}" y="18">{escape(title)}: '
-        f"{escape(report.conclusion())}</text>\n{body}\n</svg>\n"
+        f'<text class="title" x="{_LEFT}" y="18">{escape(title)}</text>\n'
+        f'<text x="{_LEFT}" y="36">{escape(report.conclusion())}</text>\n{body}\n</svg>\n'
     )
 
 
@@ -100,7 +101,8 @@ def _panel(
         y = scale.y(bound.value)
         label = escape(f"{bound.side} {bound.text} ({bound.user})")
         parts.append(f'<line class="bound" x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{_LEFT + 4}" y="{y - 3}">{label}</text>')
+        above = y - 3 if y > scale.top + 14 else y + 13
+        parts.append(f'<text x="{_LEFT + 4}" y="{above:g}">{label}</text>')
     for value in (min(values), max(values)):
         parts.append(
             f'<text x="{_LEFT - 6}" y="{scale.y(value) + 4}" text-anchor="end">'
@@ -159,22 +161,32 @@ def _pieces(
 ) -> Iterator[list[tuple[float, float]]]:
     """Lines without gaps; of many points, the lowest and the highest of each column."""
     stride = max(1, len(measurement.samples) // _MOST_POINTS)
-    piece: list[tuple[float, float]] = []
-    last: datetime | None = None
-    samples = [each for each in measurement.samples if each.is_number and each.at >= start]
-    for index in range(0, len(samples), stride):
-        group = samples[index : index + stride]
-        if last is not None and group[0].at - last > 2 * measurement.step:
-            yield piece
-            piece = []
-        extremes = {min(group, key=_value), max(group, key=_value)}
-        piece += [(scale.x(s.at), scale.y(s.value)) for s in sorted(extremes, key=lambda s: s.at)]
-        last = group[-1].at
-    yield piece
+    for samples in _unbroken(measurement, start):
+        points: list[tuple[float, float]] = []
+        for index in range(0, len(samples), stride):
+            group = samples[index : index + stride]
+            extremes = {min(group, key=_value), max(group, key=_value), samples[-1]}
+            drawn = sorted(extremes & set(group), key=lambda sample: sample.at)
+            points += [(scale.x(each.at), scale.y(each.value)) for each in drawn]
+        yield points
 
 
-def _value(sample: object) -> float:
-    return float(getattr(sample, "value", 0.0))
+def _unbroken(measurement: Measurement, start: datetime) -> Iterator[list[Sample]]:
+    """The numbers, in stretches between which some are missing."""
+    stretch: list[Sample] = []
+    for sample in measurement.samples:
+        if not sample.is_number or sample.at < start:
+            continue
+        if stretch and sample.at - stretch[-1].at > measurement.step:
+            yield stretch
+            stretch = []
+        stretch.append(sample)
+    if stretch:
+        yield stretch
+
+
+def _value(sample: Sample) -> float:
+    return sample.value
 
 
 def _line(points: list[tuple[float, float]]) -> str:

@@ -64,7 +64,9 @@ class Finding:
     length: int
     path: str
     source: str
-    """The line of the text."""
+    """The line of the text; of a long one, the part around the place."""
+    shift: int = 0
+    """How many characters of the line are before that part."""
     edit: Edit | None = None
 
     @property

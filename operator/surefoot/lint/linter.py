@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from surefoot.api.v1alpha1.meta import GROUP
@@ -12,6 +13,11 @@ from surefoot.lint import rules, shape
 from surefoot.lint.finding import Edit, Fault, Finding, Rule, written
 from surefoot.lint.meaning import ReadQuery, Surroundings, faults_of
 from surefoot.lint.text import BrokenText, Node, Path, Place, documents
+
+MOST_FINDINGS = 500
+"""Of one file. More would be read by nobody."""
+LONGEST_LINE = 400
+"""Characters of a line that are kept to be shown; of a longer one, those around the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class Report:
 def lint(file: str, text: str, around: Surroundings | None = None) -> Report:
     """Everything that is to be said of a file's text."""
     lines = _Lines(file, text)
-    found = list(_hidden_characters(lines, text))
+    found = list(islice(_hidden_characters(lines, text), MOST_FINDINGS))
     try:
         read = documents(text)
     except BrokenText as error:
@@ -45,7 +51,9 @@ def lint(file: str, text: str, around: Surroundings | None = None) -> Report:
                 for fault in _faults(node, around or Surroundings())
             ]
     found.sort(key=lambda each: (each.line, each.column, each.rule.id))
-    return Report(tuple(found), tuple(notes), plans)
+    if len(found) > MOST_FINDINGS:
+        notes.append(f"{file}: {len(found) - MOST_FINDINGS} findings more are not shown")
+    return Report(tuple(found[:MOST_FINDINGS]), tuple(notes), plans)
 
 
 def rollouts(text: str) -> tuple[Rollout, ...]:
@@ -127,7 +135,9 @@ class _Lines:
         """What was found at a place."""
         begin = place.start - place.column
         end = self._text.find("\n", begin)
-        source = self._text[begin : end if end >= 0 else len(self._text)].rstrip("\r")
+        end = end if end >= 0 else len(self._text)
+        shift = max(0, place.column - LONGEST_LINE // 2)
+        source = self._text[begin + shift : min(end, begin + shift + LONGEST_LINE)].rstrip("\r")
         return Finding(
             rule=rule,
             message=message,
@@ -135,20 +145,25 @@ class _Lines:
             file=self._file,
             line=place.line + 1,
             column=place.column + 1,
-            length=max(1, min(place.end - place.start, len(source) - place.column)),
+            length=max(1, min(place.end - place.start, end - place.start)),
             path="",
             source=source,
+            shift=shift,
             edit=edit,
         )
 
 
 def _hidden_characters(lines: _Lines, text: str) -> Iterator[Finding]:
+    """The first of each line."""
     line = column = 0
+    told = -1
     for index, character in enumerate(text):
         if character == "\n":
             line, column = line + 1, 0
             continue
-        if _is_hidden(character) and not (index == 0 and character == "\ufeff"):
+        is_mark = index == 0 and character == "\ufeff"
+        if told != line and _is_hidden(character) and not is_mark:
+            told = line
             name = unicodedata.name(character, "a control character")
             yield lines.finding(
                 rules.HIDDEN_CHARACTER,

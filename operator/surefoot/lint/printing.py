@@ -36,7 +36,7 @@ def summary(findings: Sequence[Finding], plans: int) -> str:
 
 def _picture(finding: Finding) -> Iterator[str]:
     """The line, cut around the place where it is long, and a caret below it."""
-    at = finding.column - 1
+    at = finding.column - 1 - finding.shift
     start = max(0, at - _BEFORE)
     shown = finding.source[start : start + _WIDEST].replace("\t", " ")
     if not shown.strip():

@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Iterator
 from enum import Enum
+from itertools import chain, islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,17 +22,20 @@ from surefoot.lint.finding import Edit, Fault, written
 from surefoot.lint.text import Node, Path
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+MOST_FAULTS = 100
+"""Of one document: whoever has more begins with these."""
 _PEOPLES = ("paused", "rollback", "attempt", "approvalDryRun")
 _DIGITS = re.compile(r"-?[0-9]+")
 
 
 def read(node: Node) -> tuple[Rollout | None, tuple[Fault, ...]]:
     """The Rollout of a document, where it is one, and all that is wrong with its shape."""
-    faults = [*_header(node), *_repeated(node), *_unknown(node, Rollout, ()), *_of_people(node)]
+    found = chain(_header(node), _repeated(node), _unknown(node, Rollout, ()), _of_people(node))
+    faults = list(islice(found, MOST_FAULTS))
     try:
         rollout = Rollout.model_validate(_without_status(node))
     except ValidationError as error:
-        faults += _refused(node, error.errors(include_url=False))
+        faults += islice(_refused(node, error.errors(include_url=False)), MOST_FAULTS)
         return None, tuple(faults)
     return rollout, tuple(faults)
 

@@ -1,7 +1,7 @@
 """What metrics say over virtual time: pieces, each of which is constant, changing, or absent."""
 
 import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,6 +14,9 @@ MOST_CHANGES = 4000
 """Moments at which one piece of a curve changes that are looked at; more are let pass."""
 _PLAIN = 0.1
 """What a metric says that has no bounds."""
+
+
+Take = Callable[[datetime, timedelta, int], Iterable[Sample | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,20 @@ class Curve:
         taken = self._taken.get(step)
         if taken is None or not taken.reaches(start):
             taken = self._taken[step] = _Taken(start, step)
-        taken.take_until(end, self._sample)
+        taken.take_until(end, self._values)
         return taken.between(start, end)
 
-    def _sample(self, moment: datetime) -> Sample | None:
-        value = self.value(moment)
-        return None if value is None else Sample(moment, value)
+    def _values(self, moment: datetime, step: timedelta, count: int) -> Iterator[Sample | None]:
+        """The samples at so many points from a moment on."""
+        pieces = self.pieces
+        index = max(0, bisect.bisect_right(pieces, moment, key=_start) - 1)
+        for _ in range(count):
+            while index + 1 < len(pieces) and pieces[index + 1].start <= moment:
+                index += 1
+            piece = pieces[index]
+            value = piece.at(moment) if piece.period or piece.over else piece.value
+            yield None if value is None else Sample(moment, value)
+            moment += step
 
     def go_on(self, piece: Piece) -> None:
         """Add a piece; those that would begin later are dropped."""
@@ -92,19 +103,18 @@ class _Taken:
         self._has_gaps = False
 
     def reaches(self, start: datetime) -> bool:
-        """Whether a point is on this grid, and not before its first."""
-        return start >= self._first and not (start - self._first) % self._step
+        """Whether a point is on this grid, and not before its first or beyond what is taken."""
+        known_until = self._first + len(self._points) * self._step
+        return self._first <= start <= known_until and not (start - self._first) % self._step
 
-    def take_until(self, end: datetime, sample: Callable[[datetime], Sample | None]) -> None:
+    def take_until(self, end: datetime, take: Take) -> None:
         """Take what is missing up to a point."""
-        step = self._step
-        count = (end - self._first) // step + 1
-        moment = self._first + len(self._points) * step
-        for _ in range(count - len(self._points)):
-            found = sample(moment)
-            self._has_gaps |= found is None
-            self._points.append(found)
-            moment += step
+        missing = (end - self._first) // self._step + 1 - len(self._points)
+        if missing > 0:
+            moment = self._first + len(self._points) * self._step
+            found = list(take(moment, self._step, missing))
+            self._has_gaps |= None in found
+            self._points += found
 
     def between(self, start: datetime, end: datetime) -> tuple[Sample, ...]:
         """The samples from one point to another."""

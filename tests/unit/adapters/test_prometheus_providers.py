@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from surefoot.adapters.prometheus import PrometheusProvider
 from surefoot.adapters.prometheus.connection import LARGEST_ANSWER, MOST_REQUESTS, Connection
 from surefoot.adapters.prometheus.direct import DirectConnection
 from surefoot.adapters.prometheus.library import LibraryConnection
+from surefoot.adapters.prometheus.provider import PrometheusProvider
 from surefoot.adapters.provider_settings import ProviderSettings, ProviderType
 from surefoot.adapters.providers import Providers
 from surefoot.application.metrics_port import MetricsProviders

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from surefoot.adapters.prometheus import check
-from surefoot.adapters.prometheus.credentials import LARGEST_FILE
+from surefoot.adapters.prometheus.credentials import LARGEST_FILE, check
 from surefoot.adapters.provider_settings import ProviderSettings, TlsSettings
 from surefoot.testbed.certificates import Authority
 from surefoot.testbed.users import User

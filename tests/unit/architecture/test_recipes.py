@@ -270,7 +270,7 @@ class DiceProvider:
         Edit(
             "adapters/providers.py",
             "from surefoot.adapters.dice import DiceProvider\n",
-            "from surefoot.adapters.prometheus import",
+            "from surefoot.adapters.prometheus.provider import",
         ),
         Edit(
             "adapters/providers.py",

@@ -183,12 +183,21 @@ def test_picture_has_a_panel_for_each_metric_with_its_bounds() -> None:
     root = ET.fromstring(svg)
     kinds = [each.get("class") for each in root.iter()]
     assert kinds.count("bound") == 2
-    assert kinds.count("values") == 1
+    assert kinds.count("values") == 1  # what is missing is at the beginning
     assert {"firing", "fails", "gap"} <= set(kinds)
     texts = " ".join(each.text or "" for each in root.iter())
     assert "above 0.5 (trigger errors)" in texts
     assert "NaN" not in svg
     assert "nan" not in svg
+
+
+def test_line_is_broken_where_values_are_missing() -> None:
+    """Also where there are so many points that several share a column."""
+    report = report_of(lambda t: None if 20 * HOUR <= t < 21 * HOUR else 0.05, 40 * HOUR)
+    root = ET.fromstring(as_svg(report))
+    lines = [each.get("points", "") for each in root.iter() if each.get("class") == "values"]
+    (left, right) = ([float(p.partition(",")[0]) for p in line.split()] for line in lines)
+    assert max(left) < min(right)
 
 
 def test_blocks_mark_what_was_beyond_a_bound() -> None:

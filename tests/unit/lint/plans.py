@@ -50,5 +50,5 @@ def the(rule: str, text: str, around: Surroundings | None = None) -> Finding:
 
 def pointed_at(finding: Finding) -> str:
     """The characters that the caret is under."""
-    start = finding.column - 1
+    start = finding.column - 1 - finding.shift
     return finding.source[start : start + finding.length]

@@ -140,3 +140,22 @@ def test_rollouts_in_a_list_are_judged() -> None:
     """As `kubectl get -o yaml` writes them."""
     body = "\n".join(f"  {line}" for line in a_plan("  pausd: true\n").splitlines())
     assert rules(f"kind: List\napiVersion: v1\nitems:\n- {body[2:]}\n") == ["SF003"]
+
+
+def test_file_of_nothing_but_faults_is_told_in_part() -> None:
+    """Each costs a bounded amount of work, and so do all together."""
+    fields = "".join(f"  field{number}: 1\n" for number in range(20_000))
+    assert 100 <= len(rules(a_plan(fields))) <= 500
+    hidden = "".join(f"# \u200b{number}\n" for number in range(2_000))
+    report = lint("plan", a_plan() + hidden)
+    assert len(report.findings) == 500
+    line = the("SF006", a_plan() + "# " + "x\u200b" * 200_000)
+    assert len(line.source) <= 400
+
+
+def test_place_far_along_a_line_is_shown() -> None:
+    """The part of the line around it."""
+    text = a_plan(f"  risks: [{{name: {'x' * 900}, severity: Huge, probability: Low}}]\n")
+    findings = [each for each in lint("plan", text).findings if "severity" in each.path]
+    assert [pointed_at(each) for each in findings] == ["Huge"]
+    assert findings[0].column > 900
