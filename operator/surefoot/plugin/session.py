@@ -380,8 +380,9 @@ def _named(name: str | None) -> dict[str, str]:
 def path_of(plural: str, namespace: str | None, name: str = "") -> str:
     """Where the API server has objects of this kind, or the one of this name."""
     root = "/api/v1" if plural in {"configmaps", "pods"} else f"/apis/{API_VERSION}"
-    within = f"/namespaces/{quote(namespace)}" if namespace else ""
-    return f"{root}{within}/{plural}{f'/{quote(name)}' if name else ''}"
+    within = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    below = f"/{quote(name, safe='')}" if name else ""
+    return f"{root}{within}/{plural}{below}"
 
 
 def _not_installed(error: NotFound) -> ConfigurationError:
