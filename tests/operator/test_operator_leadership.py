@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import JSON, SURELY, Scene
+from tests.support.scene import JSON, Scene
+from tests.support.testbed import SURELY
 
 pytestmark = pytest.mark.apiserver
 

@@ -20,6 +20,7 @@ from surefoot.adapters.logs import LogFormat
 from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
 from surefoot.adapters.sections import Length, Section, at_least, at_most
+from surefoot.adapters.serving import ServingSection
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
@@ -130,6 +131,8 @@ class Settings(Section):
     """How many Rollouts are worked on at once."""
     listen: Annotated[str, Field(min_length=1, max_length=256)] = "127.0.0.1:8080"
     """Address and port of /metrics, /healthz and /readyz. `0.0.0.0:8080` in a pod."""
+    serving: ServingSection = ServingSection()
+    """TLS for that port, and a token for /metrics."""
     operator_namespace: Annotated[str, Field(max_length=63)] = ""
     """Where the operator lives: a `surefoot-halt` there halts all. Its pod's, if empty."""
     leader_election: LeaderElectionSection = LeaderElectionSection()

@@ -108,7 +108,7 @@ def _loaded(kind: str, blob: bytes) -> _Key:
         curve, point, _application = parts.string(), parts.string(), parts.string()
         parts.end()
         kind = "ecdsa-sha2-nistp256"
-        blob = b"".join(map(_string, (kind.encode(), curve, point)))
+        blob = b"".join(map(ssh_string, (kind.encode(), curve, point)))
     line = b"%b %b" % (kind.encode("ascii"), base64.b64encode(blob))
     return cast("_Key", load_ssh_public_key(line))
 
@@ -143,7 +143,7 @@ def check(envelope: Envelope, key: PublicKey, message: bytes, namespace: str) ->
     digest = hashlib.new(envelope.hash_name, message).digest()
     parts = (envelope.namespace, b"", envelope.hash_name.encode(), digest)
     try:
-        _check_body(envelope, key, MAGIC + b"".join(map(_string, parts)))
+        _check_body(envelope, key, MAGIC + b"".join(map(ssh_string, parts)))
     except InvalidSignature as error:
         raise ValueError("it is not over this decision, or was changed") from error
 
@@ -210,7 +210,8 @@ def _from_base64(text: str, what: str) -> bytes:
         raise ValueError(f"{what} is not base64") from error
 
 
-def _string(content: bytes) -> bytes:
+def ssh_string(content: bytes) -> bytes:
+    """SSH's encoding of bytes: how many, and then they."""
     return len(content).to_bytes(4, "big") + content
 
 

@@ -1,7 +1,6 @@
 """`surefoot run`: the operator."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +50,7 @@ def run_operator(
     ),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
-    from surefoot.adapters import notifications, prometheus
+    from surefoot.adapters import notifications, prometheus, serving
 
     try:
         found = settings.load(config)
@@ -60,7 +59,7 @@ def run_operator(
     faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
     if check_config:
         routes = (notifications.check(each) for each in found.notifications.routes)
-        _report(config, (*faults, *filter(None, routes)))
+        _report(config, (*faults, *filter(None, (*routes, serving.check(found.serving)))))
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:
@@ -86,18 +85,9 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
-    from surefoot.handlers.kopf_source import kopf_sources
-    from surefoot.wiring import Start, run
+    from surefoot.handlers.lifecycle import run
+    from surefoot.wiring import Start
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    start = Start(
-        settings=found,
-        sources=kopf_sources(namespaces=namespaces),
-        namespaces=namespaces,
-        config_file=config,
-        elects=elects,
-    )
-    await run(start, stop)
+    start = Start(settings=found, namespaces=namespaces, config_file=config, elects=elects)
+    await run(start)
+    log.info("stopped")

@@ -15,6 +15,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Unreadable,
     Warned,
 )
+from surefoot.domain.abbreviation import abbreviate, headline, room_beside
 from surefoot.domain.checks.check import Group
 from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.table import CHECKS
@@ -42,7 +43,9 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
             "observed_at": now,
             "phase": phase,
             "progress": _progress(review),
+            "reason": _reason(review, status, phase),
             "waiting_on": cut(waiting_on(review, status)),
+            "waiting_on_short": waiting_on_short(review, status),
             "next_percent": None if state.is_complete else state.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
@@ -96,6 +99,19 @@ def phase_of(review: Review, status: RolloutStatus) -> Phase:
     return phase_at(place_of(status), tuple(blocked))
 
 
+def _reason(review: Review, status: RolloutStatus, phase: Phase) -> str:
+    """Why it is in this phase, in one word; empty where that would repeat the phase."""
+    if status.pending is not None and phase in {Phase.ROLLING_BACK, Phase.PROGRESSING}:
+        return status.pending.reason
+    reasons = (
+        item.reason
+        for check in CHECKS
+        if check.phase is phase and not review.holds(check.type)
+        for item in review.verdict(check.type).blockers()
+    )
+    return next((reason for reason in reasons if reason != phase.value), "")
+
+
 def _is_rolling_back(status: RolloutStatus) -> bool:
     return status.pending is not None and status.pending.type is TransitionType.ROLLBACK
 
@@ -138,24 +154,52 @@ def waiting_on(review: Review, status: RolloutStatus) -> str:
 
 def _obstacles_clocks_and_people(review: Review) -> str:
     """What no hold explains comes first. Without any of that: the clocks and data, then people."""
-    if review.state.asks_people:
-        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
-    else:
-        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
-    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
-    obstacles = [
-        blocker.message
-        for blocker in blockers(review)
-        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
-    ]
+    obstacles = _obstacles(review)
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
-        return f"{obstacles[0]}{more}"
+        return f"{obstacles[0].message}{more}"
     if not review.state.asks_people:
         return ""
     clocks_and_data = ", ".join(_said(review, asks_people=False))
     people = ", ".join(_said(review, asks_people=True))
     return "; then ".join(part for part in (clocks_and_data, people) if part)
+
+
+def _obstacles(review: Review) -> list[Blocker]:
+    """What stands in the way and no hold explains."""
+    if review.state.asks_people:
+        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
+    else:
+        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
+    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
+    return [
+        blocker
+        for blocker in blockers(review)
+        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
+    ]
+
+
+def waiting_on_short(review: Review, status: RolloutStatus) -> str:
+    """The same in the few characters of a column: `security (hudson), soak 2h`."""
+    pending = status.pending
+    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
+        return f"{pending.type.value.lower()} to {pending.to}%"
+    if status.completed_at is not None:
+        return ""
+    room = room_beside(review.state.rollout.metadata.name)
+    obstacles = _obstacles(review)
+    if obstacles:
+        return abbreviate((), [_in_a_word(each, room) for each in obstacles], room)
+    if not review.state.asks_people:
+        return ""
+    clocks_and_data = [headline(words) for words in _said(review, asks_people=False)]
+    return abbreviate(_said(review, asks_people=True), clocks_and_data, room)
+
+
+def _in_a_word(blocker: Blocker, room: int) -> str:
+    """What is in the way, or its reason where that is shorter than what there is room for."""
+    words = headline(blocker.message)
+    return words if len(words) <= room else blocker.reason
 
 
 def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:

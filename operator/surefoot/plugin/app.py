@@ -27,6 +27,12 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "diff": "Say what an edit of the plan would cost.",
         "adopt": "Print a plan that takes over a flag that is live already.",
     },
+    "offline": {
+        "lint": "Say what is wrong with a plan, or can hardly be meant. Needs no cluster.",
+        "simulate": "Play a plan in virtual time, by the operator's own decisions.",
+        "backtest": "Judge a plan's gates and triggers by what was measured.",
+        "suggest": "Derive bounds from what was measured, with their false alarms.",
+    },
     "deciding": {
         "approve": "Sign GO for the step that a Rollout asks about.",
         "reject": "Sign NO-GO for it: it holds until you decide again.",
@@ -56,6 +62,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "timeline": "Print what was planned and what happened when.",
         "retrospective": "Print a draft of a retrospective.",
     },
+    "opening": {"dashboard": "Serve a page on this machine: all rollouts live, and your say."},
     "helping": {
         "version": "Show the versions of this command, the CRDs and the operator.",
         "report": "Collect what a maintainer needs, without secrets.",
@@ -143,8 +150,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - it takes long to load
+
+        typer.echo(version("surefoot"))
+        raise typer.Exit
+
+
 @app.callback()
-def surefoot() -> None:
+def surefoot(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Rollouts from the command line: what stands where, what waits for you, and your say."""
 
 

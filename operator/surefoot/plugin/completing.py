@@ -36,7 +36,7 @@ def suggestions(
 
 async def names(session: Session, _: str | None) -> Iterable[str]:
     """The Rollouts."""
-    _, rows = await session.table(None)
+    _columns, rows = await session.table(None)
     return {row["object"]["metadata"]["name"] for row in rows}
 
 

@@ -153,7 +153,7 @@ async def write(
     acceptable = []
     for each in prepared:
         try:
-            await session.try_change(each.plural, each.raw, {"spec": _spec(each.raw, answer, me)})
+            await session.try_change(each.plural, each.raw, {"spec": half_of(each.raw, answer, me)})
         except Unavailable:
             raise
         except SurefootError as error:
@@ -169,7 +169,7 @@ async def write(
         raise Declined("nothing was written")
     for each in acceptable:
         try:
-            await session.change(each.plural, each.raw, {"spec": _spec(each.raw, answer, me)})
+            await session.change(each.plural, each.raw, {"spec": half_of(each.raw, answer, me)})
         except Unavailable:
             raise
         except SurefootError as error:
@@ -179,7 +179,7 @@ async def write(
     return tell_each(faults)
 
 
-def _spec(raw: JSON, answer: Answer, me: Person) -> dict[str, Any]:
+def half_of(raw: JSON, answer: Answer, me: Person) -> dict[str, Any]:
     """The person's half. What a decision that is replaced had said, asked for or signed goes."""
     goes: dict[str, Any] = {"conditions": None}
     if raw["kind"] == "Approval":

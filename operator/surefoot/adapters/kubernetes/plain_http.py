@@ -22,7 +22,6 @@ from surefoot.adapters.kubernetes.http import (
     Http,
     NoAnswerError,
     _Answer,
-    _decoded,
     _error,
     _Send,
 )
@@ -73,9 +72,7 @@ class PlainHttp(Http):
                 raw = await asyncio.to_thread(response.read)
                 raise _refusal(
                     what,
-                    _Answer(
-                        response.status, _headers_of(response), raw, _decoded(raw), 0, 0, False
-                    ),
+                    _Answer(response.status, _headers_of(response), raw),
                 )
             while line := await asyncio.to_thread(response.readline):
                 yield json.loads(line)
@@ -149,9 +146,7 @@ class PlainHttp(Http):
             connection.close()
         else:
             self._idle.append(connection)
-        return _Answer(
-            response.status, _headers_of(response), raw, _decoded(raw), sent, received, is_new
-        )
+        return _Answer(response.status, _headers_of(response), raw, sent, received, is_new)
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         """A connection, and whether it is a new one."""

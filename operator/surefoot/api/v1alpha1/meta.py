@@ -72,6 +72,8 @@ CHANGED_BY_ANNOTATION = names.CHANGED_BY_ANNOTATION
 ATTEMPT_BY_ANNOTATION = names.ATTEMPT_BY_ANNOTATION
 ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
 """On a Rollout: the person behind a GitOps tool. Free, so never verified; it only takes rights."""
+VERSION_LABEL = "app.kubernetes.io/version"
+"""On a CustomResourceDefinition of ours: the version of Surefoot that it was made for."""
 HALT_CONFIGMAP = names.HALT_CONFIGMAP
 ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
 """In the operator's namespace: whose keys detached signatures may be made with."""
