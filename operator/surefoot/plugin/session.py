@@ -44,6 +44,8 @@ FIELD_MANAGER = "kubectl-surefoot"
 """Who wrote, in managedFields: a person at a command line."""
 DENIED = "denied request: "
 """What the API server puts before a policy's own words."""
+INVALID = " is invalid: "
+"""What it puts before the words of the schema."""
 LONGEST_WORDS = 4096
 WRITE_ATTEMPTS = 5
 FORBIDDEN = 403
@@ -334,6 +336,8 @@ def error_text(error: SurefootError) -> str:
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
         said = said.partition(DENIED)[2]
+    elif isinstance(error, Refused) and INVALID in said:
+        said = said.partition(INVALID)[2]
     elif isinstance(error, Refused) and error.status == FORBIDDEN:
         said = permissions.explained(said)
     elif isinstance(error, Unavailable) and error.status == UNAUTHORIZED:
