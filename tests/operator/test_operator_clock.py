@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -92,6 +93,7 @@ class LyingProxy:
         self._to = urlsplit(cluster["server"])
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._tls = ssl.create_default_context(cadata=authority)
+        self._serving: set[asyncio.Task[Any]] = set()
         self._answers = 0
         self._as_error = False
         self._only_some = False
@@ -107,9 +109,15 @@ class LyingProxy:
         path = home / "kubeconfig"
         path.write_text(yaml.safe_dump(self._content))
         direct, scene.kubeconfig = scene.kubeconfig, path
-        yield
-        scene.kubeconfig = direct
-        server.close()
+        try:
+            yield
+        finally:
+            scene.kubeconfig = direct
+            server.close()
+            serving = tuple(self._serving)
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
     def will_lie(
         self, times: int, *, days: int, as_error: bool = False, only_some: bool = False
@@ -124,12 +132,26 @@ class LyingProxy:
         return self.lies == 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._to.hostname, self._to.port, ssl=self._tls)
-        ways = (
-            self._pass(reader, back, lambda data: data),
-            self._pass(there, writer, self._lie),
-        )
-        await asyncio.gather(*ways, return_exceptions=True)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        opened = [writer]
+        # Cancelled at the end, it has nothing more to say.
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            there, back = await asyncio.open_connection(
+                self._to.hostname, self._to.port, ssl=self._tls
+            )
+            opened.append(back)
+            ways = (
+                self._pass(reader, back, lambda data: data),
+                self._pass(there, writer, self._lie),
+            )
+            await asyncio.gather(*ways, return_exceptions=True)
+        for each in opened:
+            each.close()
+            with contextlib.suppress(OSError):
+                await each.wait_closed()
+        self._serving.discard(task)
 
     async def _pass(
         self,

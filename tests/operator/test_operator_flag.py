@@ -135,7 +135,7 @@ async def test_config_map_offered_for_adoption_moves_nobody(attended_scene: Scen
 
 
 @pytest.mark.parametrize(
-    ("on_delete", "left", "written"), [("Keep", "10", [10]), ("Zero", "0", [10, 0])]
+    ("on_delete", "left", "written"), [("Keep", "10", [10, 10]), ("Zero", "0", [10, 0])]
 )
 async def test_flag_of_a_deleted_rollout_is_released(
     attended_scene: Scene, on_delete: str, left: str, written: list[int]

@@ -17,7 +17,7 @@ from tests.support.testbed import SURELY, new_namespace, wait_until
 
 pytestmark = pytest.mark.apiserver
 
-PREVIOUS = Path(__file__).parents[1] / "contract" / "previous"
+PREVIOUS = Path(__file__).parents[2] / "deploy" / "baseline"
 APPROVALS = "crd/approvals.surefoot.dev"
 SOAKING: JSON = {"soak": "1h"}
 INTERVAL = 5.0

@@ -252,7 +252,8 @@ async def test_flag_comes_down_by_an_operator_that_starts_while_it_is_broken(
             api.breaks(NOT_NEEDED[part], fault)
             starts = each.an_operator(interval=INTERVAL, sweep_every=AN_HOUR)
             await running.enter_async_context(starts)
-            await each.until(api.was_asked, "the fault to be met")
+            if part != "crds":  # they are asked for only where a Rollout seems to be gone
+                await each.until(api.was_asked, "the fault to be met")
             await each.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
         await in_each(scenes, Scene.then_lowered)
 
