@@ -6,6 +6,7 @@ Everybody has only the role that is meant for what they do.
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -437,8 +438,12 @@ async def test_what_can_not_be_answered_is_told_apart(
         in missing.err
     )
     assert (await shell("cora", "get", "nothing")).code == 1
+    await guarded_attended_scene.given_a_rollout(steps=(10, 100))
+    assert "did you mean checkout?" in (await shell("cora", "get", "chekout")).err
     for words in (
         ("get", "a/../b"),
+        ("get", "--", "-x"),
+        ("get", "-x"),
         ("explain", "Checkout"),
         ("approve", "checkout", "--role=../x", "--reason=x"),
         ("approve", "--role=x", "--reason=x"),
@@ -452,10 +457,94 @@ async def test_what_can_not_be_answered_is_told_apart(
     config["users"][0]["user"] = {"token": "not a token"}
     stranger = tmp_path / "stranger"
     stranger.write_text(yaml.safe_dump(config))
-    assert (await typed(stranger, "get")).code == 3
+    expired = await typed(stranger, "get")
+    assert expired.code == 3
+    assert "does not accept your credentials: they may have expired; log in again" in expired.err
+    elsewhere = await typed(
+        guarded_attended_scene.bed.kubeconfig("cora"), "get", "--context", "moon"
+    )
+    assert (elsewhere.code, "there is no context 'moon'" in elsewhere.err) == (3, True)
+    as_another = await shell("admin", "get", "--as", "thon")
+    assert as_another.code == 3
+    assert 'User "thon" cannot list resource "rollouts"' in as_another.err
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    stranger.write_text(yaml.safe_dump(config))
+    nobody = await typed(stranger, "get")
+    assert (nobody.code, "nothing listens at 127.0.0.1:1" in nobody.err) == (3, True)
     nowhere = await typed(tmp_path / "nowhere", "get")
     assert nowhere.code == 3
     assert "cannot find the API server" in nowhere.err
+
+
+async def test_what_belongs_to_a_rollout_is_shown_and_what_an_edit_costs(
+    guarded_attended_scene: Scene, shell: Shell, tmp_path: Path
+) -> None:
+    """describe, tree, diff and the replay, by people with the roles that are shipped."""
+    scene = guarded_attended_scene
+    roles = {"roles": [METRICS], "opens": "Step"}
+    plan = await scene.given_a_rollout(steps=(10, 100), approvals=roles, hold={"soak": "1h"})
+    await asked(scene, "metrics")
+    signed = await shell("forge", "approve", "checkout", "--role=metrics", "--reason=good")
+    assert signed.code == 0, signed.err
+    assert f"rollout   checkout in {scene.namespace}: 10% → 100%" in signed.err
+    await scene.then_request("approvals", "checkout-100-metrics", "Go")
+
+    described = await shell("forge", "describe", "checkout")
+    assert described.code == 0, described.err
+    assert "checkout-100-metrics  Go" in described.out
+    assert "You may not list them." in (await shell("cora", "describe", "checkout")).out
+    tree = await shell("admin", "tree", "checkout")
+    assert f"ConfigMap {scene.target}  checkout=10" in tree.out
+    assert "checkout-100-metrics  Go  GO by forge" in tree.out
+    assert "you may not look at it" in (await shell("forge", "tree", "checkout")).out
+
+    (start,) = (await scene.status())["history"]
+    again = await shell("admin", "explain", "checkout", "--transition", start["transitionId"])
+    assert (again.code, "the same decision" in again.out) == (0, True), again.out + again.err
+
+    spec = {name: plan["spec"][name] for name in ("target", "steps", "limits", "approvals")}
+    edit = {"kind": "Rollout", "metadata": {"name": "checkout"}}
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(edit | {"spec": spec | {"hold": {"soak": "30m"}}}))
+    costs = await shell("admin", "diff", str(file))
+    assert costs.code == 0, costs.err
+    assert "hold.soak: 1h → 30m" in costs.out
+    assert "void, and asked for again: GO by forge as metrics" in costs.out
+    assert "the API server would take it" in costs.out
+    target = {"configMapName": "other", "flags": ["checkout"]}
+    file.write_text(yaml.safe_dump(edit | {"spec": spec | {"target": target}}))
+    refused = await shell("admin", "diff", str(file), "-o", "json")
+    assert (refused.code, bool(refused.json["refusal"])) == (1, True), refused.err
+    assert scene.percents_written() == [10]
+
+
+async def test_watch_shows_what_changes_until_it_is_interrupted(
+    guarded_attended_scene: Scene, shell: Shell
+) -> None:
+    """A line for each change, from the first on; an interruption ends it quietly."""
+    scene = guarded_attended_scene
+    program = "from surefoot.plugin.app import main; main()"
+    watching = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, "watch", "-n", scene.namespace),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "KUBECONFIG": str(scene.bed.kubeconfig("cora"))},
+    )
+    try:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"})
+        async with asyncio.timeout(SURELY):
+            async for line in watching.stdout:
+                if line.startswith(b"checkout") and b" 10%" in line:
+                    break
+            watching.send_signal(signal.SIGINT)
+            assert await watching.wait() == 130
+            assert await watching.stderr.read() == b""
+    finally:
+        if watching.returncode is None:
+            watching.kill()
+            await watching.wait()
 
 
 async def test_kubectl_finds_it_and_hands_over_what_was_typed(

@@ -7,7 +7,10 @@ from surefoot.plugin.app import GROUPS
 from tests.packaging.rights import Needs, table
 
 PEOPLE = ("viewer", "author", "approver", "reporter", "administrator")
-ELSEWHERE = {"inbox", "watch", "diff", "adopt", "version", "report"}
+ELSEWHERE = {
+    *("inbox", "watch", "diff", "adopt", "version", "report", "dashboard"),
+    *("lint", "simulate", "backtest", "suggest"),
+}
 """Commands that the page speaks of below its table."""
 
 

@@ -17,6 +17,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     ComplianceOutcome,
     RolloutStatus,
 )
+from surefoot.plugin.shorter import shorter
 
 JSON = dict[str, Any]
 _WORDS = {
@@ -77,7 +78,8 @@ class Report:
         if self.further:
             yield "Further blockers:"
             yield from (f"  {each.condition}: {each.message}" for each in self.further)
-        commands = dict.fromkeys(e.command for e in status.blocked_by if e.command)
+        raw = self.rollout.to_wire()
+        commands = dict.fromkeys(shorter(e.command, raw) for e in status.blocked_by if e.command)
         if commands and not self.allowed:
             yield "What helps:"
             yield from (f"  $ {command}" for command in commands)

@@ -22,6 +22,7 @@ from surefoot.plugin.amounts import (
 )
 from surefoot.plugin.metrics import Reading, readings_of
 from surefoot.plugin.output import Cell, Line
+from surefoot.plugin.shorter import shorter
 from surefoot.plugin.summary import COLOURS, TRIGGER_COLOURS, bar, phase_of, triggers_of
 
 JSON = dict[str, Any]
@@ -101,7 +102,7 @@ def in_lines(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> I
     yield from _head(raw, now, marks)
     yield from _why(raw, now)
     yield from _requests(status, now)
-    yield from _unmet(status, now)
+    yield from _unmet(raw, now)
     roles = status.get("approvals") or ()
     if roles:
         yield "Signatures for the step ahead:"
@@ -219,7 +220,8 @@ def _request_of(status: Mapping[str, Any]) -> JSON | None:
     }
 
 
-def _unmet(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+def _unmet(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+    status = raw.get("status") or {}
     missing = _missing(status)
     if not missing:
         if status.get("conditions"):
@@ -239,7 +241,7 @@ def _unmet(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
             urgent = f" [{entry['escalatedTo']}]" if entry.get("escalatedTo") else ""
             yield f"    {live(entry.get('message'), status, now)}{urgent}"
             if entry.get("command"):
-                yield f"      $ {entry['command']}"
+                yield f"      $ {shorter(str(entry['command']), raw)}"
 
 
 def _roles(roles: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

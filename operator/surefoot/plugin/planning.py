@@ -110,7 +110,7 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     """What the edit costs."""
     raw = await session.rollout(wanted.name)
     before, after = rollout_from(raw), _after(raw, wanted)
-    taken, refusal = await _as_taken(session, raw, wanted)
+    refusal = await _refusal(session, raw, wanted)
     requests = [
         request
         for plural in ("approvals", "checkpoints")
@@ -118,7 +118,9 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     ]
     found = costs(raw, before, after, requests, session.now()) | {"refusal": refusal}
     if format_.is_text:
-        output.say_lines(_in_lines(wanted.name, raw, taken, found))
+        changes = differences(before.spec.to_wire(), after.spec.to_wire())
+        where = f"{wanted.name} in {raw['metadata']['namespace']}"
+        output.say_lines(_in_lines(where, list(changes), found))
     elif format_ is Format.NAME:
         output.say(f"rollout.surefoot.dev/{wanted.name}")
     else:
@@ -141,8 +143,8 @@ def _peoples(spec: JSON) -> JSON:
     return {name: spec[name] for name in names if name in spec}
 
 
-async def _as_taken(session: Session, raw: JSON, wanted: Manifest) -> tuple[JSON, str | None]:
-    """The object as the API server would take it, defaults filled in; or why it would not."""
+async def _refusal(session: Session, raw: JSON, wanted: Manifest) -> str | None:
+    """What the API server would refuse it for; None where it would take it."""
     new = wanted.raw.get("spec") or {}
     kept = _peoples(raw["spec"])
     gone = {name: None for name in raw["spec"] if name not in new and name not in kept}
@@ -150,11 +152,12 @@ async def _as_taken(session: Session, raw: JSON, wanted: Manifest) -> tuple[JSON
     me = await session.whoami()
     change["metadata"] = {"annotations": {"surefoot.dev/changed-by": me.username}}
     try:
-        return await session.try_change("rollouts", raw, change), None
+        await session.try_change("rollouts", raw, change)
     except Unavailable:
         raise
     except SurefootError as error:
-        return wanted.raw, error_text(error)
+        return error_text(error)
+    return None
 
 
 def _replacing(before: Mapping[str, Any], after: Mapping[str, Any]) -> JSON:
@@ -234,13 +237,14 @@ def _earliest_after(
     return max(now, warm) + left if loses_soak else max(now + left, warm)
 
 
-def _in_lines(name: str, raw: JSON, wanted: JSON, found: JSON) -> Iterator[output.Line]:
-    where = f"{name} in {raw['metadata']['namespace']}"
+def _in_lines(
+    where: str, changes: list[tuple[str, str, str]], found: JSON
+) -> Iterator[output.Line]:
     if not found["isNewPlan"]:
         yield f"{where}: the plan stays the same, and nothing is lost"
     else:
         yield f"{where}: the plan changes in {', '.join(found['changed'])}"
-        for path, before, after in differences(raw.get("spec") or {}, wanted.get("spec") or {}):
+        for path, before, after in changes:
             yield (f"  {path}: ", output.Cell(before, "red"), " → ", output.Cell(after, "green"))
     if found["void"]:
         said = ", ".join(

@@ -8,6 +8,7 @@ what it had to assume.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from surefoot.api.v1alpha1.approval import Approval, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
@@ -244,7 +245,10 @@ def _config_map(before: Rollout) -> ConfigMap | None:
     )
 
 
-def _as_counted(request: "Checkpoint | Approval", now: datetime) -> "Checkpoint | Approval":
+R = TypeVar("R", Checkpoint, Approval)
+
+
+def _as_counted(request: R, now: datetime) -> R:
     """The request as it was before it was used."""
     status = request.status
     expires_at = getattr(status, "expires_at", None)

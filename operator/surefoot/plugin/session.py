@@ -44,6 +44,8 @@ FIELD_MANAGER = "kubectl-surefoot"
 """Who wrote, in managedFields: a person at a command line."""
 DENIED = "denied request: "
 """What the API server puts before a policy's own words."""
+INVALID = " is invalid: "
+"""What it puts before the words of the schema."""
 LONGEST_WORDS = 4096
 WRITE_ATTEMPTS = 20
 FORBIDDEN = 403
@@ -334,6 +336,8 @@ def error_text(error: SurefootError) -> str:
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
         said = said.partition(DENIED)[2]
+    elif isinstance(error, Refused) and INVALID in said:
+        said = said.partition(INVALID)[2]
     elif isinstance(error, Refused) and error.status == FORBIDDEN:
         said = permissions.explained(said)
     elif isinstance(error, Unavailable) and error.status == UNAUTHORIZED:
@@ -380,8 +384,9 @@ def _named(name: str | None) -> dict[str, str]:
 def path_of(plural: str, namespace: str | None, name: str = "") -> str:
     """Where the API server has objects of this kind, or the one of this name."""
     root = "/api/v1" if plural in {"configmaps", "pods"} else f"/apis/{API_VERSION}"
-    within = f"/namespaces/{quote(namespace)}" if namespace else ""
-    return f"{root}{within}/{plural}{f'/{quote(name)}' if name else ''}"
+    within = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    below = f"/{quote(name, safe='')}" if name else ""
+    return f"{root}{within}/{plural}{below}"
 
 
 def _not_installed(error: NotFound) -> ConfigurationError:

@@ -105,7 +105,7 @@ def _evidence(rollout: Rollout, checkpoints: Sequence[Checkpoint], now: datetime
         "asOf": written(status.observed_at),
         "soak": None if soak is None else soak.as_json(),
         "gates": None
-        if gates is None
+        if gates is None or gates.reason == "NotRequired"
         else {"status": gates.status, "reason": gates.reason, "message": gates.message},
         "triggers": [{"name": each.name, "state": each.state.value} for each in status.triggers],
         "metrics": [metric.to_wire() for metric in status.metrics],

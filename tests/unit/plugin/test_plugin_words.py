@@ -140,6 +140,8 @@ def test_policys_own_words_are_told_alone() -> None:
     """Without the request and the policy's name in front of them."""
     long = "write: 403: approvals \"x\" is forbidden: Policy 'p' denied request: hudson may not"
     assert error_text(Refused(long, status=403)) == "hudson may not"
+    long = 'write: 422: Rollout "x" is invalid: spec.target: Forbidden: it may not be changed'
+    assert error_text(Refused(long, status=422)) == "spec.target: Forbidden: it may not be changed"
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ def test_person_at_a_terminal_is_asked_whether_it_is_meant(
         "GO by hudson as security\n"
         "  rollout   checkout in shop: 10% → 25%\n"
         "  plan      sha256:1, attempt 0\n"
+        "  soak      1h left of 2h, running\n"
         "  metric    errors = 0.1, as of 2026-03-01T09:59:00Z\n"
         "  reason    no findings\n"
         "  object    Approval checkout-25-security, not decided yet\n"

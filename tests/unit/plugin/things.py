@@ -120,3 +120,6 @@ def raw_checkpoint(decided: JSON | None = None, **asked: Any) -> JSON:
 def checkpoint(decided: JSON | None = None, **asked: Any) -> Checkpoint:
     """The same, read."""
     return Checkpoint.model_validate(raw_checkpoint(decided, **asked))
+
+
+GO_BY_HUDSON: JSON = {"decision": "GO", "reason": "fine", "decidedBy": {"username": "hudson"}}

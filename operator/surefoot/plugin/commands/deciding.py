@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from surefoot.plugin.commands.options import (
-    NAME,
     Context,
     MaybeRolloutName,
     Namespace,
@@ -17,6 +16,7 @@ from surefoot.plugin.commands.options import (
     Yes,
     a_name,
     a_text,
+    an_object,
     complete,
 )
 
@@ -24,7 +24,6 @@ from surefoot.plugin.commands.options import (
 
 LONGEST_REPORT = 32 * 1024
 """Characters that the API server takes."""
-LONGEST_OBJECT_NAME = 253
 
 Role = Annotated[
     str,
@@ -85,13 +84,6 @@ BlockingConditions = Annotated[
         help="The same, and the GO does not count before it is met.",
     ),
 ]
-
-
-def an_object(value: str) -> str:
-    """The name of a Checkpoint or Approval, which is made from several names."""
-    if len(value) <= LONGEST_OBJECT_NAME and NAME.fullmatch(value):
-        return value
-    raise typer.BadParameter(f"{value!r} is not the name of an object")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import typer
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LONGEST_NAME = 63
+LONGEST_OBJECT_NAME = 253
 
 
 class Format(StrEnum):
@@ -67,6 +68,14 @@ def a_name(value: str | None) -> str | None:
         f"{value!r} is not a name: at most {LONGEST_NAME} of a-z, 0-9 and -, beginning and ending "
         "with a letter or digit"
     )
+
+
+def an_object(value: str) -> str:
+    """The name of an object, which may be made from several names."""
+    parts = value.split(".")
+    if len(value) <= LONGEST_OBJECT_NAME and all(NAME.fullmatch(part) for part in parts):
+        return value
+    raise typer.BadParameter(f"{value!r} is not the name of an object")
 
 
 def a_text(value: str | None) -> str | None:

@@ -11,6 +11,7 @@ from surefoot.plugin.commands.options import (
     Output,
     Where,
     a_name,
+    an_object,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -45,7 +46,10 @@ def diff(
 
 def adopt(
     config_map: Annotated[
-        str, typer.Argument(metavar="CONFIGMAP", help="The ConfigMap that holds the flag now.")
+        str,
+        typer.Argument(
+            metavar="CONFIGMAP", callback=an_object, help="The ConfigMap that holds the flag now."
+        ),
     ],
     *,
     name: Annotated[
