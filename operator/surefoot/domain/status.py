@@ -15,12 +15,13 @@ from surefoot.api.v1alpha1.rollout_status import (
     Unreadable,
     Warned,
 )
-from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.check import Group, no_clock
 from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.compliance import assess
 from surefoot.domain.derive.state import FORESEEABLE, Move, planners
 from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.plan_warnings import plan_warnings
@@ -30,26 +31,32 @@ from surefoot.domain.signoff.role_status import role_statuses
 from surefoot.domain.state_machine import phase_at, place_of
 
 _CHECK = {check.type: check for check in CHECKS}
+_OF_THE_HOLD = frozenset(check.type.value for check in CHECKS if check.group is Group.HOLD)
+_AFTER_GUARDS = frozenset(check.type.value for check in CHECKS if check.group is not Group.GUARD)
+_CLOCKS = frozenset((c.type.value, reason) for c in CHECKS for reason in c.clock_reasons)
+"""Conditions and reasons under which only time is missing."""
 
 
 def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     """The status with everything that follows from the review."""
     state, now = review.state, review.state.now
     phase = phase_of(review, status)
+    missing = blockers(review)
+    waits_for = waiting_on(review, status, missing)
     return status.model_copy(
         update={
             "observed_generation": state.rollout.metadata.generation,
             "observed_at": now,
             "phase": phase,
             "progress": _progress(review),
-            "waiting_on": cut(waiting_on(review, status)),
+            "waiting_on": cut(waits_for),
             "next_percent": None if state.is_complete else state.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
-            "conditions": _conditions(review, status, phase),
+            "conditions": _conditions(review, status, phase, waits_for),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": escalated(state, blockers(review)),
+            "blocked_by": escalated(state, missing),
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "warnings": _warnings(review),
@@ -75,8 +82,8 @@ def _warnings(review: Review) -> tuple[Warned, ...]:
         return ()
     facts = state.snapshot
     return tuple(
-        Warned(reason=found.reason, message=cut(found.message, 1024), path=found.path)
-        for found in plan_warnings(state.rollout.spec, facts.queries, facts.measurements)
+        Warned(reason=warning.reason, message=cut(warning.message, 1024), path=warning.path)
+        for warning in plan_warnings(state.rollout.spec, facts.queries, facts.measurements)
     )
 
 
@@ -87,13 +94,14 @@ def cut(text: str, length: int = 2048) -> str:
 
 def phase_of(review: Review, status: RolloutStatus) -> Phase:
     """The one word for where it stands; the first that applies."""
-    blocked = [
+    verdicts = review.by_condition
+    blocked = tuple(
         check.phase
         for check in CHECKS
-        if not review.holds(check.type)
-        and review.verdict(check.type).reason not in check.clock_reasons
-    ]
-    return phase_at(place_of(status), tuple(blocked))
+        if verdicts[check.type].holds is not True
+        and verdicts[check.type].reason not in check.clock_reasons
+    )
+    return phase_at(place_of(status), blocked)
 
 
 def _is_rolling_back(status: RolloutStatus) -> bool:
@@ -108,11 +116,12 @@ def _progress(review: Review) -> str:
 
 def blockers(review: Review) -> tuple[Blocker, ...]:
     """Everything that is missing now: nothing that could not be mended yet."""
+    unmet = (verdict for verdict in review.verdicts if verdict.holds is not True)
     return tuple(
         blocker
-        for verdict in review.verdicts
-        for blocker in verdict.blockers()
+        for verdict in unmet
         if _may_be_mended(review, verdict)
+        for blocker in verdict.blockers()
     )[:96]
 
 
@@ -126,39 +135,38 @@ def _may_be_mended(review: Review, verdict: Verdict) -> bool:
     return state.has_started and check.group is Group.GUARD
 
 
-def waiting_on(review: Review, status: RolloutStatus) -> str:
+def waiting_on(review: Review, status: RolloutStatus, missing: tuple[Blocker, ...]) -> str:
     """What it waits for, in a line: what stands in the way first, then clocks, then people."""
+    if status.completed_at is not None:
+        return ""
     pending = status.pending
-    said = f"{pending.type.value.lower()} to {pending.to} % is" if pending is not None else ""
-    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
-        return f"{said} being applied"
-    before = f"{said} decided and waits: " if pending is not None else ""
-    return f"{before}{_obstacles_clocks_and_people(review)}" if status.completed_at is None else ""
+    if pending is None:
+        return _obstacles_clocks_and_people(review, missing)
+    move = f"{pending.type.value.lower()} to {pending.to} % is"
+    if _is_rolling_back(status) or not missing:
+        return f"{move} being applied"
+    return f"{move} decided and waits: {_obstacles_clocks_and_people(review, missing)}"
 
 
-def _obstacles_clocks_and_people(review: Review) -> str:
+def _obstacles_clocks_and_people(review: Review, missing: tuple[Blocker, ...]) -> str:
     """What no hold explains comes first. Without any of that: the clocks and data, then people."""
-    if review.state.asks_people:
-        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
-    else:
-        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
-    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
+    later = _AFTER_GUARDS if review.state.asks_people else _OF_THE_HOLD
     obstacles = [
         blocker.message
-        for blocker in blockers(review)
-        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
+        for blocker in missing
+        if blocker.condition not in later and (blocker.condition, blocker.reason) not in _CLOCKS
     ]
     if obstacles:
         more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
         return f"{obstacles[0]}{more}"
     if not review.state.asks_people:
         return ""
-    clocks_and_data = ", ".join(_said(review, asks_people=False))
-    people = ", ".join(_said(review, asks_people=True))
+    clocks_and_data = ", ".join(_what_is_awaited(review, asks_people=False))
+    people = ", ".join(_what_is_awaited(review, asks_people=True))
     return "; then ".join(part for part in (clocks_and_data, people) if part)
 
 
-def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
+def _what_is_awaited(review: Review, *, asks_people: bool) -> tuple[str, ...]:
     """What is waited for, of each check whose condition does not hold."""
     return tuple(
         words
@@ -178,10 +186,11 @@ def _earliest(review: Review) -> datetime | None:
         return None
     latest = state.now
     for check in CHECKS:
-        if move in check.applies_to:
+        if move in check.applies_to and check.earliest is not no_clock:
             moment = check.earliest(state, review.judgements[check.type], latest)
             latest = max(latest, moment or latest)
-    return _to_the_later_second(latest) if state.now < latest < state.now + FORESEEABLE else None
+    foreseeable = later(state.now, FORESEEABLE)
+    return _to_the_later_second(latest) if state.now < latest < foreseeable else None
 
 
 def _to_the_later_second(moment: datetime) -> datetime:
@@ -200,42 +209,33 @@ def _requester(review: Review) -> Requester | None:
     )
 
 
-def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Condition, ...]:
-    earlier = review.state.rollout.status.conditions
-    now = review.state.now
-    generation = review.state.rollout.metadata.generation
-    found = [
+def _conditions(
+    review: Review, status: RolloutStatus, phase: Phase, waits_for: str
+) -> tuple[Condition, ...]:
+    """The condition of each verdict, and those that tools read."""
+    rollout, now = review.state.rollout, review.state.now
+    written = {condition.type: condition for condition in rollout.status.conditions}
+    is_complete, stalled = status.completed_at is not None, is_stalled(review, status)
+    for_tools = {
+        "Ready": is_complete,
+        "Reconciling": not is_complete and not stalled,
+        "Stalled": stalled,
+    }
+    message = waits_for or phase.value
+    told = [(v.condition.value, v.status, v.reason, v.message) for v in review.verdicts]
+    told += [(kind, str(holds), phase.value, message) for kind, holds in for_tools.items()]
+    return tuple(
         as_condition(
-            verdict.condition.value,
-            status=verdict.status,
-            reason=verdict.reason,
-            message=verdict.message,
-            earlier=earlier,
+            kind,
+            status=holds,
+            reason=reason,
+            message=message,
+            before=written.get(kind),
             now=now,
-            generation=generation,
+            generation=rollout.metadata.generation,
         )
-        for verdict in review.verdicts
-    ]
-    message = waiting_on(review, status) or phase.value
-    complete = status.completed_at is not None
-    stalled = is_stalled(review, status)
-    for kind, holds in (
-        ("Ready", complete),
-        ("Reconciling", not complete and not stalled),
-        ("Stalled", stalled),
-    ):
-        found.append(
-            as_condition(
-                kind,
-                status=str(holds),
-                reason=phase.value,
-                message=message,
-                earlier=earlier,
-                now=now,
-                generation=generation,
-            )
-        )
-    return tuple(found)
+        for kind, holds, reason, message in told
+    )
 
 
 def is_stalled(review: Review, status: RolloutStatus) -> bool:
