@@ -127,6 +127,7 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
 bench: $(STAMP) ## speed, as ratios measured in one run
+	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/advance.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
