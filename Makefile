@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies states chart lock coverage mutation
 .PHONY: bench clean install-test install-lint test-all wheels image image-lock image-test release
-.PHONY: manifests conformance tools-for-tests
+.PHONY: manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -39,12 +39,23 @@ test-all: tools-for-tests ## what is long by nature too, and many more examples 
 	@HYPOTHESIS_PROFILE=long $(PYTEST) tests/property
 	@$(MAKE) --no-print-directory install-test image-test
 
+# Each version is built once per machine, some eight minutes on two cores.
+VERSIONS ?= 1.34 1.35 1.36 1.37
+test-matrix: $(STAMP) ## the main path and all policies on each Kubernetes; VERSIONS=1.34 for one of them
+	@for version in $(VERSIONS); do \
+	    echo "==> Kubernetes $$version"; \
+	    export SUREFOOT_TESTBED_KUBERNETES=$$version; \
+	    $(BIN)/python -m surefoot.testbed.binaries || exit 1; \
+	    $(PYTEST) tests/packaging/version_checks.py tests/admission/test_admission_table.py $(ARGS) \
+	        || exit 1; \
+	done
+
 tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
 
-check: $(STAMP) ## formatter, linter, types, import contract, generated files
+check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibility of crds/
 	@echo "==> format, lint, types, imports, generated files"
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
@@ -54,6 +65,7 @@ check: $(STAMP) ## formatter, linter, types, import contract, generated files
 	@$(BIN)/python -m surefoot.policies --check
 	@$(BIN)/python -m surefoot.docgen --check
 	@$(BIN)/python -m deploy.chart --check
+	@$(BIN)/python -m deploy.compatibility
 	@$(BIN)/python -m surefoot.manifestgen --check
 
 format: $(STAMP) ## let the formatter and the linter mend what they can
@@ -88,7 +100,8 @@ image-test: $(STAMP) ## build the image twice, compare, and run it on a real con
 install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm on a real API server
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
-	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py
+	@$(BIN)/python -m pytest tests/packaging/install_checks.py tests/packaging/rights_checks.py \
+	    tests/packaging/upgrade_checks.py
 
 CHECKOV := $(BIN)/uv tool run --quiet --from checkov==3.3.30 checkov --config-file deploy/checkov.yaml
 install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
@@ -103,6 +116,7 @@ release: $(STAMP) ## dist/: everything that a release consists of, with checksum
 
 manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 	@$(BIN)/python -m surefoot.manifestgen
+	@$(BIN)/python -m deploy.chart
 
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
 	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)

@@ -27,7 +27,7 @@ def _plain_logs() -> None:
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
-    "ci", derandomize=True, deadline=None, max_examples=100, suppress_health_check=_SLOW
+    "ci", derandomize=True, deadline=None, max_examples=50, suppress_health_check=_SLOW
 )
 settings.register_profile(
     "long", deadline=None, max_examples=3000, suppress_health_check=_SLOW, print_blob=True

@@ -7,6 +7,7 @@
     │   ├── Conflict            409: somebody else wrote first; gather again
     │   ├── Refused             400, 403, 422: asking again changes nothing
     │   └── Unavailable         429, 5xx, time-outs, broken connections: try again
+    ├── LeadershipLost          another replica may act now: this process must end
     ├── SinkError               a sink did not take lines of the record
     ├── NotificationError       a route did not take a notification
     ├── RecordError             an exported record can not be used
@@ -81,6 +82,10 @@ class Refused(ApiError):
 
 class Unavailable(ApiError):
     """The API server did not answer, or asked to be left alone for now (429, 5xx, time-outs)."""
+
+
+class LeadershipLost(SurefootError):
+    """Another replica may act now. The process ends, and is started again as one that waits."""
 
 
 class SinkError(SurefootError):

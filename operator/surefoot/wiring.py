@@ -1,11 +1,12 @@
 """Puts the operator together and runs it.
 
-The source of events is handed in by who starts the operator (`surefoot.cli.run`), so that nothing
-below the handlers knows kopf.
+The operator is started and stopped by kopf (`surefoot.handlers`), and nothing below knows it.
 """
 
 import asyncio
 import contextlib
+import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,12 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access, own_namespace
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.kubernetes.leases import KubernetesLease
+from surefoot.adapters.kubernetes.list_watch import list_watches
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies
 from surefoot.adapters.notifications import routes
 from surefoot.adapters.probes import EventLoopMonitor, Probes
-from surefoot.adapters.prometheus import PrometheusProviders
+from surefoot.adapters.providers import Providers
 from surefoot.adapters.settings import AdmissionMode, Settings, host_and_port
 from surefoot.adapters.signatures import SshSignatures
 from surefoot.adapters.sinks.cursors import ConfigMapCursors
@@ -34,24 +37,25 @@ from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
-from surefoot.application.lanes import may_roll_back, must_roll_back
+from surefoot.application.lanes import is_due, may_roll_back, must_roll_back
+from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
 from surefoot.application.ports import (
     AdmissionStatus,
     Cluster,
-    EventSource,
     Kind,
     ObjectKey,
     Policies,
+    Request,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
-from surefoot.application.resync import PeriodicResync, Resyncer
+from surefoot.application.resync import FLAG_KINDS, PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
-from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
+from surefoot.domain.facts.measurements import Measurement
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
@@ -72,7 +76,7 @@ CLOCK_PROBING = 1.05
 """Seconds over which the clock is probed: a little more than one tick of the API server's."""
 SWEEP_EVERY = 60.0
 LONGEST_WAIT = 2.0
-"""Seconds for which the start waits to know the admission policies: no rollback needs them."""
+"""Seconds for which the start waits for the policies and requests: no rollback needs them."""
 STOP_WITHIN = 10.0
 NOTIFY_WITHIN = 3.0
 """Seconds in which notifications that wait are sent at the end; then they are dropped."""
@@ -96,10 +100,11 @@ class Start:
     """How to start an operator."""
 
     settings: Settings
-    sources: tuple[EventSource, ...]
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     config_file: Path | None = None
+    elects: bool = False
+    """Whether a leader is elected, whatever the configuration says."""
     overrides: TestOverrides = field(default_factory=TestOverrides)
 
 
@@ -120,18 +125,22 @@ class Operator:
             http, clock, operator_namespace=home, namespaces=start.namespaces
         )
         self.cluster = start.overrides.cluster(cluster)
+        self._sources = list_watches(http, clock, start.namespaces)
         self.signatures = SshSignatures(cluster.allowed_signers)
         self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
+        self.leadership = self._election(settings)
+        http.fence = self.leadership.fence
+        self._acts = False
+        """Whether this replica leads: until then it only keeps its caches warm."""
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
-        self.notifier.exchange(routes(settings.notifications))
+        self._exchange_routes(settings)
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
         self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
-        self.record.exchange(sinks(settings.record))
         self.store = Store(
             self.wake, self.record.observe, self._rollout_gone, self._count_unreadable
         )
-        self.providers = Providers(settings, clock)
+        self.providers = Providers(settings.providers, clock.now)
         self.feed = MetricsFeed(
             self.providers,
             clock,
@@ -186,22 +195,27 @@ class Operator:
             self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
         self._swept = asyncio.Event()
-        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep)
+        self._listed = (asyncio.Event(), asyncio.Event())
+        """Set once the sources have listed the flags, and everything."""
+        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep, self._listed)
         self.event_loop_monitor = EventLoopMonitor()
+        self._is_clock_set = asyncio.Event()
+        """Set once the clock was probed: until then nothing is decided."""
         self.synced = asyncio.Event()
         """Set once the caches hold every flag there is."""
         self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
-        self.probes = Probes(self.telemetry.exposition, self.health.sick, self.health.unready)
+        self.probes = Probes(
+            self.telemetry.exposition, self.health.sick, self.health.unready, settings.serving
+        )
         self._watching = tuple(
-            Watching(source, self.store, self.cluster, clock, self.resync.ask)
-            for source in start.sources
+            Watching(source, self.store, self.cluster, clock) for source in self._sources
         )
         self._halts = HaltPoller(
             self.cluster, self.store, clock, self.gatherer, self.wake, operator_namespace=home
         )
         parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
             ("admission", "policies"): self._exchange_admission,
-            ("notifications",): lambda new: self.notifier.exchange(routes(new.notifications)),
+            ("notifications",): self._exchange_routes,
             ("providers",): self._exchange_providers,
             ("record",): self._exchange_record,
         }
@@ -213,9 +227,11 @@ class Operator:
 
     def wake(self, key: ObjectKey) -> None:
         """Something changed for a Rollout."""
+        self._enqueue(key, Lane.URGENT if self._is_urgent(key) else Lane.NORMAL)
+
+    def _is_urgent(self, key: ObjectKey) -> bool:
         rollout = self.store.rollout(key)
-        urgent = isinstance(rollout, Rollout) and must_roll_back(rollout)
-        self._enqueue(key, urgent=urgent)
+        return isinstance(rollout, Rollout) and must_roll_back(rollout)
 
     def _count_unreadable(self, kind: Kind, count: int) -> None:
         self.telemetry.unreadable_objects(kind.value, count)
@@ -226,15 +242,16 @@ class Operator:
         urgent = isinstance(rollout, Rollout) and (
             must_roll_back(rollout) or may_roll_back(rollout, answers)
         )
-        self._enqueue(key, urgent=urgent)
+        self._enqueue(key, Lane.URGENT if urgent else Lane.ROUTINE)
 
-    def _enqueue(self, key: ObjectKey, *, urgent: bool) -> None:
-        self.queue.add(key, Lane.URGENT if urgent else Lane.NORMAL)
-        if urgent:
+    def _enqueue(self, key: ObjectKey, lane: Lane) -> None:
+        self.queue.add(key, lane)
+        if lane is Lane.URGENT:
             self.reconciler.interrupt(key)
 
     def _rollout_gone(self, key: ObjectKey) -> None:
-        self.keeper.rollout_gone(key)
+        if self._acts:  # whoever begins to act looks at every ConfigMap
+            self.keeper.rollout_gone(key)
 
     def _admission_changed(self, found: AdmissionStatus) -> None:
         self.telemetry.admission(found.admission)
@@ -242,7 +259,7 @@ class Operator:
 
     def _wake_all(self) -> None:
         for key in self.store.rollout_keys():
-            self.wake(key)
+            self.queue.add(key, Lane.URGENT if self._is_urgent(key) else Lane.ROUTINE)
 
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
@@ -259,33 +276,65 @@ class Operator:
         log.info("started", listen=f"{host}:{self.probes.port}", namespaces=self._watched())
         show_admission_mode(self.reload.in_force.admission, self.telemetry)
         async with together(
+            self._kept_up(self._learn_the_time),
             self._kept_up(self.event_loop_monitor.run),
             *(self._kept_up(watching.run) for watching in self._watching),
+            self._kept_up(self._wait_for_lists),
             self._kept_up(lambda: self.resync.run(self._start.overrides.sweep_every)),
-            self._kept_up(self._keep_orphans),
-            self._kept_up(self.keeper.run),
             self._kept_up(lambda: self.admission.run(self._start.overrides.admission_every)),
             self._kept_up(self._halts.run),
             self._kept_up(self._allowed_signers.run),
             self._kept_up(self.feed.run),
-            self._kept_up(self.announcer.run),
-            self._kept_up(self.rehearser.run),
-            self._kept_up(self.notifier.run),
-            self._kept_up(self.record.run),
             self._kept_up(self.reload.run),
         ) as failed:
             await first_of(self.synced.wait(), failed())
             log.info("caches synced", rollouts=len(self.store.rollout_keys()))
-            # Else every start would say of every Rollout, for a moment, that it is not known.
-            await first_of(self.admission.refresh(), self._clock.sleep(LONGEST_WAIT), failed())
-            workers = Workers(self.queue, self._work, settings.workers)
+            await first_of(self.leadership.take(), failed())
+            async with self.leadership.held() as lost:
+                await self._act(lost, failed)
+
+    async def _act(self, lost: Lost, failed: Lost) -> None:
+        """Work on Rollouts: what only one replica does at a time."""
+        self._acts = True
+        self._exchange_record(self.reload.in_force)
+        async with together(
+            self._kept_up(self._keep_orphans),
+            self._kept_up(self.keeper.run),
+            self._kept_up(self.announcer.run),
+            self._kept_up(self.rehearser.run),
+            self._kept_up(self.notifier.run),
+            self._kept_up(self.record.run),
+        ) as failed_acting:
+            # Else every start would say of every Rollout, for a moment, that neither the policies
+            # nor its requests are known.
+            known = first_of(self._is_informed(), self._clock.sleep(LONGEST_WAIT))
+            await first_of(known, failed(), failed_acting(), lost())
+            await first_of(self._is_clock_set.wait(), failed(), failed_acting(), lost())
+            self.queue.defer(self._is_due)
+            workers = Workers(self.queue, self._work, self._start.settings.workers)
             try:
-                await first_of(workers.failed(), failed())
+                await first_of(workers.failed(), failed(), failed_acting(), lost())
             except asyncio.CancelledError:
                 await self._finish(workers)
                 raise
             finally:
                 await workers.abort()
+
+    def _is_due(self, key: ObjectKey) -> bool:
+        rollout = self.store.rollout(key)
+        if not isinstance(rollout, Rollout):
+            return True
+        requests: list[Request] = [*self.store.approvals(key), *self.store.checkpoints(key)]
+        return is_due(rollout, requests, self._clock.now())
+
+    async def _learn_the_time(self) -> None:
+        await _set_clock(self._http, self._clock)
+        uncertainty = round(self._clock.uncertainty().total_seconds(), 3)
+        log.info("clock set", uncertainty=uncertainty)
+        self._is_clock_set.set()
+
+    async def _is_informed(self) -> None:
+        await asyncio.gather(self.admission.refresh(), self._listed[1].wait())
 
     async def _finish(self, workers: Workers) -> None:
         log.info("stopping", in_work=[str(key) for key in self.queue.in_work])
@@ -303,7 +352,7 @@ class Operator:
         await self.record.close()
         await self.feed.stop()
         await self.probes.stop()
-        self.providers.close()
+        await self.providers.close()
 
     async def _work(self, key: ObjectKey, _lane: Lane) -> None:
         self.queue.forget(key)
@@ -317,8 +366,15 @@ class Operator:
         return kept_up(part, self._clock, self.telemetry.part_failed)
 
     def _restart_sources(self) -> None:
-        for source in self._start.sources:
+        for source in self._sources:
             source.restart()
+
+    async def _wait_for_lists(self) -> None:
+        flags = [each for each in self._watching if set(each.kinds) <= set(FLAG_KINDS)]
+        for awaited, event in ((flags, self._listed[0]), (self._watching, self._listed[1])):
+            for watching in awaited:
+                await watching.listed_once.wait()
+            event.set()
 
     def _after_sweep(self) -> None:
         there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
@@ -345,11 +401,16 @@ class Operator:
         self.admission.exchange(self._policies(wanted))
         show_admission_mode(wanted.admission, self.telemetry)
 
+    def _exchange_routes(self, wanted: Settings) -> None:
+        section = wanted.notifications
+        self.notifier.exchange(routes(section), section.dashboard)
+
     def _exchange_providers(self, wanted: Settings) -> None:
-        self.providers.exchange(wanted)
+        self.providers.exchange(wanted.providers)
 
     def _exchange_record(self, wanted: Settings) -> None:
-        self.record.exchange(sinks(wanted.record), self.store.rollouts())
+        if self._acts:
+            self.record.exchange(sinks(wanted.record), self.store.rollouts())
 
     async def _look_at_all(self) -> None:
         self._wake_all()
@@ -361,40 +422,24 @@ class Operator:
         made_for = settings.policies.settings
         return KubernetesPolicies(self._http, made_for, namespace=self._operator_namespace)
 
+    def _election(self, settings: Settings) -> Leadership:
+        wanted = settings.leader_election
+        if not (wanted.enabled or self._start.elects):
+            return Alone()
+        return Elected(
+            KubernetesLease(self._http, self._clock, self._operator_namespace, wanted.lease_name),
+            self._clock,
+            f"{socket.gethostname()}_{uuid.uuid4()}",
+            Times(
+                lasts=wanted.lease_duration.total_seconds(),
+                renew_within=wanted.renew_deadline.total_seconds(),
+                retry_every=wanted.retry_period.total_seconds(),
+            ),
+            lambda leads: self.telemetry.leads(is_leader=leads),
+        )
+
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"
-
-
-class Providers:
-    """The `MetricsProviders` port whose settings can be exchanged while it is used."""
-
-    def __init__(self, settings: Settings, clock: ServerClock) -> None:
-        self._clock = clock
-        self._current = PrometheusProviders(settings.providers, now=clock.now)
-
-    def exchange(self, settings: Settings) -> None:
-        """Use other settings from now on. Questions under way end as they can."""
-        old, self._current = (
-            self._current,
-            PrometheusProviders(settings.providers, now=self._clock.now),
-        )
-        old.close()
-
-    def names(self, namespace: str) -> frozenset[str]:
-        """Names of the providers that Rollouts of this namespace may use."""
-        return self._current.names(namespace)
-
-    async def inspect(self, promql: str) -> QueryFacts:
-        """What the text of a query tells; parsing only."""
-        return await self._current.inspect(promql)
-
-    async def measure(self, query: RangeQuery) -> Measurement:
-        """Ask one question."""
-        return await self._current.measure(query)
-
-    def close(self) -> None:
-        """Let go of every connection."""
-        self._current.close()
 
 
 def _rules(settings: Settings) -> Rules:
@@ -408,7 +453,7 @@ def _rules(settings: Settings) -> Rules:
 
 @contextlib.asynccontextmanager
 async def assembled(start: Start) -> AsyncIterator[Operator]:
-    """An operator with its connections open and its clock set, not yet running.
+    """An operator with its connections open and a first idea of the time, not yet running.
 
     Raises `ConfigurationError` or `ApiError` where the API server can not be found or reached.
     """
@@ -416,13 +461,10 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
     clock = ServerClock()
     http = Http(access, on_date=clock.observe, new_connections=lambda: clock.wants_new_connections)
     try:
-        await _set_clock(http, clock)
-        log.info(
-            "connected",
-            server=access.endpoint.server,
-            credentials=access.origin,
-            clock_uncertainty=round(clock.uncertainty().total_seconds(), 3),
-        )
+        await http.get("connect", "/version")
+        if not clock.is_set:
+            await _set_clock(http, clock)
+        log.info("connected", server=access.endpoint.server, credentials=access.origin)
         operator = Operator(start, http, clock)
         try:
             yield operator
@@ -430,20 +472,6 @@ async def assembled(start: Start) -> AsyncIterator[Operator]:
             await operator.close()
     finally:
         await http.close()
-
-
-async def run(start: Start, stop: asyncio.Event) -> None:
-    """Run an operator until ``stop`` is set. What is in work then is finished, within bounds."""
-    async with assembled(start) as operator:
-        working = asyncio.create_task(operator.run(), name="operator")
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
-    log.info("stopped")
 
 
 async def _set_clock(http: Http, clock: ServerClock) -> None:

@@ -43,7 +43,8 @@ from tests.admission.people import (
 )
 from tests.contract.manifests import changed
 from tests.support.crds import CRDS, all_kinds_are_served
-from tests.support.testbed import wait_until
+from tests.support.policies import fills_in_names
+from tests.support.testbed import SURELY, wait_until
 
 FILLED = "example.com/names-are-filled-in"
 """On a namespace: whether the policies that fill in names are in force there."""
@@ -180,9 +181,14 @@ class Cluster:
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             metadata = {"name": account, "namespace": namespace}
             self.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-        for manifest in shipped(SETTINGS):
+        for manifest in shipped(SETTINGS, mutation=self.fills_in_names):
             self.put(bound_by_labels(manifest))
-        wait_until(lambda: all_kinds_are_served(self.admin), 60, "surefoot.dev to be served")
+        wait_until(lambda: all_kinds_are_served(self.admin), SURELY, "surefoot.dev to be served")
+
+    @functools.cached_property
+    def fills_in_names(self) -> bool:
+        """Whether the API server knows the policies that fill in names."""
+        return fills_in_names(self.admin)
 
     def put(self, manifest: Manifest) -> httpx.Response:
         """Apply a manifest as admin, whatever was there; the answer is checked."""
@@ -267,7 +273,7 @@ class World:
         """Put all things in."""
         for actor, request in THINGS:
             sending = functools.partial(self._served, actor, request)
-            answer = wait_until(sending, 60, "the API server to serve what a policy matches")
+            answer = wait_until(sending, SURELY, "the API server to serve what a policy matches")
             is_there = request.at_home and answer.status_code == 409
             assert answer.is_success or is_there, f"{actor}: {request} → {answer.text}"
         self._unlabel(LOST)
@@ -288,10 +294,12 @@ class World:
             return self.cluster.send(self, ADMIN, request, dry=dry).is_success
 
         binds("surefoot-configmaps")
-        wait_until(lambda: is_done(unlabelled, dry=False), 60, f"{name} to lose its label")
+        wait_until(lambda: is_done(unlabelled, dry=False), SURELY, f"{name} to lose its label")
         binds(labels.get(MUTANT_OF))
         if labels.get(MUTANT_OF) != "surefoot-configmaps":
-            wait_until(lambda: not is_done(labelled, dry=True), 60, "surefoot-configmaps to act")
+            wait_until(
+                lambda: not is_done(labelled, dry=True), SURELY, "surefoot-configmaps to act"
+            )
 
     def _served(self, actor: Actor, request: Request) -> httpx.Response:
         answer = self.cluster.send(self, actor, request, dry=False)

@@ -20,7 +20,7 @@ from tests.admission.cluster import (
 )
 from tests.admission.people import HOME, OPERATOR
 from tests.contract.manifests import changed
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 CONSTANTS = ("false", "true", "''", "[]", "{}", "optional.none()")
 """What a variable is replaced by: each of these with which the other expressions compile."""
@@ -148,7 +148,7 @@ class Cage:
             return False
         answer.raise_for_status()
         self._world.cluster.put(self._binding())
-        wait_until(self._a_canary_sings, 60, f"{self._name} {mutant.name} to be in force")
+        wait_until(self._a_canary_sings, SURELY, f"{self._name} {mutant.name} to be in force")
         self._number += 1
         return True
 

@@ -10,7 +10,7 @@ from tests.admission.cluster import Cluster, World, difference, new_world
 from tests.admission.conftest import settled
 from tests.admission.people import CORA, HUDSON, OPERATOR, Actor
 from tests.admission.table import TABLE
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -48,7 +48,7 @@ def let_the_collector_know(world: World) -> None:
         body = {"metadata": {"ownerReferences": [OWNER]}, "spec": {"request": request}}
         do(world, OPERATOR, create(kind, "forlorn", body))
         what = f"the garbage collector to take a {kind} whose owner is gone"
-        wait_until(partial(is_gone, world, kind, "forlorn"), 90, what)
+        wait_until(partial(is_gone, world, kind, "forlorn"), SURELY, what)
 
 
 @pytest.mark.parametrize("mutation", [True, False], ids=["names filled in", "names not filled in"])
@@ -76,7 +76,7 @@ def test_rollout_is_deleted_and_its_dependents_stay(cluster: Cluster) -> None:
 
         do(world, CORA, delete("Rollout", "checkout", propagationPolicy="Orphan"))
 
-        wait_until(partial(is_gone, world, "Rollout", "checkout"), 90, "the Rollout to be gone")
+        wait_until(partial(is_gone, world, "Rollout", "checkout"), SURELY, "the Rollout to be gone")
         for kind, name in (
             ("Approval", "go"),
             ("Checkpoint", "go"),
@@ -100,7 +100,7 @@ def test_rollout_is_deleted_with_its_dependents(cluster: Cluster) -> None:
             ("ConfigMap", "checkout-flags"),
             ("Rollout", "checkout"),
         ):
-            wait_until(partial(is_gone, world, kind, name), 90, f"the {kind} to be gone")
+            wait_until(partial(is_gone, world, kind, name), SURELY, f"the {kind} to be gone")
         assert not is_gone(world, "Approval", "used")
 
 
@@ -109,7 +109,9 @@ def test_namespace_ends_with_everything_in_it(cluster: Cluster) -> None:
     with new_world(cluster, mutation=True) as world:
         settled(world)
     path = f"/api/v1/namespaces/{world.namespace}"
-    wait_until(lambda: cluster.admin.get(path).status_code == 404, 90, "the namespace to be gone")
+    wait_until(
+        lambda: cluster.admin.get(path).status_code == 404, SURELY, "the namespace to be gone"
+    )
 
 
 def test_audit_log_tells_who_decided(cluster: Cluster, filled: World) -> None:
@@ -117,7 +119,7 @@ def test_audit_log_tells_who_decided(cluster: Cluster, filled: World) -> None:
     request = merge("Approval", "pending", decide("GO"))
     assert filled.becomes_of(Attempt("", HUDSON, request, filled.expected(TABLE[0]))).code == 200
 
-    annotations = wait_until(lambda: last_decision(filled), 60, "the event in the audit log")
+    annotations = wait_until(lambda: last_decision(filled), SURELY, "the event in the audit log")
     assert annotations["surefoot-decisions/decision"].startswith("GO by hudson, uid , credential ")
     assert annotations["surefoot-decisions/decision"].partition("credential ")[2] != ""
 

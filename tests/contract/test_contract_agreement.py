@@ -26,7 +26,7 @@ LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 WILD = settings(
     derandomize=not LONG,
     deadline=None,
-    max_examples=20_000 if LONG else 80,
+    max_examples=20_000 if LONG else 40,
     database=None,
     suppress_health_check=[
         HealthCheck.too_slow,

@@ -11,6 +11,7 @@ import yaml
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.crdgen.definitions import DEFINITIONS, Definition
+from surefoot.domain.abbreviation import room_beside
 from surefoot.testbed.bed import TestBed
 from tests.contract.case import apply, collection
 from tests.contract.manifests import COMPLETE, EXAMPLES, MINIMAL, Manifest, changed
@@ -216,6 +217,11 @@ def columns(table: str) -> list[str]:
     return table.splitlines()[0].split()
 
 
+def width(table: str) -> int:
+    """How wide it is on a screen."""
+    return max(len(line.rstrip()) for line in table.splitlines())
+
+
 def test_rollouts_are_listed_with_their_columns(
     testbed: TestBed, api: httpx.Client, namespace: str
 ) -> None:
@@ -223,7 +229,7 @@ def test_rollouts_are_listed_with_their_columns(
     ready = {
         "type": "Ready",
         "status": "False",
-        "reason": "Waiting",
+        "reason": "Soaking",
         "lastTransitionTime": "2026-03-01T10:00:00Z",
     }
     stored(
@@ -234,35 +240,77 @@ def test_rollouts_are_listed_with_their_columns(
             percent=10,
             progress="1/2",
             phase="Soaking",
-            waitingOn="soak 46h left",
+            reason="WarmingUp",
+            waitingOn="soak 46h left, counting in 2h; then security (hudson)",
+            waitingOnShort="security (hudson), soak 46h",
             earliestAdvance="2026-03-03T10:00:00Z",
             conditions=[ready],
         ),
     )
-    table = testbed.kubectl("get", "rollouts", "-n", namespace).stdout
-    assert columns(table) == (
-        ["NAME", "PERCENT", "PROGRESS", "PHASE", "WAITING-ON", "EARLIEST", "READY", "REASON", "AGE"]
+    lines = testbed.kubectl("get", "rollouts", "-n", namespace).stdout.splitlines()
+    assert [" ".join(line.split()) for line in lines] == [
+        "NAME PERCENT PROGRESS PHASE WAITING-ON",
+        "checkout 10 1/2 Soaking security (hudson), soak 46h",
+    ]
+    lines = testbed.kubectl("get", "rollouts", "-n", namespace, "-o", "wide").stdout.splitlines()
+    names, row = (" ".join(line.split()) for line in lines)
+    assert names == "NAME PERCENT PROGRESS PHASE WAITING-ON EARLIEST READY REASON AGE"
+    assert row.startswith(
+        "checkout 10 1/2 Soaking security (hudson), soak 46h 2026-03-03T10:00:00Z False WarmingUp"
     )
-    row = table.splitlines()[1].split(maxsplit=1)[1]
-    assert " ".join(row.split()).startswith(
-        "10 1/2 Soaking soak 46h left 2026-03-03T10:00:00Z False Waiting"
-    )
+
+
+@pytest.mark.parametrize("name", ["checkout", "memory-sync", "ground-truth", "n" * 25])
+def test_row_of_a_rollout_fits_80_columns(
+    testbed: TestBed, api: httpx.Client, namespace: str, name: str
+) -> None:
+    """In the longest phase, with all the words for which there is room beside the name."""
+    words = "security (hudson), soak 46h, and more"[: room_beside(name)]
+    status = {"percent": 100, "progress": "10/10", "phase": "AwaitingCheckpoint"}
+    manifest = changed(MINIMAL["Rollout"], {"metadata.name": name})
+    stored(api, namespace, with_status(manifest, **status, waitingOnShort=words))
+    table = testbed.kubectl("get", "sfr", "-n", namespace).stdout
+    assert words in table
+    assert width(table) <= 80
+
+
+REQUESTS = [
+    (
+        "Approval",
+        "NAME TO ROLE STATE AGE",
+        "NAME ROLLOUT FROM TO ROLE STATE EXPIRES AGE PURPOSE",
+        {"metadata.name": f"{'n' * 21}-100-implementation", "spec.request.role": "implementation"},
+    ),
+    (
+        "Checkpoint",
+        "NAME PERCENT TYPE STATE AGE",
+        "NAME ROLLOUT PERCENT CHECKPOINT TYPE STATE DUE AGE",
+        {"metadata.name": f"{'n' * 21}-100-decision", "spec.request.type": "DecisionMeeting"},
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("approvals", "NAME ROLLOUT FROM TO ROLE STATE EXPIRES AGE"),
-        ("checkpoints", "NAME ROLLOUT PERCENT CHECKPOINT TYPE STATE DUE AGE"),
-    ],
+    ("kind", "expected", "wide", "longest"), REQUESTS, ids=["approvals", "checkpoints"]
 )
 def test_requests_are_listed_with_their_columns(
-    testbed: TestBed, api: httpx.Client, namespace: str, kind: str, expected: str
+    testbed: TestBed,
+    api: httpx.Client,
+    namespace: str,
+    *,
+    kind: str,
+    expected: str,
+    wide: str,
+    longest: dict[str, Any],
 ) -> None:
-    """The lists of requests say of what, for what, and what became of it."""
-    for manifest in (MINIMAL["Approval"], MINIMAL["Checkpoint"]):
-        stored(api, namespace, manifest)
-    assert columns(testbed.kubectl("get", kind, "-n", namespace).stdout) == expected.split()
+    """The lists of requests say of what, for what, and what became of it, in 80 columns."""
+    for manifest in (MINIMAL[kind], changed(MINIMAL[kind], longest)):
+        stored(api, namespace, with_status(manifest, state="Pending"))
+    table = testbed.kubectl("get", f"{kind.lower()}s", "-n", namespace).stdout
+    assert columns(table) == expected.split()
+    assert width(table) <= 80
+    everything = testbed.kubectl("get", f"{kind.lower()}s", "-n", namespace, "-o", "wide").stdout
+    assert columns(everything) == wide.split()
 
 
 def test_wide_list_of_approvals_says_what_is_a_dry_run(

@@ -1,29 +1,29 @@
 """What the previous version let in stays readable, and whoever does not touch it may go on.
 
-`previous/` has the CustomResourceDefinitions of that version, without their descriptions. They are
+`deploy/baseline` has the CustomResourceDefinitions of that version, without descriptions. They are
 installed under a group of their own, since the control plane is shared by all tests.
 """
 
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from deploy.project import ROOT
 from surefoot.adapters.kubernetes.objects import read
 from surefoot.api.v1alpha1.meta import GROUP, VERSION
 from surefoot.application.ports import Kind
 from surefoot.crdgen.definitions import DEFINITIONS, Definition
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import COMPLETE, Manifest, changed
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
-PREVIOUS = Path(__file__).parent / "previous"
+PREVIOUS = ROOT / "deploy" / "baseline"
 OLD_GROUP = "previous.surefoot.test"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 AT = "9999-12-31T23:59:59-05:00"
@@ -68,7 +68,7 @@ class Upgrade:
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).raise_for_status()
         generation = answer.json()["metadata"]["generation"]
-        wait_until(lambda: self._is_served(plural, generation), 60, f"{name} to be served")
+        wait_until(lambda: self._is_served(plural, generation), SURELY, f"{name} to be served")
 
     def _is_served(self, plural: str, generation: int) -> bool:
         served = self.api.get(f"/apis/{OLD_GROUP}/{VERSION}/{plural}").is_success
@@ -108,7 +108,7 @@ def test_what_the_previous_version_stored_stays_readable_and_can_be_changed(
     refused = changed(manifest, {"metadata.name": "another"})
     wait_until(
         lambda: upgrade.send("POST", refused).status_code == 422,
-        60,
+        SURELY,
         "today's schema to be in force",
     )
 

@@ -1,5 +1,6 @@
 """The demo as people run it: a program, read line by line, and watched for what it leaves."""
 
+import contextlib
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from surefoot.demo.story import Story
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.progress import Silent
 from tests.demo.playing import Demo
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -67,11 +68,19 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     running.kill()
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """A stage on which no story is played."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with stage(Silent(), Interruption(), CHECKOUT) as set_up:
+@contextlib.contextmanager
+def a_place(directory: Path) -> Iterator[Stage]:
+    """Set up a stage on which no story is played."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(directory))
+        with stage(Silent(), Interruption(), CHECKOUT) as set_up:
+            yield set_up
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage for several tests; the last of them takes it down."""
+    with a_place(tmp_path_factory.mktemp("place")) as set_up:
         yield set_up
 
 
@@ -103,40 +112,13 @@ def test_killed_demo_leaves_no_process(demo: Demo) -> None:
     """The guardians see to it: nobody can tidy up after SIGKILL by themselves."""
     demo.wait_for_line("ConfigMap checkout-flags says 10 %")
     demo.process.kill()
-    wait_until(lambda: demo.left_behind() == [], 60, "the guardians to end everything")
+    wait_until(lambda: demo.left_behind() == [], SURELY, "the guardians to end everything")
 
 
 def test_prometheus_of_the_demo_scrapes_the_operator(place: Stage) -> None:
     """The dashboards and the alerts have something to read."""
     asked = 'surefoot_admission_enforced{job="operator"}'
-    wait_until(lambda: place.bed.prometheus.query(asked), 30, "the operator to be scraped")
-
-
-def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:
-    """``surefoot demo stop`` ends the operator and the service along with the test bed."""
-    place.leave_standing()
-    running = [*place.bed.components, place.operator, place.service]
-    assert all(component.is_running for component in running)
-    assert performance.clear(place.bed.directory) == 0
-    assert not any(component.is_running for component in running)
-    assert not place.bed.directory.exists()
-
-
-@pytest.mark.long
-def test_kept_demo_ends_with_its_test_bed(place: Stage) -> None:
-    """``surefoot testbed down`` knows nothing of a demo, and ends it all the same."""
-    place.leave_standing()
-    wards = [psutil.Process(pid) for pid in (place.operator.pid, place.service.pid) if pid]
-    assert len(wards) == 2
-    TestBed.attach(place.bed.directory).stop()
-    wait_until(lambda: all(map(_has_ended, wards)), 60, "the guardian to end them")
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE or not process.is_running()
-    except psutil.NoSuchProcess:
-        return True
+    wait_until(lambda: place.bed.prometheus.query(asked), SURELY, "the operator to be scraped")
 
 
 def test_demo_that_gets_stuck_says_where_it_stands(
@@ -155,3 +137,31 @@ def test_demo_that_gets_stuck_says_where_it_stands(
     assert re.search(r"Rollout checkout: \w+ at 10 %, attempt 0\.", told)
     assert "ConfigMap checkout-flags says 10 %." in told
     assert re.search(r"The operator's last lines \(ready\):\n.*\[info", told)
+
+
+def test_kept_demo_is_stopped_by_one_command(place: Stage) -> None:
+    """``surefoot demo stop`` ends the operator and the service along with the test bed."""
+    place.leave_standing()
+    running = [*place.bed.components, place.operator, place.service]
+    assert all(component.is_running for component in running)
+    assert performance.clear(place.bed.directory) == 0
+    assert not any(component.is_running for component in running)
+    assert not place.bed.directory.exists()
+
+
+@pytest.mark.long
+def test_kept_demo_ends_with_its_test_bed(tmp_path: Path) -> None:
+    """``surefoot testbed down`` knows nothing of a demo, and ends it all the same."""
+    with a_place(tmp_path) as place:
+        place.leave_standing()
+        wards = [psutil.Process(pid) for pid in (place.operator.pid, place.service.pid) if pid]
+        assert len(wards) == 2
+        TestBed.attach(place.bed.directory).stop()
+        wait_until(lambda: all(map(_has_ended, wards)), SURELY, "the guardian to end them")
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE or not process.is_running()
+    except psutil.NoSuchProcess:
+        return True

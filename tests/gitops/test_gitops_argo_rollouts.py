@@ -11,7 +11,7 @@ import yaml
 from surefoot.testbed.bed import TestBed
 from tests.gitops.commands import Command, commands_in, documented, sources
 from tests.gitops.scenarios import SCENARIOS, rollout_in
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 THEIRS: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -100,7 +100,7 @@ def beside(guarded: TestBed) -> Iterator[TestBed]:
     guarded.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(THEIRS))
     wait_until(
         lambda: "argoproj.io" in guarded.kubectl("explain", "ro").stdout,
-        30,
+        SURELY,
         "their kind to be served",
     )
     yield guarded

@@ -1,5 +1,6 @@
 """Measurements from a real Prometheus that scrapes a real exporter."""
 
+import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,18 +10,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
-from surefoot.adapters.prometheus import PrometheusProviders
+from surefoot.adapters.probes import Probes
 from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.providers import Providers
+from surefoot.adapters.serving import ServingSection, ServingTls
+from surefoot.backtest.history import Stretch, read_history
+from surefoot.backtest.report import backtest
+from surefoot.backtest.suggesting import suggestions
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.review import evaluate
 from surefoot.testbed.binaries import provide
+from surefoot.testbed.certificates import Authority
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
+from tests.monitoring.promtool import promtool
 from tests.support import world as memory
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until, wait_until_async
 
 pytestmark = pytest.mark.apiserver
 
@@ -57,13 +66,17 @@ class World:
 
     prometheus: Prometheus
     now: datetime
+    past: datetime
+    """When the six hours begin that are in it from the start."""
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     program = provide(["prometheus"])["prometheus"]
+    layout = Layout(tmp_path_factory.mktemp("prometheus"))
+    past = _fill_with_history(layout)
     prometheus = Prometheus(
-        Layout(tmp_path_factory.mktemp("prometheus")),
+        layout,
         free_ports(1)[0],
         program,
         scrape_interval=timedelta(milliseconds=200),
@@ -74,12 +87,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         prometheus.set_targets({"shop": [f"127.0.0.1:{server.server_port}"]})
-        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), 60, "five scrapes")
+        wait_until(lambda: prometheus.query("count_over_time(up[1m]) >= 5"), SURELY, "five scrapes")
         now = _time_of(prometheus)
-        wait_until(lambda: _time_of(prometheus) > now + STEP, 60, "a second to pass")
-        yield World(prometheus, now.replace(microsecond=0) + STEP)
+        wait_until(lambda: _time_of(prometheus) > now + STEP, SURELY, "a second to pass")
+        yield World(prometheus, now.replace(microsecond=0) + STEP, past)
         server.shutdown()
     prometheus.kill()
+
+
+def _fill_with_history(layout: Layout) -> datetime:
+    """Six hours, a day ago: a tenth of all requests fails from 2h to 2h20m; 4h to 4h30m lack."""
+    layout.prometheus_data.mkdir(parents=True, exist_ok=True)
+    file = layout.directory / "history.txt"
+    file.touch()
+    began = datetime.fromtimestamp(file.stat().st_mtime // 60 * 60, UTC) - timedelta(days=1)
+    lines: dict[str, list[str]] = {"past_requests": [], "past_errors": []}
+    errors = 0
+    for minute in range(6 * 60):
+        errors += 60 if 120 <= minute < 140 else 1
+        at = int(began.timestamp()) + 60 * minute
+        if not 240 <= minute < 270:
+            lines["past_requests"].append(f"past_requests_total {600 * minute} {at}")
+            lines["past_errors"].append(f"past_errors_total {errors} {at}")
+    text = "".join(
+        f"# TYPE {name} counter\n{chr(10).join(samples)}\n" for name, samples in lines.items()
+    )
+    file.write_text(f"{text}# EOF\n")
+    promtool("tsdb", "create-blocks-from", "openmetrics", str(file), str(layout.prometheus_data))
+    return began
 
 
 def _time_of(prometheus: Prometheus) -> datetime:
@@ -87,28 +122,28 @@ def _time_of(prometheus: Prometheus) -> datetime:
 
 
 @pytest.fixture
-async def providers(world: World) -> AsyncIterator[PrometheusProviders]:
+async def providers(world: World) -> AsyncIterator[Providers]:
     settings = ProviderSettings(name="default", address=world.prometheus.url)
-    providers = PrometheusProviders([settings], now=lambda: world.now)
+    providers = Providers([settings], lambda: world.now)
     yield providers
-    providers.close()
+    await providers.close()
 
 
 async def ask(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     *,
     back: timedelta = MINUTE,
     stale_after: timedelta | None = None,
 ) -> Measurement:
     return await providers.measure(
-        RangeQuery("default", promql, world.now - back, world.now, STEP, stale_after)
+        RangeQuery("default", query, world.now - back, world.now, STEP, stale_after)
     )
 
 
 @pytest.mark.parametrize(
-    ("promql", "outcome", "value"),
+    ("query", "outcome", "value"),
     [
         ("errors_total", Outcome.VALUE, 7.0),
         ("sum(shard)", Outcome.VALUE, 3.0),
@@ -127,18 +162,18 @@ async def ask(
     ],
 )
 async def test_outcome_is_told_apart(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     outcome: Outcome,
     value: float | None,
 ) -> None:
     """As against a server that plays Prometheus, so against Prometheus."""
-    measured = await ask(providers, world, promql)
+    measured = await ask(providers, world, query)
     assert (measured.outcome, measured.value) == (outcome, value), measured.message
 
 
-async def test_points_are_on_the_grid(providers: PrometheusProviders, world: World) -> None:
+async def test_points_are_on_the_grid(providers: Providers, world: World) -> None:
     """Times come back as they were asked for, also between two seconds."""
     off = timedelta(milliseconds=250)
     start, end = world.now - 3 * STEP + off, world.now - STEP + off
@@ -146,9 +181,7 @@ async def test_points_are_on_the_grid(providers: PrometheusProviders, world: Wor
     assert [sample.at for sample in measured.samples] == [start, start + STEP, end]
 
 
-async def test_refusal_is_in_the_words_of_prometheus(
-    providers: PrometheusProviders, world: World
-) -> None:
+async def test_refusal_is_in_the_words_of_prometheus(providers: Providers, world: World) -> None:
     """What only Prometheus can know of a query."""
     measured = await ask(providers, world, "errors_total + on() shard")
     assert measured.message.startswith(
@@ -156,21 +189,21 @@ async def test_refusal_is_in_the_words_of_prometheus(
     )
 
 
-async def test_infos_are_not_warnings(providers: PrometheusProviders, world: World) -> None:
+async def test_infos_are_not_warnings(providers: Providers, world: World) -> None:
     """A remark about a metric's name leaves the value usable."""
     measured = await ask(providers, world, 'rate(shard{n="1"}[10s])')
     assert measured.value == 0.0, measured.message
 
 
 async def test_month_by_the_second_is_cut_to_what_prometheus_answers(
-    providers: PrometheusProviders, world: World
+    providers: Providers, world: World
 ) -> None:
     """Its limit of 11,000 points is never met."""
     measured = await ask(providers, world, "errors_total", back=timedelta(days=30))
     assert (measured.value, measured.start) == (7.0, world.now - 10_000 * STEP)
 
 
-async def test_growth_rate_is_a_query(providers: PrometheusProviders, world: World) -> None:
+async def test_growth_rate_is_a_query(providers: Providers, world: World) -> None:
     """What a trigger on it is above."""
     measured = await ask(providers, world, "max(deriv(growing[30s]))")
     assert measured.value is not None, measured.message
@@ -179,7 +212,7 @@ async def test_growth_rate_is_a_query(providers: PrometheusProviders, world: Wor
 
 @pytest.mark.parametrize(("length", "reason"), [("10m", "TooFewSamples"), ("1s", "Recorded")])
 async def test_baseline_counts_the_time_that_had_samples(
-    providers: PrometheusProviders, world: World, length: str, reason: str
+    providers: Providers, world: World, length: str, reason: str
 ) -> None:
     """Of an hour at the step there are samples for some seconds."""
     at_10 = memory.World(
@@ -201,7 +234,7 @@ async def test_baseline_counts_the_time_that_had_samples(
 
 
 async def test_windows_of_every_length_on_one_metric_are_answered(
-    providers: PrometheusProviders, world: World
+    providers: Providers, world: World
 ) -> None:
     """Seconds beside days: each at a step that fits, and none longer than Prometheus answers."""
     lengths = ("0s", "4s", "4h", "5d", "9999d")
@@ -220,11 +253,38 @@ async def test_windows_of_every_length_on_one_metric_are_answered(
         assert (measured.start, measured.end) == (question.start, question.end)
 
 
+async def test_backtest_of_real_history(providers: Providers, world: World) -> None:
+    """It would have rolled back once, five minutes after the rate of errors was beyond 5 %."""
+    rollout = memory.a_rollout(
+        metrics=[
+            {
+                "name": "errors",
+                "query": "(sum(rate(past_errors_total[5m])) or vector(0)) "
+                "/ (sum(rate(past_requests_total[5m])) > 0)",
+            }
+        ],
+        triggers=[memory.a_trigger(above="5%", **{"for": "5m"})],
+        gates=[memory.a_gate(atMost="1%", **{"for": "10m"})],
+    )
+    start = world.past + timedelta(minutes=10)
+    stretch = Stretch.of(start, world.past + timedelta(hours=5, minutes=50), MINUTE / 2)
+    report = backtest(rollout, await read_history(rollout.spec, stretch, providers.measure))
+    ((trigger, spell),) = report.rolls_back
+    assert trigger.name == "errors"
+    began = spell.start - world.past
+    assert timedelta(hours=2, minutes=5) < began < timedelta(hours=2, minutes=12)
+    assert timedelta(minutes=25) < report.missing["errors"] < timedelta(minutes=35)
+    (worst,) = {room.worst for room in report.rooms}
+    assert worst == pytest.approx(0.1, rel=0.01)
+    found = {each.source: each for each in suggestions(rollout, report.history)}
+    assert found["a fifth beyond"].alarms == 0
+
+
 LAST = "last_over_time(cost[2h])"
 
 
 @pytest.mark.parametrize(
-    ("promql", "stale_after", "outcome"),
+    ("query", "stale_after", "outcome"),
     [
         ("errors_total", MINUTE, Outcome.VALUE),
         ("rate(errors_total[30s])", MINUTE, Outcome.VALUE),
@@ -251,14 +311,14 @@ LAST = "last_over_time(cost[2h])"
     ],
 )
 async def test_age_is_that_of_the_samples_themselves(
-    providers: PrometheusProviders,
+    providers: Providers,
     world: World,
-    promql: str,
+    query: str,
     stale_after: timedelta,
     outcome: Outcome,
 ) -> None:
     """However a query reaches its samples, it is their own time that counts."""
-    measured = await ask(providers, world, promql, stale_after=stale_after)
+    measured = await ask(providers, world, query, stale_after=stale_after)
     assert measured.outcome is outcome, measured.message
     assert bool(measured.samples) is (outcome is Outcome.VALUE)
 
@@ -270,13 +330,59 @@ async def test_provider_that_is_killed_is_unreachable_and_comes_back(tmp_path: P
     prometheus.start()
     now = _time_of(prometheus)
     settings = ProviderSettings(name="default", address=prometheus.url)
-    providers = PrometheusProviders([settings], now=lambda: now)
+    providers = Providers([settings], lambda: now)
     query = RangeQuery("default", "vector(1)", now - STEP, now, STEP)
     outcomes = [(await providers.measure(query)).outcome]
     prometheus.kill()
     outcomes.append((await providers.measure(query)).outcome)
     prometheus.start()
     outcomes.append((await providers.measure(query)).outcome)
-    providers.close()
+    await providers.close()
     prometheus.kill()
     assert outcomes == [Outcome.VALUE, Outcome.UNREACHABLE, Outcome.VALUE]
+
+
+async def test_prometheus_scrapes_by_tls_and_with_a_token(tmp_path: Path) -> None:
+    """As the ServiceMonitor of the chart has it do, against the operator's own port."""
+    authority = Authority(tmp_path / "certificates")
+    token = tmp_path / "token"
+    token.write_text("a-token")
+    served = authority.server()
+    section = ServingSection(
+        tls=ServingTls(cert_file=served.certificate, key_file=served.key),
+        metrics_token_file=token,
+    )
+    probes = Probes(lambda: b"m 1\n", lambda: None, lambda: None, section)
+    await probes.start("127.0.0.1", 0)
+    layout = Layout(tmp_path / "prometheus")
+    layout.prometheus_config.parent.mkdir()
+    target = {"static_configs": [{"targets": [f"127.0.0.1:{probes.port}"]}], "scheme": "https"}
+    tls = {"tls_config": {"ca_file": str(authority.files.certificate), "server_name": "localhost"}}
+    credentials = {"authorization": {"type": "Bearer", "credentials_file": str(token)}}
+    jobs = {"trusted": tls | credentials, "anonymous": tls, "trusting": credentials}
+    config = {
+        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
+        "scrape_configs": [{"job_name": job, **target, **how} for job, how in jobs.items()],
+    }
+    layout.prometheus_config.write_text(yaml.safe_dump(config))
+    program = provide(["prometheus"])["prometheus"]
+    prometheus = Prometheus(layout, free_ports(1)[0], program)
+
+    def seen() -> dict[str, float]:
+        found = prometheus.query("up")
+        return {sample.labels["job"]: sample.value for sample in found}
+
+    await asyncio.to_thread(prometheus.start)
+    try:
+
+        async def all_were_tried() -> bool:
+            return (await asyncio.to_thread(seen)).keys() == jobs.keys()
+
+        await wait_until_async(all_were_tried, 60, "Prometheus to scrape")
+        await wait_until_async(
+            lambda: asyncio.to_thread(lambda: seen()["trusted"] == 1), 60, "the scrape to succeed"
+        )
+        assert seen() == {"trusted": 1, "anonymous": 0, "trusting": 0}
+    finally:
+        prometheus.kill()
+        await probes.stop()

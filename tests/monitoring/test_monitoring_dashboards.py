@@ -32,7 +32,7 @@ from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
 from tests.monitoring.promtool import PROJECT
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 from tests.support.world import START, a_rollout
 
 pytestmark = pytest.mark.apiserver
@@ -212,7 +212,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         running.set_targets({"surefoot": ports[:1], "recall": ports[1:]})
         for series in ("surefoot_leader", "app:database_queries_per_request:ratio_rate15m"):
             expr = f"count_over_time({series}[1m]) >= 3"
-            wait_until(partial(running.query, expr), 30, f"three samples of {series}")
+            wait_until(partial(running.query, expr), SURELY, f"three samples of {series}")
         yield running
     finally:
         for server in servers:
@@ -260,7 +260,7 @@ def test_choices_have_something_to_choose_from(
 def test_steps_are_marked_in_the_panels_of_the_flag(prometheus: Prometheus) -> None:
     """Whoever looks at a curve sees where the percentage changed."""
     (steps,) = FLAG["annotations"]["list"]
-    wait_until(lambda: prometheus.query(as_chosen(steps["expr"])), 10, "a step to be marked")
+    wait_until(lambda: prometheus.query(as_chosen(steps["expr"])), SURELY, "a step to be marked")
 
 
 def test_everything_that_the_operator_counts_is_shown() -> None:

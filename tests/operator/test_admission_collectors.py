@@ -20,15 +20,11 @@ from tests.support.requests import (
     patched,
     path_of,
 )
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
-
-COLLECTED_WITHIN = 90
-"""Seconds. The garbage collector looks for new kinds every half minute."""
-SOON = 30
 
 
 class Family(NamedTuple):
@@ -65,7 +61,7 @@ def family(guarded: TestBed, admin: httpx.Client, guarded_namespace: str) -> Fam
         flag = made(operator, place, a_flag("checkout-flags", rollout, owned=True))
         wait_until(
             lambda: patched(hudson, approval, decision_by("hudson")).is_success,
-            SOON,
+            SURELY,
             "the role to act",
         )
         decided = admin.get(path_of(approval)).json()
@@ -96,17 +92,43 @@ def test_requests_and_flag_go_with_their_rollout(
     admin.delete(path_of(family.rollout), params={"propagationPolicy": policy}).raise_for_status()
     wait_until(
         lambda: all(_is_gone(admin, manifest) for manifest in family),
-        COLLECTED_WITHIN,
+        SURELY,
         "the garbage collector",
     )
+
+
+@pytest.mark.parametrize("policy", ["Background", "Foreground"])
+def test_flag_that_stays_only_loses_its_reference_to_the_rollout(
+    guarded: TestBed, admin: httpx.Client, guarded_namespace: str, policy: str
+) -> None:
+    """Its namespace is an owner as well, which is there: the garbage collector keeps the flag."""
+    rollout = made(admin, guarded_namespace, a_rollout("checkout"))
+    namespace = admin.get(f"/api/v1/namespaces/{guarded_namespace}").raise_for_status().json()
+    flag = a_flag("checkout-flags", rollout, owned=True)
+    keeper = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "name": guarded_namespace,
+        "uid": namespace["metadata"]["uid"],
+    }
+    flag["metadata"]["ownerReferences"].append(keeper)
+    with client_of_account(guarded, *OPERATOR) as operator:
+        stored = {**made(operator, guarded_namespace, flag), "kind": "ConfigMap"}
+    admin.delete(path_of(rollout), params={"propagationPolicy": policy}).raise_for_status()
+
+    def owners() -> list[str]:
+        left = admin.get(path_of(stored)).raise_for_status().json()
+        return [owner["kind"] for owner in left["metadata"]["ownerReferences"]]
+
+    wait_until(lambda: owners() == ["Namespace"], SURELY, "the garbage collector")
+    assert _is_gone(admin, rollout)
+    assert admin.get(path_of(stored)).json()["data"] == flag["data"]
 
 
 def test_orphans_are_left_without_their_owner(admin: httpx.Client, family: Family) -> None:
     """The garbage collector takes the ownerReferences off, and leaves everything else."""
     admin.delete(path_of(family.rollout), params={"propagationPolicy": "Orphan"}).raise_for_status()
-    wait_until(
-        lambda: _is_gone(admin, family.rollout), COLLECTED_WITHIN, "the Rollout to be let go"
-    )
+    wait_until(lambda: _is_gone(admin, family.rollout), SURELY, "the Rollout to be let go")
     for manifest in family.dependents:
         left = admin.get(path_of(manifest)).raise_for_status().json()
         assert not left["metadata"].get("ownerReferences"), left["metadata"]["name"]
@@ -119,9 +141,7 @@ def test_namespace_ends_with_all_that_is_in_it(
     """Nothing hangs on a deletion that is refused."""
     namespace = f"/api/v1/namespaces/{family.rollout['metadata']['namespace']}"
     admin.delete(namespace).raise_for_status()
-    wait_until(
-        lambda: admin.get(namespace).status_code == 404, COLLECTED_WITHIN, "the namespace to end"
-    )
+    wait_until(lambda: admin.get(namespace).status_code == 404, SURELY, "the namespace to end")
     # Whoever cleans up afterwards finds it again.
     name = namespace.rpartition("/")[2]
     admin.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
@@ -146,7 +166,7 @@ class GitOps:
             f"--user={self.name}",
         )
         self._kubeconfig = bed.kubeconfig_for_service_account(namespace, TOOL)
-        wait_until(self._may_do_everything, SOON, "the role to act")
+        wait_until(self._may_do_everything, SURELY, "the role to act")
 
     def _may_do_everything(self) -> bool:
         command = ("auth", "can-i", "*", "*", f"--kubeconfig={self._kubeconfig}")

@@ -16,6 +16,7 @@ from tests.contract.manifests import changed
 from tests.support.policies import (
     OPERATOR,
     POLICIES,
+    fills_in_names,
     in_force,
     prepare,
     refuses_a_flag,
@@ -34,13 +35,12 @@ from tests.support.requests import (
     patched,
     path_of,
 )
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, new_namespace, wait_until
 
 pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
 
-SOON = 60
 AFTERWARDS = 100
 """Answers that each forger still gets once the API server says that it is ready."""
 
@@ -60,12 +60,11 @@ class Stage:
 
     def __init__(self, bed: TestBed, *, annotations: JSON | None = None) -> None:
         with bed.client() as admin, client_of_account(bed, *OPERATOR) as operator:
-            answer = admin.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
-            self.namespace: str = answer.raise_for_status().json()["metadata"]["name"]
+            self.namespace = new_namespace(admin)
             bound(bed, self.namespace, "surefoot-approver", "--user=hudson")
             plan = changed(a_rollout("checkout"), {"metadata.annotations": annotations or {}})
             self.rollout = wait_until(
-                lambda: made(admin, self.namespace, plan), SOON, "the Rollout to be created"
+                lambda: made(admin, self.namespace, plan), SURELY, "the Rollout to be created"
             )
             self.first, self.second = (
                 made(operator, self.namespace, a_request("Approval", name, self.rollout))
@@ -132,7 +131,7 @@ def test_no_forged_write_gets_in_while_the_api_server_restarts(bed: TestBed) -> 
                     forger.answers.total() >= ready[what] + AFTERWARDS
                     for what, forger in forgers.items()
                 ),
-                SOON,
+                SURELY,
                 "the forgers to be answered",
             )
         finally:
@@ -162,12 +161,12 @@ def test_two_api_servers_refuse_and_serve_alike(bed: TestBed) -> None:
     with bed.client() as admin, bed.client(server=other.server) as elsewhere:
         bed.kubectl("delete", "-k", str(POLICIES))
         for api in (admin, elsewhere):
-            wait_until(partial(_accepts_a_flag, api), SOON, "the policies to be gone")
+            wait_until(partial(_accepts_a_flag, api), SURELY, "the policies to be gone")
         in_force(bed)
         for api in (admin, elsewhere):
-            wait_until(partial(refuses_a_flag, api), SOON, "surefoot-configmaps to act")
-            wait_until(partial(refuses_a_request, api), SOON, "surefoot-decisions to act")
-            wait_until(partial(_fills_in_names, api), SOON, "names to be filled in")
+            wait_until(partial(refuses_a_flag, api), SURELY, "surefoot-configmaps to act")
+            wait_until(partial(refuses_a_request, api), SURELY, "surefoot-decisions to act")
+            wait_until(partial(_fills_in_names, api), SURELY, "names to be filled in")
 
         stage = Stage(bed)
         for what, forgery in stage.forgeries().items():
@@ -194,7 +193,7 @@ def _decides(bed: TestBed, approval: JSON, server: str) -> None:
         *("--type=merge", "-p", decision, server),
     )
     wait_until(
-        lambda: bed.kubectl(*command, user="hudson").returncode == 0, SOON, "the role to act"
+        lambda: bed.kubectl(*command, user="hudson").returncode == 0, SURELY, "the role to act"
     )
 
 
@@ -206,10 +205,9 @@ def test_policies_without_mutation_hold_on_an_older_api_server() -> None:
     """They compile there without a complaint, refuse forged names and let right ones pass."""
     flags = [f"--emulated-version={OLDEST_EMULATED}"]
     with TestBed.start(prometheus=False, api_server_flags=flags) as bed, bed.client() as admin:
-        prepare(bed, mutation=False)
-        kinds = admin.get("/apis/admissionregistration.k8s.io/v1").json()["resources"]
-        assert "mutatingadmissionpolicies" not in {kind["name"] for kind in kinds}
-        wait_until(lambda: _complaints(admin) == {}, SOON, "the policies to be type-checked")
+        prepare(bed)
+        assert not fills_in_names(admin)
+        wait_until(lambda: _complaints(admin) == {}, SURELY, "the policies to be type-checked")
         stamps = ("requested-by", "authors", "changed-by", "attempt-by")
         stage = Stage(bed, annotations={f"surefoot.dev/{stamp}": "admin" for stamp in stamps})
         for what, forgery in stage.forgeries().items():
@@ -220,7 +218,9 @@ def test_policies_without_mutation_hold_on_an_older_api_server() -> None:
         assert forged.status_code == 403
         assert 'surefoot.dev/requested-by: "admin"' in forged.json()["message"]
         with bed.client("hudson") as hudson:
-            wait_until(lambda: hudson.get(path_of(stage.first)).is_success, SOON, "the role to act")
+            wait_until(
+                lambda: hudson.get(path_of(stage.first)).is_success, SURELY, "the role to act"
+            )
             assert patched(hudson, stage.first, decision_by("cora")).status_code == 403
             assert patched(hudson, stage.first, decision_by("hudson")).is_success
 

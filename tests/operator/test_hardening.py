@@ -24,7 +24,7 @@ from tests.support.requests import (
     patched,
     path_of,
 )
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, new_namespace, wait_until
 
 pytestmark = [pytest.mark.apiserver]
 
@@ -33,7 +33,6 @@ JSON = dict[str, Any]
 HARDENING = POLICIES.parent / "hardening"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-SOON = 60
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +76,7 @@ def admin(hardened: TestBed) -> Iterator[httpx.Client]:
 @pytest.fixture
 def space(hardened: TestBed, admin: httpx.Client) -> str:
     """The name of a fresh namespace."""
-    answer = admin.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
-    return str(answer.raise_for_status().json()["metadata"]["name"])
+    return new_namespace(admin)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +84,7 @@ def in_a_pod(hardened: TestBed, admin: httpx.Client) -> Iterator[httpx.Client]:
     """An HTTP client with a token such as the kubelet gives the operator's Pod."""
     pods = f"/api/v1/namespaces/{OPERATOR[0]}/pods"
     pod = wait_until(
-        lambda: admin.get(pods).raise_for_status().json()["items"], SOON, "the operator's Pod"
+        lambda: admin.get(pods).raise_for_status().json()["items"], SURELY, "the operator's Pod"
     )[0]
     reference = {
         "kind": "Pod",
@@ -129,7 +127,7 @@ def test_decision_by_impersonation_is_refused_and_by_certificate_is_not(
         )
         return _is_refused_by("credential-id.hardening.surefoot.dev", answer)
 
-    wait_until(lambda: impersonated(dryRun="All"), SOON, "the role and the policy to act")
+    wait_until(lambda: impersonated(dryRun="All"), SURELY, "the role and the policy to act")
     assert impersonated()
     with hardened.client("hudson") as hudson:
         answer = patched(hudson, approval, decision)
@@ -213,7 +211,7 @@ def test_operators_account_writes_from_its_pod_only(
         lambda: all(
             answer.status_code == 403 for answer in tried(pretender, dryRun="All").values()
         ),
-        SOON,
+        SURELY,
         "the policies to act",
     )
     assert all("hardening.surefoot.dev" in answer.text for answer in tried(pretender).values())
@@ -251,7 +249,7 @@ def strict_space(admin: httpx.Client, space: str) -> str:
     ).raise_for_status()
     assert answer.json()["metadata"]["labels"]["surefoot.dev/gates"] == "required"
     wait_until(
-        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SOON, "the policy to act"
+        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SURELY, "the policy to act"
     )
     return space
 
@@ -311,7 +309,7 @@ def test_plan_from_before_can_still_be_paused(admin: httpx.Client, space: str) -
     labels = {"metadata": {"labels": {"surefoot.dev/gates": "required"}}}
     admin.request("PATCH", f"/api/v1/namespaces/{space}", json=labels, headers=MERGE)
     wait_until(
-        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SOON, "the policy to act"
+        lambda: not _tried(admin, space, a_rollout("probe")).is_success, SURELY, "the policy to act"
     )
     assert patched(admin, rollout, {"spec": {"paused": True}}).is_success
 
@@ -422,8 +420,8 @@ def test_guard_is_lifted_on_the_disk_for_an_upgrade_and_laid_back(
         return [what for what, answer in _changes(admin).items() if answer.is_success]
 
     try:
-        wait_until(lambda: "delete a policy" in allowed(), SOON * 2, "the guard to be gone")
+        wait_until(lambda: "delete a policy" in allowed(), SURELY, "the guard to be gone")
         assert {"delete a CRD", "loosen a CRD", "redirect the group"} <= set(allowed())
     finally:
         _lay(static_folder)
-    wait_until(lambda: not allowed(), SOON * 2, "the guard to be back")
+    wait_until(lambda: not allowed(), SURELY, "the guard to be back")

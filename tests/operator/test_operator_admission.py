@@ -250,4 +250,4 @@ async def test_missing_permission_is_named(guarded: TestBed) -> None:
     """Whoever may not look can not tell that the policies are in force."""
     async with looking_as(guarded.kubeconfig("thon"), PolicySettings(operator="thon")) as found:
         assert found.admission is Admission.NOT_ENFORCED
-        assert 'cannot get resource "validatingadmissionpolicies"' in found.fault
+        assert 'cannot list resource "validatingadmissionpolicies"' in found.fault

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.operator.test_plugin import Done, typed
+from tests.operator.test_plugin import typed
+from tests.support.commands import Done
 from tests.support.scene import Scene, Tap, Write
 
-pytestmark = [pytest.mark.apiserver]
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 JSON = dict[str, Any]
 
@@ -27,6 +28,17 @@ async def checked(scene: Scene, *words: str) -> Done:
     """Run the command, in a process of its own."""
     kubeconfig = scene.bed.kubeconfig("admin")
     return await typed(kubeconfig, "compliance", scene.name, "-n", scene.namespace, *words)
+
+
+async def then_told(scene: Scene, words: str) -> Done:
+    """Run the command until it says this; the status may be of before the requests were opened."""
+
+    async def is_told() -> Done | None:
+        done = await checked(scene)
+        return done if words in done.out else None
+
+    told: Done = await scene.until(is_told, f"the command to say {words!r}")
+    return told
 
 
 async def then_said(scene: Scene, **outcomes: str) -> JSON:
@@ -49,28 +61,27 @@ async def when_atlas_reports(scene: Scene, percent: int = 10) -> None:
     await scene.patch("checkpoints", name, {"spec": decided})
 
 
-async def test_status_and_command_follow_the_facts(scene: Scene) -> None:
+async def test_status_and_command_follow_the_facts(attended_scene: Scene) -> None:
     """What people do changes the answers; a pause is told beside them, and all of it exits 1."""
+    scene = attended_scene
     await given_it_waits_for_people(scene)
-    async with scene.an_operator():
-        await scene.then_at(10)
-        waits = {"CheckpointReport": "Failed", "ApprovalDocument": "Failed"}
-        compliance = await then_said(scene, **waits, AllSignatures="Failed", SoakTime="NotAsked")
-        assert (compliance["step"], compliance["from"], compliance["to"]) == (0, 10, 100)
-        assert (compliance["passed"], compliance.get("furtherBlockers", [])) == (False, [])
-        done = await checked(scene)
-        assert done.code == 1, done.err
-        assert "checkpoint hour-1 is not approved: atlas has not reported" in done.out
-        assert f"$ kubectl patch checkpoints.surefoot.dev {scene.name}-10-hour-1 -n" in done.out
-        assert "BLOCKED by 3: CheckpointReport, ApprovalDocument, AllSignatures" in done.out
+    await scene.then_at(10)
+    waits = {"CheckpointReport": "Failed", "ApprovalDocument": "Failed"}
+    compliance = await then_said(scene, **waits, AllSignatures="Failed", SoakTime="NotAsked")
+    assert (compliance["step"], compliance["from"], compliance["to"]) == (0, 10, 100)
+    assert (compliance["passed"], compliance.get("furtherBlockers", [])) == (False, [])
+    done = await then_told(scene, "checkpoint hour-1 is not approved: atlas has not reported")
+    assert done.code == 1, done.err
+    assert f"$ kubectl patch checkpoints.surefoot.dev {scene.name}-10-hour-1 -n" in done.out
+    assert "BLOCKED by 3: CheckpointReport, ApprovalDocument, AllSignatures" in done.out
 
-        await when_atlas_reports(scene)
-        await scene.when_the_plan_is_patched(paused=True)
-        await then_said(scene, CheckpointReport="Passed", AllSignatures="Failed")
-        await scene.then_condition("NotPaused", "False")
-        found = (await checked(scene, "-o", "json")).json
-        assert found["blockers"] == ["ApprovalDocument", "AllSignatures", "NotPaused"]
-        assert [each["message"] for each in found["further"]] == ["spec.paused is true"]
+    await when_atlas_reports(scene)
+    await scene.when_the_plan_is_patched(paused=True)
+    await then_said(scene, CheckpointReport="Passed", AllSignatures="Failed")
+    await scene.then_condition("NotPaused", "False")
+    found = (await checked(scene, "-o", "json")).json
+    assert found["blockers"] == ["ApprovalDocument", "AllSignatures", "NotPaused"]
+    assert [each["message"] for each in found["further"]] == ["spec.paused is true"]
 
 
 async def test_step_that_is_about_to_be_taken_is_allowed_and_recorded(scene: Scene) -> None:
@@ -127,14 +138,14 @@ async def test_plan_that_the_operator_has_not_judged_is_not_allowed(scene: Scene
     assert (await checked(scene, "--max-age", "soon")).code == 2
 
 
-async def test_rolled_back_rollout_is_not_allowed(scene: Scene) -> None:
+async def test_rolled_back_rollout_is_not_allowed(attended_scene: Scene) -> None:
     """That it was rolled back is what stands in the way, with what to type."""
+    scene = attended_scene
     await scene.given_a_rollout(steps=(10, 50, 100), hold={"checkpoints": [REPORT]})
-    async with scene.an_operator():
-        await scene.then_at(10)
-        await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "errors"})
-        await scene.then_phase("RolledBack")
-        done = await checked(scene)
+    await scene.then_at(10)
+    await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "errors"})
+    await scene.then_phase("RolledBack")
+    done = await checked(scene)
     assert done.code == 1
     assert "NotRolledBack: rolled back to 0 %" in done.out
     assert '{"spec":{"attempt":1}}' in done.out

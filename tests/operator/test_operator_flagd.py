@@ -16,10 +16,10 @@ from openfeature.evaluation_context import EvaluationContext
 
 from surefoot.domain.flag.formats.flagd import FLAGD_KEY
 from tests.support.flagd import KEYS
-from tests.support.scene import JSON, SURELY, Scene
-from tests.support.testbed import wait_until_async
+from tests.support.scene import JSON, Scene
+from tests.support.testbed import SURELY, wait_until_async
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 PAYMENTS: JSON = {
     "name": "payments",
@@ -81,9 +81,9 @@ class Program:
 
 
 @pytest.fixture
-def program(scene: Scene, tmp_path: Path) -> Iterator[Program]:
+def program(attended_scene: Scene, tmp_path: Path) -> Iterator[Program]:
     """A program with an SDK that is shut down in the end."""
-    running = Program(tmp_path / FLAGD_KEY, scene.name)
+    running = Program(tmp_path / FLAGD_KEY, attended_scene.name)
     yield running
     if running.provider is not None:
         running.provider.shutdown()
@@ -105,34 +105,35 @@ async def the_flag(scene: Scene) -> JSON | None:
 
 
 async def test_sdk_sees_every_step_and_loses_nobody_on_the_way(
-    scene: Scene, program: Program
+    attended_scene: Scene, program: Program
 ) -> None:
     """10,000 accounts: each step its share, nobody lost, a rollback leaves who was in before."""
+    scene = attended_scene
     await scene.given_a_rollout(
         steps=(0, 10, 25, 50, 75, 100), target=target(scene), paused=True, rollback={"to": 0}
     )
     seen: dict[int, set[str]] = {}
     before: set[str] = set()
-    async with scene.an_operator():
-        await scene.when_the_plan_is_patched(paused=None)
-        for percent in (0, 10, 25, 50, 75, 100):
-            await scene.when_the_plan_is_patched(rollback={"to": percent})
-            await scene.then_at(percent)
-            await program.gets(await the_flag(scene))
-            seen[percent] = program.who_is_in()
-            assert before <= seen[percent]
-            assert abs(len(seen[percent]) / len(KEYS) * 100 - percent) < 1.5
-            before = seen[percent]
-        await scene.when_the_plan_is_patched(rollback={"to": 25, "reason": "a test"})
-        await scene.then_at(25)
+    await scene.when_the_plan_is_patched(paused=None)
+    for percent in (0, 10, 25, 50, 75, 100):
+        await scene.when_the_plan_is_patched(rollback={"to": percent})
+        await scene.then_at(percent)
         await program.gets(await the_flag(scene))
+        seen[percent] = program.who_is_in()
+        assert before <= seen[percent]
+        assert abs(len(seen[percent]) / len(KEYS) * 100 - percent) < 1.5
+        before = seen[percent]
+    await scene.when_the_plan_is_patched(rollback={"to": 25, "reason": "a test"})
+    await scene.then_at(25)
+    await program.gets(await the_flag(scene))
     assert program.who_is_in() == seen[25]
 
 
 async def test_cohort_comes_in_with_its_step_and_goes_out_with_the_rollback(
-    scene: Scene, program: Program
+    attended_scene: Scene, program: Program
 ) -> None:
     """The SDK, the status and the history agree on who is in."""
+    scene = attended_scene
     await scene.given_a_rollout(
         steps=(25, 50, 100), target=target(scene), cohorts=[PAYMENTS], rollback={"to": 25}
     )
@@ -151,17 +152,14 @@ async def test_cohort_comes_in_with_its_step_and_goes_out_with_the_rollback(
         (recorded,) = status["history"][-1]["evidence"]["cohorts"]
         assert recorded["included"] is included
 
-    async with scene.an_operator():
-        await then_payments_are(included=False, percent=25)
-        await scene.when_the_plan_is_patched(rollback={"to": 50})
-        await then_payments_are(included=True, percent=50)
-        await scene.when_the_plan_is_patched(rollback={"to": 25})
-        await then_payments_are(included=False, percent=25)
-        await scene.patch(
-            "configmaps", scene.target, {"data": {FLAGD_KEY: "{}"}}, manager="meddler"
-        )
-        await scene.until(lambda: _restored(scene), "the document to be restored")
-        await program.gets(await the_flag(scene))
+    await then_payments_are(included=False, percent=25)
+    await scene.when_the_plan_is_patched(rollback={"to": 50})
+    await then_payments_are(included=True, percent=50)
+    await scene.when_the_plan_is_patched(rollback={"to": 25})
+    await then_payments_are(included=False, percent=25)
+    await scene.patch("configmaps", scene.target, {"data": {FLAGD_KEY: "{}"}}, manager="meddler")
+    await scene.until(lambda: _restored(scene), "the document to be restored")
+    await program.gets(await the_flag(scene))
     assert program.who_is_in(workload="search") == others
     assert program.who_is_in(workload="payments") == set()
 

@@ -9,6 +9,7 @@ import pytest
 from surefoot.adapters.provider_settings import ProviderSettings
 from tests.support.scene import Scene, Tap, Write, crash
 from tests.support.service import a_service
+from tests.support.testbed import SURELY
 
 pytestmark = pytest.mark.apiserver
 
@@ -60,7 +61,7 @@ async def test_recorded_rollback_needs_no_prometheus(scene: Scene) -> None:
         await scene.when_the_plan_is_patched(
             triggers=[{"name": "errors", "above": 1, "settle": "0s"}]
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await recorded.wait()
         second.task.cancel()
         await asyncio.sleep(0)

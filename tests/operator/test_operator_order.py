@@ -6,47 +6,48 @@ import pytest
 
 from tests.support.scene import Scene
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 SOAKING = {"soak": "1h"}
+AT_WORK = {"interval": 60.0, "sweep_every": 60.0}
 
 
 async def test_rollout_starts_when_the_other_is_far_enough_and_is_held_by_its_rollback(
-    scene: Scene,
+    attended_scene: Scene,
 ) -> None:
     """By events alone: nobody looks again by the clock for a minute."""
+    scene = attended_scene
     later = replace(scene, name="later")
     await later.given_a_rollout(
         steps=(10, 100),
         hold=SOAKING,
         dependsOn=[{"rollout": scene.name, "atLeast": 25}],
     )
-    async with scene.an_operator(interval=60.0, sweep_every=60.0):
-        await later.then_condition("DependenciesMet", "False")
-        await scene.given_a_rollout(steps=(10, 25, 100), hold=SOAKING)
-        await scene.then_at(10)
-        assert (await later.status()).get("percent") is None
-        await scene.when_the_plan_is_patched(hold={"soak": "0s"}, steps=steps_held_at(25))
-        await scene.then_at(25)
-        await later.then_at(10)
-        await scene.when_the_plan_is_patched(rollback={"to": 10, "reason": "a test"})
-        await scene.then_at(10)
-        condition = await later.then_condition("DependenciesMet", "False")
-        assert condition["reason"] == "UpstreamRolledBack"
+    await later.then_condition("DependenciesMet", "False")
+    await scene.given_a_rollout(steps=(10, 25, 100), hold=SOAKING)
+    await scene.then_at(10)
+    assert (await later.status()).get("percent") is None
+    await scene.when_the_plan_is_patched(hold={"soak": "0s"}, steps=steps_held_at(25))
+    await scene.then_at(25)
+    await later.then_at(10)
+    await scene.when_the_plan_is_patched(rollback={"to": 10, "reason": "a test"})
+    await scene.then_at(10)
+    condition = await later.then_condition("DependenciesMet", "False")
+    assert condition["reason"] == "UpstreamRolledBack"
     assert await later.history() == [("Start", None, 10)]
 
 
-async def test_rollouts_that_wait_for_each_other_are_both_refused(scene: Scene) -> None:
+async def test_rollouts_that_wait_for_each_other_are_both_refused(attended_scene: Scene) -> None:
     """The second plan makes the cycle; the first is told of it as well."""
+    scene = attended_scene
     later = replace(scene, name="later")
     await scene.given_a_rollout(dependsOn=[{"rollout": "later"}])
-    async with scene.an_operator(interval=60.0, sweep_every=60.0):
-        await scene.then_condition("DependenciesMet", "False")
-        await later.given_a_rollout(dependsOn=[{"rollout": scene.name}])
-        for each, other in ((scene, later), (later, scene)):
-            condition = await each.then_condition("PlanValid", "False")
-            names = [f"{s.namespace}/{s.name}" for s in (each, other, each)]
-            assert " after ".join(names) in condition["message"]
+    await scene.then_condition("DependenciesMet", "False")
+    await later.given_a_rollout(dependsOn=[{"rollout": scene.name}])
+    for each, other in ((scene, later), (later, scene)):
+        condition = await each.then_condition("PlanValid", "False")
+        names = [f"{s.namespace}/{s.name}" for s in (each, other, each)]
+        assert " after ".join(names) in condition["message"]
     assert scene.percents_written() == []
 
 

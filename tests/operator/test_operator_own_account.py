@@ -10,7 +10,7 @@ from surefoot.adapters.settings import AdmissionMode
 from surefoot.testbed.bed import TestBed
 from tests.support.policies import OPERATOR, in_force
 from tests.support.scene import JSON, Scene
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -107,7 +107,7 @@ async def test_flag_that_lost_its_label_while_no_policy_acted_is_restored(
     policies.kubectl("delete", BINDING, "surefoot-configmaps")
     change = {"metadata": {"labels": {"surefoot.dev/managed": None}}, "data": {scene.name: "100"}}
     patched = partial(scene.client.patch, flags_of_the_scene, json=change, headers=MERGE)
-    wait_until(lambda: patched().is_success, 60, "the label to be taken off")
+    wait_until(lambda: patched().is_success, SURELY, "the label to be taken off")
     in_force(policies)
     async with scene.an_operator():
         await scene.then_at(10)
@@ -174,7 +174,7 @@ def test_token_of_the_operator_rewrites_nothing_but_flags(
     """A ConfigMap of the control plane is safe from it, and is not where the policy is missing."""
     scene = guarded_scene
     of_others = f"/api/v1/namespaces/{scene.namespace}/configmaps/kube-root-ca.crt"
-    wait_until(lambda: scene.client.get(of_others).is_success, 60, "a ConfigMap of others")
+    wait_until(lambda: scene.client.get(of_others).is_success, SURELY, "a ConfigMap of others")
     change = {"data": {"ca.crt": "of somebody else"}}
 
     def attempt() -> httpx.Response:
@@ -185,4 +185,4 @@ def test_token_of_the_operator_rewrites_nothing_but_flags(
     assert attempt().status_code == 403
     assert "surefoot-own-account" in attempt().text
     policies.kubectl("delete", BINDING, "surefoot-own-account")
-    wait_until(lambda: attempt().is_success, 60, "the policy to act no longer")
+    wait_until(lambda: attempt().is_success, SURELY, "the policy to act no longer")

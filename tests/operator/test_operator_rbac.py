@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import structlog
 
 from surefoot.adapters.settings import AdmissionMode
+from surefoot.application.resync import MAY_NOT_LIST
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import changed
 from tests.support.policies import OPERATOR
@@ -29,7 +31,7 @@ from tests.support.requests import (
     path_of,
 )
 from tests.support.scene import Scene
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -164,10 +166,15 @@ def as_operator(testbed: TestBed, service_account: Path) -> Iterator[httpx.Clien
 def test_nothing_else_grants_the_operator_anything(
     testbed: TestBed, as_operator: httpx.Client
 ) -> None:
-    """What the authorizer counts up is what every service account may, and the ClusterRole."""
+    """What the authorizer counts up is what every service account may, and the two roles.
+
+    In its own namespace it also has the Lease that replicas hold in turns.
+    """
     with client_of_account(testbed, OPERATOR[0], "default") as nobody_special:
         everybody_may = _counted_up(nobody_special)
-    assert _counted_up(as_operator) - everybody_may == _granted(testbed)
+    lease = ("get", "role", "surefoot-leader-election", f"-n={OPERATOR[0]}", "--output=json")
+    at_home = _expanded(json.loads(testbed.kubectl(*lease).stdout)["rules"])
+    assert _counted_up(as_operator) - everybody_may == _granted(testbed) | at_home
 
 
 def _counted_up(client: httpx.Client) -> set[Permission]:
@@ -214,7 +221,6 @@ NOT_THE_OPERATORS = (
     ("GET", "/apis/events.k8s.io/v1/namespaces/{}/events"),
     ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),
     ("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rollouts.surefoot.dev"),
-    ("GET", f"{POLICIES}/validatingadmissionpolicies"),
     ("GET", f"{POLICIES}/validatingadmissionpolicies/somebody-elses"),
     ("PATCH", f"{POLICIES}/validatingadmissionpolicies/surefoot-decisions"),
     ("DELETE", f"{POLICIES}/validatingadmissionpolicybindings/surefoot-decisions"),
@@ -273,7 +279,7 @@ def test_role_allows_what_it_says_and_no_more(
     bound(testbed, namespace, role, "--user=forge")
     with testbed.client("forge") as forge:
         wait_until(
-            lambda: _may(forge, namespace, "get", "rollouts"), 60, f"{role} to be aggregated"
+            lambda: _may(forge, namespace, "get", "rollouts"), SURELY, f"{role} to be aggregated"
         )
         found = {
             resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
@@ -313,7 +319,7 @@ def test_approver_signs_and_does_nothing_else(
         approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
         wait_until(
             lambda: patched(hudson, approval, decision_by("hudson")).is_success,
-            60,
+            SURELY,
             "the role to act",
         )
         status = {"status": {"state": "Used"}}
@@ -326,3 +332,17 @@ def test_approver_signs_and_does_nothing_else(
             hudson.delete(path_of(rollout)),
         ]
     assert [answer.status_code for answer in refused] == [403] * len(refused)
+
+
+async def test_operator_whose_role_is_not_bound_says_so(guarded_scene: Scene) -> None:
+    """A line of its log has what is refused, and what to do about it."""
+    account = ("default", guarded_scene.namespace)
+    guarded_scene.kubeconfig = guarded_scene.bed.kubeconfig_for_service_account(*account[::-1])
+    with structlog.testing.capture_logs() as logs:
+        async with guarded_scene.an_operator(wait=False):
+
+            async def told() -> list[str]:
+                return [entry["error"] for entry in logs if entry.get("remedy") == MAY_NOT_LIST]
+
+            refused = await guarded_scene.until(told, "the line of the log")
+    assert "cannot list resource" in refused[0]

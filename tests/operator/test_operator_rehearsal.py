@@ -11,8 +11,9 @@ from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.flag.shadow import shadow_name
 from tests.support.scene import JSON, Scene, Tap, Write, crash
+from tests.support.testbed import SURELY
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 SOAKING = {"soak": "1h"}
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -83,7 +84,7 @@ async def test_copy_is_like_the_flag_and_is_found_by_nobody(scene: Scene) -> Non
 
     rollout = await _at_10(scene, {"maxAge": "1h", "run": 1})
     async with scene.an_operator(through=Tap(before=pose).around):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await seen.wait()
         shadow = await scene.get("configmaps", shadow_name(rollout))
         flag = await scene.get("configmaps", scene.target)
@@ -103,14 +104,14 @@ async def test_copy_is_like_the_flag_and_is_found_by_nobody(scene: Scene) -> Non
     ]
 
 
-async def test_outcome_is_one_status_write(scene: Scene) -> None:
+async def test_outcome_is_one_status_write(attended_scene: Scene) -> None:
     """With the condition, and nothing else of the rehearsal in the status."""
+    scene = attended_scene
     await _at_10(scene, {"maxAge": "1h"})
-    async with scene.an_operator():
-        await scene.then_condition("RehearsalFresh", "False")
-        await scene.when_the_plan_is_patched(rehearsal={"run": 1})
-        await _rehearsed(scene, 1)
-        await scene.then_condition("RehearsalFresh", "True")
+    await scene.then_condition("RehearsalFresh", "False")
+    await scene.when_the_plan_is_patched(rehearsal={"run": 1})
+    await _rehearsed(scene, 1)
+    await scene.then_condition("RehearsalFresh", "True")
     with_it = [
         event["requestObject"]["status"]
         for event in scene.writes("rollouts")
@@ -121,32 +122,32 @@ async def test_outcome_is_one_status_write(scene: Scene) -> None:
     assert [entry["type"] for entry in with_it[0]["history"]] == ["Start"]
 
 
-async def test_step_is_taken_once_a_rehearsal_has_passed(scene: Scene) -> None:
+async def test_step_is_taken_once_a_rehearsal_has_passed(attended_scene: Scene) -> None:
     """Until then it is blocked, by the one thing that is missing."""
+    scene = attended_scene
     await _at_10(scene, {"maxAge": "1h"}, hold={"soak": "0s"}, steps=(10, 100))
-    async with scene.an_operator():
-        await scene.then_condition("RehearsalFresh", "False")
-        status = await scene.then_phase("Holding")
-        assert [entry["condition"] for entry in status["blockedBy"]] == ["RehearsalFresh"]
-        await scene.when_the_plan_is_patched(rehearsal={"run": 1})
-        await scene.then_completed()
+    await scene.then_condition("RehearsalFresh", "False")
+    status = await scene.then_phase("Holding")
+    assert [entry["condition"] for entry in status["blockedBy"]] == ["RehearsalFresh"]
+    await scene.when_the_plan_is_patched(rehearsal={"run": 1})
+    await scene.then_completed()
     assert scene.percents_written() == [10, 100]
 
 
-async def test_rehearsal_that_is_too_old_counts_no_longer(scene: Scene) -> None:
+async def test_rehearsal_that_is_too_old_counts_no_longer(attended_scene: Scene) -> None:
     """By the API server's time, without anything else happening."""
+    scene = attended_scene
     await _at_10(scene, {"maxAge": "4s", "run": 1})
-    async with scene.an_operator():
-        await scene.then_condition("RehearsalFresh", "True")
-        found = await scene.then_condition("RehearsalFresh", "False")
+    await scene.then_condition("RehearsalFresh", "True")
+    found = await scene.then_condition("RehearsalFresh", "False")
     assert found["reason"] == "RehearsalExpired"
 
 
-async def test_automatic_rehearses_by_itself(scene: Scene) -> None:
+async def test_automatic_rehearses_by_itself(attended_scene: Scene) -> None:
     """Nobody raises anything, and the gate opens."""
+    scene = attended_scene
     await _at_10(scene, {"maxAge": "1h", "mode": "Automatic"}, hold={"soak": "0s"})
-    async with scene.an_operator():
-        status = await scene.then_completed()
+    status = await scene.then_completed()
     assert scene.percents_written() == [10, 25, 100]
     assert status["rehearsal"]["outcome"] == "Passed"
 
@@ -224,7 +225,7 @@ async def test_rollback_in_the_middle_does_not_wait(scene: Scene) -> None:
 
     await _at_10(scene, {"maxAge": "1h", "run": 1})
     async with scene.an_operator(through=Tap(before=stand_still).around):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await seen.wait()
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
         status = await scene.then_at(0)
@@ -268,7 +269,7 @@ async def test_rehearsal_goes_past_the_policies_in_force(guarded_scene: Scene) -
     rollout = await _at_10(scene, {"maxAge": "1h", "run": 1})
     tap = Tap(before=stand_still)
     async with scene.an_operator(through=tap.around, admission=AdmissionMode.ENFORCED):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await seen.wait()
         with pytest.raises(AssertionError, match="is written by the operator only"):
             await scene.patch("configmaps", shadow_name(rollout), {"data": {"mine": "yes"}})

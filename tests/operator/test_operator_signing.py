@@ -4,9 +4,7 @@ The allowed signers are for all Rollouts of a cluster: these tests run one after
 """
 
 import asyncio
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,9 @@ import pytest
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.domain.signoff.signatures import NAMESPACE, document
+from surefoot.process import polling
+from tests.support import commands
+from tests.support.commands import Done
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
 
@@ -96,21 +97,12 @@ async def when_cora_decides(scene: Scene, name: str, key: SshKey | None) -> None
     await scene.patch("approvals", name, {"spec": decided(approval, key)})
 
 
-async def when_cora_runs(
-    scene: Scene, name: str, key: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
+async def when_cora_runs(scene: Scene, name: str, key: Path, *arguments: str) -> Done:
     """`surefoot sign`, as a person does."""
     await scene.until(lambda: scene.get("approvals", name), f"Approval {name}")
-    command = [sys.executable, "-c", "from surefoot.cli.main import main; main()", "sign", name]
-    command += ["-n", scene.namespace, "--as", "cora", "--key", str(key), *arguments]
-    return await asyncio.to_thread(
-        subprocess.run,
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KUBECONFIG": str(scene.bed.kubeconfig())},
-    )
+    words = (name, "-n", scene.namespace, "--as", "cora", "--key", str(key), *arguments)
+    env = {"KUBECONFIG": str(scene.bed.kubeconfig())}
+    return await asyncio.to_thread(commands.run, "surefoot", "sign", *words, env=env)
 
 
 @pytest.fixture
@@ -182,9 +174,10 @@ async def test_signature_of_an_earlier_round_does_not_count_in_the_next(
 
 
 async def test_decision_waits_for_the_allowed_signers_and_is_not_void(
-    scene: Scene, allowed_signers: AllowedSigners
+    scene: Scene, allowed_signers: AllowedSigners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told how to make them; then it counts as it is."""
+    monkeypatch.setattr(polling, "ALLOWED_SIGNERS_EVERY", 0.5)
     await given_a_rollout_that_cora_signs(scene)
     async with scene.an_operator():
         await scene.then_at(10)
@@ -216,7 +209,7 @@ async def test_signed_decision_can_be_verified_from_the_history_alone(
             *("checkout-100-leads", key_file),
             *("--decision", "GO", "--reason", "numbers are good"),
         )
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
         status = await scene.then_at(100)
     entry = next(each for each in status["history"] if each["to"] == 100)
     (evidence,) = entry["evidence"]["decisions"]
@@ -239,9 +232,9 @@ async def test_decision_comes_through_git(
             *("checkout-100-leads", key_file, "--print"),
             *("--decision", "GO", "--reason", "numbers are good"),
         )
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
         await asyncio.to_thread(
-            scene.bed.kubectl, "apply", "--server-side", "-f", "-", stdin=done.stdout
+            scene.bed.kubectl, "apply", "--server-side", "-f", "-", stdin=done.out
         )
         await scene.then_at(100)
 
@@ -262,5 +255,5 @@ async def test_used_decision_can_not_be_signed_again(
             *("checkout-100-leads", key_file),
             *("--decision", "NO-GO", "--reason", "too late"),
         )
-    assert done.returncode == 1
-    assert "checkout-100-leads is Used" in done.stderr
+    assert done.code == 1
+    assert "checkout-100-leads is Used" in done.err

@@ -1,9 +1,7 @@
 """Detached signatures with the policies in force: custodians, signers, couriers, each alone."""
 
 import asyncio
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,12 @@ from surefoot.adapters.settings import AdmissionMode, Custodians, PolicySection
 from surefoot.policies import shipped
 from surefoot.policies.files import as_yaml
 from surefoot.testbed.bed import TestBed
+from tests.support import commands
 from tests.support.policies import in_force
 from tests.support.requests import bound, client_of_account
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = [pytest.mark.apiserver, SSH_KEYGEN]
 
@@ -65,7 +64,7 @@ def keep(bed: TestBed, text: str) -> None:
         command = ("create", "configmap", SIGNERS, f"--from-literal=allowed_signers={text}")
         return by_forge(bed, *command).returncode == 0
 
-    wait_until(written, 60, "forge to be let write the allowed signers")
+    wait_until(written, SURELY, "forge to be let write the allowed signers")
 
 
 async def signs(scene: Scene, key: SshKey, directory: Path, *options: str) -> str:
@@ -74,18 +73,11 @@ async def signs(scene: Scene, key: SshKey, directory: Path, *options: str) -> st
     path = directory / "id_ed25519"
     path.touch(mode=0o600)
     path.write_bytes(key.private_file)
-    command = [sys.executable, "-c", "from surefoot.cli.main import main; main()", "sign", APPROVAL]
-    command += ["-n", scene.namespace, "--key", str(path), *SAID, *options]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KUBECONFIG": str(scene.bed.kubeconfig("cora"))},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    words = (APPROVAL, "-n", scene.namespace, "--key", str(path), *SAID, *options)
+    env = {"KUBECONFIG": str(scene.bed.kubeconfig("cora"))}
+    done = await asyncio.to_thread(commands.run, "surefoot", "sign", *words, env=env)
+    assert done.code == 0, done.err
+    return done.out
 
 
 async def given_a_rollout_that_cora_signs(scene: Scene) -> None:

@@ -1,13 +1,14 @@
 """The write protocol on a real API server: every percentage once, whatever happens in between."""
 
 import asyncio
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from tests.support.scene import Scene, Tap, Write, crash
+from tests.support.scene import Scene, Tap, Write, crash, crash_at_each, in_each
+from tests.support.testbed import SURELY
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 MOMENTS = [
     (moment, step) for step in ("intent", "apply", "commit") for moment in ("before", "after")
@@ -15,11 +16,11 @@ MOMENTS = [
 ROLE = {"roles": [{"name": "security", "users": ["hudson"]}]}
 
 
-async def test_plan_without_metrics_is_completed(scene: Scene) -> None:
+async def test_plan_without_metrics_is_completed(attended_scene: Scene) -> None:
     """Start, Advance, Complete: each percentage and each history entry once, events posted."""
+    scene = attended_scene
     await scene.given_a_rollout(steps=(10, 25, 100))
-    async with scene.an_operator():
-        status = await scene.then_completed()
+    status = await scene.then_completed()
     assert scene.percents_written() == [10, 25, 100]
     assert await scene.history() == [
         ("Start", None, 10),
@@ -32,13 +33,13 @@ async def test_plan_without_metrics_is_completed(scene: Scene) -> None:
     assert {event["reason"] for event in events["items"]} >= {"Start", "Advance", "Complete"}
 
 
-async def test_every_update_carries_the_version_that_was_judged(scene: Scene) -> None:
+async def test_every_update_carries_the_version_that_was_judged(attended_scene: Scene) -> None:
     """No write is blind, by the API server's own record."""
+    scene = attended_scene
     await scene.given_a_rollout(steps=(10, 100), approvals=ROLE)
-    async with scene.an_operator():
-        await scene.when_somebody_decides("security", "GO", 100)
-        await scene.then_completed()
-        await scene.then_request("approvals", f"{scene.name}-100-security", "Used")
+    await scene.when_somebody_decides("security", "GO", 100)
+    await scene.then_completed()
+    await scene.then_request("approvals", f"{scene.name}-100-security", "Used")
     for resource in ("rollouts", "approvals", "configmaps"):
         updates = [event for event in scene.writes(resource) if event["verb"] == "update"]
         assert updates, resource
@@ -46,95 +47,106 @@ async def test_every_update_carries_the_version_that_was_judged(scene: Scene) ->
             assert event["requestObject"]["metadata"]["resourceVersion"], event["requestURI"]
 
 
-@pytest.mark.parametrize(("moment", "step"), MOMENTS)
-async def test_crash_at_any_write_changes_nothing_of_the_outcome(
-    scene: Scene, moment: str, step: str
-) -> None:
-    """The next operator goes on where the crashed one was."""
-    await scene.given_a_rollout(steps=(10, 25, 100))
-    async with scene.an_operator_that_crashes(crash(moment, step, to=25)):
+async def test_crash_at_any_write_changes_nothing_of_the_outcome(scene: Scene) -> None:
+    """The next operator goes on where the crashed one was, at the start and at an advance.
+
+    The create of the ConfigMap is not repeated, nor lost.
+    """
+    goes_to = {moment: 20 + number for number, moment in enumerate(MOMENTS)}
+    starts_at = {moment: 1 + number for number, moment in enumerate(MOMENTS)}
+    plans: dict[str, tuple[int, ...]] = {}
+    plans |= {named("advance", moment): (10, percent, 100) for moment, percent in goes_to.items()}
+    plans |= {named("start", moment): (percent, 100) for moment, percent in starts_at.items()}
+    scenes = {name: replace(scene, name=name) for name in plans}
+    for name, steps in plans.items():
+        await scenes[name].given_a_rollout(steps=steps)
+    reached = (*goes_to.items(), *starts_at.items())
+    moments = [(moment, Write(step, percent)) for (moment, step), percent in reached]
+    async with scene.an_operator_that_crashes(crash_at_each(moments)):
         pass
     async with scene.an_operator():
-        await scene.then_completed()
-    assert scene.percents_written() == [10, 25, 100]
-    assert [kind for kind, _, _ in await scene.history()] == [
-        "Start", "Advance", "Advance", "Complete",
-    ]  # fmt: skip
+        await in_each(scenes, Scene.then_completed)
+    for name, steps in plans.items():
+        assert scenes[name].percents_written() == list(steps), name
+        kinds = [kind for kind, _, _ in await scenes[name].history()]
+        assert kinds == ["Start", *["Advance"] * (len(steps) - 1), "Complete"], name
 
 
-@pytest.mark.parametrize(("moment", "step"), MOMENTS)
-async def test_crash_at_the_start(scene: Scene, moment: str, step: str) -> None:
-    """The create of the ConfigMap is not repeated, nor lost."""
-    await scene.given_a_rollout(steps=(10, 100))
-    async with scene.an_operator_that_crashes(crash(moment, step, to=10)):
-        pass
-    async with scene.an_operator():
-        await scene.then_completed()
-    assert scene.percents_written() == [10, 100]
+def named(what: str, moment: tuple[str, str]) -> str:
+    """A Rollout's name that says where its operator crashes."""
+    return "-".join((what, *moment))
 
 
-async def _pause(scene: Scene) -> None:
+async def _pause(scene: Scene, _percent: int) -> None:
     await scene.when_the_plan_is_patched(paused=True)
 
 
-async def _say_no_go(scene: Scene) -> None:
-    await scene.when_somebody_decides("security", "NO-GO", 25)
+async def _say_no_go(scene: Scene, percent: int) -> None:
+    await scene.when_somebody_decides("security", "NO-GO", percent)
 
 
-async def _change_the_plan(scene: Scene) -> None:
-    steps = [{"percent": percent} for percent in (10, 25, 50, 100)]
+async def _change_the_plan(scene: Scene, percent: int) -> None:
+    steps = [{"percent": each} for each in (10, percent, 50, 100)]
     await scene.when_the_plan_is_patched(steps=steps)
 
 
-@pytest.mark.parametrize("between", [_pause, _say_no_go, _change_the_plan])
-@pytest.mark.parametrize(("moment", "step"), [("after", "intent"), ("before", "apply")])
-async def test_intent_found_after_a_stop_is_abandoned(
-    scene: Scene, between: Any, moment: str, step: str
-) -> None:
+STOPS = {"pause": _pause, "no-go": _say_no_go, "plan": _change_the_plan}
+
+
+async def test_intent_found_after_a_stop_is_abandoned(scene: Scene) -> None:
     """A recorded advance that was not applied is asked again, and a positive stop ends it."""
-    await scene.given_a_rollout(steps=(10, 25, 100), approvals=ROLE)
-    async with scene.an_operator_that_crashes(crash(moment, step, to=25)):
-        await scene.when_somebody_decides("security", "GO", 25)
-    abandoned = (await scene.status())["pending"]["transitionId"]
-    await between(scene)
+    moments = [(stop, at) for stop in STOPS for at in (("after", "intent"), ("before", "apply"))]
+    scenes = {named(*each): replace(scene, name=named(*each)) for each in moments}
+    goes_to = dict(zip(scenes, range(20, 20 + len(moments)), strict=True))
+    for name, each in scenes.items():
+        await each.given_a_rollout(steps=(10, goes_to[name], 100), approvals=ROLE)
+    reached = [
+        (moment, Write(step, percent))
+        for (_, (moment, step)), percent in zip(moments, goes_to.values(), strict=True)
+    ]
+    async with scene.an_operator_that_crashes(crash_at_each(reached)):
+        for name, each in scenes.items():
+            await each.when_somebody_decides("security", "GO", goes_to[name])
+    abandoned = {}
+    for (stop, _), (name, each) in zip(moments, scenes.items(), strict=True):
+        abandoned[name] = (await each.status())["pending"]["transitionId"]
+        await STOPS[stop](each, goes_to[name])
     async with scene.an_operator():
-        status = await scene.then_at(10)
-        found = await scene.get("configmaps", scene.target)
-    assert found is not None
-    assert found["metadata"]["annotations"]["surefoot.dev/abandoned"] == abandoned
-    assert found["data"][scene.name] == "10"
-    assert status["percent"] == 10
-    assert 25 not in scene.percents_written()
+        for name, each in scenes.items():
+            await each.then_at(10)
+            found = await each.get("configmaps", each.target)
+            assert found is not None
+            assert found["metadata"]["annotations"]["surefoot.dev/abandoned"] == abandoned[name]
+            assert found["data"][name] == "10"
+    for name, each in scenes.items():
+        assert set(each.percents_written()) == {10}, name
 
 
-@pytest.mark.parametrize(("moment", "step"), [("after", "apply"), ("before", "commit")])
-async def test_applied_transition_is_committed_though_paused_meanwhile(
-    scene: Scene, moment: str, step: str
-) -> None:
+async def test_applied_transition_is_committed_though_paused_meanwhile(scene: Scene) -> None:
     """What the flag says already is told as it is; the pause holds from there on."""
-    await scene.given_a_rollout(steps=(10, 25, 100))
-    async with scene.an_operator_that_crashes(crash(moment, step, to=25)):
+    goes_to = {("after", "apply"): 25, ("before", "commit"): 26}
+    scenes = {named("paused", at): replace(scene, name=named("paused", at)) for at in goes_to}
+    moments = [(moment, Write(step, percent)) for (moment, step), percent in goes_to.items()]
+    for each, percent in zip(scenes.values(), goes_to.values(), strict=True):
+        await each.given_a_rollout(steps=(10, percent, 100))
+    async with scene.an_operator_that_crashes(crash_at_each(moments)):
         pass
-    await scene.when_the_plan_is_patched(paused=True)
+    for each in scenes.values():
+        await each.when_the_plan_is_patched(paused=True)
     async with scene.an_operator():
-        await scene.then_at(25)
-        await scene.then_phase("Paused")
-        await scene.when_the_plan_is_patched(paused=None)
-        await scene.then_completed()
-    assert scene.percents_written() == [10, 25, 100]
+        for each, percent in zip(scenes.values(), goes_to.values(), strict=True):
+            await each.then_at(percent)
+            await each.then_phase("Paused")
+            await each.when_the_plan_is_patched(paused=None)
+            await each.then_completed()
+            assert each.percents_written() == [10, percent, 100]
 
 
 async def test_rollback_recorded_before_a_crash_is_done_after_it(scene: Scene) -> None:
     """A person's ceiling, a crash after the intent: the next operator rolls back."""
-    hold = {"soak": "1h"}
-    await scene.given_a_rollout(steps=(10, 25, 100), hold=hold)
-    await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "bad"})
-    async with scene.an_operator():
-        await scene.then_condition("NotRolledBack", "False")
-    await scene.when_the_plan_is_patched(rollback=None)
-    async with scene.an_operator():
-        await scene.then_at(10)
+    await scene.given_a_rollout(steps=(10, 25, 100), hold={"soak": "1h"})
     async with scene.an_operator_that_crashes(crash("after", "intent", to=0)):
+        await scene.then_at(10)
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "bad"})
     async with scene.an_operator():
         await scene.then_at(0)
@@ -153,7 +165,7 @@ async def test_stale_leader_that_wakes_up_writes_nothing(scene: Scene) -> None:
 
     await scene.given_a_rollout(steps=(10, 25, 100))
     async with scene.an_operator(through=Tap(before=hold).around):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await held.wait()
         await scene.when_the_plan_is_patched(paused=True)
         async with scene.an_operator():
@@ -179,7 +191,7 @@ async def test_stale_leader_does_not_undo_a_rollback(scene: Scene) -> None:
 
     await scene.given_a_rollout(steps=(10, 25, 100))
     async with scene.an_operator(through=Tap(before=hold).around):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await held.wait()
         await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "bad release"})
         async with scene.an_operator():
@@ -212,7 +224,7 @@ async def test_graceful_stop_finishes_a_transition_in_flight(scene: Scene) -> No
 
     await scene.given_a_rollout(steps=(10, 25, 100), hold={"soak": "1s"})
     async with scene.an_operator(through=Tap(before=tell).around):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SURELY):
             await reached.wait()
     status = await scene.status()
     assert status["percent"] == 25

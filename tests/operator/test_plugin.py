@@ -4,26 +4,26 @@ Everybody has only the role that is meant for what they do.
 """
 
 import asyncio
-import functools
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from surefoot.adapters.settings import AdmissionMode
 from surefoot.testbed.bed import TestBed
+from tests.support import commands
+from tests.support.commands import Done
 from tests.support.policies import answer_to_a_rollout, in_force
 from tests.support.scene import Scene
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
-pytestmark = [pytest.mark.apiserver]
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 JSON = dict[str, Any]
 
@@ -36,20 +36,6 @@ ROLES = {
 }
 SECURITY = {"name": "security", "groups": ["security"], "requiredSections": ["riskAssessment"]}
 METRICS = {"name": "metrics", "users": ["forge"]}
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The answer, read."""
-        return json.loads(self.out)
 
 
 @dataclass
@@ -66,22 +52,18 @@ class Shell:
 
 async def typed(kubeconfig: Path, *words: str) -> Done:
     """Run what kubectl runs for `kubectl surefoot`, with a kubeconfig."""
-    command = [sys.executable, "-c", "from surefoot.plugin.app import main; main()", *words]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "KUBECONFIG": str(kubeconfig)},
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    env = {"KUBECONFIG": str(kubeconfig)}
+    return await asyncio.to_thread(commands.run, "kubectl-surefoot", *words, env=env)
 
 
 @pytest.fixture
-def shell(guarded_scene: Scene) -> Shell:
-    """People with the roles that are shipped."""
+def shell(guarded_attended_scene: Scene) -> Shell:
+    """People with the roles that are shipped, where an operator is at work."""
+    return where_people_type(guarded_attended_scene)
+
+
+def where_people_type(scene: Scene) -> Shell:
+    """Give people in a scene the roles that are shipped."""
     for user, role in ROLES.items():
         binding = {
             "metadata": {"name": user},
@@ -92,9 +74,9 @@ def shell(guarded_scene: Scene) -> Shell:
             },
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
         }
-        path = f"{BINDINGS}/namespaces/{guarded_scene.namespace}/rolebindings"
-        guarded_scene.client.post(path, json=binding).raise_for_status()
-    return Shell(guarded_scene)
+        path = f"{BINDINGS}/namespaces/{scene.namespace}/rolebindings"
+        scene.client.post(path, json=binding).raise_for_status()
+    return Shell(scene)
 
 
 async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
@@ -106,40 +88,39 @@ async def asked(scene: Scene, *roles: str) -> None:
     """Wait until these are asked."""
     for role in roles:
         name = f"checkout-100-{role}"
-        await scene.until(functools.partial(scene.get, "approvals", name), f"Approval {name}")
+        await scene.until(partial(scene.get, "approvals", name), f"Approval {name}")
 
 
 async def test_what_waits_is_approved_and_the_step_is_taken(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """Inbox, approve, 100 %: by a member of the group, with the role for approvers alone."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     await given_it_waits_for(scene, SECURITY)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "security")
-        await scene.then_at(10)
+    await asked(scene, "security")
+    await scene.then_at(10)
 
-        inbox = await shell("hudson", "inbox")
-        assert inbox.code == 0, inbox.err
-        assert (
-            f"$ kubectl surefoot approve checkout -n {scene.namespace} --role security "
-            '--reason "…" --risk-assessment "…"'
-        ) in inbox.out
-        (item,) = (await shell("hudson", "inbox", "-o", "json")).json["items"]
-        assert (item["role"], item["from"], item["to"]) == ("security", 10, 100)
-        assert item["evidence"]["soak"]["complete"]
+    inbox = await shell("hudson", "inbox")
+    assert inbox.code == 0, inbox.err
+    assert (
+        f"$ kubectl surefoot approve checkout -n {scene.namespace} --role security "
+        '--reason "…" --risk-assessment "…"'
+    ) in inbox.out
+    (item,) = (await shell("hudson", "inbox", "-o", "json")).json["items"]
+    assert (item["role"], item["from"], item["to"]) == ("security", 10, 100)
+    assert item["evidence"]["soak"]["complete"]
 
-        lacking = await shell("hudson", "approve", "checkout", "--role=security", "--reason=ok")
-        assert lacking.code == 1
-        assert '--risk-assessment "…"' in lacking.err
+    lacking = await shell("hudson", "approve", "checkout", "--role=security", "--reason=ok")
+    assert lacking.code == 1
+    assert '--risk-assessment "…"' in lacking.err
 
-        words = ("--role=security", "--reason=no findings", "--risk-assessment=low")
-        done = await shell("hudson", "approve", "checkout", *words)
-        assert (done.code, done.out) == (
-            0,
-            "GO by hudson: checkout from 10 to 100 %, as security\n",
-        ), done.err
-        status = await scene.then_at(100)
+    words = ("--role=security", "--reason=no findings", "--risk-assessment=low")
+    done = await shell("hudson", "approve", "checkout", *words)
+    assert (done.code, done.out) == (
+        0,
+        "GO by hudson: checkout 10% → 100%, as security\n",
+    ), done.err
+    status = await scene.then_at(100)
     advance = next(entry for entry in status["history"] if entry["type"] == "Advance")
     (evidence,) = advance["evidence"]["decisions"]
     assert (evidence["by"], evidence["verified"]) == ("hudson", True)
@@ -151,140 +132,136 @@ async def test_what_waits_is_approved_and_the_step_is_taken(
 
 
 async def test_who_is_not_asked_is_refused_in_the_servers_words(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """1 where a policy says no, 3 where there is no right to ask at all; nothing waits for them."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     await given_it_waits_for(scene, METRICS)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "metrics")
-        words = ("approve", "checkout", "--role=metrics", "--reason=looks good to me")
-        refused = await shell("hudson", *words)
-        assert (refused.code, refused.out) == (1, "")
-        assert refused.err.startswith("Error: hudson may not decide approval checkout-100-metrics")
-        forbidden = await shell("cora", *words)
-        assert forbidden.code == 3
-        assert 'User "cora" cannot list resource "approvals"' in forbidden.err
-        stranger = await shell("thon", "inbox")
-        assert stranger.code == 3
-        assert (await shell("hudson", "inbox", "-o", "json")).json["items"] == []
-        unknown = await shell("forge", "approve", "checkout", "--role=cto", "--reason=because")
-        assert unknown.code == 1
-        assert "has no role cto: its roles are metrics" in unknown.err
+    await asked(scene, "metrics")
+    words = ("approve", "checkout", "--role=metrics", "--reason=looks good to me")
+    refused = await shell("hudson", *words)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("Error: hudson may not decide approval checkout-100-metrics")
+    forbidden = await shell("cora", *words)
+    assert forbidden.code == 3
+    assert 'User "cora" cannot list resource "approvals"' in forbidden.err
+    assert (
+        f"$ kubectl create rolebinding cora-surefoot-viewer -n {scene.namespace} "
+        "--clusterrole=surefoot-viewer --user=cora"
+    ) in forbidden.err
+    stranger = await shell("thon", "inbox")
+    assert stranger.code == 3
+    assert (await shell("hudson", "inbox", "-o", "json")).json["items"] == []
+    unknown = await shell("forge", "approve", "checkout", "--role=cto", "--reason=because")
+    assert unknown.code == 1
+    assert "has no role cto: its roles are metrics" in unknown.err
     assert scene.percents_written() == [10]
 
 
 async def test_dry_run_is_asked_for_answered_and_explained(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """The author asks, who would sign answers, and the step waits for the real signature."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     await given_it_waits_for(scene, METRICS)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "metrics")
-        none = await shell(
-            "forge", "approve", "checkout", "--role=metrics", "--reason=x", "--dry-run"
-        )
-        assert none.code == 1
-        assert "`dry-run checkout` begins one" in none.err
-        nobody = await shell("forge", "dry-run", "checkout")
-        assert nobody.code == 3, nobody.err
-        begun = await shell("cora", "dry-run", "checkout", "--to=100")
-        assert begun.code == 0, begun.err
-        assert "counts for nothing" in begun.out
-        await asked(scene, "metrics-dry1")
+    await asked(scene, "metrics")
+    none = await shell("forge", "approve", "checkout", "--role=metrics", "--reason=x", "--dry-run")
+    assert none.code == 1
+    assert "`dry-run checkout` begins one" in none.err
+    nobody = await shell("forge", "dry-run", "checkout")
+    assert nobody.code == 3, nobody.err
+    begun = await shell("cora", "dry-run", "checkout", "--to=100")
+    assert begun.code == 0, begun.err
+    assert "counts for nothing" in begun.out
+    await asked(scene, "metrics-dry1")
 
-        inbox = await shell("forge", "inbox")
-        assert (
-            f"$ kubectl surefoot approve checkout -n {scene.namespace} --role metrics --dry-run "
-            '--reason "…"'
-        ) in inbox.out
-        words = ("--role=metrics", "--reason=as if", "--dry-run")
-        done = await shell("forge", "approve", "checkout", *words)
-        assert (done.code, done.out) == (
-            0,
-            ("GO by forge: dry run, counts for nothing: checkout from 10 to 100 %, as metrics\n"),
-        ), done.err
-        await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
+    inbox = await shell("forge", "inbox")
+    assert (
+        f"$ kubectl surefoot approve checkout -n {scene.namespace} --role metrics --dry-run "
+        '--reason "…"'
+    ) in inbox.out
+    words = ("--role=metrics", "--reason=as if", "--dry-run")
+    done = await shell("forge", "approve", "checkout", *words)
+    assert (done.code, done.out) == (
+        0,
+        ("GO by forge: dry run, counts for nothing: checkout 10% → 100%, as metrics\n"),
+    ), done.err
+    await scene.then_request("approvals", "checkout-100-metrics-dry1", "Go")
 
-        async def is_explained() -> bool:
-            said = (await shell("cora", "explain", "checkout")).out
-            return "it would be approved: metrics by forge" in said
+    async def is_explained() -> bool:
+        said = (await shell("cora", "explain", "checkout")).out
+        return "it would be approved: metrics by forge" in said
 
-        await scene.until(is_explained, "the outcome to be explained")
-        real = await shell("forge", "inbox", "-o", "json")
-        assert [(item["name"], item["dryRun"]) for item in real.json["items"]] == [
-            ("checkout-100-metrics", False)
-        ]
+    await scene.until(is_explained, "the outcome to be explained")
+    real = await shell("forge", "inbox", "-o", "json")
+    assert [(item["name"], item["dryRun"]) for item in real.json["items"]] == [
+        ("checkout-100-metrics", False)
+    ]
     assert scene.percents_written() == [10]
 
 
 async def test_own_unused_go_is_withdrawn_and_holds_as_a_no_go(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """And nobody's else; a GO by the same signer ends it."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     await given_it_waits_for(scene, METRICS, SECURITY | {"requiredSections": []})
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "metrics", "security")
-        go = ("--role=security", "--reason=no findings", "--risk-assessment=low")
-        assert (await shell("hudson", "approve", "checkout", *go)).code == 0
-        await scene.then_request("approvals", "checkout-100-security", "Go")
+    await asked(scene, "metrics", "security")
+    go = ("--role=security", "--reason=no findings", "--risk-assessment=low")
+    assert (await shell("hudson", "approve", "checkout", *go)).code == 0
+    await scene.then_request("approvals", "checkout-100-security", "Go")
 
-        nobodys = await shell("forge", "withdraw", "checkout", "--role=metrics", "--reason=x")
-        assert nobodys.code == 1
-        assert "forge has no GO as metrics for checkout" in nobodys.err
-        words = ("--role=security", "--reason=a new finding")
-        assert (await shell("hudson", "withdraw", "checkout", *words)).code == 0
-        await scene.then_request("approvals", "checkout-100-security", "NoGo")
-        approval = await scene.get("approvals", "checkout-100-security")
-        assert approval is not None
-        assert "riskAssessment" not in approval["spec"]  # it was said of the GO
+    nobodys = await shell("forge", "withdraw", "checkout", "--role=metrics", "--reason=x")
+    assert nobodys.code == 1
+    assert "forge has no GO as metrics for checkout" in nobodys.err
+    words = ("--role=security", "--reason=a new finding")
+    assert (await shell("hudson", "withdraw", "checkout", *words)).code == 0
+    await scene.then_request("approvals", "checkout-100-security", "NoGo")
+    approval = await scene.get("approvals", "checkout-100-security")
+    assert approval is not None
+    assert "riskAssessment" not in approval["spec"]  # it was said of the GO
 
-        assert (
-            await shell("forge", "reject", "checkout", "--role=metrics", "--reason=y")
-        ).code == 0
-        await scene.then_request("approvals", "checkout-100-metrics", "NoGo")
-        explained = await shell("hudson", "explain", "checkout")
-        assert explained.code == 0
-        assert "security is NO-GO by hudson: a new finding" in explained.out
-        roles = (await shell("hudson", "explain", "checkout", "-o", "json")).json["roles"]
-        assert {each["role"]: each["state"] for each in roles} == {
-            "security": "NoGo",
-            "metrics": "NoGo",
-        }
-        for user, role in (("hudson", "security"), ("forge", "metrics")):
-            mended = (f"--role={role}", "--reason=mended")
-            unlabelled = await shell(user, "approve", "-l", "app=checkout", *mended)
-            assert unlabelled.code == 1
-            assert (await shell(user, "approve", "checkout", *mended)).code == 0
-        await scene.then_at(100)
+    assert (await shell("forge", "reject", "checkout", "--role=metrics", "--reason=y")).code == 0
+    await scene.then_request("approvals", "checkout-100-metrics", "NoGo")
+    explained = await shell("hudson", "explain", "checkout")
+    assert explained.code == 0
+    assert "security is NO-GO by hudson: a new finding" in explained.out
+    roles = (await shell("hudson", "explain", "checkout", "-o", "json")).json["roles"]
+    assert {each["role"]: each["state"] for each in roles} == {
+        "security": "NoGo",
+        "metrics": "NoGo",
+    }
+    for user, role in (("hudson", "security"), ("forge", "metrics")):
+        mended = (f"--role={role}", "--reason=mended")
+        unlabelled = await shell(user, "approve", "-l", "app=checkout", *mended)
+        assert unlabelled.code == 1
+        assert (await shell(user, "approve", "checkout", *mended)).code == 0
+    await scene.then_at(100)
 
 
 async def test_step_is_reported_with_tests_and_a_file(
-    guarded_scene: Scene, shell: Shell, tmp_path: Path
+    guarded_attended_scene: Scene, shell: Shell, tmp_path: Path
 ) -> None:
     """As the reporter, with nothing but the role for reporters."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     report = tmp_path / "report.md"
     report.write_text("# All is well\n")
     checkpoint = {"name": "hour-1", "type": "Report", "reporter": {"users": ["atlas"]}}
     await scene.given_a_rollout(steps=(10, 100), hold={"checkpoints": [checkpoint]})
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        name = "checkout-10-hour-1"
-        await scene.until(lambda: scene.get("checkpoints", name), name)
-        (item,) = (await shell("atlas", "inbox", "-o", "json")).json["items"]
-        assert item["command"].startswith("kubectl surefoot checkpoint checkout hour-1 -n ")
-        no_such = await shell("atlas", "checkpoint", "checkout", "hour-9", "--go", "--summary=x")
-        assert no_such.code == 1
-        assert "no checkpoint hour-9: its checkpoints are hour-1" in no_such.err
-        done = await shell(
-            "atlas",
-            *("checkpoint", "checkout", "hour-1", "--go", "--summary=stable"),
-            *("--test=unit=6/6", "--report", str(report)),
-        )
-        assert done.code == 0, done.err
-        await scene.then_at(100)
+    name = "checkout-10-hour-1"
+    await scene.until(lambda: scene.get("checkpoints", name), name)
+    (item,) = (await shell("atlas", "inbox", "-o", "json")).json["items"]
+    assert item["command"].startswith("kubectl surefoot checkpoint checkout hour-1 -n ")
+    no_such = await shell("atlas", "checkpoint", "checkout", "hour-9", "--go", "--summary=x")
+    assert no_such.code == 1
+    assert "no checkpoint hour-9: its checkpoints are hour-1" in no_such.err
+    done = await shell(
+        "atlas",
+        *("checkpoint", "checkout", "hour-1", "--go", "--summary=stable"),
+        *("--test=unit=6/6", "--report", str(report)),
+    )
+    assert done.code == 0, done.err
+    await scene.then_at(100)
     found = await scene.get("checkpoints", name)
     assert found is not None
     spec = found["spec"]
@@ -292,65 +269,64 @@ async def test_step_is_reported_with_tests_and_a_file(
     assert spec["tests"] == [{"name": "unit", "passed": 6, "total": 6}]
 
 
-async def test_rollback_is_rehearsed_and_waited_for(guarded_scene: Scene, shell: Shell) -> None:
+async def test_rollback_is_rehearsed_and_waited_for(
+    guarded_attended_scene: Scene, shell: Shell
+) -> None:
     """By somebody who may plan; the flag stays where it is."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     asks = {"maxAge": "7d"}
     await scene.given_a_rollout(steps=(10, 50, 100), hold={"soak": "1h"}, rehearsal=asks)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await scene.then_at(10)
-        done = await shell("cora", "rehearse", "checkout", "--wait")
-        assert done.code == 0, done.err
-        assert "checkout: run 1 Passed, " in done.out
-        await scene.then_condition("RehearsalFresh", "True")
+    await scene.then_at(10)
+    done = await shell("cora", "rehearse", "checkout", "--wait")
+    assert done.code == 0, done.err
+    assert "checkout: run 1 Passed, " in done.out
+    await scene.then_condition("RehearsalFresh", "True")
     assert scene.percents_written() == [10]
 
 
 async def test_plan_is_paused_rolled_back_and_tried_again(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """Each by its author, who is recorded; what a tool sets is left alone unless forced."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     await scene.given_a_rollout(steps=(10, 50, 100), hold={"soak": "1h"}, attempt=0)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await scene.then_at(10)
-        assert (await shell("cora", "pause", "checkout")).code == 0
-        await scene.then_phase("Paused")
-        again = await shell("cora", "pause", "checkout")
-        assert (again.code, again.out) == (0, "checkout is paused already\n")
-        rollout = await scene.get("rollouts", "checkout")
-        assert rollout is not None
-        assert rollout["metadata"]["annotations"]["surefoot.dev/changed-by"] == "cora"
-        assert (await shell("cora", "resume", "checkout")).code == 0
-        await scene.then_phase("Soaking")
+    await scene.then_at(10)
+    assert (await shell("cora", "pause", "checkout")).code == 0
+    await scene.then_phase("Paused")
+    again = await shell("cora", "pause", "checkout")
+    assert (again.code, again.out) == (0, "checkout is paused already\n")
+    rollout = await scene.get("rollouts", "checkout")
+    assert rollout is not None
+    assert rollout["metadata"]["annotations"]["surefoot.dev/changed-by"] == "cora"
+    assert (await shell("cora", "resume", "checkout")).code == 0
+    await scene.then_phase("Soaking")
 
-        for words, said in (
-            (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
-            (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
-        ):
-            refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
-            assert refused.code == 1
-            assert said in refused.err
-        early = await shell("cora", "retry", "checkout")
-        assert early.code == 1
-        assert "was not rolled back" in early.err or "is set by" in early.err
-        assert (await shell("cora", "rollback", "--all", "--reason=errors rise")).code == 0
-        await scene.then_at(0)
-        standing = await shell("cora", "retry", "checkout")
-        assert standing.code == 1
-        assert "may not go above 0 % (errors rise)" in standing.err
-        # Whoever created it has set the attempt, by another client than kubectl.
-        owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
-        assert owned.code == 1
-        assert "spec.attempt of checkout is set by python-httpx" in owned.err
-        forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
-        assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
-        status = await scene.then_at(10)
+    for words, said in (
+        (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
+        (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
+    ):
+        refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
+        assert refused.code == 1
+        assert said in refused.err
+    early = await shell("cora", "retry", "checkout")
+    assert early.code == 1
+    assert "was not rolled back" in early.err or "is set by" in early.err
+    assert (await shell("cora", "rollback", "--all", "--reason=errors rise")).code == 0
+    await scene.then_at(0)
+    standing = await shell("cora", "retry", "checkout")
+    assert standing.code == 1
+    assert "may not go above 0 % (errors rise)" in standing.err
+    # Whoever created it has set the attempt, by another client than kubectl.
+    owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
+    assert owned.code == 1
+    assert "spec.attempt of checkout is set by python-httpx" in owned.err
+    forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
+    assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
+    status = await scene.then_at(10)
     assert status["attempt"] == 1
-    got = await shell("cora", "get", "checkout")
-    assert got.out.splitlines()[0].split() == (
-        ["NAME", "PERCENT", "PROGRESS", "PHASE", "WAITING-ON", "EARLIEST", "READY", "REASON", "AGE"]
-    )
+    got = await shell("cora", "get", "checkout", "-o", "wide")
+    titles = "NAME PERCENT PROGRESS PHASE WAITING-ON SOAK TRIGGERS EARLIEST READY REASON AGE"
+    assert " ".join(got.out.splitlines()[0].split()) == titles
     assert "checkout" in got.out
     everywhere = await shell("admin", "get", "-A")
     assert everywhere.out.startswith("NAMESPACE")
@@ -361,29 +337,29 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
 
 
 async def test_halt_says_who_and_why_on_every_rollout_and_is_lifted(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """A second one does not take the place of the first by mistake."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     nothing = await shell("admin", "halt", "--reason=incident 7")
     assert nothing.code == 1
     assert f"namespace {scene.namespace} has no Rollouts: nothing was halted" in nothing.err
     assert await scene.get("configmaps", "surefoot-halt") is None
-    await scene.given_a_rollout(steps=(10, 100))
+    await scene.given_a_rollout(steps=(10, 100), paused=True)
     halted = await shell("admin", "halt", "--reason=incident 7")
     assert halted.code == 0
     assert f"halted namespace {scene.namespace} (1 Rollout: checkout)" in halted.out
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await scene.then_condition("NotPaused", "False")
-        said = (await shell("cora", "explain", "checkout")).out
-        assert f"halted in {scene.namespace} by admin (not verified): incident 7" in said
-        second = await shell("admin", "halt", "--reason=other", "--until=2h")
-        assert second.code == 1
-        assert "halted by admin: incident 7" in second.err
-        assert (await shell("admin", "halt", "--reason=other", "--until=2h", "--replace")).code == 0
-        lifted = await shell("admin", "unhalt", "--reason=it is over")
-        assert lifted.code == 0, lifted.err
-        await scene.then_completed()
+    await scene.when_the_plan_is_patched(paused=None)
+    await scene.then_blocked_by("NotPaused", "Halted")
+    said = (await shell("cora", "explain", "checkout")).out
+    assert f"halted in {scene.namespace} by admin (not verified): incident 7" in said
+    second = await shell("admin", "halt", "--reason=other", "--until=2h")
+    assert second.code == 1
+    assert "halted by admin: incident 7" in second.err
+    assert (await shell("admin", "halt", "--reason=other", "--until=2h", "--replace")).code == 0
+    lifted = await shell("admin", "unhalt", "--reason=it is over")
+    assert lifted.code == 0, lifted.err
+    await scene.then_completed()
     kept = await scene.get("configmaps", "surefoot-halt")
     assert kept is not None
     assert (kept["data"]["liftedBy"], kept["data"]["liftReason"]) == ("admin", "it is over")
@@ -402,18 +378,18 @@ def nothing_is_filled_in(guarded: TestBed) -> Iterator[None]:
 
         guarded.kubectl("delete", kinds, "surefoot-decided-by", "surefoot-stamps")
         try:
-            wait_until(is_told, 60, "names not to be filled in")
+            wait_until(is_told, SURELY, "names not to be filled in")
             yield
         finally:
             in_force(guarded)
-            wait_until(lambda: not is_told(), 60, "names to be filled in again")
+            wait_until(lambda: not is_told(), SURELY, "names to be filled in again")
 
 
 async def test_everything_works_where_no_policy_fills_names_in(
-    nothing_is_filled_in: None, guarded_scene: Scene, shell: Shell
+    nothing_is_filled_in: None, guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """The commands write who it is themselves: a decision, a pause, an attempt."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     by_admin = {
         f"surefoot.dev/{stamp}": "admin"
         for stamp in ("requested-by", "authors", "changed-by", "attempt-by")
@@ -430,34 +406,36 @@ async def test_everything_works_where_no_policy_fills_names_in(
         },
     }
     await scene.create("rollouts", plan)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "metrics")
-        for words in (
-            ("cora", "pause", "checkout"),
-            ("cora", "resume", "checkout"),
-            ("cora", "rollback", "checkout", "--reason=errors"),
-        ):
-            done = await shell(*words)
-            assert done.code == 0, done.err
-        await scene.then_phase("RolledBack")
-        done = await shell("cora", "retry", "checkout", "--lift-ceiling")
+    await asked(scene, "metrics")
+    for words in (
+        ("cora", "pause", "checkout"),
+        ("cora", "resume", "checkout"),
+        ("cora", "rollback", "checkout", "--reason=errors"),
+    ):
+        done = await shell(*words)
         assert done.code == 0, done.err
-        await scene.then_at(10)
-        await scene.until(
-            lambda: scene.get("approvals", "checkout-100-metrics-r2"), "the next attempt's"
-        )
-        done = await shell("forge", "approve", "checkout", "--role=metrics", "--reason=good")
-        assert done.code == 0, done.err
-        await scene.then_at(100)
+    await scene.then_phase("RolledBack")
+    done = await shell("cora", "retry", "checkout", "--lift-ceiling")
+    assert done.code == 0, done.err
+    await scene.then_at(10)
+    await scene.until(
+        lambda: scene.get("approvals", "checkout-100-metrics-r2"), "the next attempt's"
+    )
+    done = await shell("forge", "approve", "checkout", "--role=metrics", "--reason=good")
+    assert done.code == 0, done.err
+    await scene.then_at(100)
 
 
 async def test_what_can_not_be_answered_is_told_apart(
-    guarded_scene: Scene, shell: Shell, tmp_path: Path
+    guarded_attended_scene: Scene, shell: Shell, tmp_path: Path
 ) -> None:
     """1: there is none. 2: that is no name. 3: not let in, or nobody there."""
     missing = await shell("cora", "explain", "nothing")
     assert missing.code == 1
-    assert f"there is no Rollout nothing in namespace {guarded_scene.namespace}" in missing.err
+    assert (
+        f"there is no Rollout nothing in namespace {guarded_attended_scene.namespace}"
+        in missing.err
+    )
     assert (await shell("cora", "get", "nothing")).code == 1
     for words in (
         ("get", "a/../b"),
@@ -470,17 +448,17 @@ async def test_what_can_not_be_answered_is_told_apart(
         ("halt", "--reason= "),
     ):
         assert (await shell("cora", *words)).code == 2, words
-    config = yaml.safe_load(guarded_scene.bed.kubeconfig("cora").read_text())
+    config = yaml.safe_load(guarded_attended_scene.bed.kubeconfig("cora").read_text())
     config["users"][0]["user"] = {"token": "not a token"}
     stranger = tmp_path / "stranger"
     stranger.write_text(yaml.safe_dump(config))
     assert (await typed(stranger, "get")).code == 3
     nowhere = await typed(tmp_path / "nowhere", "get")
     assert nowhere.code == 3
-    assert "can not find the API server" in nowhere.err
+    assert "cannot find the API server" in nowhere.err
 
 
-def test_kubectl_finds_it_and_hands_over_what_was_typed(
+async def test_kubectl_finds_it_and_hands_over_what_was_typed(
     guarded: TestBed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its name on the path; the first line of its help is kubectl's way to call it."""
@@ -489,6 +467,8 @@ def test_kubectl_finds_it_and_hands_over_what_was_typed(
     plugin.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{main}' \"$@\"\n")
     plugin.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    done = guarded.kubectl("surefoot", "get", "-n", "kube-public", "-o", "json")
+    get = ("surefoot", "get")
+    done = await asyncio.to_thread(guarded.kubectl, *get, "-n", "kube-public", "-o", "json")
     assert json.loads(done.stdout) == {"apiVersion": "v1", "kind": "List", "items": []}
-    assert "kubectl surefoot get [OPTIONS]" in guarded.kubectl("surefoot", "get", "-h").stdout
+    help_ = await asyncio.to_thread(guarded.kubectl, *get, "-h")
+    assert "kubectl surefoot get [OPTIONS]" in help_.stdout

@@ -4,17 +4,22 @@ Somebody tries to get past the process, is refused, and then it goes the proper 
 """
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from surefoot.adapters.settings import AdmissionMode
+from surefoot.testbed.bed import TestBed
 from tests.operator.test_operator_governance import a_handoff, decide, send
-from tests.operator.test_plugin import Done, typed
+from tests.operator.test_plugin import typed
+from tests.support.commands import Done
 from tests.support.scene import Scene
+from tests.support.testbed import new_namespace
 
-pytestmark = [pytest.mark.apiserver]
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 JSON = dict[str, Any]
 STANDARDS = "soak: 1s\nbaseline: 1s\nexpansionFactor: 3\napprovals: 1\n"
@@ -71,12 +76,18 @@ async def given_it_was_tried_and_then_done(scene: Scene) -> None:
             await scene.then_request("checkpoints", f"{scene.name}-25-{name}", "Pending")
 
 
-async def test_audit_tells_what_was_done_and_what_was_refused(
-    guarded_scene: Scene, tmp_path: Path
-) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tried(guarded: TestBed, guarded_service_account: Path) -> AsyncIterator[Scene]:
+    """A Rollout of which all that is over. It is only looked at."""
+    with guarded.client() as client:
+        scene = Scene(guarded, client, guarded_service_account, new_namespace(client))
+        await given_it_was_tried_and_then_done(scene)
+        yield scene
+
+
+async def test_audit_tells_what_was_done_and_what_was_refused(tried: Scene, tmp_path: Path) -> None:
     """In all three formats, by the record and the API server's own log."""
-    scene = guarded_scene
-    await given_it_was_tried_and_then_done(scene)
+    scene = tried
     standards = tmp_path / "standards.yaml"
     standards.write_text(STANDARDS)
     words = (
@@ -139,11 +150,10 @@ async def test_audit_tells_what_was_done_and_what_was_refused(
 
 
 async def test_timeline_and_retrospective_are_made_from_the_record(
-    guarded_scene: Scene, tmp_path: Path
+    tried: Scene, tmp_path: Path
 ) -> None:
     """Also from an exported one; who may not look is told so."""
-    scene = guarded_scene
-    await given_it_was_tried_and_then_done(scene)
+    scene = tried
     timeline = await ask(scene, "timeline", scene.name, "-o", "json")
     assert timeline.code == 0, timeline.err
     (path,) = timeline.json["schedule"]["paths"]

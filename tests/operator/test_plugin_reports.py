@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from surefoot.adapters.settings import AdmissionMode
-from tests.operator.test_plugin import Shell, asked, shell
+from tests.operator.test_plugin import Shell, asked, shell, where_people_type
 from tests.support.requests import MERGE, bound
 from tests.support.scene import Scene
 
@@ -16,7 +16,7 @@ __all__ = ["shell"]
 
 JSON = dict[str, Any]
 
-pytestmark = [pytest.mark.apiserver]
+pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 OPERATOR = "system:serviceaccount:surefoot-system:surefoot"
 SECURITY = {
@@ -39,43 +39,40 @@ async def appears(scene: Scene, resource: str, name: str) -> None:
 
 
 async def test_approval_document_before_and_after_the_step(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """Who is missing; then who signed what, by which transition: nothing of it typed twice."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     # What a GO asks for is reported as met by the people of its role.
     bound(scene.bed, scene.namespace, "surefoot-reporter", "--user=hudson")
     checkpoint = {"name": "hour-1", "type": "Report", "reporter": {"users": ["atlas"]}}
     await scene.given_a_rollout(
         steps=(10, 100), hold={"checkpoints": [checkpoint]}, approvals={"roles": [SECURITY]}
     )
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await appears(scene, "checkpoints", "checkout-10-hour-1")
-        words = ("checkpoint", "checkout", "hour-1", "--go", "--summary=stable", "--test=unit=6/6")
-        assert (await shell("atlas", *words)).code == 0
-        await asked(scene, "security")
+    await appears(scene, "checkpoints", "checkout-10-hour-1")
+    words = ("checkpoint", "checkout", "hour-1", "--go", "--summary=stable", "--test=unit=6/6")
+    assert (await shell("atlas", *words)).code == 0
+    await asked(scene, "security")
 
-        before = await shell("hudson", "document", "checkout", "--step=100")
-        assert before.code == 0, before.err
-        assert "**Decision: NOT DECIDED**: 0 of 1 needed signatures count" in before.out
-        assert "security must be signed by group security: `kubectl patch approvals" in before.out
-        assert "### hour-1 (Report): GO by atlas" in before.out
+    before = await shell("hudson", "document", "checkout", "--step=100")
+    assert before.code == 0, before.err
+    assert "**Decision: NOT DECIDED**: 0 of 1 needed signatures count" in before.out
+    assert "security must be signed by group security: `kubectl patch approvals" in before.out
+    assert "### hour-1 (Report): GO by atlas" in before.out
 
-        conditions = ("--blocking-condition=watch: watch the queue",)
-        done = await shell(
-            "hudson", "approve", "checkout", "--role=security", *SECTIONS, *conditions
-        )
-        assert done.code == 0, done.err
-        report = "checkout-100-security-conditions"
-        await appears(scene, "checkpoints", report)
-        asks = (await shell("hudson", "document", "checkout", "--step=100", "-o", "json")).json
-        assert (asks["verdict"], asks["conditions"][0]["met"]) == ("NOT DECIDED", False)
-        assert asks["signatures"][0]["counts"] is False
-        watched = ("checkpoint", "checkout", report, "--go", "--summary=watched")
-        done = await shell("hudson", *watched)
-        assert done.code == 0, done.err
-        await scene.then_at(100)
-        await scene.then_request("approvals", "checkout-100-security", "Used")
+    conditions = ("--blocking-condition=watch: watch the queue",)
+    done = await shell("hudson", "approve", "checkout", "--role=security", *SECTIONS, *conditions)
+    assert done.code == 0, done.err
+    report = "checkout-100-security-conditions"
+    await appears(scene, "checkpoints", report)
+    asks = (await shell("hudson", "document", "checkout", "--step=100", "-o", "json")).json
+    assert (asks["verdict"], asks["conditions"][0]["met"]) == ("NOT DECIDED", False)
+    assert asks["signatures"][0]["counts"] is False
+    watched = ("checkpoint", "checkout", report, "--go", "--summary=watched")
+    done = await shell("hudson", *watched)
+    assert done.code == 0, done.err
+    await scene.then_at(100)
+    await scene.then_request("approvals", "checkout-100-security", "Used")
 
     after = (await shell("hudson", "document", "checkout", "--step=100", "-o", "json")).json
     (advance,) = [e for e in (await scene.status())["history"] if e["type"] == "Advance"]
@@ -101,10 +98,10 @@ async def test_approval_document_before_and_after_the_step(
 
 
 async def test_record_that_was_exported_fills_in_what_the_history_lost(
-    guarded_scene: Scene, shell: Shell, tmp_path: Path
+    guarded_scene: Scene, tmp_path: Path
 ) -> None:
     """And one that was tampered with is refused."""
-    scene = guarded_scene
+    scene, shell = guarded_scene, where_people_type(guarded_scene)
     await scene.given_a_rollout(steps=(10, 100), hold={})
     async with scene.an_operator(admission=AdmissionMode.ENFORCED):
         await scene.then_completed()
@@ -130,10 +127,10 @@ async def test_record_that_was_exported_fills_in_what_the_history_lost(
 
 
 async def test_handoff_is_acknowledged_by_its_receiver_alone_and_all_of_it_is_in_the_log(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """Asked, handed over, taken over: who said what to whom, and what is still to be done."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     handoff = {
         "name": "build",
         "type": "Handoff",
@@ -141,32 +138,31 @@ async def test_handoff_is_acknowledged_by_its_receiver_alone_and_all_of_it_is_in
         "receiver": {"users": ["hudson"]},
     }
     await scene.given_a_rollout(steps=(10, 100), hold={"checkpoints": [handoff]})
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        build = "checkout-10-build"
-        await appears(scene, "checkpoints", build)
-        early = await shell("hudson", "acknowledge", build, "--reason=taken over")
-        assert early.code == 1
-        assert "is not decided yet" in early.err
-        (item,) = (await shell("atlas", "inbox", "-o", "json")).json["items"]
-        assert item["command"].endswith('--go --summary "…" --required-action "…"')
-        words = ("checkpoint", "checkout", "build", "--go", "--summary=built")
-        done = await shell("atlas", *words, "--required-action=watch the queue")
-        assert done.code == 0, done.err
-        await appears(scene, "approvals", f"{build}-ack-receiver")
+    build = "checkout-10-build"
+    await appears(scene, "checkpoints", build)
+    early = await shell("hudson", "acknowledge", build, "--reason=taken over")
+    assert early.code == 1
+    assert "is not decided yet" in early.err
+    (item,) = (await shell("atlas", "inbox", "-o", "json")).json["items"]
+    assert item["command"].endswith('--go --summary "…" --required-action "…"')
+    words = ("checkpoint", "checkout", "build", "--go", "--summary=built")
+    done = await shell("atlas", *words, "--required-action=watch the queue")
+    assert done.code == 0, done.err
+    await appears(scene, "approvals", f"{build}-ack-receiver")
 
-        (message,) = await log(shell, "Handoff")
-        assert (message["from"], message["to"], message["pending"]) == ("atlas", "hudson", True)
-        assert message["actionRequired"] == "watch the queue"
-        wrong = await shell("forge", "acknowledge", build, "--reason=for hudson")
-        assert wrong.code == 1
-        assert f"forge may not acknowledge {build}, but as receiver hudson" in wrong.err
-        inbox = await shell("hudson", "inbox")
-        command = f"kubectl surefoot acknowledge {build}-ack-receiver -n {scene.namespace}"
-        assert f'$ {command} --reason "…"' in inbox.out
-        right = await shell("hudson", "acknowledge", build, "--reason=taken over")
-        assert right.code == 0, right.err
-        await scene.then_at(100)
-        await scene.then_request("approvals", f"{build}-ack-receiver", "Used")
+    (message,) = await log(shell, "Handoff")
+    assert (message["from"], message["to"], message["pending"]) == ("atlas", "hudson", True)
+    assert message["actionRequired"] == "watch the queue"
+    wrong = await shell("forge", "acknowledge", build, "--reason=for hudson")
+    assert wrong.code == 1
+    assert f"forge may not acknowledge {build}, but as receiver hudson" in wrong.err
+    inbox = await shell("hudson", "inbox")
+    command = f"kubectl surefoot acknowledge {build}-ack-receiver -n {scene.namespace}"
+    assert f'$ {command} --reason "…"' in inbox.out
+    right = await shell("hudson", "acknowledge", build, "--reason=taken over")
+    assert right.code == 0, right.err
+    await scene.then_at(100)
+    await scene.then_request("approvals", f"{build}-ack-receiver", "Used")
     (message,) = await log(shell, "Handoff")
     assert (message["pending"], message["actionRequired"]) == (False, "watch the queue")
     (answer,) = await log(shell, "Acknowledgement")
@@ -189,36 +185,35 @@ async def log(shell: Shell, kind: str | None = None) -> list[JSON]:
 
 
 async def test_meeting_on_a_conflict_is_in_the_log_and_in_the_document(
-    guarded_scene: Scene, shell: Shell
+    guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """GO against NO-GO, the chair's resolution, who dissents, and every acknowledgement."""
-    scene = guarded_scene
+    scene = guarded_attended_scene
     roles = [{"name": "security", "users": ["hudson"]}, {"name": "lead", "users": ["forge"]}]
     policy = {"roles": roles, "meeting": {"users": ["atlas"]}}
     await scene.given_a_rollout(steps=(10, 100), hold={}, approvals=policy)
-    async with scene.an_operator(admission=AdmissionMode.ENFORCED):
-        await asked(scene, "security", "lead")
-        against = await shell("hudson", "reject", "checkout", "--role=security", "--reason=a leak")
-        assert against.code == 0, against.err
-        await scene.then_request("approvals", "checkout-100-security", "NoGo")
-        said = await shell("hudson", "document", "checkout", "--step=100", "-o", "json")
-        assert said.json["verdict"] == "NO-GO"
-        assert "security is NO-GO by hudson: a leak" in said.json["decided"]
-        await shell("forge", "approve", "checkout", "--role=lead", "--reason=fine")
-        meeting = "checkout-10-conflict"
-        await appears(scene, "checkpoints", meeting)
-        words = ("checkpoint", "checkout", "conflict", "--go", "--summary=the leak is elsewhere")
-        done = await shell("atlas", *words, "--dissent=hudson=we have not proved it")
-        assert done.code == 0, done.err
-        for user, role in (("forge", "lead"), ("hudson", "security")):
-            await appears(scene, "approvals", f"{meeting}-ack-{role}")
-            done = await shell(user, "acknowledge", meeting, "--reason=agreed")
-            assert (done.code, done.out) == (
-                0,
-                f"GO by {user}: checkout: acknowledgement of {meeting}, as {role}\n",
-            ), done.err
-        await scene.then_completed()
-        await scene.then_request("checkpoints", meeting, "Used")
+    await asked(scene, "security", "lead")
+    against = await shell("hudson", "reject", "checkout", "--role=security", "--reason=a leak")
+    assert against.code == 0, against.err
+    await scene.then_request("approvals", "checkout-100-security", "NoGo")
+    said = await shell("hudson", "document", "checkout", "--step=100", "-o", "json")
+    assert said.json["verdict"] == "NO-GO"
+    assert "security is NO-GO by hudson: a leak" in said.json["decided"]
+    await shell("forge", "approve", "checkout", "--role=lead", "--reason=fine")
+    meeting = "checkout-10-conflict"
+    await appears(scene, "checkpoints", meeting)
+    words = ("checkpoint", "checkout", "conflict", "--go", "--summary=the leak is elsewhere")
+    done = await shell("atlas", *words, "--dissent=hudson=we have not proved it")
+    assert done.code == 0, done.err
+    for user, role in (("forge", "lead"), ("hudson", "security")):
+        await appears(scene, "approvals", f"{meeting}-ack-{role}")
+        done = await shell(user, "acknowledge", meeting, "--reason=agreed")
+        assert (done.code, done.out) == (
+            0,
+            f"GO by {user}: checkout: acknowledgement of {meeting}, as {role}\n",
+        ), done.err
+    await scene.then_completed()
+    await scene.then_request("checkpoints", meeting, "Used")
     (conflict,) = await log(shell, "Conflict")
     assert "security: NO-GO by hudson: a leak" in conflict["message"]
     (held,) = await log(shell, "Meeting")

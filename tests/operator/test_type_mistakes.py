@@ -74,7 +74,8 @@ def test_a_type_mistake_is_answered_with_the_name_of_the_field(
     for place in PLACES:
         if place.kind != kind:
             continue
-        for mistake in mistakes(place):
+        # The schema is the same for both: of a change, one mistake shows that it is asked first.
+        for mistake in mistakes(place)[: 1 if method == "PUT" else None]:
             answer = send(changed(base, {place.path: mistake}))
             assert answer.status_code == 422, (place.path, mistake, answer.text)
             said = answer.json()

@@ -24,7 +24,7 @@ from tests.packaging.container import (
     manifest,
     unpack,
 )
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytest_plugins = ["tests.support.testbed"]
 
@@ -124,17 +124,19 @@ def test_operator_runs_restricted_while_its_token_is_rotated(
     )
     operator.start()
     ready = f"http://127.0.0.1:{port}/readyz"
-    wait_until(lambda: is_answering(ready), 60, "the operator to be ready")
+    wait_until(lambda: is_answering(ready), SURELY, "the operator to be ready")
     testbed.kubectl("apply", "--server-side", "-f", "-", stdin=ROLLOUT)
-    wait_until(lambda: _percent(testbed) == 10, 30, "the first step to be taken")
+    wait_until(lambda: _percent(testbed) == 10, SURELY, "the first step to be taken")
 
     volume.write(_pod_token(testbed, "operator-2"))
     testbed.kubectl("delete", "pod", "operator-1", f"-n={NAMESPACE}", "--force", "--grace-period=0")
-    wait_until(lambda: not _is_accepted(testbed, first), 30, "the first token to be refused")
+    wait_until(lambda: not _is_accepted(testbed, first), SURELY, "the first token to be refused")
     testbed.kubectl(
         "patch", "rollouts.surefoot.dev/checkout", "--type=merge", "-p", '{"spec":{"paused":true}}'
     )
-    wait_until(lambda: _phase(testbed) == "Paused", 120, "the operator to go on with a new token")
+    wait_until(
+        lambda: _phase(testbed) == "Paused", SURELY, "the operator to go on with a new token"
+    )
 
     operator.signal(signal.SIGTERM)
     assert operator.process is not None

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.project import Project
 from deploy.render import render
 from surefoot.demo import companions
 from surefoot.testbed.bed import TestBed
@@ -21,7 +22,7 @@ from surefoot.testbed.binaries import go_environment
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.toolchain import find_go
 from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 ROLLOUT = """
 apiVersion: surefoot.dev/v1alpha1
@@ -99,10 +100,10 @@ def applied(bed: TestBed, name: str, on_delete: str) -> None:
             bed.kubectl("apply", "--server-side", "-f", "-", stdin=text, check=False).returncode
             == 0
         ),
-        20,
+        SURELY,
         "the plan to be accepted",
     )
-    wait_until(lambda: percent(bed, name) == "10", 30, "the first step")
+    wait_until(lambda: percent(bed, name) == "10", SURELY, "the first step")
 
 
 def percent(bed: TestBed, name: str) -> str:
@@ -208,7 +209,7 @@ def test_uninstalling_leaves_only_what_on_delete_keeps(
         applied(bed, "gone", "Delete")
         bed.kubectl("delete", "rollouts.surefoot.dev", "--all", "-A")
         flags = ("get", "configmaps", "-A", "-l", "surefoot.dev/managed", "-o", "name")
-        wait_until(lambda: bed.kubectl(*flags).stdout == "", 60, "the flags to be released")
+        wait_until(lambda: bed.kubectl(*flags).stdout == "", SURELY, "the flags to be released")
     finally:
         component.stop()
     helm("uninstall", "surefoot", "-n", NAMESPACE)
@@ -243,14 +244,14 @@ def test_namespaced_operator_works_with_the_rights_of_its_overlay(
                 apply = ("apply", "--server-side", "-f", "-")
                 wait_until(
                     lambda: bed.kubectl(*apply, stdin=text, check=False).returncode == 0,  # noqa: B023
-                    20,
+                    SURELY,
                     "the plan to be accepted",
                 )
             path = ("-o", "jsonpath={.status.percent}")
             rollout = ("get", "rollouts.surefoot.dev", "checkout")
             wait_until(
                 lambda: bed.kubectl(*rollout, "-n=shop", *path).stdout == "10",
-                60,
+                SURELY,
                 "the first step in shop",
             )
             assert bed.kubectl(*rollout, "-n=default", *path).stdout == ""
@@ -280,6 +281,25 @@ def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed:
         "--force-conflicts",
     )
     helm("upgrade", "surefoot", str(CHART), "-n", NAMESPACE)
+
+
+def test_chart_without_crds_says_which_ones_it_needs(
+    bed: TestBed, helm: Helm, removed: set[str]
+) -> None:
+    """None at all, and those of another version; with its own ones it installs."""
+    release = ("install", "surefoot", str(CHART), "-n", NAMESPACE, "--create-namespace")
+    without = (*release, "--set", "crds.install=false")
+    remedy = "first run: kubectl apply --server-side -f crds.yaml, of version"
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version none; {remedy}" in refused.stderr
+    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    label = ("label", "--overwrite", "crd/rollouts.surefoot.dev")
+    bed.kubectl(*label, "app.kubernetes.io/version=0.0.1")
+    refused = helm(*without, check=False)
+    assert f"the CRDs of this cluster are of version 0.0.1; {remedy}" in refused.stderr
+    bed.kubectl(*label, f"app.kubernetes.io/version={Project.read().version}")
+    helm(*without)
+    helm("uninstall", "surefoot", "-n", NAMESPACE)
 
 
 def test_pod_of_helm_test_is_admitted_by_the_restricted_standard(
@@ -329,7 +349,7 @@ def prometheus_operators_crds(bed: TestBed) -> None:
 
 @pytest.mark.usefixtures("prometheus_operators_crds")
 def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str]) -> None:
-    """The rules and the ServiceMonitor, against the CRDs of their own."""
+    """The rules and the ServiceMonitor, against the CRDs of their own; with TLS and a token too."""
     bed.kubectl("create", "namespace", NAMESPACE)
     wait_until(
         lambda: (
@@ -338,9 +358,13 @@ def test_prometheus_operator_takes_the_monitoring(bed: TestBed, removed: set[str
             ).returncode
             == 0
         ),
-        20,
+        SURELY,
         "the Prometheus Operator's kinds to be served",
     )
+    values = ("-f", str(CHART / "ci" / "guarded-metrics.yaml"))
+    guarded = [each for each in chart(*values) if each["kind"] == "ServiceMonitor"]
+    apply = ("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-")
+    assert bed.kubectl(*apply, stdin=yaml.safe_dump_all(guarded)).stderr == ""
 
 
 def test_rendered_objects_match_the_api_servers_schemas(bed: TestBed, tmp_path: Path) -> None:

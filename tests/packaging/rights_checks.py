@@ -19,8 +19,8 @@ from surefoot.api.v1alpha1.meta import HALT_CONFIGMAP
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import User
 from tests.packaging.rights import Needs, table
-from tests.support.requests import a_request, a_rollout, made
-from tests.support.testbed import wait_until
+from tests.support.requests import a_request, a_rollout, made, path_of
+from tests.support.testbed import SURELY, wait_until
 
 WHY = ("--reason", "because", "--yes")
 WORDS: dict[str, tuple[str, ...]] = {
@@ -33,6 +33,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "withdraw": ("withdraw", "checkout", "--role", "security", *WHY),
     "acknowledge": ("acknowledge", "hour-48", *WHY),
     "checkpoint": ("checkpoint", "checkout", "hour-48", "--go", "--summary", "fine", "--yes"),
+    "resume": ("resume", "checkout", "--force"),  # who made it has set the field
     "rollback": ("rollback", "checkout", "--to", "0", *WHY),
     "halt": ("halt", "--reason", "because"),
     "unhalt": ("unhalt", "--reason", "because"),
@@ -40,13 +41,10 @@ WORDS: dict[str, tuple[str, ...]] = {
 """How each command is called; the others take nothing but the Rollout's name."""
 
 WRITES = ("patch", "create")
-STATE_NEEDED = (
-    *("approve", "reject", "withdraw", "acknowledge", "checkpoint"),
-    *("rollback", "retry", "rehearse", "dry-run", "resume"),
-)
-"""Commands that write only in a state that nothing here has brought about, as no operator runs.
+DECIDE = ("approve", "reject", "withdraw", "acknowledge", "checkpoint")
+"""Commands that write only what an operator has asked for, and none runs here.
 
-`tests/operator/test_plugin.py` has those that people use most, with the roles that are shipped.
+`tests/operator/test_plugin.py` has them write, with the roles that are shipped.
 """
 
 
@@ -57,7 +55,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
     with TestBed.start(folder / "bed", prometheus=False, owner=os.getpid()) as bed:
         bed.kubectl("apply", "--server-side", "-f", "crds/")
         served = ("get", "rollouts.surefoot.dev,checkpoints.surefoot.dev,approvals.surefoot.dev")
-        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, 20, "the CRDs")
+        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, SURELY, "the CRDs")
         yield bed
 
 
@@ -114,7 +112,13 @@ def _prepare(bed: TestBed, attempt: Attempt) -> Path:
             ),
         ):
             admin.post(path, json=body).raise_for_status()
-        rollout = made(admin, name, a_rollout("checkout"))
+        paused = attempt.needs.command == "resume"
+        rollout = made(
+            admin, name, a_rollout("checkout", rehearsal={"maxAge": "7d"}, paused=paused)
+        )
+        status = {"percent": 10, "rolledBack": attempt.needs.command == "retry"}
+        path = f"{path_of(rollout)}/status"
+        rollout = admin.put(path, json=rollout | {"status": status}).raise_for_status().json()
         for kind in ("Approval", "Checkpoint"):
             request = a_request(kind, "hour-48", rollout)
             request["spec"]["request"]["users"] = [name]
@@ -147,7 +151,7 @@ def test_commands_need_the_rights_that_the_page_names(bed: TestBed) -> None:
     last = tried[-1]
     with bed.client(last.name) as client:
         verb, resource = next(right for right in last.needs.rights if right != last.lacks)
-        wait_until(lambda: _may(client, last.name, verb, resource), 20, "the roles to act")
+        wait_until(lambda: _may(client, last.name, verb, resource), SURELY, "the roles to act")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(_run, kubeconfigs, tried))
     faults = []
@@ -157,7 +161,7 @@ def test_commands_need_the_rights_that_the_page_names(bed: TestBed) -> None:
                 faults.append(f"{attempt.needs.command} needs more: {answer}")
             continue
         verb, resource = attempt.lacks
-        if verb in WRITES and attempt.needs.command in STATE_NEEDED:
+        if verb in WRITES and attempt.needs.command in DECIDE:
             continue
         if not re.search(rf'cannot {verb} resource "{resource}"', answer):
             faults.append(f"{attempt.needs.command} does without {verb} {resource}: {answer}")

@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from deploy.chart import FILES
+from surefoot.adapters.settings import Settings
 from surefoot.policies import PolicySettings, shipped
 from tests.packaging.rendering import (
     CHART,
+    NAMESPACE,
     Manifest,
     chart,
     comparable,
@@ -41,15 +43,49 @@ def test_chart_and_overlay_render_the_same_objects(variant: str) -> None:
 
 
 def test_chart_and_overlay_render_the_same_monitoring() -> None:
-    """The overlay has nothing but that, so the chart's other objects are those of its default.
-
-    The dashboards are in the overlay alone.
-    """
+    """The overlay has nothing but that, so the chart's other objects are those of its default."""
     plain = comparable(chart())
     monitored = comparable(chart("-f", str(CHART / "ci" / "monitoring.yaml")))
     added = {key: manifest for key, manifest in monitored.items() if key not in plain}
-    shown = [m for m in overlay("monitoring") if "dashboard" not in m["metadata"]["name"]]
-    assert added == comparable(shown)
+    assert added == comparable(overlay("monitoring"))
+
+
+def test_guarded_metrics_are_mounted_configured_and_scraped() -> None:
+    """One Secret for TLS and one for the token reach the operator, its probes and Prometheus."""
+    rendered = comparable(chart("-f", str(CHART / "ci" / "guarded-metrics.yaml")))
+    where = (NAMESPACE, "surefoot")
+    config = rendered["v1", "ConfigMap", NAMESPACE, "surefoot-config"]["data"]["config.yaml"]
+    serving = Settings.model_validate(config).serving
+    assert serving.tls is not None
+    pod = rendered["apps/v1", "Deployment", *where]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    secrets = {
+        mounts[volume["name"]]: volume["secret"]["secretName"]
+        for volume in pod["volumes"]
+        if "secret" in volume
+    }
+    files = (serving.tls.cert_file, serving.tls.key_file, serving.metrics_token_file)
+    assert [(secrets[str(file.parent)], file.name) for file in files if file] == [
+        ("surefoot-tls", "tls.crt"),
+        ("surefoot-tls", "tls.key"),
+        ("surefoot-metrics-token", "token"),
+    ]
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    assert {container[probe]["httpGet"]["scheme"] for probe in probes} == {"HTTPS"}
+    monitor = rendered["monitoring.coreos.com/v1", "ServiceMonitor", *where]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["tlsConfig"], endpoint["authorization"]) == (
+        "https",
+        {
+            "ca": {"secret": {"name": "surefoot-tls", "key": "ca.crt"}},
+            "serverName": f"surefoot.{NAMESPACE}.svc",
+        },
+        {"credentials": {"name": "surefoot-metrics-token", "key": "token"}},
+    )
+    values = ("-f", str(CHART / "ci" / "guarded-metrics.yaml"))
+    test = helm("template", "surefoot", str(CHART), *values, "-s", "templates/tests/ready.yaml")
+    assert "https://surefoot:8080/readyz" in test.stdout
 
 
 def test_generated_files_of_the_chart_are_up_to_date() -> None:
@@ -117,18 +153,20 @@ def _deployment(*arguments: str) -> Manifest:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ("imagee.tag=1", "imagee"),
+        ("imagee.tag=1", "additional properties 'imagee' not allowed"),
         ("image.tagg=1", "tagg"),
-        ("image.digest=latest", "/image/digest"),
+        ("image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
         ("replicas=two", "/replicas"),
         ("crds.install=often", "/crds/install"),
         ("config.admission=Sometimes", "/config/admission"),
         ("config.evaluationIntervall=30s", "evaluationIntervall"),
         ("bindings[0].role=emperor,bindings[0].namespace=shop", "/bindings/0/role"),
         ("watchNamespaces={Shop}", "/watchNamespaces/0"),
+        ("metrics.tls.secretName=A", "/metrics/tls/secretName"),
+        ("metrics.token.name=a", "name"),
+        ("monitoring.dashboards.create=often", "/monitoring/dashboards/create"),
         ('policies.collectors={a"b}', "/policies/collectors/0"),
-        ("replicas=2", "replicas: 2 replicas need leader election"),
-        ("leaderElection.enabled=true", "leaderElection.enabled: this version"),
+        ("replicas=10", "/replicas"),
     ],
 )
 def test_wrong_value_is_refused_by_its_name(wrong: str, named: str) -> None:

@@ -1,5 +1,6 @@
 """The distributions: the operator alone, and its extra with the test bed and the demo."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def _surefoot(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -62,6 +63,17 @@ def test_operators_wheel_holds_the_operator_alone(alone: Path) -> None:
     assert not {"testbed", "demo", "crdgen"} & parts
     assert {"handlers", "plugin", "reports", "cli"} <= parts
     assert (alone / "surefoot/reports/templates/page.html.j2").is_file()
+
+
+def test_plans_are_looked_at_from_the_wheel_alone(alone: Path, tmp_path: Path) -> None:
+    """Neither a clone nor a cluster is needed, and the scenarios come with it."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text((ROOT / "manifests/examples/minimal.yaml").read_text())
+    linted = _surefoot(alone, "ctl", "lint", str(plan))
+    assert linted.returncode == 0, linted.stderr
+    played = _surefoot(alone, "ctl", "simulate", str(plan), "--scenario", "operator-down")
+    assert played.returncode == 0, played.stderr
+    assert "the operator is down" in played.stdout
 
 
 def test_extra_asks_for_the_test_bed_in_the_same_version(alone: Path) -> None:
@@ -74,26 +86,63 @@ def test_extra_asks_for_the_test_bed_in_the_same_version(alone: Path) -> None:
     assert extra == [f"surefoot-testbed=={version}; extra == 'testbed'"]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("demo",),
-        ("demo", "--keep"),
-        ("demo", "--help"),
-        ("demo", "incident", "--reports", "there"),
-        ("testbed",),
-        ("testbed", "up", "--dir", "there"),
-    ],
-    ids=" ".join,
+NOT_INSTALLED = (
+    ("demo",),
+    ("demo", "--keep"),
+    ("demo", "--help"),
+    ("demo", "incident", "--reports", "there"),
+    ("testbed",),
+    ("testbed", "up", "--dir", "there"),
 )
+VERSIONS = (("--version",), ("version",))
+HELP = (("-h",),)
+
+EACH = """
+import json, os, sys, tempfile
+from surefoot.cli.main import main
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    files = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    pid = os.fork()
+    if pid == 0:
+        for standard, file in enumerate(files, 1):
+            os.dup2(file.fileno(), standard)
+        sys.argv = ["surefoot", *arguments]
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    for file in files:
+        file.seek(0)
+    answers.append([code, *(file.read().decode() for file in files)])
+print(json.dumps(answers))
+"""
+"""The command once for each list of arguments. It is imported once: that takes longest."""
+
+
+@pytest.fixture(scope="module")
+def answers(alone: Path) -> dict[tuple[str, ...], tuple[int, str, str]]:
+    """What the operator's wheel answers: exit code, output and errors, by the arguments."""
+    asked = (*NOT_INSTALLED, *VERSIONS, *HELP)
+    told = _surefoot(alone, json.dumps(asked), program=EACH)
+    assert told.returncode == 0, told.stderr
+    return dict(zip(asked, map(tuple, json.loads(told.stdout)), strict=True))
+
+
+@pytest.mark.parametrize("arguments", NOT_INSTALLED, ids=" ".join)
 def test_part_that_is_not_installed_says_how_to_install_it(
-    alone: Path, arguments: tuple[str, ...]
+    answers: dict[tuple[str, ...], tuple[int, str, str]], arguments: tuple[str, ...]
 ) -> None:
     """A line and exit code 2, never a traceback."""
-    answer = _surefoot(alone, *arguments)
-    assert answer.returncode == 2
-    assert answer.stdout == ""
-    assert answer.stderr == (
+    code, out, err = answers[arguments]
+    assert code == 2
+    assert out == ""
+    assert err == (
         f"Error: `surefoot {arguments[0]}` is part of the test bed, and surefoot.{arguments[0]} is "
         "not installed. Run: pip install 'surefoot[testbed]', or pipx install --force "
         "'surefoot[testbed]'\n"
@@ -109,20 +158,32 @@ def test_library_of_the_demo_that_is_missing_is_named(together: Path) -> None:
     assert "Traceback" not in answer.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--version",), ("version",)], ids=" ".join)
-def test_version_is_that_of_the_distribution(alone: Path, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", VERSIONS, ids=" ".join)
+def test_version_is_that_of_the_distribution(
+    answers: dict[tuple[str, ...], tuple[int, str, str]], arguments: tuple[str, ...]
+) -> None:
     """From one place: pyproject.toml."""
-    assert _surefoot(alone, *arguments).stdout == f"{Project.read().version}\n"
+    assert answers[arguments][:2] == (0, f"{Project.read().version}\n")
 
 
-def test_short_help_lists_the_commands(alone: Path) -> None:
+def test_plugin_says_its_version(alone: Path) -> None:
+    """As kubectl runs it, and as `surefoot ctl`."""
+    program = "from surefoot.plugin.app import main; main()"
+    version = f"{Project.read().version}\n"
+    assert _surefoot(alone, "--version", program=program).stdout == version
+    assert _surefoot(alone, "ctl", "--version").stdout == version
+
+
+def test_short_help_lists_the_commands(
+    answers: dict[tuple[str, ...], tuple[int, str, str]],
+) -> None:
     """What is not installed is listed as well, and says so."""
-    answer = _surefoot(alone, "-h")
-    assert answer.returncode == 0
-    assert "Usage: surefoot" in answer.stdout
+    code, out, _ = answers[HELP[0]]
+    assert code == 0
+    assert "Usage: surefoot" in out
     for command in ("run", "ctl", "policies", "sign", "testbed", "demo"):
-        assert f" {command} " in answer.stdout
-    assert "Not installed" in answer.stdout
+        assert f" {command} " in out
+    assert "Not installed" in out
 
 
 def test_kubectl_completes_the_plugin(alone: Path) -> None:
@@ -178,3 +239,6 @@ def test_version_stands_in_one_place() -> None:
     assert (chart["version"], chart["appVersion"]) == (version, version)
     base = yaml.safe_load((ROOT / "manifests/base/kustomization.yaml").read_text())
     assert base["images"][0]["newTag"] == version
+    for path in (ROOT / "crds").glob("*.yaml"):
+        labels = yaml.safe_load(path.read_text())["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == version

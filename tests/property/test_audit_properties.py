@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.reports.audit import Audit, audit_of
@@ -30,6 +30,11 @@ def audit(found: Dossier, weights: Weights | None = None) -> Audit:
     return audit_of(found, Standards(weights=weights or Weights()))
 
 
+FEWER = settings(max_examples=settings().max_examples // 4)
+"""Each example makes a dozen audits."""
+
+
+@FEWER
 @given(shapes, sequences)
 def test_whatever_happened_can_be_audited(shape: Shape, ops: list[Op]) -> None:
     """In all formats; the score is within its bounds, and the rows add up to it."""

@@ -59,7 +59,7 @@ def watching(windows: list[int], interval: int) -> World:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(lengths, min_size=1, max_size=5, unique=True), intervals)
 @example([4, 4 * 3_600], 30)
 @example([5 * 86_400], 30)
@@ -79,7 +79,6 @@ def test_every_trigger_fires_once_its_window_is_full(windows: list[int], interva
         assert parse_elapsed(status.soak.healthy) == timedelta(0)
 
 
-@settings(max_examples=40)
 @given(st.lists(lengths, min_size=1, max_size=5, unique=True), intervals, st.integers(0, 10**6))
 def test_no_question_asks_for_more_than_a_provider_answers(
     windows: list[int], interval: int, outage: int

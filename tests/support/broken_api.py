@@ -21,7 +21,8 @@ from aiohttp import web
 from surefoot.adapters.kubernetes.access import Access
 from tests.support.scene import Scene
 
-Fault = Callable[[], Awaitable[web.StreamResponse]]
+Fault = Callable[[], Awaitable[web.StreamResponse | None]]
+"""How a request is answered; None: it is passed on after all."""
 
 OF_ONE_HOP = {"connection", "host", "keep-alive", "transfer-encoding"}
 
@@ -51,6 +52,15 @@ async def answers_404() -> web.StreamResponse:
 async def answers_html() -> web.StreamResponse:
     """A page of a gateway, with a code of success."""
     return web.Response(text="<html><body>Please log in</body></html>", content_type="text/html")
+
+
+def waits_for(moment: asyncio.Event) -> Fault:
+    """No answer before this moment; then the right one."""
+
+    async def wait() -> None:
+        await moment.wait()
+
+    return wait
 
 
 async def hangs() -> web.StreamResponse:
@@ -87,7 +97,7 @@ class BrokenApi:
         host, port = runner.addresses[0][:2]
         content = yaml.safe_load(scene.kubeconfig.read_text())
         content["clusters"][0]["cluster"] = {"server": f"http://{host}:{port}"}
-        path = home / "kubeconfig"
+        path = home / f"kubeconfig-{port}"
         path.write_text(yaml.safe_dump(content))
         direct, scene.kubeconfig = scene.kubeconfig, path
         try:
@@ -117,7 +127,9 @@ class BrokenApi:
         target = f"{request.path_qs}{'' if request.query_string else '?'}"
         if self._part and self._part in target and request.method == "GET":
             self.asked += 1
-            return await self._fault()
+            answer = await self._fault()
+            if answer is not None:
+                return answer
         task = asyncio.current_task()
         assert task is not None
         self._under_way[task] = target if request.method == "GET" else ""

@@ -11,7 +11,7 @@ import pytest
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.crdgen.definitions import DEFINITIONS
 from surefoot.testbed.bed import TestBed
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -24,7 +24,9 @@ def crds(testbed: TestBed) -> None:
     """
     testbed.kubectl("apply", "--server-side", "-f", str(CRDS))
     with testbed.client() as api:
-        wait_until(lambda: all_kinds_are_served(api), 60, "the API server to serve surefoot.dev")
+        wait_until(
+            lambda: all_kinds_are_served(api), SURELY, "the API server to serve surefoot.dev"
+        )
 
 
 def all_kinds_are_served(api: httpx.Client) -> bool:
@@ -34,10 +36,12 @@ def all_kinds_are_served(api: httpx.Client) -> bool:
     before there are any conditions.
     """
     kinds = {definition.kind for definition in DEFINITIONS}
-    group = api.get(f"/apis/{API_VERSION}").raise_for_status().json()
+    group = api.get(f"/apis/{API_VERSION}")
+    if not group.is_success:
+        return False
     listed = [api.get(f"/apis/{API_VERSION}/{definition.plural}") for definition in DEFINITIONS]
     return (
-        kinds <= {resource["kind"] for resource in group["resources"]}
+        kinds <= {resource["kind"] for resource in group.json()["resources"]}
         and all(answer.is_success for answer in listed)
         and kinds <= kinds_described(api)
     )

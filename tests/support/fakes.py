@@ -287,7 +287,8 @@ class FakeCluster:
                 data=rendering.data,
                 labels=rendering.labels,
                 annotations=rendering.annotations,
-                owner_uids=(owner.metadata.uid,) if rendering.owned else (),
+                owner_uids=(owner.metadata.uid,),
+                kept=not rendering.owned,
             ),
             key.namespace,
         )
@@ -304,7 +305,8 @@ class FakeCluster:
                 labels={**found.labels, **rendering.labels},
                 annotations={**found.annotations, **rendering.annotations},
                 has_binary_data=False,
-                owner_uids=(owner.metadata.uid,) if rendering.owned else (),
+                owner_uids=(owner.metadata.uid,),
+                kept=not rendering.owned,
             )
         )
 
@@ -322,6 +324,8 @@ class FakeCluster:
                 has_binary_data=found.has_binary_data and data is None,
                 labels=_merged(dict(found.labels), marks.labels),
                 annotations=_merged(dict(found.annotations), marks.annotations),
+                owner_uids=() if marks.disowned else found.owner_uids,
+                kept=found.kept and not marks.disowned,
             )
         )
         await self.after("mark config map")
@@ -338,6 +342,7 @@ class FakeCluster:
                 has_binary_data=False,
                 immutable=False,
                 owner_uids=(),
+                kept=False,
             )
         )
 

@@ -22,12 +22,11 @@ from surefoot.testbed.bed import TestBed
 from surefoot.testbed.progress import on_stderr
 from tests.support.crds import CRDS, all_kinds_are_served
 from tests.support.scene import MANIFESTS, Scene
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, new_namespace, wait_until
 
 POLICIES = MANIFESTS.parent / "policies"
 OPERATOR = ("surefoot-system", "surefoot")
 ROLLOUTS = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts"
-SOON = 60
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +50,7 @@ def guarded_service_account(guarded: TestBed) -> Path:
 def guarded_namespace(guarded: TestBed) -> Iterator[str]:
     """The name of a namespace that only this test uses."""
     with guarded.client() as client:
-        answer = client.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
-        name: str = answer.raise_for_status().json()["metadata"]["name"]
+        name = new_namespace(client)
         yield name
         client.delete(f"/api/v1/namespaces/{name}").raise_for_status()
 
@@ -66,31 +64,43 @@ def guarded_scene(
         yield Scene(guarded, client, guarded_service_account, guarded_namespace)
 
 
-def prepare(bed: TestBed, *, mutation: bool = True) -> None:
+def prepare(bed: TestBed) -> None:
     """Apply CRDs, manifests and policies to a bed of one's own; return when the policies act."""
     bed.kubectl("apply", "--server-side", "-f", str(CRDS))
     with bed.client() as admin:
-        wait_until(lambda: all_kinds_are_served(admin), SOON, "surefoot.dev to be served")
+        wait_until(lambda: all_kinds_are_served(admin), SURELY, "surefoot.dev to be served")
     bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
-    in_force(bed, mutation=mutation)
+    in_force(bed)
 
 
-def in_force(bed: TestBed, *, mutation: bool = True) -> None:
-    """Apply the policies as shipped, over whatever there is, and wait until they act."""
-    folder = POLICIES if mutation else POLICIES / "validating"
+def in_force(bed: TestBed) -> None:
+    """Apply the policies as shipped, over whatever there is, and wait until they act.
+
+    Those that fill in names are left out on an API server that does not know their kind.
+    """
+    with bed.client() as api:
+        folder = POLICIES if fills_in_names(api) else POLICIES / "validating"
     bed.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
     # To apply leaves what somebody else has added; to replace conflicts while types are checked.
     wait_until(
         lambda: bed.kubectl("replace", "-k", str(folder), check=False).returncode == 0,
-        SOON,
+        SURELY,
         "the policies to be as shipped",
     )
     with bed.client() as api:
-        wait_until(lambda: refuses_a_flag(api), SOON, "surefoot-configmaps to act")
-        wait_until(lambda: refuses_a_mark(api), SOON, "surefoot-rollout-uid to act")
-        wait_until(lambda: refuses_a_request(api), SOON, "surefoot-decisions to act")
-        wait_until(lambda: judges_a_rollout(api), SOON, "surefoot-stamps to know what a Rollout is")
+        wait_until(lambda: refuses_a_flag(api), SURELY, "surefoot-configmaps to act")
+        wait_until(lambda: refuses_a_mark(api), SURELY, "surefoot-rollout-uid to act")
+        wait_until(lambda: refuses_a_request(api), SURELY, "surefoot-decisions to act")
+        wait_until(
+            lambda: judges_a_rollout(api), SURELY, "surefoot-stamps to know what a Rollout is"
+        )
         _wait_until_a_status_is_refused(api)
+
+
+def fills_in_names(api: httpx.Client) -> bool:
+    """Whether the API server serves MutatingAdmissionPolicy of v1, as it does since 1.36."""
+    kinds = api.get("/apis/admissionregistration.k8s.io/v1").raise_for_status().json()["resources"]
+    return "mutatingadmissionpolicies" in {kind["name"] for kind in kinds}
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:
@@ -148,7 +158,7 @@ def _wait_until_a_status_is_refused(api: httpx.Client) -> None:
         answer = api.put(f"{path}/status", params={"dryRun": "All"}, json=forged)
         return _is_denied_by("surefoot-status", answer)
 
-    wait_until(is_refused, SOON, "surefoot-status to act")
+    wait_until(is_refused, SURELY, "surefoot-status to act")
     api.delete(path).raise_for_status()
 
 

@@ -16,9 +16,18 @@ Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,18 +41,18 @@ from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL
 from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
-from surefoot.handlers.kopf_source import kopf_sources
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
-from tests.support.testbed import audit_events, wait_until_async
+from tests.support.testbed import SURELY, audit_events, new_namespace, wait_until_async
 
 JSON = dict[str, Any]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
 NO_SINKS = RecordSection()
 NO_ROUTES = NotificationSection()
-SURELY = 60.0
-"""Seconds in which everything here happens, also on a busy machine."""
+
+SOON = 20.0
+"""Seconds for what must wait for no sweep and no second try, also on a busy machine."""
 
 
 class Crash(BaseException):
@@ -62,6 +71,20 @@ def scene(testbed: TestBed, service_account: Path, namespace: str) -> Iterator["
     """A namespace with nothing in it."""
     with testbed.client() as client:
         yield Scene(testbed, client, service_account, namespace)
+
+
+@pytest.fixture
+def elsewhere(scene: "Scene") -> Iterator[Callable[[], "Scene"]]:
+    """Makes more scenes beside the first, each in a namespace of its own."""
+    made: list[Scene] = []
+
+    def another() -> Scene:
+        made.append(replace(scene, namespace=new_namespace(scene.client)))
+        return made[-1]
+
+    yield another
+    for each in made:
+        scene.client.delete(f"/api/v1/namespaces/{each.namespace}").raise_for_status()
 
 
 @dataclass
@@ -133,6 +156,15 @@ class Scene:
         decided = {"decision": decision, "reason": "a test", "decidedBy": {"username": by}}
         await self.patch("approvals", name, {"spec": decided})
 
+    async def when_somebody_reports(
+        self, checkpoint: str, decision: str, percent: int, *, by: str = "atlas", summary: str = "x"
+    ) -> None:
+        """Patch the Checkpoint once it is there, in somebody's name."""
+        name = f"{self.name}-{percent}-{checkpoint}"
+        await self.until(lambda: self.get("checkpoints", name), f"Checkpoint {name}")
+        said = {"decision": decision, "summary": summary, "decidedBy": {"username": by}}
+        await self.patch("checkpoints", name, {"spec": said})
+
     async def when_somebody_changes_the_flag(self, text: str, manager: str = "meddler") -> None:
         """Patch the ConfigMap under another field manager."""
         await self.patch("configmaps", self.target, {"data": {self.name: text}}, manager=manager)
@@ -150,9 +182,15 @@ class Scene:
         admission_every: float = 1.0,
         record: RecordSection = NO_SINKS,
         notifications: NotificationSection = NO_ROUTES,
+        beside: "Sequence[Scene]" = (),
+        workers: int = 4,
         wait: bool = True,
     ) -> AsyncIterator[Acting]:
-        """Run an operator for the time of the block; then stop it gracefully."""
+        """Run an operator for the time of the block; then stop it gracefully.
+
+        It works on the scenes ``beside`` this one as well.
+        """
+        namespaces = tuple(dict.fromkeys(each.namespace for each in (self, *beside)))
         settings = Settings(
             evaluation_interval=timedelta(seconds=interval),
             admission=admission,
@@ -162,13 +200,12 @@ class Scene:
             notifications=notifications,
             listen="127.0.0.1:0",
             operator_namespace="surefoot-system",
-            workers=4,
+            workers=workers,
         )
         start = Start(
             settings=settings,
-            sources=kopf_sources(str(self.kubeconfig), (self.namespace,)),
             kubeconfig=str(self.kubeconfig),
-            namespaces=(self.namespace,),
+            namespaces=namespaces,
             overrides=TestOverrides(
                 cluster=through, sweep_every=sweep_every, admission_every=admission_every
             ),
@@ -187,7 +224,8 @@ class Scene:
     @contextlib.asynccontextmanager
     async def an_operator_that_crashes(self, tap: "Tap") -> AsyncIterator[None]:
         """Run an operator until it crashes; the block is what happens while it runs."""
-        async with self.an_operator(through=tap.around) as acting:
+        # A write that is held keeps one of its workers.
+        async with self.an_operator(through=tap.around, workers=16) as acting:
             yield
             end = await acting.ends()
             assert isinstance(end, Crash), f"it ended with {end!r}"
@@ -221,6 +259,37 @@ class Scene:
             return status if found["data"][self.name] == str(percent) else None
 
         return cast("JSON", await self.until(there, f"{percent} % to be committed"))
+
+    async def then_lowered(self) -> None:
+        """Wait until the ConfigMap says 0, for as long as nothing but a rollback needs."""
+
+        async def there() -> bool:
+            found = await self.get("configmaps", self.target)
+            return found is not None and found["data"][self.name] == "0"
+
+        await self.until(there, f"{self.name} to be lowered", within=SOON)
+
+    async def then_judged(self) -> JSON:
+        """Wait until the operator has judged the present plan; answer with the status."""
+
+        async def there() -> JSON | None:
+            rollout = await self.get("rollouts", self.name) or {}
+            status: JSON = rollout.get("status", {})
+            is_judged = status.get("observedGeneration") == rollout["metadata"]["generation"]
+            return status if is_judged else None
+
+        return cast("JSON", await self.until(there, f"the plan of {self.name} to be judged"))
+
+    async def then_blocked_by(self, condition: str, reason: str) -> JSON:
+        """Wait until this is in the way of the present plan; answer with the status."""
+
+        async def there() -> JSON:
+            status = await self.then_judged()
+            found = {(each["condition"], each["reason"]) for each in status.get("blockedBy", ())}
+            assert (condition, reason) in found, status
+            return status
+
+        return cast("JSON", await self.until(there, f"{condition}={reason} to block {self.name}"))
 
     async def then_phase(self, phase: str) -> JSON:
         """Wait for a phase."""
@@ -330,6 +399,17 @@ class Scene:
         )
 
 
+async def in_each(scenes: "Mapping[str, Scene]", look: "Callable[[Scene], Awaitable[Any]]") -> None:
+    """Do the same in several scenes, and tell for which of them it failed."""
+    failed = {}
+    for case, scene in scenes.items():
+        try:
+            await look(scene)
+        except (AssertionError, pytest.fail.Exception) as error:
+            failed[case] = str(error)
+    assert not failed, failed
+
+
 def _json(answer: httpx.Response) -> JSON:
     assert answer.is_success, answer.text
     return cast("JSON", answer.json())
@@ -384,6 +464,27 @@ def crash(moment: str, step: str, to: int) -> Tap:
             raise Crash(f"{moment} the {step} of {to} %")
 
     return Tap(before=ends) if moment == "before" else Tap(after=ends)
+
+
+def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
+    """Crash once all of these are reached, each ``before`` or ``after`` its write.
+
+    Whoever reaches one of them waits there for the others.
+    """
+    expected = frozenset(moments)
+    ahead = set(expected)
+    all_reached = asyncio.Event()
+
+    async def reach(moment: str, write: Write) -> None:
+        if (moment, write) not in expected:
+            return
+        ahead.discard((moment, write))
+        if not ahead:
+            all_reached.set()
+        await all_reached.wait()
+        raise Crash(f"{moment} the {write.step} of {write.to} %")
+
+    return Tap(before=partial(reach, "before"), after=partial(reach, "after"))
 
 
 class _Tapped:

@@ -11,41 +11,51 @@ from surefoot.testbed.binaries import provide
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 SCRAPE_INTERVAL = timedelta(milliseconds=200)
 
 
 class Service:
-    """What is rolled out. ``prometheus_url`` is where its metric `error_rate` can be asked for."""
+    """What is rolled out. ``prometheus_url`` is where its metric `error_rate` can be asked for.
+
+    Beside it there can be any number of others of their own, `error_rate_of{what="…"}`.
+    """
 
     def __init__(self, prometheus: Prometheus) -> None:
         self._prometheus = prometheus
-        self._error_rate = 0.0
+        self._error_rates: dict[str, float] = {}
 
     @property
     def prometheus_url(self) -> str:
         return self._prometheus.url
 
     def exposition(self) -> bytes:
-        return f"# TYPE error_rate gauge\nerror_rate {self._error_rate}\n".encode()
+        lines = [f"{query_of(what)} {value}\n" for what, value in self._error_rates.items()]
+        return "".join(lines).encode()
 
-    def has_error_rate(self, value: float) -> None:
+    def has_error_rate(self, value: float, of: str = "") -> None:
         """Change the metric, and wait until Prometheus knows."""
-        self._error_rate = value
-        wait_until(lambda: self._seen() == [value], 60, f"error_rate {value} in Prometheus")
+        self._error_rates[of] = value
+        query = query_of(of)
+        wait_until(lambda: self._values(query) == [value], SURELY, f"{query} {value} in Prometheus")
 
     def has_had_error_rate(self, value: float, window: str) -> None:
         """Wait until the metric has been no lower for so long."""
         lowest = f"min_over_time(error_rate[{window}])"
+        wait_until(
+            lambda: self._values(lowest) == [value],
+            SURELY,
+            f"error_rate {value} for {window} in Prometheus",
+        )
 
-        def lasts() -> bool:
-            return [sample.value for sample in self._prometheus.query(lowest)] == [value]
+    def _values(self, query: str) -> list[float]:
+        return [sample.value for sample in self._prometheus.query(query)]
 
-        wait_until(lasts, 20, f"error_rate {value} for {window} in Prometheus")
 
-    def _seen(self) -> list[float]:
-        return [sample.value for sample in self._prometheus.query("error_rate")]
+def query_of(what: str) -> str:
+    """The query for a metric of the service."""
+    return f'error_rate_of{{what="{what}"}}' if what else "error_rate"
 
 
 @contextmanager

@@ -35,6 +35,9 @@ T = TypeVar("T")
 POLL_EVERY = 0.05
 """Seconds."""
 
+SURELY = 180.0
+"""Seconds in which everything happens that tests wait for, however busy the machine is."""
+
 NOT_YET = (AssertionError, SurefootError, httpx.HTTPError)
 """What a predicate may raise to say that it is too early."""
 
@@ -102,11 +105,15 @@ def testbed(request: pytest.FixtureRequest) -> TestBed:
 def namespace(testbed: TestBed) -> Iterator[str]:
     """The name of a namespace that only this test uses."""
     with testbed.client() as client:
-        answer = client.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
-        answer.raise_for_status()
-        name: str = answer.json()["metadata"]["name"]
+        name = new_namespace(client)
         yield name
         client.delete(f"/api/v1/namespaces/{name}").raise_for_status()
+
+
+def new_namespace(client: httpx.Client) -> str:
+    """Make a namespace, and answer with its name."""
+    answer = client.post("/api/v1/namespaces", json={"metadata": {"generateName": "test-"}})
+    return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
 def audit_events(bed: TestBed, *, from_byte: int = 0) -> list[dict[str, Any]]:

@@ -637,7 +637,8 @@ class World:
             labels={**(kept.labels if kept else {}), **rendering.labels},
             annotations={**(kept.annotations if kept else {}), **rendering.annotations},
             manager="surefoot",
-            owner_uids=(self.rollout.metadata.uid,) if rendering.owned else (),
+            owner_uids=(self.rollout.metadata.uid,),
+            kept=not rendering.owned,
         )
         self._record("operator", "ConfigMap", self.config_map)
         if not self.percents or self.percents[-1][1] != self.percent:

@@ -1,6 +1,7 @@
 """Building the programs once: the key, the lock, failures, and going on after an interruption."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,14 @@ import pytest
 from surefoot.errors import TestbedError
 from surefoot.testbed import binaries
 from surefoot.testbed.binaries import go_environment, provide
-from surefoot.testbed.components import BUILDS, ETCD, KUBERNETES, PROMETHEUS
+from surefoot.testbed.components import (
+    BUILDS,
+    ETCD,
+    KUBERNETES,
+    OLDER_KUBERNETES,
+    PROMETHEUS,
+    Build,
+)
 from surefoot.testbed.toolchain import Go, Version
 
 GO = Go(Path("/nowhere/go"), Version(1, 26, 0))
@@ -35,6 +43,7 @@ class _Heard:
 @pytest.fixture(autouse=True)
 def _no_assets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(binaries.ASSETS_VARIABLE, raising=False)
+    monkeypatch.delenv(binaries.KUBERNETES_VARIABLE, raising=False)
 
 
 def _go(tmp_path: Path, body: str) -> Callable[[], Go]:
@@ -101,6 +110,36 @@ def test_modules_pin_the_version_that_is_named(build: object) -> None:
     }[build]
     assert required in (build.module / "go.mod").read_text()
     assert f"{required} h1:" in (build.module / "go.sum").read_text()
+
+
+@pytest.mark.parametrize("build", OLDER_KUBERNETES, ids=lambda build: build.version)
+def test_older_kubernetes_is_pinned_with_all_of_its_modules(build: Build) -> None:
+    """Every one of `k8s.io` in the same version: they are developed as one."""
+    text = (build.module / "go.mod").read_text()
+    assert f"k8s.io/kubernetes v{build.version}" in text
+    replaced = re.findall(r"^\tk8s\.io/\S+ => k8s\.io/\S+ v(\S+)$", text, re.MULTILINE)
+    assert set(replaced) == {f"0.{build.version.partition('.')[2]}"}
+    assert f"k8s.io/kubernetes v{build.version} h1:" in (build.module / "go.sum").read_text()
+
+
+def test_environment_chooses_the_kubernetes_that_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its minor version or in full; nothing else is another."""
+    keys = set()
+    for wanted in ("1.34", "1.34.4", KUBERNETES.version):
+        monkeypatch.setenv(binaries.KUBERNETES_VARIABLE, wanted)
+        etcd, prometheus, kubernetes = binaries.chosen_builds()
+        assert (etcd, prometheus) == (ETCD, PROMETHEUS)
+        keys.add(kubernetes.key())
+    assert len(keys) == 2
+    go = _go(tmp_path, "make('kube-apiserver', 'kube-controller-manager')")
+    monkeypatch.setenv(binaries.KUBERNETES_VARIABLE, "1.34")
+    path = provide(["kube-apiserver"], cache=tmp_path / "bin", go=go)["kube-apiserver"]
+    assert path.parent.name.startswith("kubernetes-1.34.4-")
+    monkeypatch.setenv(binaries.KUBERNETES_VARIABLE, "1.20")
+    with pytest.raises(TestbedError, match=r"has no Kubernetes 1\.20; it has 1\.37\.2, 1\.36\.3"):
+        provide(["kube-apiserver"])
 
 
 def test_what_is_built_is_not_built_again(tmp_path: Path) -> None:

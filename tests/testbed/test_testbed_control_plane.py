@@ -12,7 +12,7 @@ from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.components import KUBERNETES_VERSION
 from surefoot.testbed.users import EXAMPLE_USERS, User
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -89,7 +89,7 @@ def test_a_group_that_was_given_a_role_is_let_in(testbed: TestBed, namespace: st
         command = ("-n", namespace, "auth", "can-i", "list", "configmaps")
         return testbed.kubectl(*command, user="hudson", check=False).returncode == 0
 
-    assert wait_until(hudson_may, 60, "the authorizer to see the new role binding")
+    assert wait_until(hudson_may, SURELY, "the authorizer to see the new role binding")
 
 
 def test_audit_log_says_who_did_what_with_microseconds(testbed: TestBed, namespace: str) -> None:
@@ -120,7 +120,7 @@ def _audited(testbed: TestBed, namespace: str, resource: str, name: str) -> dict
                 return entry
         return None
 
-    entry = wait_until(found, 60, f"the creation of {resource}/{name} in the audit log")
+    entry = wait_until(found, SURELY, f"the creation of {resource}/{name} in the audit log")
     assert entry is not None
     return entry
 
@@ -145,7 +145,7 @@ def test_dependents_go_when_their_owner_does(testbed: TestBed, namespace: str) -
     testbed.kubectl("-n", namespace, "delete", "configmap", "owner")
     wait_until(
         lambda: _is_gone(testbed, "-n", namespace, "configmap", "owned"),
-        60,
+        SURELY,
         "the garbage collector to delete the owned ConfigMap",
     )
 
@@ -156,7 +156,7 @@ def test_deletion_of_a_namespace_finishes(testbed: TestBed) -> None:
     testbed.kubectl("-n", "short-lived", "create", "configmap", "content")
     testbed.kubectl("delete", "namespace", "short-lived", "--wait=false")
     wait_until(
-        lambda: _is_gone(testbed, "namespace", "short-lived"), 60, "the namespace to be gone"
+        lambda: _is_gone(testbed, "namespace", "short-lived"), SURELY, "the namespace to be gone"
     )
 
 
@@ -192,7 +192,7 @@ def test_controllers_run_as_their_service_accounts(testbed: TestBed) -> None:
             "system:serviceaccount:kube-system:service-account-controller"
             in testbed.audit_log.read_text()
         ),
-        60,
+        SURELY,
         "a controller's account in the audit log",
     )
 
@@ -202,7 +202,7 @@ def test_deployments_get_as_far_as_their_pods(testbed: TestBed, namespace: str) 
     testbed.kubectl(*("-n", namespace, "create", "deployment", "web", "--image=example.com/web:1"))
     wait_until(
         lambda: testbed.kubectl("-n", namespace, "get", "pods", "--output=name").stdout,
-        60,
+        SURELY,
         "the Pod of the Deployment",
     )
 

@@ -18,7 +18,7 @@ from surefoot.testbed import bed as bed_module
 from surefoot.testbed import binaries, control_plane
 from surefoot.testbed.bed import Record, TestBed
 from surefoot.testbed.process import StartError
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -99,7 +99,7 @@ def test_paused_api_server_keeps_connections_and_does_not_answer(own_bed: TestBe
                 client.get("/readyz", timeout=0.3)
         finally:
             own_bed.api_server.resume()
-        wait_until(lambda: client.get("/readyz").is_success, 60, "the API server to answer")
+        wait_until(lambda: client.get("/readyz").is_success, SURELY, "the API server to answer")
 
 
 def test_running_bed_is_found_by_its_directory(own_bed: TestBed) -> None:
@@ -205,7 +205,7 @@ def test_bed_ends_with_its_owner_however_that_ends(tmp_path: Path, sent: signal.
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
     owner.send_signal(sent)
     owner.communicate(timeout=60)
-    wait_until(lambda: not _processes_of(tmp_path / "bed"), 60, "the guardian to end the bed")
+    wait_until(lambda: not _processes_of(tmp_path / "bed"), SURELY, "the guardian to end the bed")
 
 
 @pytest.mark.long

@@ -9,7 +9,8 @@ import pytest
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
 from tests.support import balance
-from tests.support.testbed import wait_until, wait_until_async
+from tests.support.testbed import SURELY, wait_until, wait_until_async
+from tests.support.weigh import weights_in
 
 
 def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
@@ -52,7 +53,7 @@ def test_waiting_gives_the_answer_back() -> None:
             raise answer
         return answer
 
-    assert wait_until(ask, 60, "the answer") == "done"
+    assert wait_until(ask, SURELY, "the answer") == "done"
 
 
 def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
@@ -64,7 +65,7 @@ def test_waiting_in_vain_says_for_what_and_what_was_seen() -> None:
 def test_unexpected_errors_end_the_wait_at_once() -> None:
     """A slip in the predicate does not cost the whole time limit."""
     with pytest.raises(ZeroDivisionError):
-        wait_until(lambda: 1 // 0, 60, "never")
+        wait_until(lambda: 1 // 0, SURELY, "never")
 
 
 async def test_waiting_asynchronously() -> None:
@@ -74,14 +75,15 @@ async def test_waiting_asynchronously() -> None:
     async def ask() -> int:
         return next(answers)
 
-    assert await wait_until_async(ask, 60, "a number") == 3
+    assert await wait_until_async(ask, SURELY, "a number") == 3
 
 
 def test_files_that_are_weighed_are_there() -> None:
     """A file that was renamed would otherwise come last again."""
     top = Path(__file__).parents[2]
     named = [*balance.SECONDS, *balance.BY_FUNCTION, *balance.BY_TEST]
-    assert [name for name in named if not (top / name).exists()] == []
+    files = {name.partition("::")[0] for name in named}
+    assert sorted(name for name in files if not (top / name).exists()) == []
 
 
 def test_only_files_that_can_be_cut_are_cut() -> None:
@@ -90,4 +92,16 @@ def test_only_files_that_can_be_cut_are_cut() -> None:
     assert balance.unit_of(f"{table}::test_one[a::b]") == f"{table}::test_one"
     assert balance.unit_of("tests/property/test_a.py::test_b[c]").endswith("test_b[c]")
     assert balance.unit_of(f"{of_a_file}::test_one[a]") == of_a_file
-    assert balance.weight_of(f"{table}::test_one[a]") > balance.weight_of(f"{of_a_file}::test_one")
+    assert balance.weight_of(f"{table}::test_new[a]") > balance.weight_of(f"{of_a_file}::test_new")
+
+
+def test_weights_are_read_from_the_log_of_a_run() -> None:
+    """Set-up and what is put away count as well; units that start nothing and are quick do not."""
+    log = """
+    = slowest durations =
+2.00s setup    tests/operator/test_a.py::test_one
+1.50s call     tests/operator/test_a.py::test_two[x y]
+0.10s teardown tests/operator/test_b.py::test_three
+0.10s call     tests/unit/test_c.py::test_four
+"""
+    assert weights_in(log) == {"tests/operator/test_a.py": 3.5, "tests/operator/test_b.py": 0.1}

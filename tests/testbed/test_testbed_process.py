@@ -12,7 +12,7 @@ import pytest
 
 from surefoot.errors import TestbedError
 from surefoot.testbed.process import Component, Identity, StartError
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -148,7 +148,7 @@ def test_program_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     )
     component = _component(tmp_path, [sys.executable, "-c", program])
     component.start()
-    wait_until(lambda: "deaf" in component.last_lines(), 60, "the program to be deaf")
+    wait_until(lambda: "deaf" in component.last_lines(), SURELY, "the program to be deaf")
     component.stop()
     assert not component.is_running
 
@@ -156,11 +156,11 @@ def test_program_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
 def test_paused_program_lives_and_goes_on(component: Component) -> None:
     """It is still there, it does not answer; and a paused one can be stopped."""
     component.pause()
-    wait_until(lambda: component.is_paused, 60, "the program to be paused")
+    wait_until(lambda: component.is_paused, SURELY, "the program to be paused")
     assert component.is_running
     assert component.state == "paused"
     component.resume()
-    wait_until(lambda: not component.is_paused, 60, "the program to go on")
+    wait_until(lambda: not component.is_paused, SURELY, "the program to go on")
     component.pause()
     component.stop()
     assert not component.is_running

@@ -13,7 +13,7 @@ from surefoot.testbed.binaries import provide
 from surefoot.testbed.layout import Layout
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.prometheus import Prometheus
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -57,7 +57,7 @@ def prometheus(tmp_path: Path) -> Iterator[Prometheus]:
 def test_targets_are_scraped(prometheus: Prometheus, exporter: str) -> None:
     """`up` and the metric itself arrive within a few intervals."""
     prometheus.set_targets({"shop": [exporter]})
-    wait_until(lambda: _value(prometheus, 'up{job="shop"}') == 1, 60, "the target to be up")
+    wait_until(lambda: _value(prometheus, 'up{job="shop"}') == 1, SURELY, "the target to be up")
     sample = prometheus.query("errors_total")[0]
     assert sample.value == 7
     assert (sample.labels["job"], sample.labels["instance"]) == ("shop", exporter)
@@ -66,28 +66,28 @@ def test_targets_are_scraped(prometheus: Prometheus, exporter: str) -> None:
 def test_targets_replace_those_before(prometheus: Prometheus, exporter: str) -> None:
     """What is no longer asked for becomes stale and leaves the answers."""
     prometheus.set_targets({"shop": [exporter]})
-    wait_until(lambda: prometheus.query("errors_total"), 60, "the first scrape")
+    wait_until(lambda: prometheus.query("errors_total"), SURELY, "the first scrape")
     prometheus.set_targets({})
-    wait_until(lambda: not prometheus.query("errors_total"), 60, "the series to become stale")
+    wait_until(lambda: not prometheus.query("errors_total"), SURELY, "the series to become stale")
 
 
 def test_dead_target_is_down(prometheus: Prometheus) -> None:
     """A target that nobody serves is seen as such."""
     prometheus.set_targets({"shop": [f"127.0.0.1:{free_ports(1)[0]}"]})
-    wait_until(lambda: _value(prometheus, 'up{job="shop"}') == 0, 60, "the target to be down")
+    wait_until(lambda: _value(prometheus, 'up{job="shop"}') == 0, SURELY, "the target to be down")
 
 
 def test_targets_survive_a_restart(prometheus: Prometheus, exporter: str) -> None:
     """A restart is an outage, not a new beginning."""
     prometheus.set_targets({"shop": [exporter]})
     prometheus.restart()
-    wait_until(lambda: prometheus.query("errors_total"), 60, "a scrape after the restart")
+    wait_until(lambda: prometheus.query("errors_total"), SURELY, "a scrape after the restart")
 
 
 def test_samples_survive_a_restart(prometheus: Prometheus, exporter: str) -> None:
     """Also after a crash."""
     prometheus.set_targets({"shop": [exporter]})
-    wait_until(lambda: prometheus.query("errors_total"), 60, "the first scrape")
+    wait_until(lambda: prometheus.query("errors_total"), SURELY, "the first scrape")
     prometheus.set_targets({})
     prometheus.kill()
     prometheus.start()
@@ -101,7 +101,7 @@ def test_targets_set_while_stopped_are_scraped_after_the_start(
     prometheus.stop()
     prometheus.set_targets({"shop": [exporter]})
     prometheus.start()
-    wait_until(lambda: prometheus.query("errors_total"), 60, "a scrape after the start")
+    wait_until(lambda: prometheus.query("errors_total"), SURELY, "a scrape after the start")
 
 
 def test_stopped_prometheus_is_named(prometheus: Prometheus) -> None:
@@ -120,14 +120,14 @@ def test_refused_expression_comes_back_with_the_reason(prometheus: Prometheus) -
 def test_samples_can_be_forgotten(prometheus: Prometheus, exporter: str) -> None:
     """For tests of missing data."""
     prometheus.set_targets({"shop": [exporter]})
-    wait_until(lambda: prometheus.query("errors_total"), 60, "the first scrape")
+    wait_until(lambda: prometheus.query("errors_total"), SURELY, "the first scrape")
     prometheus.set_targets({})
 
     def forgotten() -> bool:
         prometheus.forget("errors_total")  # again, if a last scrape came in between
         return not prometheus.query("last_over_time(errors_total[1h])")
 
-    wait_until(forgotten, 60, "the samples to be gone")
+    wait_until(forgotten, SURELY, "the samples to be gone")
 
 
 def test_a_scalar_is_one_sample_without_labels(prometheus: Prometheus) -> None:

@@ -21,6 +21,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{ $image.repository }}{{ with $image.digest }}@{{ . }}{{ else }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{/* Where the Secrets of `metrics` are mounted. */}}
+{{- define "surefoot.tlsFolder" -}}/etc/surefoot-tls{{- end }}
+{{- define "surefoot.tokenFolder" -}}/etc/surefoot-metrics-token{{- end }}
+
 {{/* Elements of a list in CEL, each quoted. The schema allows no quotes within them. */}}
 {{- define "surefoot.texts" -}}
 {{- range $index, $text := . }}{{ if $index }}, {{ end }}"{{ $text }}"{{ end }}
@@ -28,12 +32,6 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 
 {{/* What is wrong with the values or the cluster, and what to do about it. */}}
 {{- define "surefoot.checks" -}}
-{{- if .Values.leaderElection.enabled }}
-{{- fail "leaderElection.enabled: this version of Surefoot has no leader election; leave it false" }}
-{{- end }}
-{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
-{{- fail (printf "replicas: %v replicas need leader election, which this version of Surefoot does not have; set replicas to 1" .Values.replicas) }}
-{{- end }}
 {{- /* Kinds are listed by a live API server only; elsewhere its version has to tell. */}}
 {{- $api := .Capabilities.APIVersions }}
 {{- $mutates := semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version }}
@@ -42,6 +40,13 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{- end }}
 {{- if and .Values.policies.install .Values.policies.mutation (not $mutates) }}
 {{- fail (printf "policies.mutation: this API server (%s) does not serve MutatingAdmissionPolicy of admissionregistration.k8s.io/v1; set policies.mutation=false, and people write their own names" .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- if and (not .Values.crds.install) ($api.Has "v1/Namespace") }}
+{{- $crd := lookup "apiextensions.k8s.io/v1" "CustomResourceDefinition" "" "rollouts.surefoot.dev" }}
+{{- $found := dig "metadata" "labels" "app.kubernetes.io/version" "none" ($crd | default dict) }}
+{{- if ne $found .Chart.AppVersion }}
+{{- fail (printf "crds.install: it is false, and the CRDs of this cluster are of version %s; first run: kubectl apply --server-side -f crds.yaml, of version %s" $found .Chart.AppVersion) }}
+{{- end }}
 {{- end }}
 {{- $present := lookup "apps/v1" "Deployment" .Release.Namespace "surefoot" }}
 {{- if and $present (not .Values.adopt) }}

@@ -74,5 +74,5 @@ def configure(form: LogFormat, *, debug: bool = False, stream: TextIO | None = N
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("surefoot").setLevel(logging.DEBUG if debug else logging.INFO)
-    # kopf tells at length what we see ourselves; its signals are ours to handle.
+    # kopf tells at length what it does, and that is to wait for a signal.
     logging.getLogger("kopf").setLevel(logging.ERROR)

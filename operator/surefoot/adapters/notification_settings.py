@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +27,23 @@ def _known(reason: str) -> str:
 
 
 Reason = Annotated[str, AfterValidator(_known)]
+
+
+def _is_base_url(text: str) -> str:
+    """Whether links can begin with it, and nothing in it is secret."""
+    try:
+        parts = urlsplit(text)
+        is_base = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_base = False
+    if not is_base or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("is not a URL such as https://surefoot.example.com")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must have no user, no query and no fragment: everybody gets to read it")
+    return text
+
+
+BaseUrl = Annotated[str, Field(max_length=512), AfterValidator(_is_base_url)]
 
 
 class RouteSettings(Section):
@@ -53,6 +71,10 @@ class NotificationSection(Section):
 
     routes: Annotated[tuple[RouteSettings, ...], Field(max_length=32)] = ()
     """Each gets what it asks for, independently of the others."""
+    dashboard: BaseUrl | None = None
+    """Where people reach a dashboard that they have in common, such as
+    `https://surefoot.example.com`: each notification then has a link to its page. A link decides
+    nothing by itself."""
     escalate_after: EscalateAfter | None = None
     """A report or signature that nobody has given by its due time, or so long after it was asked
     where it has none, becomes a Warning; after another so long it becomes Critical. Absent: what

@@ -3,9 +3,16 @@
 import asyncio
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
+from surefoot.adapters.serving import MetricsToken, ServedTls, ServingSection
+from surefoot.errors import ConfigurationError
+
+log = structlog.get_logger(__name__)
+
 BEAT = 0.5
+PLAIN = ServingSection()
 
 
 class EventLoopMonitor:
@@ -32,17 +39,24 @@ class EventLoopMonitor:
 
 
 class Probes:
-    """The HTTP server. ``sick`` and ``unready`` say why not, or None."""
+    """The HTTP server. ``sick`` and ``unready`` say why not, or None.
+
+    Raises `ConfigurationError` where the files of ``serving`` cannot be used.
+    """
 
     def __init__(
         self,
         exposition: Callable[[], bytes],
         sick: Callable[[], str | None],
         unready: Callable[[], str | None],
+        serving: ServingSection = PLAIN,
     ) -> None:
         self._exposition = exposition
         self._sick = sick
         self._unready = unready
+        self._tls = None if serving.tls is None else ServedTls(serving.tls)
+        file = serving.metrics_token_file
+        self._token = None if file is None else MetricsToken(file)
         self._runner: web.AppRunner | None = None
         self.port = 0
         """The port that is listened on, once started."""
@@ -59,7 +73,8 @@ class Probes:
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host or None, port)
+        context = None if self._tls is None else self._tls.context
+        site = web.TCPSite(self._runner, host or None, port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -68,7 +83,13 @@ class Probes:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        try:
+            if self._token and not self._token.admits(request.headers.get("Authorization", "")):
+                return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        except ConfigurationError as error:
+            log.warning("nobody may read the metrics", fault=str(error))
+            return _answer("the token cannot be read: see the operator's log")
         return web.Response(
             body=self._exposition(), headers={"Content-Type": "text/plain; version=0.0.4"}
         )

@@ -6,6 +6,7 @@ nobody can make the operator call a server of their choice.
 
 import re
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -80,11 +81,19 @@ class TlsSettings(Section):
         return self
 
 
+class ProviderType(StrEnum):
+    """What language a provider is asked in."""
+
+    PROMETHEUS = "Prometheus"
+
+
 class ProviderSettings(Section):
-    """One Prometheus, or anything that speaks its query API."""
+    """One metrics provider: a Prometheus, or anything that speaks its query API."""
 
     name: DnsLabel
     """What the metrics of a Rollout call it; those that name none mean `default`."""
+    type: ProviderType = ProviderType.PROMETHEUS
+    """What language it is asked in: `Prometheus`, which many others speak as well."""
     address: Address
     """Base address, with a path prefix where there is one: `https://host:9090/prometheus`."""
     timeout: Timeout = timedelta(seconds=5)
@@ -105,9 +114,14 @@ class ProviderSettings(Section):
     def _consistent(self) -> Self:
         if self.bearer_token_file is not None and self.basic_auth_file is not None:
             raise ValueError("bearerTokenFile and basicAuthFile may not be given together")
-        if self.tls is not None and not self.address.startswith("https:"):
+        if self.tls is not None and not self.is_https:
             raise ValueError("tls needs an https address")
         return self
+
+    @property
+    def is_https(self) -> bool:
+        """Whether it is asked through TLS."""
+        return self.address.startswith("https:")
 
     def serves(self, namespace: str) -> bool:
         """Whether Rollouts of this namespace may ask it."""

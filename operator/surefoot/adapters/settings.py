@@ -19,7 +19,8 @@ from watchfiles import awatch
 from surefoot.adapters.logs import LogFormat
 from surefoot.adapters.notification_settings import NotificationSection
 from surefoot.adapters.provider_settings import DnsLabel, ProviderSettings
-from surefoot.adapters.sections import Length, Section, at_least
+from surefoot.adapters.sections import Length, Section, at_least, at_most
+from surefoot.adapters.serving import ServingSection
 from surefoot.adapters.sinks.settings import RecordSection
 from surefoot.errors import ConfigurationError
 from surefoot.policies import PolicySettings
@@ -81,6 +82,31 @@ class DependencySection(Section):
     namespace they always may."""
 
 
+class LeaderElectionSection(Section):
+    """Which of several replicas acts: the one that holds a Lease in the operator's namespace."""
+
+    enabled: bool = False
+    """Needed where there is more than one replica."""
+    lease_name: DnsLabel = "surefoot"
+    """The Lease. Two installations in one namespace need two."""
+    lease_duration: Annotated[Length, at_least("2s"), at_most("5m")] = timedelta(seconds=10)
+    """How long a Lease that is not renewed keeps the other replicas waiting: 2s to 5m, in whole
+    seconds. A replica that dies is replaced after this time and one retryPeriod."""
+    renew_deadline: Annotated[Length, at_least("1s")] = timedelta(seconds=6)
+    """How long the leader acts without having renewed the Lease; then it ends. Less than
+    leaseDuration, by the time that a request may be on its way."""
+    retry_period: Annotated[Length, at_least("0.1s")] = timedelta(seconds=1)
+    """How often the leader renews the Lease, and the others look at it."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.lease_duration <= self.renew_deadline:
+            raise ValueError("leaseDuration must be longer than renewDeadline: write 10s and 6s")
+        if self.renew_deadline < 2 * self.retry_period:
+            raise ValueError("renewDeadline must be at least twice retryPeriod: write 6s and 1s")
+        return self
+
+
 class Settings(Section):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
 
@@ -105,8 +131,12 @@ class Settings(Section):
     """How many Rollouts are worked on at once."""
     listen: Annotated[str, Field(min_length=1, max_length=256)] = "127.0.0.1:8080"
     """Address and port of /metrics, /healthz and /readyz. `0.0.0.0:8080` in a pod."""
+    serving: ServingSection = ServingSection()
+    """TLS for that port, and a token for /metrics."""
     operator_namespace: Annotated[str, Field(max_length=63)] = ""
     """Where the operator lives: a `surefoot-halt` there halts all. Its pod's, if empty."""
+    leader_election: LeaderElectionSection = LeaderElectionSection()
+    """Which of several replicas acts. It is read at the start only."""
     log_format: LogFormat = LogFormat.JSON
     """json or console."""
 

@@ -1,8 +1,9 @@
 """SSH signatures as `ssh-keygen -Y sign` makes them (OpenSSH's PROTOCOL.sshsig): reading, checking.
 
 The primitives are `cryptography`'s. The envelope is read here, strictly: nothing may be missing or
-left over. Ed25519, ECDSA, RSA, and both kinds of hardware keys (FIDO) are known; for
-a hardware key the touch is required. Whatever is wrong is a `ValueError` that says so in words.
+left over. Ed25519, ECDSA, RSA, and both kinds of hardware keys (FIDO) are known; for a hardware key
+the touch is required. One of them can also be used in a browser, as a passkey: see
+`surefoot.adapters.webauthn`. Whatever is wrong is a `ValueError` that says so in words.
 """
 
 import base64
@@ -19,13 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
+from surefoot.adapters.webauthn import TOUCHED, Assertion, signed_by_key
+
 MAGIC = b"SSHSIG"
 VERSION = 1
 BEGIN = "-----BEGIN SSH SIGNATURE-----"
 END = "-----END SSH SIGNATURE-----"
 SMALLEST_RSA = 2048
-TOUCHED = 0x01
-"""The flag of a hardware key that says that somebody touched it."""
 
 _MESSAGE_HASHES = frozenset({"sha256", "sha512"})
 _RSA_HASHES: Mapping[str, hashes.HashAlgorithm] = MappingProxyType(
@@ -40,6 +41,8 @@ _ECDSA_HASHES: Mapping[str, hashes.HashAlgorithm] = MappingProxyType(
 )
 _HARDWARE_ED25519 = "sk-ssh-ed25519@openssh.com"
 _HARDWARE_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
+_IN_BROWSER = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+"""How a hardware key of the ECDSA kind signs in a browser. Its key has no kind of its own."""
 KINDS = frozenset({"ssh-ed25519", "ssh-rsa", *_ECDSA_HASHES, _HARDWARE_ED25519, _HARDWARE_ECDSA})
 """The kinds of keys that can be checked. Certificates are none of them."""
 
@@ -85,12 +88,29 @@ def read_public_key(kind: str, encoded: str) -> PublicKey:
         raise ValueError(f"keys of the kind {kind[:64]} are not supported")
     blob = _from_base64(encoded, "the key")
     try:
-        key = cast("_Key", load_ssh_public_key(f"{kind} {encoded}".encode("ascii")))
+        key = _loaded(kind, blob)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError(f"it is not a key of the kind {kind}") from error
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA:
         raise ValueError(f"an RSA key must have {SMALLEST_RSA} bits, this one has {key.key_size}")
     return PublicKey(kind, blob, key)
+
+
+def _loaded(kind: str, blob: bytes) -> _Key:
+    """The key itself.
+
+    The library takes no hardware key that a page has made: the ordinary key within it is loaded.
+    """
+    if kind == _HARDWARE_ECDSA:
+        parts = _Reader(blob)
+        if parts.word() != kind:
+            raise ValueError("it is of another kind")
+        curve, point, _application = parts.string(), parts.string(), parts.string()
+        parts.end()
+        kind = "ecdsa-sha2-nistp256"
+        blob = b"".join(map(ssh_string, (kind.encode(), curve, point)))
+    line = b"%b %b" % (kind.encode("ascii"), base64.b64encode(blob))
+    return cast("_Key", load_ssh_public_key(line))
 
 
 def read_armor(text: str) -> Envelope:
@@ -123,18 +143,26 @@ def check(envelope: Envelope, key: PublicKey, message: bytes, namespace: str) ->
     digest = hashlib.new(envelope.hash_name, message).digest()
     parts = (envelope.namespace, b"", envelope.hash_name.encode(), digest)
     try:
-        _check_body(envelope, key, MAGIC + b"".join(map(_string, parts)))
+        _check_body(envelope, key, MAGIC + b"".join(map(ssh_string, parts)))
     except InvalidSignature as error:
         raise ValueError("it is not over this decision, or was changed") from error
 
 
 def _check_body(envelope: Envelope, key: PublicKey, signed: bytes) -> None:
     rsa_hash = _RSA_HASHES.get(envelope.kind)
-    if envelope.kind != key.kind and not (key.kind == "ssh-rsa" and rsa_hash):
+    fits = (
+        envelope.kind == key.kind
+        or (key.kind == "ssh-rsa" and rsa_hash is not None)
+        or (key.kind == _HARDWARE_ECDSA and envelope.kind == _IN_BROWSER)
+    )
+    if not fits:
         raise ValueError(f"a key of the kind {key.kind} makes no {envelope.kind[:64]}")
     reader = _Reader(envelope.body)
     raw = reader.string()
-    if key.kind in {_HARDWARE_ED25519, _HARDWARE_ECDSA}:
+    if envelope.kind == _IN_BROWSER:
+        assertion = Assertion(reader.take(5), reader.string(), reader.string(), reader.string())
+        signed = signed_by_key(assertion, _application(key), signed)
+    elif key.kind in {_HARDWARE_ED25519, _HARDWARE_ECDSA}:
         state = reader.take(5)
         if not state[0] & TOUCHED:
             raise ValueError("its hardware key was not touched")
@@ -153,11 +181,17 @@ def _check_body(envelope: Envelope, key: PublicKey, signed: bytes) -> None:
 
 def _said_by_hardware(key: PublicKey, state: bytes, signed: bytes) -> bytes:
     """What a hardware key signs: the application, its flags and counter, the message's hash."""
+    application = hashlib.sha256(_application(key)).digest()
+    return application + state + hashlib.sha256(signed).digest()
+
+
+def _application(key: PublicKey) -> bytes:
+    """What a hardware key is bound to: `ssh:`, or the domain of the page that made it."""
     encoded = _Reader(key.blob)
     application = b""
     for _ in range(4 if key.kind == _HARDWARE_ECDSA else 3):
         application = encoded.string()  # the last part of the key
-    return hashlib.sha256(application).digest() + state + hashlib.sha256(signed).digest()
+    return application
 
 
 def _as_der(raw: bytes) -> bytes:
@@ -176,7 +210,8 @@ def _from_base64(text: str, what: str) -> bytes:
         raise ValueError(f"{what} is not base64") from error
 
 
-def _string(content: bytes) -> bytes:
+def ssh_string(content: bytes) -> bytes:
+    """SSH's encoding of bytes: how many, and then they."""
     return len(content).to_bytes(4, "big") + content
 
 

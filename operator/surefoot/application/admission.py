@@ -57,15 +57,16 @@ class AdmissionWatch:
         self.checked_at = None
         self._take(_at_first(policies))
 
-    async def refresh(self) -> AdmissionStatus:
+    async def refresh(self, *, whole: bool = False) -> AdmissionStatus:
         """What a check found that ended at most a second ago; one is made if there was none.
 
-        Takes as long as a check at the most, and never raises.
+        Takes as long as a check at the most, and never raises. A ``whole`` one leaves nothing out
+        because of what earlier ones found.
         """
         async with self._checking:
             policies = self._policies
             if policies is not None and not self._is_recent():
-                found = await _answer_of(policies)
+                found = await _answer_of(policies, whole=whole)
                 if policies is self._policies:
                     self.checked_at = self._clock.elapsed()
                     self._checked(found)
@@ -75,7 +76,7 @@ class AdmissionWatch:
     async def run(self, every: float = EVERY) -> None:
         """Check again and again, until cancelled."""
         while True:
-            found = await self.refresh()
+            found = await self.refresh(whole=True)
             is_known = found.admission is not Admission.UNKNOWN
             await self._clock.sleep(every if is_known else min(every, SOON))
 
@@ -95,9 +96,9 @@ def _at_first(policies: Policies | None) -> AdmissionStatus:
     return UNENFORCED if policies is None else NOT_LOOKED_YET
 
 
-async def _answer_of(policies: Policies) -> AdmissionStatus:
+async def _answer_of(policies: Policies, *, whole: bool) -> AdmissionStatus:
     try:
-        return await policies.check()
+        return await policies.check(whole=whole)
     except Exception as error:  # a defect in the check must not stop a rollback
         log.exception("the admission policies could not be checked", error=repr(error))
         return AdmissionStatus(Admission.UNKNOWN, f"the check failed: {error!r}")

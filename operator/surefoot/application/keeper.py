@@ -140,7 +140,7 @@ class OrphanKeeper:
         self._record(key, await self._release(key, held, due), due)
 
     async def _release(self, key: ObjectKey, held: ConfigMapVersion, due: Release) -> ConfigMap:
-        marks = Marks(labels=due.labels, annotations=due.annotations)
+        marks = Marks(due.labels, due.annotations, disowned=True)
         data = due.data if due.zeroed else None
         try:
             released = await self._cluster.mark_config_map(held, marks, data)

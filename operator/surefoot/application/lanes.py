@@ -1,12 +1,15 @@
-"""Which work goes before everything else: whatever may roll back. Pure predicates."""
+"""Which work goes first: whatever may roll back, and then what is due. Pure predicates."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import OnNoData, Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
+from surefoot.application.ports import Request
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
 
 
 def must_roll_back(rollout: Rollout) -> bool:
@@ -19,6 +22,22 @@ def must_roll_back(rollout: Rollout) -> bool:
     return not status.rolled_back and any(
         trigger.state is TriggerState.FIRING for trigger in status.triggers
     )
+
+
+def is_due(rollout: Rollout, requests: Iterable[Request], now: datetime) -> bool:
+    """Whether something may have become possible while nobody looked.
+
+    It only decides what is looked at first: everything is looked at.
+    """
+    status = rollout.status
+    if status.pending is not None or status.committed is None:
+        return True
+    if status.observed_generation != rollout.metadata.generation:
+        return True
+    if any(not has_no_unrecorded_decision(request) for request in requests):
+        return True
+    earliest = status.earliest_advance
+    return status.completed_at is None and earliest is not None and earliest <= now
 
 
 def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:

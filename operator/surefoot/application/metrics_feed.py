@@ -16,7 +16,7 @@ from typing import NamedTuple
 import structlog
 
 from surefoot.api.v1alpha1.durations import format_elapsed
-from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout import Metric, Rollout
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import Clock, ObjectKey, Telemetry
 from surefoot.domain.facts.measurements import (
@@ -44,11 +44,18 @@ Questions = Callable[[Rollout, datetime, timedelta], Mapping[str, RangeQuery]]
 WakeFor = Callable[[ObjectKey, Mapping[str, Measurement]], None]
 
 
+class Text(NamedTuple):
+    """The text of a query, in its provider's language."""
+
+    provider: str
+    query: str
+
+
 class Identity(NamedTuple):
     """What makes two questions the same one, whatever window is asked for."""
 
     provider: str
-    promql: str
+    query: str
     step: timedelta
     stale_after: timedelta | None
 
@@ -101,7 +108,7 @@ class MetricsFeed:
         self._topics: dict[Identity, _Topic] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inspected: dict[ObjectKey, dict[str, QueryFacts]] = {}
+        self._inspected: dict[ObjectKey, dict[Text, QueryFacts]] = {}
         self._inspecting: dict[ObjectKey, asyncio.Task[None]] = {}
 
     # What Rollouts ask of the feed
@@ -131,7 +138,9 @@ class MetricsFeed:
     def known_queries(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
         """By metric name, what is known now of the texts of the queries; parses nothing."""
         known = self._inspected.get(key, {})
-        return {m.name: known.get(m.query, UNKNOWN_QUERY) for m in rollout.spec.metrics}
+        return {
+            metric.name: known.get(_text(metric), UNKNOWN_QUERY) for metric in rollout.spec.metrics
+        }
 
     async def query_facts(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, QueryFacts]:
         """By metric name, what the texts of the queries tell.
@@ -139,7 +148,7 @@ class MetricsFeed:
         New texts are parsed beside the loop and waited for, but not for long: what is not known by
         then is said to be unknown, and the Rollout is woken once it is known.
         """
-        texts = {metric.name: metric.query for metric in rollout.spec.metrics}
+        texts = {metric.name: _text(metric) for metric in rollout.spec.metrics}
         known = self._inspected.get(key, {})
         facts = self._inspected[key] = {
             text: known[text] for text in texts.values() if text in known
@@ -150,7 +159,7 @@ class MetricsFeed:
         return {name: facts.get(text, UNKNOWN_QUERY) for name, text in texts.items()}
 
     async def _wait_for_inspection(
-        self, key: ObjectKey, facts: dict[str, QueryFacts], missing: list[str]
+        self, key: ObjectKey, facts: dict[Text, QueryFacts], missing: list[Text]
     ) -> None:
         earlier = self._inspecting.pop(key, None)
         if earlier is not None:
@@ -163,13 +172,16 @@ class MetricsFeed:
         else:
             task.add_done_callback(lambda ended: self._inspection_ended(key, ended))
 
-    async def _inspect(self, facts: dict[str, QueryFacts], missing: list[str]) -> None:
+    async def _inspect(self, facts: dict[Text, QueryFacts], missing: list[Text]) -> None:
         # Short texts first: what takes long to parse delays the others least.
-        await asyncio.gather(*(self._inspect_one(facts, text) for text in sorted(missing, key=len)))
+        ordered = sorted(missing, key=lambda text: len(text.query))
+        await asyncio.gather(*(self._inspect_one(facts, text) for text in ordered))
 
-    async def _inspect_one(self, facts: dict[str, QueryFacts], text: str) -> None:
+    async def _inspect_one(self, facts: dict[Text, QueryFacts], text: Text) -> None:
         try:
-            facts[text] = await self._providers.inspect(text)
+            found = await self._providers.inspect(text.provider, text.query)
+            if found.is_known:  # else its provider may be configured one day
+                facts[text] = found
         except Exception:  # a defect of the parser must not end with the others
             log.exception("a query could not be inspected")
             facts[text] = QueryFacts(fault="the query could not be inspected")
@@ -331,8 +343,12 @@ class MetricsFeed:
                 await task
 
 
+def _text(metric: Metric) -> Text:
+    return Text(metric.provider, metric.query)
+
+
 def _identity(question: RangeQuery) -> Identity:
-    return Identity(question.provider, question.promql, question.step, question.stale_after)
+    return Identity(question.provider, question.query, question.step, question.stale_after)
 
 
 def _widest(one: RangeQuery | None, other: RangeQuery) -> RangeQuery:

@@ -17,7 +17,7 @@ import structlog
 from surefoot.api.v1alpha1.rollout_status import Severity
 from surefoot.application.backoff import Backoff
 from surefoot.application.ports import Announcer, Clock, Subject
-from surefoot.domain.notifications import Notification, notification
+from surefoot.domain.notifications import About, Notification, notification
 from surefoot.domain.plan import Announcement
 from surefoot.errors import NotificationError
 
@@ -106,9 +106,14 @@ class Notifier:
         self._events = events
         self._deliveries: dict[str, _Delivery] = {}
         self._exchanged = asyncio.Event()
+        self._dashboard: str | None = None
 
-    def exchange(self, routes: Iterable[Route]) -> None:
-        """Use these routes from now on. What waits for a route of the same name stays with it."""
+    def exchange(self, routes: Iterable[Route], dashboard: str | None = None) -> None:
+        """Use these routes from now on. What waits for a route of the same name stays with it.
+
+        ``dashboard`` is the address that links begin with; without it there are none.
+        """
+        self._dashboard = dashboard
         wanted = {route.name: route for route in routes}
         for name in self._deliveries.keys() - wanted:
             self._deliveries.pop(name).give_up("the route is no longer configured")
@@ -125,8 +130,10 @@ class Notifier:
     def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
         """Hand them over."""
         now = self._clock.now()
+        key = subject.key
+        whom = About(subject.kind.value, key.namespace, key.name)
         for each in announcements:
-            said = notification(f"{subject.kind.value} {subject.key}", each, now)
+            said = notification(whom, each, now, self._dashboard)
             about = each.message if each.about is None else each.about
             identity = (subject.uid, each.reason, about, said.severity)
             for delivery in self._deliveries.values():

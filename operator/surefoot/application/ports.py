@@ -73,10 +73,14 @@ class ConfigMapRead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is to become of labels and annotations: values to set, ``None`` to remove."""
+    """What is to become of labels and annotations: values to set, ``None`` to remove.
+
+    ``disowned``: the ownerReferences that the operator has written go as well.
+    """
 
     labels: dict[str, str | None]
     annotations: dict[str, str | None]
+    disowned: bool = False
 
 
 class FlagCluster(Protocol):
@@ -218,6 +222,14 @@ class EventSink(Protocol):
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object was deleted, or is no longer among those watched."""
 
+    def listed(
+        self, kind: Kind, namespace: str | None, heads: Collection[ObjectHead], version: str
+    ) -> None:
+        """These are all that there are in a namespace, or everywhere, as of a version.
+
+        Each of them was observed before.
+        """
+
 
 class EventSource(Protocol):
     """Watches some kinds and tells a sink. Delivery may be late, doubled or missing."""
@@ -287,8 +299,12 @@ class AdmissionStatus(NamedTuple):
 class Policies(Protocol):
     """The admission policies, as far as the operator must know that they are in force."""
 
-    async def check(self) -> AdmissionStatus:
-        """Look once, now. Bounded in time; a fault is an answer and never raised."""
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
+        """Look once, now. Bounded in time; a fault is an answer and never raised.
+
+        Where not the ``whole`` is asked for, what the last whole look found need not be found out
+        again, as far as it is certain that it is still so.
+        """
 
 
 class Signatures(Protocol):

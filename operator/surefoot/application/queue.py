@@ -1,13 +1,15 @@
 """The work queue: which Rollouts are to be looked at, and the workers that do.
 
 A key waits at most once and is never worked on twice at once; woken while it is worked on, it runs
-again afterwards. There are two lanes: rollback goes before everything, and has workers of its own.
+again afterwards. There are three lanes: rollback goes before everything, and has workers of its
+own; what happened to one Rollout goes before what only has to be looked at some time. Within a lane
+the namespaces take turns, so that none of them delays another by its size.
 """
 
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,7 +20,15 @@ class Lane(StrEnum):
     """Which work goes first."""
 
     URGENT = "urgent"
+    """It may have to be rolled back."""
     NORMAL = "normal"
+    """Something happened to it, or is due."""
+    ROUTINE = "routine"
+    """It is looked at with many others: at the start, after an answer that changes little."""
+
+
+ALL_LANES = tuple(Lane)
+"""The most urgent first."""
 
 
 class Handle(Protocol):
@@ -41,15 +51,55 @@ class Timer(Protocol):
         """Now, on the timer's clock."""
 
 
+class _Turns:
+    """Keys that wait in one lane. Each namespace has its turn, and its own keys come in order."""
+
+    def __init__(self) -> None:
+        self._namespaces: OrderedDict[str, OrderedDict[ObjectKey, None]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, key: ObjectKey) -> bool:
+        return key in self._namespaces.get(key.namespace, ())
+
+    def add(self, key: ObjectKey) -> None:
+        """Wait, if it does not wait already."""
+        if key not in self:
+            self._namespaces.setdefault(key.namespace, OrderedDict())[key] = None
+            self._count += 1
+
+    def discard(self, key: ObjectKey) -> None:
+        """Do not wait any more."""
+        if key in self:
+            self._count -= 1
+            waiting = self._namespaces[key.namespace]
+            del waiting[key]
+            if not waiting:
+                del self._namespaces[key.namespace]
+
+    def take(self) -> ObjectKey:
+        """The next key; there must be one."""
+        namespace, waiting = self._namespaces.popitem(last=False)
+        key, _ = waiting.popitem(last=False)
+        self._count -= 1
+        if waiting:
+            self._namespaces[namespace] = waiting
+        return key
+
+    def __iter__(self) -> Iterator[ObjectKey]:
+        for waiting in self._namespaces.values():
+            yield from waiting
+
+
 class WorkQueue:
     """Keys that wait, with their lanes."""
 
     def __init__(self, timer: Timer, telemetry: Telemetry) -> None:
         self._timer = timer
         self._telemetry = telemetry
-        self._waiting: dict[Lane, OrderedDict[ObjectKey, None]] = {
-            lane: OrderedDict() for lane in Lane
-        }
+        self._waiting = {lane: _Turns() for lane in Lane}
         self._working: set[ObjectKey] = set()
         self._again: dict[ObjectKey, Lane] = {}
         self._later: dict[ObjectKey, Handle] = {}
@@ -63,13 +113,22 @@ class WorkQueue:
         if key in self._working:
             self._again[key] = _more_urgent(lane, self._again.get(key))
             return
-        if lane is Lane.NORMAL and key in self._waiting[Lane.URGENT]:
+        place = ALL_LANES.index(lane)
+        if any(key in self._waiting[other] for other in ALL_LANES[:place]):
             return
-        if lane is Lane.URGENT:
-            self._waiting[Lane.NORMAL].pop(key, None)
-        self._waiting[lane].setdefault(key, None)
+        for other in ALL_LANES[place + 1 :]:
+            self._waiting[other].discard(key)
+        self._waiting[lane].add(key)
         self._count()
         self._rouse(lane)
+
+    def defer(self, is_due: Callable[[ObjectKey], bool]) -> None:
+        """Of what waits in the normal lane, leave there what is due; the rest becomes routine."""
+        normal, routine = self._waiting[Lane.NORMAL], self._waiting[Lane.ROUTINE]
+        for key in [key for key in normal if not is_due(key)]:
+            normal.discard(key)
+            routine.add(key)
+        self._count()
 
     def add_after(self, key: ObjectKey, seconds: float, lane: Lane = Lane.NORMAL) -> None:
         """Look at this Rollout in a while, at the latest; an earlier appointment stays."""
@@ -100,7 +159,7 @@ class WorkQueue:
         while not self._closed:
             for lane in lanes:
                 if self._waiting[lane]:
-                    key, _ = self._waiting[lane].popitem(last=False)
+                    key = self._waiting[lane].take()
                     self._working.add(key)
                     self._count()
                     return key, lane
@@ -157,7 +216,7 @@ class WorkQueue:
 
 
 def _more_urgent(one: Lane, other: Lane | None) -> Lane:
-    return Lane.URGENT if Lane.URGENT in (one, other) else Lane.NORMAL
+    return one if other is None else min(one, other, key=ALL_LANES.index)
 
 
 class Workers:
@@ -172,7 +231,7 @@ class Workers:
         self._queue = queue
         self._work = work
         self._tasks = [
-            asyncio.create_task(self._serve(Lane.URGENT, Lane.NORMAL), name=f"worker {number}")
+            asyncio.create_task(self._serve(*ALL_LANES), name=f"worker {number}")
             for number in range(count)
         ] + [
             asyncio.create_task(self._serve(Lane.URGENT), name=f"urgent worker {number}")

@@ -293,7 +293,7 @@ class _Unplugged:
         """No provider."""
         return frozenset()
 
-    async def inspect(self, _promql: str) -> QueryFacts:
+    async def inspect(self, _provider: str, _query: str) -> QueryFacts:
         """Nothing is known of any query."""
         return QueryFacts()
 

@@ -13,15 +13,22 @@ import structlog
 
 from surefoot.application.ports import Clock, Cluster, Kind, ObjectHead, ObjectKey, Telemetry
 from surefoot.application.store import Store, is_newer
-from surefoot.errors import ApiError, UnreadableObject
+from surefoot.errors import ApiError, Refused, UnreadableObject
 
 log = structlog.get_logger(__name__)
+
+MAY_NOT_LIST = (
+    "the operator's role is missing or not bound: apply the installation again, with the "
+    "ClusterRole surefoot-operator and its bindings"
+)
 
 FLAG_KINDS = (Kind.ROLLOUT, Kind.CONFIG_MAP)
 REQUEST_KINDS = (Kind.CHECKPOINT, Kind.APPROVAL)
 AT_ONCE = 8
 GRACE = 2.0
 """Seconds without any news after which what is not known counts as missed."""
+PATIENCE = 3.0
+"""Seconds in which the sources should have listed everything; then it is swept all the same."""
 GLANCE = 0.1
 """Seconds between looks at whether events are still coming in."""
 
@@ -71,6 +78,10 @@ class Resyncer:
             missed = 0
         self._missed_before = missed > 0
         self.succeeded_at = self._clock.elapsed()
+
+    def was_listed(self) -> None:
+        """The sources have listed everything just now: there is nothing to compare yet."""
+        self.tried_at = self.succeeded_at = self._clock.elapsed()
 
     async def _sweep_kinds(self, kinds: tuple[Kind, ...]) -> int:
         first = self.succeeded_at is None
@@ -134,21 +145,26 @@ def _raise(error: UnreadableObject) -> NoReturn:
 class PeriodicResync:
     """Sweeps every minute, and soon again after a failure.
 
-    ``after`` is called once the flags are swept, whatever becomes of the requests.
+    ``after`` is called once the flags are swept, whatever becomes of the requests. The first sweep
+    is made by the sources: ``lists`` are set when the flags, and then the requests, are listed.
     """
 
-    def __init__(self, resyncer: Resyncer, clock: Clock, after: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        resyncer: Resyncer,
+        clock: Clock,
+        after: Callable[[], None],
+        lists: tuple[asyncio.Event, ...] = (),
+    ) -> None:
         self._resyncer = resyncer
         self._clock = clock
         self._after = after
-        self._asked = asyncio.Event()
-
-    def ask(self) -> None:
-        """Sweep soon: the watches were begun anew."""
-        self._asked.set()
+        self._lists = lists
 
     async def run(self, every: float) -> None:
         """Sweep until cancelled."""
+        if self._lists and await self._were_listed():
+            await self._clock.sleep(every)
         while True:
             pause = every
             try:
@@ -156,16 +172,34 @@ class PeriodicResync:
                 self._after()
                 await self._resyncer.sweep_requests()
             except ApiError as error:
-                log.warning("sweep failed", error=str(error))
+                log.warning("sweep failed", error=str(error), **_remedy(error))
                 pause = min(5.0, every)
-            await self._wait(pause)
+            await self._clock.sleep(pause)
 
-    async def _wait(self, seconds: float) -> None:
-        self._asked.clear()
-        timer = asyncio.ensure_future(self._clock.sleep(seconds))
-        asked = asyncio.ensure_future(self._asked.wait())
+    async def _were_listed(self) -> bool:
+        """Whether the sources list everything soon. Once the flags are in, the work begins."""
+        flags, requests = self._lists
+        if not await self._is_set(flags):
+            return False
+        self._after()
+        if not await self._is_set(requests):
+            return False
+        self._resyncer.was_listed()
+        return True
+
+    async def _is_set(self, event: asyncio.Event) -> bool:
+        timer = asyncio.ensure_future(self._clock.sleep(PATIENCE))
+        happens = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({timer, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({timer, happens}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             timer.cancel()
-            asked.cancel()
+            happens.cancel()
+        return event.is_set()
+
+
+def _remedy(error: ApiError) -> dict[str, str]:
+    """What to do about it, where that is known: nobody but RBAC refuses a list."""
+    if isinstance(error, Refused) and error.status == 403:
+        return {"remedy": MAY_NOT_LIST}
+    return {}

@@ -131,6 +131,18 @@ class Store:
             self._wake_downstreams(entry.head.key)
             self._gone(entry.head.key)
 
+    def listed(
+        self, kind: Kind, namespace: str | None, heads: Iterable[ObjectHead], version: str
+    ) -> None:
+        """What is not among these, and is not newer than the list, is gone."""
+        there = {head.key: head.uid for head in heads}
+        for key, entry in list(self._entries[kind].items()):
+            is_elsewhere = namespace is not None and key.namespace != namespace
+            if is_elsewhere or there.get(key) == entry.head.uid:
+                continue
+            if not is_newer(entry.head.resource_version, than=version):
+                self.remove(kind, entry.head)
+
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something."""
         found = {halt.namespace: halt for halt in halts}

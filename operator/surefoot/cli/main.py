@@ -1,18 +1,16 @@
 """The `surefoot` command. Parts whose libraries are not installed say how to get them."""
 
 import importlib
+import importlib.util
 import sys
-from importlib.metadata import version as installed_version
-from typing import Annotated
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from surefoot.cli.exits import USAGE, fail
-from surefoot.cli.notify import send_a_test
-from surefoot.cli.policies import print_policies
-from surefoot.cli.run import run_operator
-from surefoot.cli.sign import sign_decision
-from surefoot.plugin.app import app as plugin
+from surefoot.cli.lazy import LazyCommand, LazyGroup
 
 TESTBED_PARTS = {
     "testbed": "A real Kubernetes control plane and a real Prometheus on loopback.",
@@ -20,23 +18,116 @@ TESTBED_PARTS = {
 }
 """The commands of the extra `testbed`, which is a distribution of its own: surefoot-testbed."""
 
+COMMANDS = {
+    "run": ("run:run_operator", "Run the operator, in a cluster or with a kubeconfig."),
+    "sign": ("sign:sign_decision", "Decide on an Approval, and sign with your own SSH key."),
+    "policies": ("policies:print_policies", "Print the admission policies, as manifests."),
+    "notify-test": ("notify:send_a_test", "Send a test notification to every route."),
+    "version": ("main:version", "Print the version."),
+}
+"""By name, the function in this package and what the help says."""
+
+
+def version() -> None:
+    """Print the version."""
+    typer.echo(_installed_version())
+
+
+def _installed_version() -> str:
+    from importlib.metadata import version as installed  # noqa: PLC0415 - it takes long to load
+
+    return installed("surefoot")
+
+
+def _command(name: str, place: str) -> Any:
+    """Build the command of a function."""
+    module, _, function = place.partition(":")
+    part = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
+    part.command(name)(getattr(importlib.import_module(f"surefoot.cli.{module}"), function))
+    return typer.main.get_command(part)
+
+
+def _group(place: str, name: str) -> Any:
+    """Build the commands of a part that has an app of its own."""
+    group: Any = typer.main.get_command(importlib.import_module(place).app)
+    group.name = name
+    return group
+
+
+def _part(name: str, summary: str) -> Any:
+    """Build a part of the test bed, or a command that says how to install it."""
+    module = f"surefoot.{name}.cli"
+    try:
+        return _group(module, name)
+    except ModuleNotFoundError as error:
+        return _missing_part(name, summary, error.name or module)
+
+
+def _missing_part(name: str, summary: str, missing: str) -> Any:
+    part = typer.Typer()
+
+    # Whatever follows the name is taken, `--help` included: the answer is always the same.
+    @part.command(
+        name,
+        help=f"{summary} Not installed: see `surefoot {name}`.",
+        context_settings={
+            "ignore_unknown_options": True,
+            "allow_extra_args": True,
+            "help_option_names": [],
+        },
+    )
+    def explain() -> None:
+        fail(USAGE, how_to_install(name, missing))
+
+    return typer.main.get_command(part)
+
+
+def how_to_install(part: str, missing: str) -> str:
+    """Say what the command `surefoot PART` lacks, and how to install it."""
+    return (
+        f"`surefoot {part}` is part of the test bed, and {missing} is not installed. "
+        "Run: pip install 'surefoot[testbed]', or pipx install --force 'surefoot[testbed]'"
+    )
+
+
+def _summary(name: str, summary: str) -> str:
+    """What the help says of a part of the test bed."""
+    is_there = importlib.util.find_spec(f"surefoot.{name}") is not None
+    return summary if is_there else f"{summary} Not installed: see `surefoot {name}`."
+
+
+class MainGroup(LazyGroup):
+    """The commands of `surefoot`."""
+
+    lazy: ClassVar[Mapping[str, LazyCommand]] = {
+        **{
+            name: LazyCommand(summary, partial(_command, name, place))
+            for name, (place, summary) in COMMANDS.items()
+        },
+        "ctl": LazyCommand(
+            "Do what `kubectl surefoot` does.", partial(_group, "surefoot.plugin.app", "ctl")
+        ),
+        **{
+            name: LazyCommand(_summary(name, summary), partial(_part, name, summary))
+            for name, summary in TESTBED_PARTS.items()
+        },
+    }
+
+
 app = typer.Typer(
     name="surefoot",
+    cls=MainGroup,
     help="Progressive feature-flag rollouts behind gates that cannot be bypassed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run_operator)
-app.command("sign")(sign_decision)
-app.command("policies")(print_policies)
-app.command("notify-test")(send_a_test)
-app.add_typer(plugin, name="ctl")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(installed_version("surefoot"))
+        typer.echo(_installed_version())
         raise typer.Exit
 
 
@@ -50,48 +141,6 @@ def surefoot(
     ] = False,
 ) -> None:
     """Progressive feature-flag rollouts behind gates that cannot be bypassed."""
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(installed_version("surefoot"))
-
-
-def _add_part(name: str, summary: str) -> None:
-    """Add a part of the test bed, or a command that says how to install it."""
-    module = f"surefoot.{name}.cli"
-    try:
-        app.add_typer(importlib.import_module(module).app, name=name)
-    except ModuleNotFoundError as error:
-        _add_missing_part(name, summary, error.name or module)
-
-
-def _add_missing_part(name: str, summary: str, missing: str) -> None:
-    # Whatever follows the name is taken, `--help` included: the answer is always the same.
-    @app.command(
-        name,
-        help=f"{summary} Not installed: see `surefoot {name}`.",
-        context_settings={
-            "ignore_unknown_options": True,
-            "allow_extra_args": True,
-            "help_option_names": [],
-        },
-    )
-    def explain() -> None:
-        fail(USAGE, how_to_install(name, missing))
-
-
-def how_to_install(part: str, missing: str) -> str:
-    """Say what the command `surefoot PART` lacks, and how to install it."""
-    return (
-        f"`surefoot {part}` is part of the test bed, and {missing} is not installed. "
-        "Run: pip install 'surefoot[testbed]', or pipx install --force 'surefoot[testbed]'"
-    )
-
-
-for _name, _summary in TESTBED_PARTS.items():
-    _add_part(_name, _summary)
 
 
 def main() -> None:

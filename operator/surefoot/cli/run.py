@@ -1,7 +1,6 @@
 """`surefoot run`: the operator."""
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from surefoot.adapters import settings
 from surefoot.adapters.logs import LogFormat, configure
 from surefoot.adapters.settings import Settings
 from surefoot.cli.exits import NO, UNREACHABLE, fail
-from surefoot.errors import ApiError, ConfigurationError
+from surefoot.errors import ApiError, ConfigurationError, LeadershipLost
 
 # The operator's libraries take seconds to load, and every command loads this module: they are
 # imported where they are used.
@@ -35,15 +34,23 @@ def run_operator(
     check_config: Annotated[
         bool, typer.Option("--check-config", help="Say what is wrong with the file, and exit.")
     ] = False,
+    leader_elect: Annotated[
+        bool,
+        typer.Option(
+            "--leader-elect",
+            help="Act only while holding the Lease; needed where there is more than one replica.",
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat | None, typer.Option("--log-format", help="Instead of the file's logFormat.")
     ] = None,
+    *,
     debug: Annotated[bool, typer.Option("--debug", help="Log decisions that change nothing.")] = (
         False
     ),
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
-    from surefoot.adapters import notifications, prometheus
+    from surefoot.adapters import notifications, prometheus, serving
 
     try:
         found = settings.load(config)
@@ -52,17 +59,19 @@ def run_operator(
     faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
     if check_config:
         routes = (notifications.check(each) for each in found.notifications.routes)
-        _report(config, (*faults, *filter(None, routes)))
+        _report(config, (*faults, *filter(None, (*routes, serving.check(found.serving)))))
         return
     configure(log_format or found.log_format, debug=debug)
     for fault in faults:
         log.error("provider can not be used", fault=fault)
     try:
-        asyncio.run(_until_signalled(found, tuple(namespace or ()), config))
+        asyncio.run(_until_signalled(found, tuple(namespace or ()), config, elects=leader_elect))
     except ConfigurationError as error:
         fail(UNREACHABLE, str(error))
     except ApiError as error:
         fail(UNREACHABLE, f"can not reach the API server: {error}")
+    except LeadershipLost as error:
+        fail(NO, f"{error}; this replica ends, and waits for its turn when it is started again")
     except OSError as error:
         fail(NO, f"can not listen on {found.listen}: {error}")
 
@@ -74,19 +83,11 @@ def _report(config: Path | None, faults: tuple[str, ...]) -> None:
 
 
 async def _until_signalled(
-    found: Settings, namespaces: tuple[str, ...], config: Path | None
+    found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
-    from surefoot.handlers.kopf_source import kopf_sources
-    from surefoot.wiring import Start, run
+    from surefoot.handlers.lifecycle import run
+    from surefoot.wiring import Start
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    start = Start(
-        settings=found,
-        sources=kopf_sources(namespaces=namespaces),
-        namespaces=namespaces,
-        config_file=config,
-    )
-    await run(start, stop)
+    start = Start(settings=found, namespaces=namespaces, config_file=config, elects=elects)
+    await run(start)
+    log.info("stopped")

@@ -1,10 +1,11 @@
 """The three CustomResourceDefinitions: names, columns and selectable fields around the schemas."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version as installed_version
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
-from surefoot.api.v1alpha1.meta import GROUP, VERSION, ApiModel
+from surefoot.api.v1alpha1.meta import GROUP, VERSION, VERSION_LABEL, ApiModel
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.crdgen.schema import Node
 from surefoot.crdgen.structural import structural_schema
@@ -71,7 +72,10 @@ class Definition:
             "kind": "CustomResourceDefinition",
             "metadata": {
                 "name": self.name,
-                "labels": {"app.kubernetes.io/part-of": "surefoot"},
+                "labels": {
+                    "app.kubernetes.io/part-of": "surefoot",
+                    VERSION_LABEL: installed_version("surefoot"),
+                },
             },
             "spec": {
                 "group": GROUP,
@@ -103,7 +107,8 @@ class Definition:
 
 AGE = Column("Age", ".metadata.creationTimestamp", "Since when the object exists.", "date")
 STATE = Column("State", ".status.state", "What became of the request.")
-OF_ROLLOUT = Column("Rollout", ".spec.request.rollout.name", "The Rollout that asks.")
+OF_ROLLOUT = Column("Rollout", ".spec.request.rollout.name", "The Rollout that asks.", is_wide=True)
+"""The object's name begins with it, and 80 characters are soon full."""
 
 DEFINITIONS = (
     Definition(
@@ -114,19 +119,26 @@ DEFINITIONS = (
             Column("Percent", ".status.percent", "The percentage that is in.", "integer"),
             Column("Progress", ".status.progress", "Which step of how many."),
             Column("Phase", ".status.phase", "The one word for where it stands."),
-            Column("Waiting-On", ".status.waitingOn", "What it waits for."),
-            Column("Earliest", ".status.earliestAdvance", "When clocks alone allow a step."),
+            Column("Waiting-On", ".status.waitingOnShort", "What it waits for, in a few words."),
+            Column(
+                "Earliest",
+                ".status.earliestAdvance",
+                "When clocks alone allow a step.",
+                is_wide=True,
+            ),
             Column(
                 "Ready",
                 '.status.conditions[?(@.type=="Ready")].status',
                 "True once it is completed.",
+                is_wide=True,
             ),
             Column(
                 "Reason",
-                '.status.conditions[?(@.type=="Ready")].reason',
-                "Why it is ready or not, in one word.",
+                ".status.reason",
+                "Why it is in this phase, where that says more than the phase.",
+                is_wide=True,
             ),
-            AGE,
+            replace(AGE, is_wide=True),
         ),
     ),
     Definition(
@@ -135,10 +147,10 @@ DEFINITIONS = (
         columns=(
             OF_ROLLOUT,
             Column("Percent", ".spec.request.percent", "The percentage it is about.", "integer"),
-            Column("Checkpoint", ".spec.request.name", "Its name in the plan."),
+            Column("Checkpoint", ".spec.request.name", "Its name in the plan.", is_wide=True),
             Column("Type", ".spec.request.type", "What kind of checkpoint it is."),
             STATE,
-            Column("Due", ".spec.request.dueAt", "When it is late."),
+            Column("Due", ".spec.request.dueAt", "When it is late.", is_wide=True),
             AGE,
         ),
         selectable=(".status.state", ".spec.request.name", ".spec.request.rollout.name"),
@@ -148,11 +160,13 @@ DEFINITIONS = (
         short_name="sfa",
         columns=(
             OF_ROLLOUT,
-            Column("From", ".spec.request.from", "The percentage being left.", "integer"),
+            Column(
+                "From", ".spec.request.from", "The percentage being left.", "integer", is_wide=True
+            ),
             Column("To", ".spec.request.to", "The percentage asked for.", "integer"),
             Column("Role", ".spec.request.role", "The role that is asked."),
             STATE,
-            Column("Expires", ".status.expiresAt", "Until when a GO counts."),
+            Column("Expires", ".status.expiresAt", "Until when a GO counts.", is_wide=True),
             AGE,
             Column(
                 "Purpose",

@@ -122,7 +122,7 @@ def baseline_step(baseline: timedelta, interval: timedelta) -> timedelta:
 def _range_query(metric: Metric, start: datetime, end: datetime, step: timedelta) -> RangeQuery:
     return RangeQuery(
         provider=metric.provider,
-        promql=metric.query,
+        query=metric.query,
         start=start,
         end=end,
         step=step,

@@ -38,15 +38,51 @@ def severity_of(announcement: Announcement) -> Severity:
     return Severity.WARNING if announcement.warning else Severity.INFO
 
 
-def notification(subject: str, announcement: Announcement, at: datetime) -> Notification:
-    """The announcement about ``subject``, such as `Rollout agents/memory-sync`, for people.
+@dataclass(frozen=True, slots=True)
+class About:
+    """The object that an announcement is about."""
 
-    The words are those of the status and its events; so is the command.
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Say it as `Rollout agents/memory-sync`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def look_command(self) -> str:
+        """The command that shows why, for news that asks nobody for anything."""
+        if self.kind == "Rollout":
+            return f"kubectl surefoot explain {self.name} -n {self.namespace}"
+        return f"kubectl surefoot get -n {self.namespace}"
+
+    def page(self, dashboard: str) -> str:
+        """The page of the dashboard that shows it."""
+        base = dashboard.rstrip("/")
+        is_rollout = self.kind == "Rollout"
+        return f"{base}/rollouts/{self.namespace}/{self.name}" if is_rollout else f"{base}/"
+
+
+def notification(
+    about: About, announcement: Announcement, at: datetime, dashboard: str | None = None
+) -> Notification:
+    """The announcement for people, with a command that leads on.
+
+    The words are those of the status and its events; so is the command, where there is one.
+    ``dashboard`` is the address of the dashboard, where people have one in common. A link only
+    shows a page: no link decides anything by itself.
     """
     severity = severity_of(announcement)
-    type_it = f"To type:\n{announcement.command}\n\n" if announcement.command else ""
+    if announcement.command:
+        lines = [announcement.message, "", "To type:", announcement.command]
+    else:
+        lines = [announcement.message, "", "To see why:", about.look_command]
+    if dashboard is not None:
+        lines += ["", "To look at it:", about.page(dashboard)]
+    lines += ["", f"{about}, {at:%Y-%m-%d %H:%M:%S} UTC"]
     return Notification(
         severity=severity,
-        title=f"{severity.value}: {announcement.reason}: {subject}",
-        text=f"{announcement.message}\n\n{type_it}{subject}, {at:%Y-%m-%d %H:%M:%S} UTC",
+        title=f"{severity.value}: {announcement.reason}: {about}",
+        text="\n".join(lines),
     )

@@ -181,7 +181,9 @@ def _status(
         update={
             "pending": pending,
             "phase": Phase.ROLLING_BACK,
+            "reason": pending.reason,
             "waiting_on": f"rollback to {pending.to} % is being applied",
+            "waiting_on_short": f"rollback to {pending.to}%",
             "triggers": with_fallback(
                 status.triggers, lambda: _trigger_statuses(status, triggers, now)
             ),

@@ -1,6 +1,7 @@
 """The review in words: phase, progress, what it waits for, and the conditions that tools read."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from surefoot.api.v1alpha1.meta import ON_BEHALF_OF_ANNOTATION, Condition
 from surefoot.api.v1alpha1.rollout_status import (
@@ -15,6 +16,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Unreadable,
     Warned,
 )
+from surefoot.domain.abbreviation import abbreviate, headline, room_beside
 from surefoot.domain.checks.check import Group, no_clock
 from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.table import CHECKS
@@ -41,22 +43,24 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     """The status with everything that follows from the review."""
     state, now = review.state, review.state.now
     phase = phase_of(review, status)
-    missing = blockers(review)
-    waits_for = waiting_on(review, status, missing)
+    waits = _waits(review)
+    waits_for = waiting_on(status, waits)
     return status.model_copy(
         update={
             "observed_generation": state.rollout.metadata.generation,
             "observed_at": now,
             "phase": phase,
             "progress": _progress(review),
+            "reason": _reason(review, status, phase),
             "waiting_on": cut(waits_for),
+            "waiting_on_short": waiting_on_short(review, status, waits),
             "next_percent": None if state.is_complete else state.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
             "conditions": _conditions(review, status, phase, waits_for),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": escalated(state, missing),
+            "blocked_by": escalated(state, waits.missing),
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "warnings": _warnings(review),
@@ -104,6 +108,19 @@ def phase_of(review: Review, status: RolloutStatus) -> Phase:
     return phase_at(place_of(status), blocked)
 
 
+def _reason(review: Review, status: RolloutStatus, phase: Phase) -> str:
+    """Why it is in this phase, in one word; empty where that would repeat the phase."""
+    if status.pending is not None and phase in {Phase.ROLLING_BACK, Phase.PROGRESSING}:
+        return status.pending.reason
+    reasons = (
+        item.reason
+        for check in CHECKS
+        if check.phase is phase and not review.holds(check.type)
+        for item in review.verdict(check.type).blockers()
+    )
+    return next((reason for reason in reasons if reason != phase.value), "")
+
+
 def _is_rolling_back(status: RolloutStatus) -> bool:
     return status.pending is not None and status.pending.type is TransitionType.ROLLBACK
 
@@ -135,35 +152,33 @@ def _may_be_mended(review: Review, verdict: Verdict) -> bool:
     return state.has_started and check.group is Group.GUARD
 
 
-def waiting_on(review: Review, status: RolloutStatus, missing: tuple[Blocker, ...]) -> str:
-    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
-    if status.completed_at is not None:
-        return ""
-    pending = status.pending
-    if pending is None:
-        return _obstacles_clocks_and_people(review, missing)
-    move = f"{pending.type.value.lower()} to {pending.to} % is"
-    if _is_rolling_back(status) or not missing:
-        return f"{move} being applied"
-    return f"{move} decided and waits: {_obstacles_clocks_and_people(review, missing)}"
+class _Waits(NamedTuple):
+    """What it waits for: what is missing, and of that what no hold explains.
+
+    Without any of the latter these are the clocks and data, and the people, in words.
+    """
+
+    missing: tuple[Blocker, ...]
+    obstacles: tuple[Blocker, ...] = ()
+    clocks_and_data: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
 
 
-def _obstacles_clocks_and_people(review: Review, missing: tuple[Blocker, ...]) -> str:
-    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
+def _waits(review: Review) -> _Waits:
+    missing = blockers(review)
     later = _AFTER_GUARDS if review.state.asks_people else _OF_THE_HOLD
-    obstacles = [
-        blocker.message
+    obstacles = tuple(
+        blocker
         for blocker in missing
         if blocker.condition not in later and (blocker.condition, blocker.reason) not in _CLOCKS
-    ]
-    if obstacles:
-        more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
-        return f"{obstacles[0]}{more}"
-    if not review.state.asks_people:
-        return ""
-    clocks_and_data = ", ".join(_what_is_awaited(review, asks_people=False))
-    people = ", ".join(_what_is_awaited(review, asks_people=True))
-    return "; then ".join(part for part in (clocks_and_data, people) if part)
+    )
+    if obstacles or not review.state.asks_people:
+        return _Waits(missing, obstacles)
+    return _Waits(
+        missing,
+        clocks_and_data=_what_is_awaited(review, asks_people=False),
+        people=_what_is_awaited(review, asks_people=True),
+    )
 
 
 def _what_is_awaited(review: Review, *, asks_people: bool) -> tuple[str, ...]:
@@ -174,6 +189,49 @@ def _what_is_awaited(review: Review, *, asks_people: bool) -> tuple[str, ...]:
         if check.asks_people is asks_people
         for words in check.says(review.state, review.judgements[check.type])
     )
+
+
+def waiting_on(status: RolloutStatus, waits: _Waits) -> str:
+    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
+    if status.completed_at is not None:
+        return ""
+    pending = status.pending
+    if pending is None:
+        return _obstacles_clocks_and_people(waits)
+    move = f"{pending.type.value.lower()} to {pending.to} % is"
+    if _is_rolling_back(status) or not waits.missing:
+        return f"{move} being applied"
+    return f"{move} decided and waits: {_obstacles_clocks_and_people(waits)}"
+
+
+def _obstacles_clocks_and_people(waits: _Waits) -> str:
+    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
+    if waits.obstacles:
+        more = f" (and {len(waits.obstacles) - 1} more)" if len(waits.obstacles) > 1 else ""
+        return f"{waits.obstacles[0].message}{more}"
+    parts = (", ".join(waits.clocks_and_data), ", ".join(waits.people))
+    return "; then ".join(part for part in parts if part)
+
+
+def waiting_on_short(review: Review, status: RolloutStatus, waits: _Waits) -> str:
+    """The same in the few characters of a column: `security (hudson), soak 2h`."""
+    pending = status.pending
+    if pending is not None and (_is_rolling_back(status) or not waits.missing):
+        return f"{pending.type.value.lower()} to {pending.to}%"
+    if status.completed_at is not None:
+        return ""
+    room = room_beside(review.state.rollout.metadata.name)
+    if waits.obstacles:
+        return abbreviate((), [_in_a_word(blocker, room) for blocker in waits.obstacles], room)
+    if not review.state.asks_people:
+        return ""
+    return abbreviate(waits.people, [headline(words) for words in waits.clocks_and_data], room)
+
+
+def _in_a_word(blocker: Blocker, room: int) -> str:
+    """What is in the way, or its reason where that is shorter than what there is room for."""
+    words = headline(blocker.message)
+    return words if len(words) <= room else blocker.reason
 
 
 def _earliest(review: Review) -> datetime | None:

@@ -1,1 +1,1 @@
-"""kopf's handlers: they wake the reconciler and feed its caches, and decide nothing."""
+"""kopf's handlers: they start the operator and stop it, and decide nothing."""

@@ -143,8 +143,8 @@ def _why_unanswered(rollout: Rollout, now: datetime, max_age: timedelta) -> str:
 
 
 def _step(compliance: Compliance) -> str:
-    left = "the start" if compliance.from_ is None else f"{compliance.from_} %"
-    reached = "Completed" if compliance.to is None else f"{compliance.to} %"
+    left = "the start" if compliance.from_ is None else f"{compliance.from_}%"
+    reached = "Completed" if compliance.to is None else f"{compliance.to}%"
     return f"{left} → {reached}"
 
 

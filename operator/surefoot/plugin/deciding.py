@@ -11,7 +11,7 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, lacks_r
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.signoff.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
-from surefoot.plugin import output, questions
+from surefoot.plugin import output, preview, questions
 from surefoot.plugin.reading import readable
 from surefoot.plugin.session import Declined, Person, Session, confirm, tell_each
 
@@ -49,6 +49,8 @@ class Prepared:
     plural: str
     raw: JSON
     request: Request
+    rollout: JSON | None = None
+    """The Rollout that it is about, where it was read."""
 
 
 async def decide(session: Session, name: str | None, selector: str | None, answer: Answer) -> int:
@@ -85,7 +87,7 @@ async def report(session: Session, name: str, answer: Answer) -> int:
             f"{answer.subject} is a handoff: its GO must also say what the receiver has to do: "
             f"--required-action {questions.LEFT_OPEN}"
         )
-    prepared = Prepared("checkpoints", known[found.metadata.name], found)
+    prepared = Prepared("checkpoints", known[found.metadata.name], found, raw)
     return await write(session, [prepared], answer, me, [])
 
 
@@ -114,7 +116,7 @@ async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> 
             raise Declined(questions.why_role_is_not_asked(rollout, subject, dry_run=dry_run))
     if answer.decision is Decision.GO:
         _can_be_go(rollout, found, answer, me)
-    return Prepared("approvals", known[found.metadata.name], found)
+    return Prepared("approvals", known[found.metadata.name], found, raw)
 
 
 def _can_be_go(rollout: Rollout, approval: Approval, answer: Answer, me: Person) -> None:
@@ -144,14 +146,30 @@ async def write(
     me: Person,
     faults: list[SurefootError],
 ) -> int:
-    """Ask whether it is meant, write each, and tell. Answers with the exit code for all."""
-    about = "\n".join(f"  {questions.about(each.request)}" for each in prepared)
-    question = f"{answer.decision.value} by {me.username} for\n{about}\nIs that meant?"
-    if prepared and not confirm(question, asks=answer.asks):
-        raise Declined("nothing was written")
+    """Have each judged, show it, ask whether it is meant, write it, and tell what changed.
+
+    Answers with the exit code for all.
+    """
+    acceptable = []
     for each in prepared:
         try:
-            await session.change(each.plural, each.raw, {"spec": _spec(each.raw, answer, me)})
+            await session.try_change(each.plural, each.raw, {"spec": half_of(each.raw, answer, me)})
+        except Unavailable:
+            raise
+        except SurefootError as error:
+            faults.append(error)
+        else:
+            acceptable.append(each)
+    now = session.now()
+    shown = [
+        line for each in acceptable for line in preview.decision(each, answer, me.username, now)
+    ]
+    question = f"Sign {answer.decision.value} as {me.username}?"
+    if acceptable and not confirm(question, asks=answer.asks, shown=shown):
+        raise Declined("nothing was written")
+    for each in acceptable:
+        try:
+            await session.change(each.plural, each.raw, {"spec": half_of(each.raw, answer, me)})
         except Unavailable:
             raise
         except SurefootError as error:
@@ -161,7 +179,7 @@ async def write(
     return tell_each(faults)
 
 
-def _spec(raw: JSON, answer: Answer, me: Person) -> dict[str, Any]:
+def half_of(raw: JSON, answer: Answer, me: Person) -> dict[str, Any]:
     """The person's half. What a decision that is replaced had said, asked for or signed goes."""
     goes: dict[str, Any] = {"conditions": None}
     if raw["kind"] == "Approval":

@@ -1,233 +1,322 @@
-"""Why a Rollout does not move, and what to type: read off its status. Pure."""
+"""Why a Rollout moves or does not, and what to type: read off its status as of now. Pure.
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+It reads the object as it is and no model, so that it starts at once, and a status of an older or a
+newer version is explained as far as it goes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
-from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import (
-    ApprovalDryRunStatus,
-    Balance,
-    Blocker,
-    RoleStatus,
-    RolloutStatus,
-    SoakStatus,
-    Transition,
+from surefoot.api.v1alpha1.durations import in_words
+from surefoot.plugin.amounts import (
+    ago,
+    conditions_of,
+    earliest_of,
+    live,
+    moment_of,
+    soak_of,
+    waiting_on,
+    what_earliest_hangs_on,
+    written,
 )
-from surefoot.domain.record.requesters import format_by, is_requested, named
+from surefoot.plugin.metrics import Reading, readings_of
+from surefoot.plugin.output import Cell, Line
+from surefoot.plugin.summary import COLOURS, TRIGGER_COLOURS, bar, phase_of, triggers_of
 
 JSON = dict[str, Any]
 FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
+PEOPLE_ASK = frozenset({"Retry", "PlanChanged", "Paused", "Resumed"})
+UNNAMED = "somebody whose name was not recorded"
+ROLE_COLOURS = {"Go": "green", "Used": "green", "NoGo": "red", "Void": "yellow"}
 
 
-def soak_of(soak: SoakStatus | None, now: datetime) -> JSON | None:
-    """The account as of now: since it was written, time went on while it runs."""
-    if soak is None:
-        return None
-    required, healthy = parse_elapsed(soak.required), parse_elapsed(soak.healthy)
-    if soak.running:
-        healthy += max(timedelta(0), now - soak.observed_at)
-    healthy = min(required, healthy)
-    return {
-        "required": soak.required,
-        "healthy": format_elapsed(healthy),
-        "left": in_words(required - healthy),
-        "running": soak.running,
-        "complete": healthy >= required,
-    }
-
-
-def said_of_soak(account: JSON) -> str:
-    """The account in a line."""
-    if account["complete"]:
-        return f"{account['required']}, complete"
-    goes = "running" if account["running"] else "not running now"
-    return f"{account['left']} left of {account['required']}, {goes}"
-
-
-def explanation(rollout: Rollout, now: datetime) -> JSON:
+def explanation(raw: Mapping[str, Any], now: datetime) -> JSON:
     """Everything that is said of it, as JSON values."""
-    status = rollout.status
-    requester = status.requested_by
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    soak = soak_of(status, now)
     return {
-        "namespace": rollout.metadata.namespace,
-        "name": rollout.metadata.name,
-        "phase": status.phase.value if status.phase else "Pending",
-        "percent": status.percent,
-        "nextPercent": status.next_percent,
-        "progress": status.progress,
-        "attempt": status.attempt,
-        "since": _moment(status.since),
-        "waitingOn": status.waiting_on,
-        "earliestAdvance": _moment(status.earliest_advance),
-        "isJudged": status.observed_generation == rollout.metadata.generation,
-        "requestedBy": None if requester is None else requester.to_wire(),
+        "namespace": metadata.get("namespace"),
+        "name": metadata["name"],
+        "phase": phase_of(status),
+        "percent": status.get("percent"),
+        "nextPercent": status.get("nextPercent"),
+        "progress": status.get("progress"),
+        "attempt": status.get("attempt"),
+        "since": written(moment_of(status.get("since"))),
+        "asOf": written(moment_of(status.get("observedAt"))),
+        "waitingOn": waiting_on(status, now),
+        "earliestAdvance": written(earliest_of(status)),
+        "earliestHangsOn": what_earliest_hangs_on(raw) or None,
+        "isJudged": _is_judged(raw),
+        "requestedBy": status.get("requestedBy"),
         "lastRequest": _request_of(status),
-        "soak": soak_of(status.soak, now),
+        "soak": None if soak is None else soak.as_json(),
         "missing": [
             {
-                "condition": condition.type,
-                "status": condition.status,
-                "reason": condition.reason,
-                "message": condition.message,
-                "blockedBy": [
-                    entry.to_wire()
-                    for entry in status.blocked_by
-                    if entry.condition == condition.type
-                ],
+                "condition": condition.get("type"),
+                "status": condition.get("status"),
+                "reason": condition.get("reason"),
+                "message": condition.get("message"),
+                "blockedBy": _blockers(status, condition),
             }
-            for condition in status.conditions
-            if condition.status != "True" and condition.type not in FOR_TOOLS
+            for condition in _missing(status)
         ],
-        "roles": [role.to_wire() for role in status.approvals],
-        "approvalDryRun": status.approval_dry_run.to_wire() if status.approval_dry_run else None,
-        "triggers": [trigger.to_wire() for trigger in status.triggers],
-        "metrics": [metric.to_wire() for metric in status.metrics],
-        "cohorts": [cohort.to_wire() for cohort in status.cohorts],
-        "balance": None if status.balance is None else status.balance.to_wire(),
+        "roles": status.get("approvals") or [],
+        "approvalDryRun": status.get("approvalDryRun"),
+        "triggers": status.get("triggers") or [],
+        "metrics": [
+            {**each.metric, "bounds": [bound.as_json() for bound in each.bounds]}
+            for each in readings_of(raw)
+        ],
+        "cohorts": status.get("cohorts") or [],
+        "balance": status.get("balance"),
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _is_judged(raw: Mapping[str, Any]) -> bool:
+    observed = (raw.get("status") or {}).get("observedGeneration")
+    return bool(observed == raw["metadata"].get("generation"))
 
 
-def in_lines(rollout: Rollout, now: datetime) -> Iterator[str]:
+def _missing(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        condition
+        for condition in conditions_of(status)
+        if condition.get("status") != "True" and condition.get("type") not in FOR_TOOLS
+    ]
+
+
+def _blockers(status: Mapping[str, Any], condition: Mapping[str, Any]) -> list[JSON]:
+    return [
+        dict(entry)
+        for entry in status.get("blockedBy") or ()
+        if entry.get("condition") == condition.get("type")
+    ]
+
+
+def in_lines(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
     """The same for people."""
-    status = rollout.status
-    yield from _head(rollout, now)
-    if status.soak is not None:
-        account = soak_of(status.soak, now)
-        if account is not None:
-            yield f"  soak        {said_of_soak(account)}"
-    if status.requested_by is not None:
-        by = status.requested_by
-        behalf = f" on behalf of {by.on_behalf_of}" if by.on_behalf_of else ""
-        yield f"  asked by    {by.username}{behalf}{'' if by.verified else ' (not verified)'}"
-    last = _last_request(status)
-    if last is not None:
-        ago = in_words(max(timedelta(0), now - last.at))
-        yield f"  last asked  {last.type.value} by {format_by(last)}, {ago} ago"
-    yield from _missing(rollout)
-    if status.approvals:
+    status = raw.get("status") or {}
+    yield from _head(raw, now, marks)
+    yield from _why(raw, now)
+    yield from _requests(status, now)
+    yield from _unmet(status, now)
+    roles = status.get("approvals") or ()
+    if roles:
         yield "Signatures for the step ahead:"
-    yield from _roles(status.approvals)
-    if status.approval_dry_run is not None:
-        yield from _dry_run(status.approval_dry_run)
+        yield from _roles(roles)
+    if status.get("approvalDryRun"):
+        yield from _dry_run(status["approvalDryRun"])
+    yield from _measured(raw, now, marks)
+    yield from _triggers(status, now)
     yield from _cohorts(status)
-    restless = [trigger for trigger in status.triggers if trigger.state.value != "Quiet"]
-    if restless:
-        yield "Triggers that are not quiet:"
-        yield from (f"  {each.name} is {each.state.value}: {each.message}" for each in restless)
+    for warning in status.get("warnings") or ():
+        yield f"Warning: {warning.get('message')}"
 
 
-def _last_request(status: RolloutStatus) -> Transition | None:
+def _head(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
+    status, metadata = raw.get("status") or {}, raw["metadata"]
+    percent, since = status.get("percent"), moment_of(status.get("since"))
+    where = "before its start" if percent is None else f"at {percent}%"
+    if since is not None:
+        where += f" for {in_words(now - since)}"
+    phase = phase_of(status)
+    step = f", step {status['progress']}" if status.get("progress") else ""
+    yield (
+        f"{metadata['name']} in {metadata.get('namespace')} is ",
+        Cell(phase, COLOURS.get(phase)),
+        f" {where}{step}",
+    )
+    if percent is not None:
+        steps = [s.get("percent") for s in (raw.get("spec") or {}).get("steps") or ()]
+        plan = " → ".join(f"[{s}%]" if s == percent else f"{s}%" for s in steps)
+        yield (f"  {bar(percent, 20, marks)}  {plan}",)
+    if not _is_judged(raw):
+        yield "  The operator has not judged the latest change yet; this is of before it."
+    if metadata.get("deletionTimestamp"):
+        yield "  It is being deleted, and no step is taken any more."
+
+
+def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+    """In sentences: what it does or waits for, and the earliest time."""
+    status = raw.get("status") or {}
+    pending, said = status.get("pending"), waiting_on(status, now)
+    if status.get("completedAt"):
+        yield "  It is complete: nothing is left to be done."
+        return
+    if pending:
+        by = f" for {_by(pending)}" if _is_requested(pending) else ""
+        yield f"  It moves: {pending.get('type')} to {pending.get('to')}% is under way{by}."
+    elif said:
+        yield f"  It does not move to {_next(status)}: it waits for {said}."
+    elif not _missing(status) and status.get("conditions"):
+        yield f"  Nothing is missing: it moves to {_next(status)} next."
+    earliest = earliest_of(status)
+    if earliest is not None:
+        yield (
+            f"  Earliest: {written(earliest)}, {ago(earliest, now)}, by the clocks alone: "
+            f"{what_earliest_hangs_on(raw)}."
+        )
+    soak = soak_of(status, now)
+    if soak is not None:
+        yield f"  Soak: {soak.in_words()}."
+    observed = moment_of(status.get("observedAt"))
+    if observed is not None:
+        yield f"  The operator wrote this status at {written(observed)}, {ago(observed, now)}."
+
+
+def _next(status: Mapping[str, Any]) -> str:
+    ahead = status.get("nextPercent")
+    return "Completed" if ahead is None else f"{ahead}%"
+
+
+def _requests(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+    by = status.get("requestedBy")
+    if by:
+        behalf = f" on behalf of {by['onBehalfOf']}" if by.get("onBehalfOf") else ""
+        yield f"  Asked for by {by.get('username')}{behalf}{_verified(by)}."
+    last = _last_request(status)
+    at = moment_of(last.get("at")) if last else None
+    if last and at is not None:
+        yield f"  Last asked: {last.get('type')} by {_by(last)}, {ago(at, now)}."
+
+
+def _verified(said: Mapping[str, Any]) -> str:
+    return "" if said.get("verified") else " (not verified)"
+
+
+def _is_requested(entry: Mapping[str, Any]) -> bool:
+    """Whether a person asked for it, rather than a trigger, a signature or the operator itself."""
+    is_rollback = entry.get("type") == "Rollback" and entry.get("reason") == "Requested"
+    return is_rollback or entry.get("type") in PEOPLE_ASK
+
+
+def _names(entry: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in entry.get("by") or () if name not in {"surefoot", "person"}]
+
+
+def _by(entry: Mapping[str, Any]) -> str:
+    names = ", ".join(_names(entry))
+    return f"{names}{_verified(entry)}" if names else UNNAMED
+
+
+def _last_request(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What a person asked for last: a retry, a rollback, a changed plan, a pause or its end."""
-    return next((entry for entry in reversed(status.history) if is_requested(entry)), None)
+    return next((e for e in reversed(status.get("history") or ()) if _is_requested(e)), None)
 
 
-def _request_of(status: RolloutStatus) -> JSON | None:
+def _request_of(status: Mapping[str, Any]) -> JSON | None:
     last = _last_request(status)
     if last is None:
         return None
     return {
-        "type": last.type.value,
-        "at": _moment(last.at),
-        "by": ", ".join(named(last)) or None,
-        "verified": bool(last.verified),
-        "message": last.message,
+        "type": last.get("type"),
+        "at": written(moment_of(last.get("at"))),
+        "by": ", ".join(_names(last)) or None,
+        "verified": bool(last.get("verified")),
+        "message": last.get("message"),
     }
 
 
-def _head(rollout: Rollout, now: datetime) -> Iterator[str]:
-    status, metadata = rollout.status, rollout.metadata
-    where = "before its start" if status.percent is None else f"at {status.percent} %"
-    if status.since is not None:
-        where += f" for {in_words(now - status.since)}"
-    phase = status.phase.value if status.phase else "Pending"
-    step = f", step {status.progress}" if status.progress else ""
-    yield f"{metadata.name} in {metadata.namespace} is {phase} {where}{step}"
-    if status.observed_generation != metadata.generation:
-        yield "  The operator has not judged the latest change yet; this is of before it."
-    if status.pending is not None:
-        by = f" by {format_by(status.pending)}" if is_requested(status.pending) else ""
-        yield f"  under way   {status.pending.type.value} to {status.pending.to} %{by}"
-    if status.next_percent is not None:
-        yield f"  next        {status.next_percent} %"
-    if status.waiting_on:
-        yield f"  waiting on  {status.waiting_on}"
-    if status.earliest_advance is not None:
-        ahead = status.earliest_advance - now
-        when = f"in {in_words(ahead)}" if ahead > timedelta(0) else f"{in_words(-ahead)} ago"
-        yield f"  earliest    {_moment(status.earliest_advance)}, {when}, by the clocks alone"
-
-
-def _missing(rollout: Rollout) -> Iterator[str]:
-    status = rollout.status
-    missing = [
-        condition
-        for condition in status.conditions
-        if condition.status != "True" and condition.type not in FOR_TOOLS
-    ]
+def _unmet(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+    missing = _missing(status)
     if not missing:
-        yield "Nothing is missing."
+        if status.get("conditions"):
+            yield "Nothing is missing."
         return
-    yield "UnmetRequirement:"
+    yield "What is missing:"
+    soak = soak_of(status, now)
     for condition in missing:
-        entries = [each for each in status.blocked_by if each.condition == condition.type]
-        yield f"  {condition.type}={condition.status} ({condition.reason})"
-        if entries:
-            yield from (line for entry in entries for line in _entry(entry))
-        else:
-            yield f"    {condition.message}"
+        kind = str(condition.get("type"))
+        reason = f" ({condition.get('reason')})"
+        yield (f"  {kind} is ", Cell(str(condition.get("status")), "yellow"), reason)
+        entries = _blockers(status, condition)
+        if kind == "SoakComplete" and soak is not None and soak.running:
+            yield f"    {soak.in_words()}"
+            continue
+        for entry in entries or [{"message": condition.get("message")}]:
+            urgent = f" [{entry['escalatedTo']}]" if entry.get("escalatedTo") else ""
+            yield f"    {live(entry.get('message'), status, now)}{urgent}"
+            if entry.get("command"):
+                yield f"      $ {entry['command']}"
 
 
-def _entry(entry: Blocker) -> Iterator[str]:
-    yield f"    {entry.message}"
-    if entry.command:
-        yield f"      $ {entry.command}"
-
-
-def _roles(roles: tuple[RoleStatus, ...]) -> Iterator[str]:
+def _roles(roles: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     for role in roles:
-        by = f" by {role.by}{'' if role.verified else ' (not verified)'}" if role.by else ""
-        until = f" until {_moment(role.expires_at)}" if role.expires_at else ""
-        message = f": {role.message}" if role.message else ""
-        yield f"  {role.role} {role.state.value}{by}{until}{message}"
+        by = f" by {role['by']}{_verified(role)}" if role.get("by") else ""
+        expires = written(moment_of(role.get("expiresAt")))
+        until = f" until {expires}" if expires else ""
+        message = f": {role['message']}" if role.get("message") else ""
+        state = str(role.get("state"))
+        yield (f"  {role.get('role')} ", Cell(state, ROLE_COLOURS.get(state)), by, until, message)
 
 
-def _cohorts(status: RolloutStatus) -> Iterator[str]:
-    if status.cohorts:
+def _measured(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
+    readings = readings_of(raw)
+    if readings:
+        yield "Metrics, with their bounds:"
+    for reading in readings:
+        yield from _reading(reading, now, marks)
+
+
+def _reading(reading: Reading, now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
+    asked = reading.observed_at
+    when = f", asked {ago(asked, now)}" if asked is not None else ""
+    colour = "red" if reading.is_breached else None if reading.value is not None else "yellow"
+    yield (f"  {reading.name} = ", Cell(reading.said, colour), when)
+    for bound in reading.bounds:
+        plot = f"{bound.plot(reading.value, marks)}  " if reading.value is not None else ""
+        yield (f"    {plot}{bound.in_words(reading.value)}",)
+
+
+def _triggers(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
+    triggers = triggers_of(status)
+    restless = [trigger for trigger in triggers if trigger["state"] != "Quiet"]
+    if restless:
+        yield "Triggers that are not quiet:"
+    elif triggers:
+        yield f"Triggers: all {len(triggers)} quiet."
+    for trigger in restless:
+        since = moment_of(trigger.get("since"))
+        when = f", since {ago(since, now)}" if since is not None else ""
+        state = trigger["state"]
+        message = f": {trigger['message']}" if trigger.get("message") else ""
+        yield (f"  {trigger['name']} is ", Cell(state, TRIGGER_COLOURS.get(state)), when, message)
+
+
+def _cohorts(status: Mapping[str, Any]) -> Iterator[Line]:
+    if status.get("cohorts"):
         yield "Cohorts:"
-    for cohort in status.cohorts:
-        said = [f"  {cohort.name} is {'in' if cohort.included else 'out'}: {cohort.message}"]
-        if cohort.risk is not None:
-            said.append(f"{cohort.risk.level.lower()} risk: {cohort.risk.reason}")
-        if cohort.share is not None:
-            said.append(f"share {cohort.share}")
-        if cohort.share_unknown is not None:
-            said.append(f"share unknown ({cohort.share_unknown})")
+    for cohort in status.get("cohorts") or ():
+        taken = "in" if cohort.get("included") else "out"
+        said = [f"  {cohort.get('name')} is {taken}: {cohort.get('message') or ''}"]
+        if cohort.get("risk"):
+            risk = cohort["risk"]
+            said.append(f"{str(risk.get('level')).lower()} risk: {risk.get('reason')}")
+        if cohort.get("share") is not None:
+            said.append(f"share {cohort['share']}")
+        if cohort.get("shareUnknown") is not None:
+            said.append(f"share unknown ({cohort['shareUnknown']})")
         yield "; ".join(said)
-    balance = status.balance
-    if balance is not None:
-        yield f"  balance: {'; '.join(_said_of(balance))}"
+    if status.get("balance"):
+        yield f"  balance: {'; '.join(_balance(status['balance']))}"
 
 
-def _said_of(balance: Balance) -> Iterator[str]:
-    largest, smallest = balance.largest, balance.smallest
-    if largest is not None and smallest is not None:
-        times = f", {balance.ratio} times as much" if balance.ratio is not None else ""
-        yield f"largest {largest.name} with {largest.share}"
-        yield f"smallest {smallest.name} with {smallest.share}{times}"
-    if balance.unknown:
-        yield f"unknown of {', '.join(balance.unknown)}"
+def _balance(balance: Mapping[str, Any]) -> Iterator[str]:
+    largest, smallest = balance.get("largest"), balance.get("smallest")
+    if largest and smallest:
+        times = f", {balance['ratio']} times as much" if balance.get("ratio") is not None else ""
+        yield f"largest {largest.get('name')} with {largest.get('share')}"
+        yield f"smallest {smallest.get('name')} with {smallest.get('share')}{times}"
+    if balance.get("unknown"):
+        yield f"unknown of {', '.join(balance['unknown'])}"
 
 
-def _dry_run(run: ApprovalDryRunStatus) -> Iterator[str]:
-    yield f"The last dry run of the approval{'' if run.ended_at is None else ', which has ended'}:"
-    yield f"  {run.message}"
-    yield from (f"  obstacle: {each}" for each in run.obstacles)
-    yield from _roles(run.roles)
-    if run.ended_because is not None:
-        yield f"  ended {_moment(run.ended_at)}: {run.ended_because}"
+def _dry_run(run: Mapping[str, Any]) -> Iterator[Line]:
+    yield f"The last dry run of the approval{', which has ended' if run.get('endedAt') else ''}:"
+    yield f"  {run.get('message')}"
+    yield from (f"  obstacle: {each}" for each in run.get("obstacles") or ())
+    yield from _roles(run.get("roles") or ())
+    if run.get("endedBecause"):
+        yield f"  ended {written(moment_of(run.get('endedAt')))}: {run['endedBecause']}"

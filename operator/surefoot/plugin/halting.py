@@ -52,7 +52,7 @@ class Stop:
     """A halt that is wished.
 
     ``home`` is the operator's namespace: a halt there is for all namespaces. ``asks``: the person
-    did not say which namespace, and is asked whether they mean the one of their context.
+    is asked whether it is meant.
     """
 
     reason: str

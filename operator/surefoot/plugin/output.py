@@ -1,18 +1,20 @@
 """What is printed. Text that others wrote can not play tricks on the terminal."""
 
 import json
+import os
+import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from surefoot.plugin.commands.options import Format
 
 WITHOUT_A_TERMINAL = 10_000
 """Columns where no terminal limits them: whoever reads a pipe wants lines, not pages."""
+NARROWEST = 20
 
 
 def safe(text: str) -> str:
@@ -29,6 +31,35 @@ def say(text: str) -> None:
     typer.echo(safe(text))
 
 
+Line = str | Sequence["Cell | str"]
+"""A line, or its parts, some of which have a colour."""
+
+
+def say_lines(lines: Iterable[Line]) -> None:
+    """Print lines; on a terminal what is longer than it is wide goes on below, indented."""
+    for line in lines:
+        parts = [line] if isinstance(line, str) else line
+        cells = [part if isinstance(part, Cell) else Cell(part) for part in parts]
+        typer.echo("\n".join(_folded([Cell(safe(cell.text), cell.colour) for cell in cells])))
+
+
+def _folded(cells: Sequence["Cell"]) -> list[str]:
+    """One line, or several where it is too long for the terminal. A command stays whole."""
+    text = "".join(cell.text for cell in cells)
+    most = columns()
+    if width(text) <= most or text.lstrip().startswith("$ ") or len(cells) > 1:
+        return ["".join(coloured(cell.text, cell.colour) for cell in cells)]
+    own = len(text) - len(text.lstrip(" "))
+    indent = " " * min(own + 2, most // 2)
+    lines, line = [], " " * own
+    for word in text.split():
+        if line.strip() and width(f"{line} {word}") > most:
+            lines.append(line)
+            line = indent
+        line = f"{line} {word}" if line.strip() else f"{line}{word}"
+    return [coloured(each, cells[0].colour) for each in (*lines, line)]
+
+
 def warn(text: str) -> None:
     """Print it on standard error."""
     typer.echo(safe(text), err=True)
@@ -39,23 +70,133 @@ def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def say_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print columns as kubectl does; on a terminal, long cells are folded."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for title in titles:
-        table.add_column(safe(title.upper()), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = _console()
-    with console.capture() as capture:
-        console.print(table)
-    typer.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+def say_data(value: Any, format_: Format) -> None:
+    """Print it as JSON or YAML."""
+    if format_ is Format.JSON:
+        say_json(value)
+        return
+    import yaml  # noqa: PLC0415 - it takes long to load
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=False, width=10_000)
+    typer.echo(text, nl=False)
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else safe(str(value))
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that may have been meant; None where none is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
+    return next(iter(get_close_matches(name, sorted(set(names)), 1, 0.5)), None)
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else WITHOUT_A_TERMINAL
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+class Cell(NamedTuple):
+    """A text of a table, with its colour where it has one."""
+
+    text: str
+    colour: str | None = None
+
+
+def is_terminal() -> bool:
+    """Whether the answer goes to somebody's eyes."""
+    return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether colours are wanted: on a terminal that can show them, unless NO_COLOR is set."""
+    has_colours = os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    return is_terminal() and has_colours
+
+
+def coloured(text: str, colour: str | None) -> str:
+    """The text in a colour, where colours are wanted."""
+    return typer.style(text, fg=colour) if colour and is_coloured() else text
+
+
+def heading(text: str) -> str:
+    """The text as a title."""
+    return typer.style(text, bold=True) if is_coloured() else text
+
+
+def has_blocks() -> bool:
+    """Whether bars can be drawn with more than ASCII."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def columns() -> int:
+    """How wide a line may be."""
+    if not is_terminal():
+        return int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL)
+    return max(NARROWEST, shutil.get_terminal_size().columns)
+
+
+def width(text: str) -> int:
+    """How many columns it takes on a terminal."""
+    return sum(
+        0
+        if unicodedata.combining(character)
+        else 1 + (unicodedata.east_asian_width(character) in {"W", "F"})
+        for character in text
+    )
+
+
+def cut(text: str, most: int) -> str:
+    """The text in at most so many columns."""
+    if width(text) <= most:
+        return text
+    kept = ""
+    for character in text:
+        if width(kept + character) >= most:
+            break
+        kept += character
+    return f"{kept}…" if has_blocks() else f"{kept}~"
+
+
+def table_lines(
+    titles: Sequence[str], rows: Iterable[Sequence[Cell | object]], limit: int | None = None
+) -> list[str]:
+    """Columns as kubectl prints them. What does not fit is cut off the widest columns."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    heads = [Cell(safe(title.upper())) for title in titles]
+    widths = [max(width(row[i].text) for row in [heads, *cells]) for i in range(len(heads))]
+    room = (limit or columns()) - 2 * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > 4:
+        widths[max(range(len(widths)), key=lambda i: (widths[i], i))] -= 1
+    while sum(widths) + 2 * (len(widths) - 1) > (limit or columns()) and len(widths) > 1:
+        widths.pop()  # the last columns say what matters least in so little room
+    return [
+        _line(heads, widths, heading),
+        *(_line(row, widths, str) for row in cells),
+    ]
+
+
+def _line(row: Sequence[Cell], widths: Sequence[int], style: Callable[[str], str]) -> str:
+    parts = []
+    for cell, most in zip(row, widths, strict=False):
+        text = cut(cell.text, most)
+        parts.append(coloured(style(text), cell.colour) + " " * (most - width(text)))
+    return "  ".join(parts).rstrip()
+
+
+def say_table(titles: Sequence[str], rows: Iterable[Sequence[Cell | object]]) -> None:
+    """Print columns as kubectl does; on a terminal they fit its width."""
+    typer.echo("\n".join(table_lines(titles, rows)))
+
+
+def _cell(value: Cell | object) -> Cell:
+    if isinstance(value, Cell):
+        return Cell(_one_line(value.text), value.colour)
+    return Cell("" if value is None else _one_line(str(value)))
+
+
+def _one_line(text: str) -> str:
+    return safe(text).replace("\n", " ").replace("\t", " ")
+
+
+def has_room_for_bars() -> bool:
+    """Whether a line has room for a bar beside its words."""
+    return columns() >= 60
+
+
+def marks() -> tuple[str, str]:
+    """What bars are made of: what is full, and what is not."""
+    return ("█", "░") if has_blocks() else ("#", "-")

@@ -254,12 +254,12 @@ def about(request: Request) -> str:
     if not isinstance(asked, ApprovalRequest):
         if asked.conditions_of is not None:
             return f"{asked.rollout.name}: what the GO {asked.conditions_of.name} asks for is met"
-        return f"{asked.rollout.name} at {asked.percent} %: checkpoint {asked.name}"
+        return f"{asked.rollout.name} at {asked.percent}%: checkpoint {asked.name}"
     if asked.acknowledges is not None:
         return (
             f"{asked.rollout.name}: acknowledgement of {asked.acknowledges.name}, as {asked.role}"
         )
-    what = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to} %"
+    what = "100% → Completed" if asked.from_ == 100 else f"{asked.from_}% → {asked.to}%"
     dry = "dry run, counts for nothing: " if is_dry_run(request) else ""
     return f"{dry}{asked.rollout.name} {what}, as {asked.role}"
 

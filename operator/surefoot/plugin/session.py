@@ -5,21 +5,23 @@ does not allow it.
 """
 
 import asyncio
+import os
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import typer
 
-from surefoot.adapters.clock import ServerClock
-from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import JSON, Http
-from surefoot.adapters.logs import configure_for_commands
-from surefoot.api.v1alpha1.meta import API_VERSION, HALT_CONFIGMAP
+from surefoot.adapters.kubernetes.kubeconfig import KubeconfigAccess, KubeconfigOptions
+from surefoot.adapters.kubernetes.plain_http import PlainHttp
+from surefoot.api.v1alpha1.names import API_VERSION, HALT_CONFIGMAP
 from surefoot.cli.exits import NO, UNREACHABLE, fail
 from surefoot.errors import (
     ApiError,
@@ -30,11 +32,13 @@ from surefoot.errors import (
     SurefootError,
     Unavailable,
 )
-from surefoot.plugin import output
-from surefoot.plugin.commands.options import Where
+from surefoot.plugin import output, permissions
+from surefoot.plugin.commands.options import CONNECTION, Where
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+# Nothing here or in what is imported here loads models: see decision 68.
 
 FIELD_MANAGER = "kubectl-surefoot"
 """Who wrote, in managedFields: a person at a command line."""
@@ -43,6 +47,11 @@ DENIED = "denied request: "
 LONGEST_WORDS = 4096
 WRITE_ATTEMPTS = 5
 FORBIDDEN = 403
+UNAUTHORIZED = 401
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+WHOLE_ROWS = 100
+"""Of so many rows of a table the whole objects are read too, for what the columns do not have."""
 
 
 class Declined(SurefootError):
@@ -55,6 +64,27 @@ class Person:
 
     username: str
     groups: frozenset[str] = frozenset()
+
+
+class AnswerClock:
+    """The API server's time as of its latest answer, for a command that soon ends."""
+
+    def __init__(self) -> None:
+        self._date: datetime | None = None
+        self._received = 0.0
+
+    def observe(self, date: str, sent: float, received: float, *, is_independent: bool) -> None:  # noqa: ARG002
+        """Take in the `Date` of an answer."""
+        try:
+            self._date, self._received = parsedate_to_datetime(date), received
+        except ValueError:
+            return
+
+    def now(self) -> datetime:
+        """The time there; before the first answer there is none."""
+        if self._date is None:
+            raise Unavailable("the API server did not say what time it is")
+        return self._date + timedelta(seconds=time.monotonic() - self._received)
 
 
 class Session:
@@ -71,6 +101,7 @@ class Session:
         self.now = now
         self.namespace = namespace
         self.everywhere = everywhere
+        self._me: Person | None = None
 
     @property
     def where(self) -> str:
@@ -81,8 +112,10 @@ class Session:
 
     async def whoami(self) -> Person:
         """Who the API server says that this is."""
-        user = await self.http.who_am_i("ask who you are")
-        return Person(str(user["username"]), frozenset(user.get("groups") or ()))
+        if self._me is None:
+            user = await self.http.who_am_i("ask who you are")
+            self._me = Person(str(user["username"]), frozenset(user.get("groups") or ()))
+        return self._me
 
     async def table(self, name: str | None) -> tuple[list[JSON], list[JSON]]:
         """Columns and rows of Rollouts, as the API server prints them."""
@@ -91,14 +124,18 @@ class Session:
         params = _named(name)
         try:
             async for page in self.http.pages(
-                "list rollouts", self._collection("rollouts"), params, as_table=True
+                "list rollouts",
+                self._collection("rollouts"),
+                params,
+                as_table=True,
+                whole=WHOLE_ROWS,
             ):
                 columns = page.get("columnDefinitions") or columns
                 rows += page.get("rows") or ()
         except NotFound as error:
             raise _not_installed(error) from error
         if name is not None and not rows:
-            raise self._no_rollout(name)
+            raise await self._no_rollout(name)
         return columns, rows
 
     async def rollouts(self, name: str | None = None, selector: str | None = None) -> list[JSON]:
@@ -106,8 +143,36 @@ class Session:
         params = {**_named(name), **({"labelSelector": selector} if selector else {})}
         found = await self._list("rollouts", self._collection("rollouts"), params)
         if name is not None and not found:
-            raise self._no_rollout(name)
+            raise await self._no_rollout(name)
         return found
+
+    async def versioned_rollouts(self, name: str | None) -> tuple[str, list[JSON]]:
+        """Rollouts with the version of the list, from which they can be watched."""
+        version = ""
+        items: list[JSON] = []
+        path = self._collection("rollouts")
+        async for page in self.http.pages("list rollouts", path, _named(name)):
+            version = str((page.get("metadata") or {}).get("resourceVersion") or "")
+            items += page.get("items") or ()
+        return version, items
+
+    async def watch(self, what: str, path: str, params: dict[str, str]) -> "AsyncIterator[JSON]":
+        """The events of a watch."""
+        if not isinstance(self.http, PlainHttp):
+            raise Unavailable("this connection cannot watch")
+        async for event in self.http.watch(what, path, params):
+            yield event
+
+    async def config_map(self, namespace: str, name: str) -> JSON:
+        """A ConfigMap. Raises `NotFound`."""
+        return await self._read("configmaps", namespace, name)
+
+    async def log(self, namespace: str, pod: str, lines: int) -> str:
+        """The end of a pod's log."""
+        path = f"{path_of('pods', namespace, pod)}/log"
+        if not isinstance(self.http, PlainHttp):
+            raise Unavailable("this connection cannot read logs")
+        return await self.http.text(f"read the log of {pod}", path, {"tailLines": str(lines)})
 
     async def rollouts_in(self, namespace: str | None) -> list[JSON] | None:
         """The Rollouts of a namespace, or of all. None where this person may not list them."""
@@ -130,6 +195,17 @@ class Session:
         metadata = rollout["metadata"]
         params = {"fieldSelector": f"spec.request.rollout.name={metadata['name']}"}
         return await self._list(plural, path_of(plural, metadata["namespace"]), params)
+
+    async def requests_if_allowed(
+        self, plural: str, rollout: JSON | None = None
+    ) -> list[JSON] | None:
+        """The same; None for somebody who may not even look at them, as a reporter may not."""
+        try:
+            return await self.requests(plural, rollout)
+        except Refused as error:
+            if error.status == FORBIDDEN:
+                return None
+            raise
 
     async def halt(self) -> JSON | None:
         """The ConfigMap that halts this namespace, in force or not; None where there is none."""
@@ -156,12 +232,21 @@ class Session:
     def _collection(self, plural: str) -> str:
         return path_of(plural, None if self.everywhere else self.namespace)
 
-    def _no_rollout(self, name: str) -> Declined:
-        return Declined(f"there is no Rollout {name} {self.where}; `get -A` shows all there are")
+    async def _no_rollout(self, name: str) -> Declined:
+        """That there is none of this name, with the one that may be meant."""
+        _, rows = await self.table(None)
+        names = [row["object"]["metadata"]["name"] for row in rows]
+        near = output.nearest(name, names)
+        meant = f"did you mean {near}?" if near else "`get -A` shows all there are"
+        return Declined(f"there is no Rollout {name} {self.where}; {meant}")
 
     # Writing
 
-    async def change(self, plural: str, read: JSON, change: JSON) -> JSON:
+    async def try_change(self, plural: str, read: JSON, change: JSON) -> JSON:
+        """Ask the API server what it would say to a change, admission included; writes nothing."""
+        return await self.change(plural, read, change, dry_run=True)
+
+    async def change(self, plural: str, read: JSON, change: JSON, *, dry_run: bool = False) -> JSON:
         """Merge a change into the object as it was read.
 
         The operator writes its status often. Where nothing but that has changed since, the change
@@ -175,7 +260,9 @@ class Session:
             version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             body = {**change, "metadata": {**change.get("metadata", {}), **version}}
             try:
-                return await self.http.merge(what, path, body, manager=FIELD_MANAGER)
+                return await self.http.merge(
+                    what, path, body, manager=FIELD_MANAGER, dry_run=dry_run
+                )
             except Conflict:
                 fresh = await self._read(plural, namespace, name)
                 if fresh["metadata"]["uid"] != metadata["uid"] or _content(fresh) != content:
@@ -199,12 +286,17 @@ class Session:
 
 def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
     """Connect, do the work, and end the command with what it answers, or with what went wrong."""
-    # Warnings of the connection must not get between the lines of an answer.
-    configure_for_commands()
     try:
         code = asyncio.run(_with_session(where, work))
+        sys.stdout.flush()
     except SurefootError as error:
         fail(exit_code(error), error_text(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read the answer has enough of it. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(PIPE_CLOSED) from None
     if code:
         raise typer.Exit(code)
 
@@ -217,9 +309,10 @@ async def _with_session(where: Where, work: Callable[[Session], Awaitable[int]])
 @asynccontextmanager
 async def connected(where: Where) -> "AsyncIterator[Session]":
     """A session for the time of the block. Raises `ConfigurationError` where nothing says where."""
-    clock = ServerClock()
-    access = await Access.load(context=where.context)
-    http = Http(access, on_date=clock.observe, longest_words=LONGEST_WORDS)
+    clock, asked = AnswerClock(), CONNECTION.get()
+    options = KubeconfigOptions(asked.kubeconfig, where.context, asked.user, asked.groups)
+    access = KubeconfigAccess.load(options)
+    http = PlainHttp(access, clock.observe, LONGEST_WORDS)
     try:
         namespace = where.namespace or access.namespace
         yield Session(http, clock.now, namespace, everywhere=where.everywhere)
@@ -241,6 +334,13 @@ def error_text(error: SurefootError) -> str:
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
         said = said.partition(DENIED)[2]
+    elif isinstance(error, Refused) and error.status == FORBIDDEN:
+        said = permissions.explained(said)
+    elif isinstance(error, Unavailable) and error.status == UNAUTHORIZED:
+        said = (
+            "the API server does not accept your credentials: they may have expired; log in again, "
+            f"or choose others with --context ({said})"
+        )
     return output.safe(said)
 
 
@@ -251,8 +351,13 @@ def tell_each(faults: list[SurefootError]) -> int:
     return max(map(exit_code, faults), default=0)
 
 
-def confirm(question: str, *, asks: bool) -> bool:
-    """Whether the person says yes; without a terminal nobody is there to be asked."""
+def confirm(question: str, *, asks: bool, shown: Sequence[str] = ()) -> bool:
+    """Show what would be written, and whether the person says yes to it.
+
+    Without a terminal no one is there to be asked.
+    """
+    for line in shown:
+        output.warn(line)
     if not asks or not is_at_a_terminal():
         return True
     return typer.confirm(output.safe(question), err=True)
@@ -274,7 +379,7 @@ def _named(name: str | None) -> dict[str, str]:
 
 def path_of(plural: str, namespace: str | None, name: str = "") -> str:
     """Where the API server has objects of this kind, or the one of this name."""
-    root = "/api/v1" if plural == "configmaps" else f"/apis/{API_VERSION}"
+    root = "/api/v1" if plural in {"configmaps", "pods"} else f"/apis/{API_VERSION}"
     within = f"/namespaces/{quote(namespace)}" if namespace else ""
     return f"{root}{within}/{plural}{f'/{quote(name)}' if name else ''}"
 

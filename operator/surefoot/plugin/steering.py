@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.adapters.kubernetes.objects import rollout_from
@@ -12,7 +12,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO
 from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
-from surefoot.plugin import output
+from surefoot.plugin import output, preview
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.session import Declined, Session, confirm, tell_each
 
@@ -38,6 +38,7 @@ class RetryOptions:
     lift: bool
     anew: bool
     force: bool
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +47,46 @@ class RehearsalOptions:
 
     waits: bool
     force: bool
+    asks: bool
 
 
-async def pause(session: Session, name: str, *, force: bool) -> int:
+class Change(NamedTuple):
+    """A change of people's fields, and what it leads to.
+
+    ``fields`` names them where only a part of what is written is theirs.
+    """
+
+    spec: Mapping[str, Any]
+    effect: str
+    stamps: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+async def pause(session: Session, name: str, *, force: bool, asks: bool) -> int:
     """Stop everything but rollback."""
     raw = await session.rollout(name)
     if raw["spec"].get("paused"):
         output.say(f"{name} is paused already")
         return 0
-    await _set(session, raw, {"paused": True}, force=force)
+    await _set(
+        session,
+        raw,
+        Change({"paused": True}, "nothing moves but down, until it is resumed"),
+        force=force,
+        asks=asks,
+    )
     output.say(f"{name} is paused: nothing moves but down; `resume` ends it")
     return 0
 
 
-async def resume(session: Session, name: str, *, force: bool) -> int:
+async def resume(session: Session, name: str, *, force: bool, asks: bool) -> int:
     """End a pause."""
     raw = await session.rollout(name)
     if not raw["spec"].get("paused"):
         output.say(f"{name} is not paused")
         return 0
-    await _set(session, raw, {"paused": None}, force=force)
+    change = Change({"paused": None}, "it goes on as soon as nothing else is missing")
+    await _set(session, raw, change, force=force, asks=asks)
     output.say(f"{name} goes on")
     return 0
 
@@ -76,31 +97,47 @@ async def rollback(session: Session, name: str | None, wish: RollbackOptions) ->
     if name is None:
         found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
         if not found:
-            output.say(f"no Rollout {session.where} is above 0 %")
+            output.say(f"no Rollout {session.where} is above 0%")
             return 0
-    names = ", ".join(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found)
-    if not confirm(f"Roll back {names}?", asks=wish.asks):
-        raise Declined("nothing was written")
     faults: list[SurefootError] = []
+    lowered: list[tuple[JSON, Change]] = []
     for raw in found:
         try:
-            output.say(await _lower(session, raw, wish))
+            change = _lowering(raw, wish)
+            await _try(session, raw, change, force=wish.force)
         except Unavailable:
             raise
         except SurefootError as error:
             faults.append(error)
+        else:
+            lowered.append((raw, change))
+    shown = [line for raw, change in lowered for line in preview.change(raw, *change[:2])]
+    names = ", ".join(f"{r['metadata']['namespace']}/{r['metadata']['name']}" for r, _ in lowered)
+    if lowered and not confirm(f"Roll back {names}?", asks=wish.asks, shown=shown):
+        raise Declined("nothing was written")
+    for raw, change in lowered:
+        try:
+            await session.change("rollouts", raw, await _body(session, change))
+        except Unavailable:
+            raise
+        except SurefootError as error:
+            faults.append(error)
+        else:
+            name = raw["metadata"]["name"]
+            to, percent = change.spec["rollback"]["to"], raw["status"]["percent"]
+            output.say(
+                f"{name} goes from {percent}% to {to}% and stays there; "
+                f"`retry {name} --lift-ceiling` tries again"
+            )
     return tell_each(faults)
 
 
-async def _lower(session: Session, raw: JSON, wish: RollbackOptions) -> str:
-    """Put the ceiling in. Answers with what to tell."""
-    rollout = rollout_from(raw)
-    to = _ceiling(rollout, wish.to)
-    await _set(session, raw, {"rollback": {"to": to, "reason": wish.reason}}, force=wish.force)
-    name = rollout.metadata.name
-    return (
-        f"{name} goes from {rollout.status.percent} to {to} % and stays there; "
-        f"`retry {name} --lift-ceiling` tries again"
+def _lowering(raw: JSON, wish: RollbackOptions) -> "Change":
+    """The ceiling that is put in. `Declined` where it would move nothing."""
+    to = _ceiling(rollout_from(raw), wish.to)
+    return Change(
+        {"rollback": {"to": to, "reason": wish.reason}},
+        f"it goes down to {to}% at once, and stays there until somebody retries",
     )
 
 
@@ -110,16 +147,16 @@ def _ceiling(rollout: Rollout, wished: int | None) -> int:
     steps = [0, *(step.percent for step in rollout.spec.steps if step.percent > 0)]
     if wished is not None and wished not in steps:
         there = ", ".join(map(str, steps))
-        raise Declined(f"{name} has no step of {wished} %: it can go down to {there}")
+        raise Declined(f"{name} has no step of {wished}%: it can go down to {there}")
     below = [step for step in steps if step < percent]
     if not below or (wished is not None and wished >= percent):
-        raise Declined(f"{name} is at {percent} %: a ceiling there or above moves nothing")
+        raise Declined(f"{name} is at {percent}%: a ceiling there or above moves nothing")
     to = below[-1] if wished is None else wished
     ceiling = rollout.spec.rollback
     if ceiling is not None and ceiling.to < to:
         raise Declined(
-            f"{name} may not go above {ceiling.to} % already "
-            f"({ceiling.reason or 'no reason was given'}): nothing was raised to {to} %"
+            f"{name} may not go above {ceiling.to}% already "
+            f"({ceiling.reason or 'no reason was given'}): nothing was raised to {to}%"
         )
     return to
 
@@ -136,7 +173,7 @@ async def retry(session: Session, name: str, wish: RetryOptions) -> int:
     ceiling = rollout.spec.rollback
     if ceiling is not None and not wish.lift:
         raise Declined(
-            f"{name} may not go above {ceiling.to} % ({ceiling.reason or 'no reason was given'}): "
+            f"{name} may not go above {ceiling.to}% ({ceiling.reason or 'no reason was given'}): "
             f"`retry {name} --lift-ceiling` removes that and tries again"
         )
     if ceiling is not None:
@@ -146,8 +183,10 @@ async def retry(session: Session, name: str, wish: RetryOptions) -> int:
             f"{name} was not rolled back: another attempt would begin its soak anew and ask for "
             f"every signature again; `retry {name} --anew` does it all the same"
         )
-    await _set(session, raw, change, force=wish.force, stamps=(ATTEMPT_BY_ANNOTATION,))
-    output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0} %")
+    effect = f"attempt {attempt} begins: soak and signatures are asked for again"
+    what = Change(change, effect, stamps=(ATTEMPT_BY_ANNOTATION,))
+    await _set(session, raw, what, force=wish.force, asks=wish.asks)
+    output.say(f"{name}: attempt {attempt}, from {rollout.status.percent or 0}%")
     return 0
 
 
@@ -166,8 +205,12 @@ async def rehearse(session: Session, name: str, wish: RehearsalOptions) -> int:
     if asked == run:
         output.say(f"{name}: rehearsal run {run} is asked for already")
     else:
-        fields = ("rehearsal.run",)
-        await _set(session, raw, {"rehearsal": {"run": run}}, force=wish.force, fields=fields)
+        change = Change(
+            {"rehearsal": {"run": run}},
+            "a copy of the flag is rolled back; the flag itself stays as it is",
+            fields=("rehearsal.run",),
+        )
+        await _set(session, raw, change, force=wish.force, asks=wish.asks)
         output.say(f"{name}: rehearsal run {run} is asked for; the flag itself stays as it is")
     return await _until_rehearsed(session, name, run) if wish.waits else 0
 
@@ -185,7 +228,7 @@ async def _until_rehearsed(session: Session, name: str, run: int) -> int:
     raise Declined(f"{name}: rehearsal run {run} was not run yet: {why}")
 
 
-async def dry_run(session: Session, name: str, to: int | None, *, force: bool) -> int:
+async def dry_run(session: Session, name: str, to: int | None, *, force: bool, asks: bool) -> int:
     """Raise the run of the dry run of the approval."""
     raw = await session.rollout(name)
     rollout = rollout_from(raw)
@@ -193,9 +236,10 @@ async def dry_run(session: Session, name: str, to: int | None, *, force: bool) -
     run = max(asked.run if asked else 0, latest.run if latest else 0) + 1
     _can_be_tried(rollout, to)
     wish = {"run": run, "to": to}
-    await _set(session, raw, {"approvalDryRun": wish}, force=force)
+    change = Change({"approvalDryRun": wish}, "everybody is asked, and it counts for nothing")
+    await _set(session, raw, change, force=force, asks=asks)
     output.say(
-        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to} %'}: "
+        f"{name}: dry run {run} of the approval of {'the next step' if to is None else f'{to}%'}: "
         "everybody who would have to sign is asked, and it counts for nothing; "
         f"`explain {name}` shows how it goes"
     )
@@ -210,31 +254,33 @@ def _can_be_tried(rollout: Rollout, to: int | None) -> None:
     ahead = [step.percent for step in rollout.spec.steps if step.percent >= first]
     if to is not None and to not in ahead:
         there = ", ".join(map(str, ahead))
-        raise Declined(
-            f"{name} is at {percent} % and has no step of {to} % ahead: there is {there}"
-        )
+        raise Declined(f"{name} is at {percent}% and has no step of {to}% ahead: there is {there}")
 
 
-async def _set(
-    session: Session,
-    raw: JSON,
-    spec: Mapping[str, Any],
-    *,
-    force: bool,
-    stamps: tuple[str, ...] = (),
-    fields: tuple[str, ...] = (),
-) -> None:
-    """Write people's fields, and who does it. `Declined` where a tool would set them back.
+async def _set(session: Session, raw: JSON, change: "Change", *, force: bool, asks: bool) -> None:
+    """Have the change judged, show it, ask whether it is meant, and write it.
 
-    ``fields`` names them where only a part of what is written is theirs.
+    `Declined` where a tool would set it back, or the person says no.
     """
+    await _try(session, raw, change, force=force)
+    shown = list(preview.change(raw, change.spec, change.effect))
+    if not confirm("Is that meant?", asks=asks, shown=shown):
+        raise Declined("nothing was written")
+    await session.change("rollouts", raw, await _body(session, change))
+
+
+async def _try(session: Session, raw: JSON, change: "Change", *, force: bool) -> None:
+    """Say beforehand why it would be refused, or set back by a tool."""
     if not force:
-        _are_peoples(raw, fields or tuple(spec))
+        _are_peoples(raw, change.fields or tuple(change.spec))
+    await session.try_change("rollouts", raw, await _body(session, change))
+
+
+async def _body(session: Session, change: "Change") -> JSON:
+    """The change with who makes it: the policies fill it in only where there are such."""
     me = await session.whoami()
-    # Written out and not left to the policies, which fill it in only where there are such.
-    annotations = dict.fromkeys((CHANGED_BY_ANNOTATION, *stamps), me.username)
-    change = {"metadata": {"annotations": annotations}, "spec": dict(spec)}
-    await session.change("rollouts", raw, change)
+    annotations = dict.fromkeys((CHANGED_BY_ANNOTATION, *change.stamps), me.username)
+    return {"metadata": {"annotations": annotations}, "spec": dict(change.spec)}
 
 
 def _are_peoples(raw: JSON, fields: Iterable[str]) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
+from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.signoff.requests import Request, is_dry_run
-from surefoot.plugin.explanation import said_of_soak, soak_of
+from surefoot.plugin.amounts import length_of, moment_of, soak_of, written
 from surefoot.plugin.questions import (
     about,
     command_for,
@@ -96,10 +97,13 @@ def _item(
 
 def _evidence(rollout: Rollout, checkpoints: Sequence[Checkpoint], now: datetime) -> JSON:
     status = rollout.status
+    account = None if status.soak is None else status.soak.to_wire()
+    soak = soak_of({"soak": account}, now)
     gates = next((each for each in status.conditions if each.type == "GatesHealthy"), None)
     return {
         "percent": status.percent,
-        "soak": soak_of(status.soak, now),
+        "asOf": written(status.observed_at),
+        "soak": None if soak is None else soak.as_json(),
         "gates": None
         if gates is None
         else {"status": gates.status, "reason": gates.reason, "message": gates.message},
@@ -127,22 +131,36 @@ def _report(checkpoint: Checkpoint) -> JSON:
     }
 
 
-def in_lines(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def in_lines(items: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
     """The same for people."""
     for item in items:
         yield f"{item['about']} (in {item['namespace']}, {item['kind']} {item['name']})"
         if item["requestedBy"]:
             yield f"  asked by  {item['requestedBy']}"
         if item.get("dueAt"):
-            yield f"  due       {item['dueAt']}{', late' if item['late'] else ''}"
+            yield f"  due       {_due(str(item['dueAt']), now)}"
         yield from _evidence_in_lines(item["evidence"])
         yield f"  $ {item['command']}"
         yield ""
 
 
+def _due(text: str, now: datetime) -> str:
+    """When it is due, and by how much it is late: more with every look."""
+    due = moment_of(text)
+    if due is None:
+        return text
+    if due > now:
+        return f"{text}, in {in_words(due - now)}"
+    return f"{text}, late by {in_words(now - due)}"
+
+
 def _evidence_in_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
     if evidence["soak"] is not None:
-        yield f"  soak      {said_of_soak(evidence['soak'])}"
+        soak = evidence["soak"]
+        goes = "running" if soak["running"] else "not running now"
+        of = in_words(length_of(soak["required"]))
+        said = f"{of}, complete" if soak["complete"] else f"{soak['left']} left of {of}, {goes}"
+        yield f"  soak      {said}"
     gates = evidence["gates"]
     if gates is not None:
         said = gates["message"] or gates["reason"]
@@ -152,7 +170,8 @@ def _evidence_in_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"  triggers  {states}"
     for metric in evidence["metrics"]:
         said = metric.get("value") or metric["outcome"]
-        yield f"  metric    {metric['name']} = {said}"
+        asked = metric.get("observedAt")
+        yield f"  metric    {metric['name']} = {said}{f', as of {asked}' if asked else ''}"
     for report in evidence["reports"]:
         said = f"{report['summary']}{_tests(report['tests'])}"
         yield f"  report    {report['checkpoint']} {report['decision']} by {report['by']}: {said}"

@@ -32,7 +32,7 @@ def shipped(settings: PolicySettings, *, mutation: bool = True) -> tuple[Manifes
     """Every policy and binding of this version, for one cluster.
 
     Without ``mutation`` only those that refuse: all guarantees are in them. That is the variant for
-    Kubernetes 1.30 to 1.35, and for clusters in which nothing is to be filled in.
+    Kubernetes 1.31 to 1.35, and for clusters in which nothing is to be filled in.
     """
     made: Iterable[Policy | Mutation] = (
         *(module.policy(settings) for module in REFUSING),

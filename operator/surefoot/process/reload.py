@@ -13,7 +13,10 @@ from surefoot.errors import ConfigurationError
 
 log = structlog.get_logger(__name__)
 
-AT_START = ("workers", "listen", "operator_namespace", "log_format")
+AT_START = (
+    *("leader_election", "workers", "listen", "serving"),
+    *("operator_namespace", "log_format"),
+)
 """Settings that are read once."""
 
 Exchange = Callable[[Settings], None]

@@ -1,18 +1,24 @@
-"""Keeps a source of events running, for the kinds that it watches and for no others."""
+"""Keeps a source of events running, once there is what it watches."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
-from surefoot.application.ports import Clock, Cluster, EventSink, EventSource, Kind
-from surefoot.errors import ApiError
+from surefoot.application.ports import (
+    Clock,
+    Cluster,
+    EventSink,
+    EventSource,
+    Kind,
+    ObjectHead,
+    Observable,
+)
+from surefoot.errors import ApiError, NotFound
 
 log = structlog.get_logger(__name__)
 
 RESTART_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
-SETTLED_AFTER = 5.0
-"""Seconds after which a source that was started watches everything."""
 LONG = 60.0
 """Seconds after which a source that ends is started again without a long pause."""
 
@@ -21,50 +27,55 @@ LONGEST_LOOK = 3.0
 
 
 class Watching:
-    """One source of events. ``restarted`` is called where events may have been missed."""
+    """One source of events, and what it feeds. ``listed_once`` is set once its first list is in."""
 
     def __init__(
-        self,
-        source: EventSource,
-        sink: EventSink,
-        cluster: Cluster,
-        clock: Clock,
-        restarted: Callable[[], None],
+        self, source: EventSource, sink: EventSink, cluster: Cluster, clock: Clock
     ) -> None:
         self._source = source
         self._sink = sink
         self._cluster = cluster
         self._clock = clock
-        self._restarted = restarted
+        self.listed_once = asyncio.Event()
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that are watched."""
+        return self._source.kinds
 
     async def run(self) -> None:
         """Watch until cancelled."""
         pauses = list(RESTART_PAUSES)
-        kinds = ", ".join(kind.value for kind in self._source.kinds)
-        await self._wait_for_kinds()
+        kinds = ", ".join(kind.value for kind in self.kinds)
         while True:
             began = self._clock.elapsed()
-            settled = asyncio.create_task(self._ask_once_settled())
             try:
-                await self._source.run(self._sink)
-                log.warning("a source of events ended; it is started again", kinds=kinds)
+                await self._source.run(self)
+            except NotFound:
+                await self._wait_for_kinds()
             except Exception:  # whatever it was, without events the operator is blind
                 log.exception("a source of events failed; it is started again", kinds=kinds)
-            finally:
-                settled.cancel()
             if self._clock.elapsed() - began > LONG:
                 pauses = list(RESTART_PAUSES)
             await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
-            await self._wait_for_kinds()
-            self._restarted()
 
-    async def _ask_once_settled(self) -> None:
-        """A change between the first list and the first watch is told by no event."""
-        await self._clock.sleep(SETTLED_AFTER)
-        self._restarted()
+    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+        """Hand it on."""
+        self._sink.observe(kind, head, read)
+
+    def remove(self, kind: Kind, head: ObjectHead) -> None:
+        """Hand it on."""
+        self._sink.remove(kind, head)
+
+    def listed(
+        self, kind: Kind, namespace: str | None, heads: Collection[ObjectHead], version: str
+    ) -> None:
+        """Hand it on, and tell whoever waits for it."""
+        self._sink.listed(kind, namespace, heads, version)
+        self.listed_once.set()
 
     async def _wait_for_kinds(self) -> None:
-        """Wait for what is to be watched. Until then sweeps alone tell what happens to a flag."""
+        """Wait for what is to be watched."""
         complained = False
         while True:
             fault = await self._fault_of_kinds()
@@ -73,8 +84,6 @@ class Watching:
             if not complained:
                 log.error("waiting for the API", fault=fault)
                 complained = True
-            if Kind.ROLLOUT in self._source.kinds:
-                self._restarted()
             await self._clock.sleep(2)
 
     async def _fault_of_kinds(self) -> str | None:

@@ -1,5 +1,6 @@
 """The audit: everything that the record says of how a rollout was conducted."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -8,11 +9,12 @@ from surefoot.reports.confidence import Confidence, confidence_of
 from surefoot.reports.conversations import Conflict, Handoff
 from surefoot.reports.decisions import Matrix, StepTaken, matrix_of, steps_taken
 from surefoot.reports.dossier import Dossier
+from surefoot.reports.drawings import Bar, Bars, Gauge
 from surefoot.reports.facts import Facts, facts_of
 from surefoot.reports.practices import ExpansionPractices
 from surefoot.reports.refusals import AuditLog, Refusals, refusals_of
 from surefoot.reports.register import Costs, RiskRegister, costs_of, register_of
-from surefoot.reports.rendering import Part, Report
+from surefoot.reports.rendering import Drawing, Part, Report
 from surefoot.reports.retrospective import went_well
 from surefoot.reports.scoring import Score, score_of
 from surefoot.reports.severity import SeverityList, severities_of
@@ -102,6 +104,15 @@ class Audit(Report):
     readiness: ReadinessScore | None
     costs: Costs
     refusals: Refusals
+
+    def drawings(self) -> Mapping[str, Drawing]:
+        """The score, its categories, and the percentage over time."""
+        bars = tuple(Bar(each.name, each.score) for each in self.score.categories)
+        return {
+            "gauge": Gauge(self.score.total, self.score.out_of),
+            **({"bars": Bars(bars, self.score.out_of)} if bars else {}),
+            **self.schedule.drawings(),
+        }
 
 
 def audit_of(dossier: Dossier, standards: Standards, log: AuditLog | None = None) -> Audit:

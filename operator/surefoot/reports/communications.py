@@ -6,6 +6,7 @@ Nobody writes it: it is a view over the requests with all their decisions, and o
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -59,6 +60,8 @@ class Message(Part):
     at: datetime | None
     hour: int | None
     """Whole hours since the start."""
+    percent: int | None = None
+    """The percentage that was in then; None before the start."""
     from_: Annotated[str, Field(alias="from")]
     to: str
     message: str
@@ -69,6 +72,24 @@ class Message(Part):
     status: str
     about: str
     """The object or transition that it is read from."""
+
+
+class Exchange(Part):
+    """Messages of one kind that somebody sent at one moment, to one or several."""
+
+    kind: Kind
+    at: datetime | None
+    from_: str
+    messages: tuple[Message, ...]
+
+
+class Period(Part):
+    """An hour at one percentage, or what came before the start, or at an unknown time."""
+
+    hour: int | None
+    percent: int | None
+    is_dated: bool
+    exchanges: tuple[Exchange, ...]
 
 
 class Communications(Report):
@@ -83,6 +104,25 @@ class Communications(Report):
     messages: tuple[Message, ...]
     is_whole: bool
     """Whether the history is there from its first entry."""
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The same messages, together by hour and percentage, moment and sender."""
+        return tuple(
+            Period(hour=hour, percent=percent, is_dated=dated, exchanges=_exchanges(messages))
+            for (dated, hour, percent), messages in groupby(
+                self.messages, lambda each: (each.at is not None, each.hour, each.percent)
+            )
+        )
+
+
+def _exchanges(messages: Iterable[Message]) -> tuple[Exchange, ...]:
+    return tuple(
+        Exchange(kind=kind, at=at, from_=from_, messages=tuple(sent))
+        for (kind, at, from_), sent in groupby(
+            messages, lambda each: (each.kind, each.at, each.from_)
+        )
+    )
 
 
 def communications_of(dossier: Dossier) -> Communications:
@@ -118,14 +158,18 @@ _ORDER = tuple(Kind)
 
 def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
     """By time; of one moment, what was asked comes before what was answered."""
-    start = next((e.at for e in dossier.history if e.type is TransitionType.START), None)
+    first = next((e for e in dossier.history if e.type is TransitionType.START), None)
+    moves = {e.transition_id: e.to for e in dossier.history}
+    percent = first.to if first is not None else None
     # When an object was made is known to the second only.
-    start = start.replace(microsecond=0) if start is not None else None
+    start = first.at.replace(microsecond=0) if first is not None else None
     known = [each for each in found if each.at is not None]
     known.sort(key=lambda each: (each.at, _ORDER.index(each.kind), each.about))
     for each in known:
+        percent = moves.get(each.about, percent)
         if start is not None and each.at is not None and each.at >= start:
-            yield each.model_copy(update={"hour": (each.at - start) // _HOUR})
+            hour = (each.at - start) // _HOUR
+            yield each.model_copy(update={"hour": hour, "percent": percent})
         else:
             yield each
     yield from (each for each in found if each.at is None)

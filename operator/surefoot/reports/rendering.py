@@ -5,20 +5,42 @@ reason can begin a table, a heading or a link. What is not known prints as "unkn
 """
 
 import re
+import uuid
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from surefoot.api.v1alpha1.durations import in_words
 
 UNKNOWN = "unknown"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~!&])")
-_OPENER = re.compile(r"^(|\d+(?=[.)](?:\s|$)))([-+=:.)])")
+_ALWAYS = r"[\\`*\[\]<|]"
+_WITHIN = r"""(?x)
+    (?<!\w)_ | _(?!\w)                 # within a word it is a letter
+  | ~(?=~) | (?<=~)~                   # one alone strikes nothing out
+  | &(?=\#|\w)                        # the beginning of an entity
+  | \#(?=\#*$)                        # the end of a heading
+"""
+_SPECIAL = re.compile(f"{_WITHIN}|{_ALWAYS}")
+_OPENER = re.compile(
+    r"""(?x)^(
+    (?=\#{1,6}(?:\s|$)) | (?=>) | (?=[-+](?:\s|$))   # a heading, a quotation, an item of a list
+  | \d+(?=[.)](?:\s|$))                # a numbered item
+  | (?=[-=:\s]+$)                      # a line below a heading, or below the head of a table
+    )([-+=:.)\#>])"""
+)
+_SHAPED = {
+    "good": ("complies", "Passed", "GO", "Mitigated", "HIGH"),
+    "bad": ("does not comply", "Failed", "NO-GO", "P0", "P1"),
+    "open": ("unknown", "NotAsked", "Pending", "P2", "P3"),
+}
+"""Cells that are told apart by a sign and a colour: what they say, by what it means."""
 
 
 class Part(BaseModel):
@@ -41,6 +63,16 @@ class Report(Part):
     title: str
     """What the page is called."""
 
+    def drawings(self) -> Mapping[str, "Drawing"]:
+        """What a page of HTML shows where the template names it, and Markdown leaves out."""
+        return {}
+
+
+class Drawing(Protocol):
+    """A picture: what stands where. ``template`` is the file in `templates/` that draws it."""
+
+    template: ClassVar[str]
+
 
 class Verbatim(str):
     """Text that is Markdown already, and printed as it is."""
@@ -50,14 +82,52 @@ class Verbatim(str):
 
 def markdown(report: Report) -> str:
     """The report as Markdown, with a line break at the end."""
-    text = _ENVIRONMENT.get_template(report.template).render(report=report)
+    return _said(report, lambda _: Verbatim())
+
+
+def _said(report: Report, draw: Callable[[str], Verbatim]) -> str:
+    text = _ENVIRONMENT.get_template(report.template).render(report=report, drawing=draw)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def html(report: Report) -> str:
     """The report as one HTML file that needs no other, and prints well."""
-    body = _MARKDOWN.render(markdown(report))
+    drawings = report.drawings()
+    # Nobody can write a mark that is made after everything else was written.
+    marks = {name: f"drawing-{uuid.uuid4().hex}" for name in drawings}
+    text = _said(report, lambda name: Verbatim(marks.get(name, "")))
+    body = _MARKDOWN.renderer.render(_with_tables(_MARKDOWN.parse(text)), _MARKDOWN.options, {})
+    for name, drawing in drawings.items():
+        drawn = _PAGES.get_template(drawing.template).render(drawing=drawing)
+        body = body.replace(f"<p>{marks[name]}</p>", drawn)
     return _PAGES.get_template("page.html.j2").render(title=report.title, body=body)
+
+
+def _with_tables(tokens: list[Token]) -> list[Token]:
+    """Cells that know their column, for narrow screens, and that show what they mean."""
+    titles: list[str] = []
+    column, is_head = 0, False
+    for token, inside in zip(tokens, [*tokens[1:], None], strict=True):
+        match token.type:
+            case "thead_open":
+                titles, is_head = [], True
+            case "tbody_open":
+                is_head = False
+            case "tr_open":
+                column = 0
+            case "th_open" | "td_open" if inside is not None:
+                text = "".join(child.content for child in inside.children or ())
+                if is_head:
+                    titles.append(text)
+                else:
+                    token.attrSet("data-label", titles[column])
+                    kind = next((k for k, words in _SHAPED.items() if text in words), None)
+                    if kind is not None:
+                        token.attrSet("class", kind)
+                column += 1
+            case _:
+                pass
+    return tokens
 
 
 def printed(value: object) -> str:
@@ -80,13 +150,16 @@ def _in_words(value: object) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%S UTC")
     if isinstance(value, timedelta):
         return in_words(value)
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value)
 
 
 def escaped(text: str) -> str:
-    """Text in a line, of which Markdown takes nothing for a mark."""
+    """Text in a line, of which Markdown takes nothing for a mark; no more escapes than it takes."""
     line = " ".join(text.split())
-    return _OPENER.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", line))
+    line = _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
+    return _OPENER.sub(lambda found: f"{found[1]}\\{found[2]}", line)
 
 
 def quoted(text: str | None) -> Verbatim:
@@ -118,7 +191,7 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.filters |= {"quoted": quoted, "code": code, "joined": joined}
+    environment.filters |= {"quoted": quoted, "code": code, "joined": joined, "verbatim": Verbatim}
     return environment
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import ClassVar
 
+from surefoot.api.v1alpha1.approval import Decision
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout_status import TransitionType
 from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.domain.record.requesters import format_by
 from surefoot.reports.dossier import Dossier
 from surefoot.reports.facts import Facts, facts_of
+from surefoot.reports.lengths import ON_TIME, spoken
 from surefoot.reports.practices import Compliance, Practice
 from surefoot.reports.rendering import Part, Report
 from surefoot.reports.severity import Finding, Severity, severities_of
@@ -51,7 +53,7 @@ class Retrospective(Report):
     """What the record shows of causes."""
     actions: tuple[ActionItem, ...]
     lessons: tuple[str, ...]
-    """What was there in expansions that kept to everything, and was missing in others."""
+    """What the record teaches: where expansions differ, and what departures cost or risked."""
     questions: tuple[Question, ...]
 
 
@@ -147,6 +149,7 @@ def _causes(facts: Facts) -> Iterator[str]:
 
 
 def _lessons(facts: Facts) -> Iterator[str]:
+    """What the record teaches: where expansions differ, and what each departure cost or risked."""
     for practice in Practice:
         kept, broken = [], []
         for each in facts.taken_practices:
@@ -157,30 +160,81 @@ def _lessons(facts: Facts) -> Iterator[str]:
                 broken.append(each.expansion)
         if kept and broken:
             yield f"{practice.value} was kept at {', '.join(kept)}, and not at {', '.join(broken)}"
+        for name in broken:
+            yield f"{name}: {_TAUGHT[practice]}"
+    yield from _taught_by_rollbacks(facts)
+    for checkpoint in facts.dossier.checkpoints:
+        asked, at = checkpoint.spec.request, checkpoint.status.decided_at
+        if asked.due_at is not None and at is not None and at - asked.due_at >= ON_TIME:
+            late = spoken(at - asked.due_at)
+            yield (
+                f"{asked.name} at {asked.percent} % was reported {late} late: its reporter needs "
+                f"an earlier word, or the plan a later dueAfter"
+            )
+    for conflict in facts.conflicts:
+        said = [each for each in conflict.opinions if each.decision == Decision.NO_GO.value]
+        for each in said:
+            end = "was resolved" if conflict.resolved else "still stands"
+            yield f"{each.by} said NO-GO ({each.reason}): it held the step, and {end}"
+
+
+_TAUGHT = {
+    Practice.SOAK: "what shows itself only after hours could not be seen before the step",
+    Practice.CHECKPOINT: "whether it was ready for the step is on no record, and can only be told",
+    Practice.APPROVAL: "not everybody who is responsible stands behind the step by name",
+    Practice.BASELINE: "there is too little to compare the next percentage with",
+    Practice.RATE: "many met the change for the first time at the same moment",
+    Practice.REHEARSAL: "whether the way back works was not known when it might have been needed",
+}
+
+
+def _taught_by_rollbacks(facts: Facts) -> Iterator[str]:
+    arrived: dict[int, datetime] = {}
+    for entry in facts.dossier.history:
+        since = arrived.get(entry.from_ or 0)
+        if entry.type is TransitionType.ROLLBACK and since is not None:
+            after = spoken(entry.at - since)
+            by = format_by(entry, otherwise="somebody unknown")
+            fault = ": a shorter stay would have carried the fault to the next percentage"
+            is_breach = entry.reason == "TriggerFired"
+            yield f"{by} ended {entry.from_} % after {after}{fault if is_breach else ''}"
+        if entry.from_ != entry.to:
+            arrived[entry.to] = entry.at
+
+
+_ASKED = {
+    Practice.SOAK: "who or what decided that the stay was long enough, and on what grounds?",
+    Practice.CHECKPOINT: "who should have reported, and what would the report have said?",
+    Practice.APPROVAL: "who wanted the step then, and who of those responsible was not asked?",
+    Practice.BASELINE: "what are the figures of the next percentage compared with?",
+    Practice.RATE: "why was there no step in between?",
+    Practice.REHEARSAL: "would the way back have worked, and who would have noticed if not?",
+}
 
 
 def _questions(facts: Facts) -> Iterator[Question]:
     for each in facts.entries(TransitionType.ROLLBACK):
+        why = each.message or each.reason
         yield Question(
             about=f"rollback from {each.from_} to {each.to} %",
-            question="what was the cause behind it, and would it be noticed earlier now?",
+            question=f"what was behind it ({why}), and which gate would have shown it before?",
         )
     for each in facts.entries(TransitionType.DRIFT_CORRECTED):
+        manager = each.evidence.manager or "that field manager"
         yield Question(
             about=f"change past the operator, {each.at:%Y-%m-%d %H:%M} UTC",
-            question="who is behind that field manager, and what did they want?",
+            question=f"who is behind {manager}, what did they want, and which right let them?",
         )
     for expansion in facts.taken_practices:
-        broken = [
-            each.practice.value
-            for each in expansion.practices
-            if each.compliance is not Compliance.COMPLIES
-        ]
-        if broken:
-            yield Question(
-                about=expansion.expansion,
-                question=f"why was it taken without: {', '.join(broken)}?",
-            )
+        for judged in expansion.practices:
+            if judged.compliance is not Compliance.COMPLIES:
+                yield Question(
+                    about=f"{expansion.expansion}, {judged.practice.value.lower()}",
+                    question=_ASKED[judged.practice],
+                )
     yield Question(about="users", question="who noticed the change, and what did they say?")
     yield Question(about="root cause", question="what let it happen, beyond what is listed above?")
-    yield Question(about="lessons", question="what will be done differently next time?")
+    yield Question(
+        about="lessons",
+        question="which of them becomes a line of the next plan, and who writes it?",
+    )

@@ -1,6 +1,7 @@
 """Findings by severity, each from a stated rule."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from enum import StrEnum
 
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
@@ -11,6 +12,7 @@ from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.verdicts import ConditionType
 from surefoot.domain.record.requesters import format_by, is_requested
 from surefoot.reports.facts import Facts
+from surefoot.reports.lengths import ON_TIME, difference, spoken
 from surefoot.reports.practices import Compliance, Practice
 from surefoot.reports.rendering import Part
 
@@ -172,10 +174,17 @@ def _open_handoffs(facts: Facts) -> Iterator[_Said]:
 
 def _late(facts: Facts) -> Iterator[_Said]:
     for each in facts.dossier.checkpoints:
-        if each.status.late:
-            asked = each.spec.request
-            said = "decided late" if each.spec.decision is not None else "late, and not decided"
-            yield f"checkpoint {asked.name} at {asked.percent} % is {said}", ""
+        if not each.status.late:
+            continue
+        asked = each.spec.request
+        until = each.status.decided_at or facts.dossier.now
+        length = until - asked.due_at if asked.due_at is not None else timedelta(0)
+        place = f"checkpoint {asked.name} at {asked.percent} %"
+        if each.spec.decision is None:
+            yield f"{place} is overdue by {spoken(length)}", "report, or say NO-GO"
+        else:
+            late = difference(length) if length >= ON_TIME else "late"
+            yield f"{place} was decided {late}", "tell its reporter earlier, or give more time"
 
 
 def _meetings(facts: Facts) -> Iterator[_Said]:

@@ -1,25 +1,28 @@
 """The timeline: what was planned, what happened, and by how much it differs."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from surefoot.api.v1alpha1.checkpoint import CheckpointType
+from surefoot.api.v1alpha1.approval import RequestState
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import CheckpointPlan
 from surefoot.api.v1alpha1.rollout_status import Transition
 from surefoot.domain.facts.steps import hold_of
 from surefoot.domain.record.requesters import format_by, is_requested
 from surefoot.reports import asked
+from surefoot.reports.course import Course, course_of
 from surefoot.reports.dossier import Dossier
+from surefoot.reports.drawings import CourseDrawing
 from surefoot.reports.expansions import Expansion, planned_stay
 from surefoot.reports.facts import Facts, facts_of
+from surefoot.reports.lengths import difference, spoken
 from surefoot.reports.practices import approvals_needed
-from surefoot.reports.rendering import Part, Report
+from surefoot.reports.rendering import Drawing, Part, Report
 from surefoot.reports.standards import CONSERVATIVE, Standards
 
 ZERO = timedelta(0)
-ON_TIME = timedelta(minutes=1)
-"""What differs by less is on time."""
 
 
 class Event(Part):
@@ -29,7 +32,7 @@ class Event(Part):
     planned: datetime | None
     actual: datetime | None
     variance: str
-    """Such as `+2h`, `-31h15m` or `on time`."""
+    """Such as `26 min late`, `31 h 15 min early`, `on time`, or `overdue by 6 min`."""
     remark: str
 
 
@@ -70,9 +73,15 @@ class NextTimes(Part):
 class Schedule(Part):
     """Events, critical paths, and the times that come next."""
 
+    course: Course | None
+    """The same as a picture; None where nothing has moved."""
     events: tuple[Event, ...]
     paths: tuple[CriticalPath, ...]
     next: NextTimes
+
+    def drawings(self) -> Mapping[str, Drawing]:
+        """The percentage over time."""
+        return {} if self.course is None else {"course": CourseDrawing(self.course)}
 
 
 class Timeline(Report):
@@ -85,6 +94,10 @@ class Timeline(Report):
     made_at: datetime
     record_is_whole: bool
     schedule: Schedule
+
+    def drawings(self) -> Mapping[str, Drawing]:
+        """The percentage over time."""
+        return self.schedule.drawings()
 
 
 def timeline_of(dossier: Dossier, standards: Standards) -> Timeline:
@@ -103,6 +116,7 @@ def timeline_of(dossier: Dossier, standards: Standards) -> Timeline:
 def schedule_of(facts: Facts) -> Schedule:
     """Everything on time that the record shows."""
     return Schedule(
+        course=course_of(facts),
         events=_events(facts),
         paths=tuple(_path(facts.dossier, each, facts.standards) for each in facts.taken),
         next=_next(facts),
@@ -156,15 +170,8 @@ def _asked_stay(expansion: Expansion) -> timedelta | None:
 
 
 def _event(event: str, planned: datetime | None, actual: datetime | None, remark: str) -> Event:
-    variance = "" if planned is None or actual is None else signed(actual - planned)
+    variance = "" if planned is None or actual is None else difference(actual - planned)
     return Event(event=event, planned=planned, actual=actual, variance=variance, remark=remark)
-
-
-def signed(length: timedelta) -> str:
-    """A difference in words: `+2h`, `-31h15m`, `on time`."""
-    if abs(length) < ON_TIME:
-        return "on time"
-    return f"{'-' if length < ZERO else '+'}{in_words(abs(length))}"
 
 
 def _checkpoints(dossier: Dossier) -> list[Event]:
@@ -173,15 +180,22 @@ def _checkpoints(dossier: Dossier) -> list[Event]:
         asked, decision = each.spec.request, each.spec.decision
         by = each.spec.decided_by.username if each.spec.decided_by else "nobody"
         remark = f"{decision.value} by {by}" if decision else f"not decided: {each.status.state}"
-        found.append(
-            _event(
-                f"Checkpoint {asked.name} at {asked.percent} %",
-                asked.due_at,
-                each.status.decided_at,
-                f"{remark}, late" if each.status.late else remark,
-            )
+        event = _event(
+            f"Checkpoint {asked.name} at {asked.percent} %",
+            asked.due_at,
+            each.status.decided_at,
+            remark,
         )
+        if is_awaited(each) and asked.due_at is not None and asked.due_at < dossier.now:
+            overdue = f"overdue by {spoken(dossier.now - asked.due_at)}"
+            event = event.model_copy(update={"variance": overdue})
+        found.append(event)
     return found
+
+
+def is_awaited(checkpoint: Checkpoint) -> bool:
+    """Whether it is asked for, and nobody has decided it."""
+    return checkpoint.spec.decision is None and checkpoint.status.state is RequestState.PENDING
 
 
 def _ahead(facts: Facts) -> list[Event]:

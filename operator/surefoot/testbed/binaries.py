@@ -6,7 +6,8 @@ is renamed into place, so an interrupted run keeps what it finished, and Go's ow
 it go on where it stopped.
 
 Where KUBEBUILDER_ASSETS is set, its etcd and kube-apiserver are used; programs it does not
-have, such as the controller manager, are built.
+have, such as the controller manager, are built. SUREFOOT_TESTBED_KUBERNETES=1.34 has another
+Kubernetes built and used.
 
 ``python -m surefoot.testbed.binaries`` builds everything ahead of time.
 """
@@ -29,13 +30,14 @@ import filelock
 import platformdirs
 
 from surefoot.errors import TestbedError
-from surefoot.testbed.components import BUILDS, Build, build_of
+from surefoot.testbed.components import BUILDS, Build, build_of, builds_with
 from surefoot.testbed.progress import Progress, Silent, on_stderr, spoken
 from surefoot.testbed.toolchain import Go, find_go
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 ASSETS_MUST_HAVE = ("etcd", "kube-apiserver")
 ASSETS_MAY_HAVE = ("kube-controller-manager",)
+KUBERNETES_VARIABLE = "SUREFOOT_TESTBED_KUBERNETES"
 LAST_LINES = 25
 
 
@@ -44,21 +46,31 @@ def cache_directory() -> Path:
     return platformdirs.user_cache_path("surefoot") / "bin"
 
 
+def chosen_builds() -> Sequence[Build]:
+    """The builds of the test bed, with the Kubernetes that the environment asks for.
+
+    Raises TestbedError where it asks for one that is not supported.
+    """
+    wanted = os.environ.get(KUBERNETES_VARIABLE)
+    return builds_with(wanted) if wanted else BUILDS
+
+
 def provide(
     programs: Collection[str],
     *,
     progress: Progress | None = None,
     cache: Path | None = None,
     go: Callable[[], Go] = find_go,
-    builds: Sequence[Build] = BUILDS,
+    builds: Sequence[Build] | None = None,
 ) -> dict[str, Path]:
     """Answer with the path of each program, building those that are not there yet.
 
-    ``builds`` are those that make the programs: of the test bed, or of other tools.
+    ``builds`` are those that make the programs: of other tools, if not of the test bed.
     Raises TestbedError when Go is missing or a build fails; what was finished stays.
     """
     tell = progress or Silent()
     store = cache or cache_directory()
+    builds = chosen_builds() if builds is None else builds
     paths = _from_assets(programs)
     wanted = {build_of(name, builds).name for name in programs if name not in paths}
     needed = [build for build in builds if build.name in wanted]
@@ -249,8 +261,8 @@ def _why_it_failed(build: Build, code: int, output: _Output) -> str:
 
 def main() -> int:
     """Build everything the test bed runs, telling on standard error."""
-    names = [program.name for build in BUILDS for program in build.programs]
     try:
+        names = [program.name for build in chosen_builds() for program in build.programs]
         with on_stderr() as progress:
             provide(names, progress=progress)
     except TestbedError as error:

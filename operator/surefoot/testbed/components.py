@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from surefoot.errors import TestbedError
+
 KUBERNETES_VERSION = "1.37.2"
+OLDER_KUBERNETES_VERSIONS = ("1.36.3", "1.35.4", "1.34.4")
+"""Which are supported as well. They are built for whoever asks for one of them."""
 ETCD_VERSION = "3.7.3"
 PROMETHEUS_VERSION = "3.13.5"
 MODULES = Path(__file__).parent / "modules"
@@ -78,32 +82,38 @@ ETCD = Build(
     memory="1 GB",
 )
 
-_MAJOR, _MINOR, _PATCH = KUBERNETES_VERSION.split(".")
 # The second is what its clients, such as the controllers, call themselves in the audit log.
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
-KUBERNETES = Build(
-    name="kubernetes",
-    version=KUBERNETES_VERSION,
-    programs=(
-        Program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
-        Program(
-            "kube-controller-manager",
-            "k8s.io/kubernetes/cmd/kube-controller-manager",
-            "kube-controller-manager",
+
+def _kubernetes(version: str, modules: Path = MODULES) -> Build:
+    major, minor, _ = version.split(".")
+    return Build(
+        name="kubernetes",
+        version=version,
+        programs=tuple(
+            Program(name, f"k8s.io/kubernetes/cmd/{name}", name)
+            for name in ("kube-apiserver", "kube-controller-manager")
         ),
-    ),
-    usually=timedelta(minutes=8),
-    memory="3 GB",
-    stamps=tuple(
-        (f"{package}.{variable}", value)
-        for package in _VERSION_PACKAGES
-        for variable, value in (
-            ("gitVersion", f"v{KUBERNETES_VERSION}"),
-            ("gitMajor", _MAJOR),
-            ("gitMinor", _MINOR),
-        )
-    ),
+        usually=timedelta(minutes=8),
+        memory="3 GB",
+        stamps=tuple(
+            (f"{package}.{variable}", value)
+            for package in _VERSION_PACKAGES
+            for variable, value in (
+                ("gitVersion", f"v{version}"),
+                ("gitMajor", major),
+                ("gitMinor", minor),
+            )
+        ),
+        modules=modules,
+    )
+
+
+KUBERNETES = _kubernetes(KUBERNETES_VERSION)
+OLDER_KUBERNETES = tuple(
+    _kubernetes(version, MODULES / "older" / version.rpartition(".")[0])
+    for version in OLDER_KUBERNETES_VERSIONS
 )
 
 _PROMETHEUS = "github.com/prometheus/prometheus/cmd"
@@ -125,6 +135,19 @@ PROMETHEUS = Build(
 
 BUILDS = (ETCD, PROMETHEUS, KUBERNETES)
 """In the order of building: the short ones first, so that a fault shows early."""
+
+
+def builds_with(kubernetes: str) -> Sequence[Build]:
+    """The builds with another Kubernetes, named as `1.34` or `1.34.4`.
+
+    Raises TestbedError for one that is not among those supported.
+    """
+    known = (KUBERNETES, *OLDER_KUBERNETES)
+    for build in known:
+        if kubernetes in (build.version, build.version.rpartition(".")[0]):
+            return (ETCD, PROMETHEUS, build)
+    versions = ", ".join(build.version for build in known)
+    raise TestbedError(f"the test bed has no Kubernetes {kubernetes}; it has {versions}.")
 
 
 def build_of(program: str, builds: Sequence[Build] = BUILDS) -> Build:

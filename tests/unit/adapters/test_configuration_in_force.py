@@ -77,8 +77,7 @@ async def an_operator(home: Path) -> AsyncIterator[tuple[Operator, Path]]:
     path = home / "surefoot.yaml"
     path.write_text("admission: Enforced")
     http = Http(await Access.load(str(home / "kubeconfig")))
-    source: Any = type("Source", (), {"restart": lambda _self: None, "kinds": ()})()
-    start = Start(settings.load(path), (source,), config_file=path)
+    start = Start(settings.load(path), config_file=path)
     operator = Operator(start, http, HastyClock())
     following = asyncio.create_task(operator._kept_up(operator.reload.run))
     try:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 from aiohttp import web
 
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
-from surefoot.adapters.kubernetes.cluster import KubernetesCluster
+from surefoot.adapters.kubernetes.cluster import VERSION, KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
+from surefoot.api.v1alpha1.meta import VERSION_LABEL
 from surefoot.api.v1alpha1.rollout_status import Committed, TransitionType
 from surefoot.application.ports import Kind, Marks, ObjectHead, ObjectKey, Subject
 from surefoot.domain.flag.config_map import Rendering, rendering_of
@@ -793,6 +795,27 @@ async def test_kinds_that_are_about_to_go_are_not_established(
     assert await cluster.kinds_are_established(*Kind) is stays
 
 
+async def test_crd_of_another_version_is_told_once_with_what_to_do(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Also one that says no version: it is from before they did."""
+
+    async def look(labels: dict[str, str]) -> list[str]:
+        answers.will_say(200, {"resources": [{"name": "rollouts"}]})
+        established = {"conditions": [{"type": "Established", "status": "True"}]}
+        answers.will_say(200, {"metadata": {"name": "x", "labels": labels}, "status": established})
+        with structlog.testing.capture_logs() as logs:
+            assert await cluster.kinds_are_established(Kind.ROLLOUT)
+        return [f"{entry['crd']} {entry['version']}: {entry['remedy']}" for entry in logs]
+
+    mine = {VERSION_LABEL: VERSION}
+    remedy = f"kubectl apply --server-side -f crds.yaml, of version {VERSION}"
+    assert await look(mine) == []
+    assert await look({}) == [f"rollouts.surefoot.dev none: {remedy}"]
+    assert await look({}) == []
+    assert await look({VERSION_LABEL: "0.0.1"}) == [f"rollouts.surefoot.dev 0.0.1: {remedy}"]
+
+
 async def test_event_is_about_the_object(
     cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
@@ -822,13 +845,71 @@ async def test_metadata_lists_select_what_is_managed(
     assert "PartialObjectMetadataList" in headers["Accept"]
 
 
-async def test_creating_names_the_owner_only_where_it_shall_own(
+NAMESPACE = {"metadata": {"name": "agents", "uid": "uid-agents"}}
+
+
+def owners_written(answers: MeasurementSource) -> list[tuple[str, str]]:
+    """The ownerReferences of the last ConfigMap that was written; none blocks a deletion."""
+    owners = answers.asked[-1][2]["metadata"]["ownerReferences"]
+    assert not any(owner["blockOwnerDeletion"] or owner["controller"] for owner in owners)
+    return [(owner["kind"], owner["uid"]) for owner in owners]
+
+
+async def test_flag_that_goes_with_its_rollout_has_no_other_owner(
     cluster: KubernetesCluster, answers: MeasurementSource
 ) -> None:
-    """An ownerReference means deletion with the Rollout."""
-    for owned in (True, False):
-        answers.will_say(201, a_config_map())
-        rendering = Rendering(data={}, labels={}, annotations={}, owned=owned)
-        await cluster.create_config_map(FLAGS, rendering, a_rollout())
-        owners = answers.asked[-1][2]["metadata"]["ownerReferences"]
-        assert [owner["blockOwnerDeletion"] for owner in owners] == ([False] if owned else [])
+    """The garbage collector deletes it then."""
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=True)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    assert owners_written(answers) == [("Rollout", "uid-memory-sync")]
+
+
+async def test_flag_that_stays_is_also_its_namespaces(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Which is read for the first reference, and not again."""
+    answers.will_say(200, NAMESPACE)
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=False)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    both = [("Rollout", "uid-memory-sync"), ("Namespace", "uid-agents")]
+    assert owners_written(answers) == both
+    written = answers.asked[-1][2]["metadata"]["ownerReferences"]
+    answers.will_say(200, a_config_map(ownerReferences=written))
+    held = await cluster.config_map(FLAGS)
+    assert held is not None
+    assert held.config_map.kept
+    before = len(answers.asked)
+    answers.will_say(200, a_config_map())
+    await cluster.render_config_map(held, rendering, a_rollout())
+    assert owners_written(answers) == both
+    assert len(answers.asked) == before + 1
+
+
+async def test_flag_that_stays_has_no_owner_where_its_namespace_cannot_be_read(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """A reference to the Rollout alone would have it deleted; and no write depends on that read."""
+    answers.will_say(403, {"message": "no"})
+    answers.will_say(201, a_config_map())
+    rendering = Rendering(data={}, labels={}, annotations={}, owned=False)
+    await cluster.create_config_map(FLAGS, rendering, a_rollout())
+    assert owners_written(answers) == []
+
+
+async def test_released_flag_has_no_owner_of_ours(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """Copied elsewhere with an owner that is not there, it would be deleted."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}
+    ours = (
+        {"apiVersion": "surefoot.dev/v1alpha1", "kind": "Rollout", "name": "m", "uid": "m"},
+        {"apiVersion": "v1", "kind": "Namespace", "name": "agents", "uid": "uid-agents"},
+    )
+    answers.will_say(200, a_config_map(ownerReferences=[pod, *ours]))
+    held = await cluster.config_map(FLAGS)
+    assert held is not None
+    answers.will_say(200, a_config_map())
+    await cluster.mark_config_map(held, Marks({}, {}, disowned=True))
+    assert answers.asked[-1][2]["metadata"]["ownerReferences"] == [pod]

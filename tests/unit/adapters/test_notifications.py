@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from surefoot.adapters.notification_settings import RouteSettings
+from surefoot.adapters.notification_settings import NotificationSection, RouteSettings
 from surefoot.adapters.notifications import AppriseTarget, check, routes
 from surefoot.adapters.settings import Settings
 from surefoot.api.v1alpha1.rollout_status import Severity
@@ -256,3 +256,28 @@ def test_settings_that_do_not_fit_are_refused(section: dict[str, Any], words: st
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate({"notifications": section})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://flags.example.com", "http://127.0.0.1:8080/surefoot/"])
+def test_dashboard_is_where_links_begin(url: str) -> None:
+    """With or without a path."""
+    assert NotificationSection.model_validate({"dashboard": url}).dashboard == url
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("flags.example.com", "is not a URL"),
+        ("javascript:alert(1)", "is not a URL"),
+        ("https://", "is not a URL"),
+        ("https://a b", "is not a URL"),
+        ("https://[", "is not a URL"),
+        ("https://cora:secret@flags.example.com", "must have no user"),
+        ("https://flags.example.com/?approve=1", "no query"),
+        ("https://flags.example.com/#approve", "no fragment"),
+    ],
+)
+def test_dashboard_that_links_cannot_begin_with_is_refused(url: str, said: str) -> None:
+    """Nothing secret gets into a message, and nothing that acts when it is opened."""
+    with pytest.raises(ValidationError, match=said):
+        NotificationSection.model_validate({"dashboard": url})

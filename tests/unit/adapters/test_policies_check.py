@@ -50,8 +50,8 @@ def denied(resource: str, policy: str) -> tuple[int, JSON]:
     return code, {**body, "reason": "Forbidden", "details": {"causes": [{"message": said}]}}
 
 
-def path_of(kind: str, name: str) -> str:
-    return f"{API}/{PLURALS[kind]}/{name}"
+def path_of(kind: str, name: str = "") -> str:
+    return f"{API}/{PLURALS[kind]}/{name}" if name else f"{API}/{PLURALS[kind]}"
 
 
 class ApiServer:
@@ -76,13 +76,14 @@ class ApiServer:
 
     def loses(self, kind: str, name: str = "") -> None:
         """One of a kind is deleted, or all of them."""
-        for path in [path for path in self.answers if path.startswith(path_of(kind, name))]:
+        for path in [path for path in self.answers if path.startswith(f"{path_of(kind)}/{name}")]:
             del self.answers[path]
 
     def changes(self, which: str, change: Callable[[JSON], None]) -> None:
         """Somebody edits the spec of a policy or binding: kind and name."""
-        kind, name = which.split()
-        change(self.answers[path_of(kind, name)][1]["spec"])
+        found = self.answers[path_of(*which.split())][1]
+        change(found["spec"])
+        found["metadata"]["resourceVersion"] = "8"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -92,7 +93,20 @@ class ApiServer:
         if request.path in self.silent:
             await asyncio.sleep(60)
         status, answer = self.answers.get(request.path, failure(404, "not found"))
+        if request.method == "GET":
+            assert request.query["labelSelector"] == "app.kubernetes.io/part-of=surefoot"
+            assert "resourceVersion" not in request.query, "a list may be out of a cache"
+            status, answer = self.answers.get(request.path, (200, self.listed(request)))
         return web.json_response(answer, status=status)
+
+    def listed(self, request: web.Request) -> JSON:
+        """What there is of the kind, or its metadata alone."""
+        found = [
+            each for path, (_, each) in self.answers.items() if path.startswith(f"{request.path}/")
+        ]
+        if "PartialObjectMetadataList" in request.headers["Accept"]:
+            found = [{"metadata": each["metadata"]} for each in found]
+        return {"kind": "List", "metadata": {}, "items": found}
 
 
 @pytest.fixture
@@ -132,7 +146,7 @@ async def test_policies_as_shipped_that_refuse_the_probes_are_in_force(
 async def test_probes_are_stored_by_nobody(server: ApiServer, checked: KubernetesPolicies) -> None:
     """Whatever becomes of them: the API server is asked for a dry run."""
     await checked.check()
-    probes = {path: (body, query) for _, path, body, query in server.asked if query}
+    probes = {path: (body, query) for verb, path, body, query in server.asked if verb != "GET"}
     assert set(probes) == {APPROVALS, CONFIG_MAPS, REVIEWS}
     for path in (APPROVALS, CONFIG_MAPS):
         assert probes[path][1]["dryRun"] == "All"
@@ -211,7 +225,7 @@ async def test_only_a_refusal_by_our_policies_is_a_sign_of_life(
 
 @pytest.mark.parametrize(
     "path",
-    [APPROVALS, CONFIG_MAPS, REVIEWS, path_of("ValidatingAdmissionPolicy", "surefoot-stamps")],
+    [APPROVALS, CONFIG_MAPS, REVIEWS, path_of("ValidatingAdmissionPolicy")],
 )
 async def test_no_answer_in_time_is_not_known(
     server: ApiServer, checked: KubernetesPolicies, path: str, monkeypatch: pytest.MonkeyPatch
@@ -234,16 +248,18 @@ async def test_missing_policy_or_binding_is_named(
     """Also one that no probe would miss."""
     server.loses(kind, name)
     assert await checked.check() == AdmissionStatus(
-        Admission.NOT_ENFORCED, f"{kind} {name} is missing"
+        Admission.NOT_ENFORCED,
+        f"{kind} {name} is missing, or has lost its label app.kubernetes.io/part-of=surefoot",
     )
 
 
 async def test_policies_that_fill_in_names_may_be_missing(
     server: ApiServer, checked: KubernetesPolicies
 ) -> None:
-    """And so may their API, as on Kubernetes 1.30 to 1.35: both are a 404."""
+    """And so may their API, as on Kubernetes 1.31 to 1.35: both are a 404."""
     server.loses("MutatingAdmissionPolicy")
-    server.loses("MutatingAdmissionPolicyBinding")
+    assert await checked.check() == AdmissionStatus(Admission.ENFORCED)
+    server.answers[path_of("MutatingAdmissionPolicyBinding")] = failure(404, "not found")
     assert await checked.check() == AdmissionStatus(Admission.ENFORCED)
 
 
@@ -302,9 +318,8 @@ async def test_policy_that_may_not_be_read_is_not_in_force(
     server: ApiServer, checked: KubernetesPolicies
 ) -> None:
     """Nobody can tell; the fault says which permission is missing."""
-    said = f'User "{OPERATOR}" cannot get resource "validatingadmissionpolicies"'
-    path = path_of("ValidatingAdmissionPolicy", "surefoot-stamps")
-    server.answers[path] = failure(403, said)
+    said = f'User "{OPERATOR}" cannot list resource "validatingadmissionpolicies"'
+    server.answers[path_of("ValidatingAdmissionPolicy")] = failure(403, said)
     found = await checked.check()
     assert found.admission is Admission.NOT_ENFORCED
     assert said in found.fault
@@ -340,8 +355,75 @@ async def test_what_is_certainly_wrong_outranks_what_is_not_known(
         server.loses("ValidatingAdmissionPolicyBinding", name)
     assert await checked.check() == AdmissionStatus(
         Admission.NOT_ENFORCED,
-        "ValidatingAdmissionPolicyBinding surefoot-decisions is missing (and 1 more)",
+        "ValidatingAdmissionPolicyBinding surefoot-decisions is missing, "
+        "or has lost its label app.kubernetes.io/part-of=surefoot (and 1 more)",
     )
+
+
+async def test_what_is_proven_is_not_proven_again(
+    server: ApiServer, checked: KubernetesPolicies
+) -> None:
+    """While all is of the same version: two lists and one probe."""
+    await checked.check()
+    server.asked.clear()
+    assert await checked.check(whole=False) == AdmissionStatus(Admission.ENFORCED)
+    asked = sorted(path for _, path, *_ in server.asked)
+    assert asked == sorted([
+        APPROVALS, path_of("ValidatingAdmissionPolicy"), path_of("ValidatingAdmissionPolicyBinding")
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"])
+async def test_policy_deleted_since_is_missed(
+    server: ApiServer, checked: KubernetesPolicies, kind: str
+) -> None:
+    """However short the look."""
+    await checked.check()
+    server.loses(kind, "surefoot-own-account")
+    found = await checked.check(whole=False)
+    assert found.admission is Admission.NOT_ENFORCED
+    assert f"{kind} surefoot-own-account is missing" in found.fault
+
+
+async def test_policy_changed_since_is_compared(
+    server: ApiServer, checked: KubernetesPolicies
+) -> None:
+    """And found weakened, or as shipped and then good again."""
+    await checked.check()
+    server.changes("ValidatingAdmissionPolicy surefoot-status", weaken("policy"))
+    assert (await checked.check(whole=False)).admission is Admission.NOT_ENFORCED
+    server.changes(
+        "ValidatingAdmissionPolicy surefoot-status", lambda spec: spec.update(failurePolicy="Fail")
+    )
+    server.asked.clear()
+    assert await checked.check(whole=False) == AdmissionStatus(Admission.ENFORCED)
+    assert CONFIG_MAPS in [path for _, path, *_ in server.asked], "both are probed again"
+
+
+async def test_short_look_before_a_whole_one_is_whole(
+    server: ApiServer, checked: KubernetesPolicies
+) -> None:
+    """Nothing was proven yet; nor is it after a look that found a fault."""
+    server.answers[CONFIG_MAPS] = (201, {"kind": "ConfigMap"})
+    for _ in range(2):
+        assert (await checked.check(whole=False)).admission is Admission.NOT_ENFORCED
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        (APPROVALS, failure(503, "busy")),
+        (path_of("ValidatingAdmissionPolicyBinding"), failure(429, "slow down")),
+        (path_of("ValidatingAdmissionPolicy"), (200, {"kind": "List", "items": [{}]})),
+    ],
+)
+async def test_short_look_without_an_answer_is_not_known(
+    server: ApiServer, checked: KubernetesPolicies, path: str, answer: tuple[int, JSON]
+) -> None:
+    """What was proven before proves nothing now."""
+    await checked.check()
+    server.answers[path] = answer
+    assert (await checked.check(whole=False)).admission is Admission.UNKNOWN
 
 
 @pytest.mark.parametrize(

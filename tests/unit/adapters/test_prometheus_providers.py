@@ -1,4 +1,7 @@
-"""Every way in which a provider can answer, or not, against a real HTTP server."""
+"""Every way in which a provider can answer, or not, against a real HTTP server.
+
+Both ways of asking Prometheus pass the same tests; those of a thread are the library's alone.
+"""
 
 import asyncio
 import base64
@@ -9,14 +12,18 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from surefoot.adapters.prometheus import PrometheusProviders
-from surefoot.adapters.prometheus.connection import LARGEST_ANSWER, MOST_REQUESTS
-from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.prometheus import PrometheusProvider
+from surefoot.adapters.prometheus.connection import LARGEST_ANSWER, MOST_REQUESTS, Connection
+from surefoot.adapters.prometheus.direct import DirectConnection
+from surefoot.adapters.prometheus.library import LibraryConnection
+from surefoot.adapters.provider_settings import ProviderSettings, ProviderType
+from surefoot.adapters.providers import Providers
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery, Sample
 from tests.unit.adapters.prometheus_server import (
@@ -40,7 +47,7 @@ from tests.unit.adapters.prometheus_server import (
 ANSWERED_AT = NOON + timedelta(seconds=1)
 SHORT = timedelta(milliseconds=150)
 
-Configure = Callable[..., PrometheusProviders]
+Configure = Callable[..., Providers]
 
 
 @pytest.fixture
@@ -49,17 +56,32 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-async def configure() -> AsyncIterator[Configure]:
-    made: list[PrometheusProviders] = []
+WAYS: dict[str, Callable[[ProviderSettings], Connection]] = {
+    "direct": DirectConnection,
+    "library": LibraryConnection,
+}
+library_only = pytest.mark.parametrize("configure", ["library"], indirect=True)
 
-    def make(*settings: ProviderSettings) -> PrometheusProviders:
-        made.append(PrometheusProviders(settings, now=lambda: ANSWERED_AT))
+
+def providers_by(way: str, *settings: ProviderSettings, now: Callable[[], datetime]) -> Providers:
+    """Providers that are asked in one of the ways."""
+    maker = partial(PrometheusProvider, connect=WAYS[way])
+    return Providers(settings, now, {ProviderType.PROMETHEUS: maker})
+
+
+@pytest.fixture(params=WAYS)
+async def configure(request: pytest.FixtureRequest) -> AsyncIterator[Configure]:
+    made: list[Providers] = []
+
+    def make(
+        *settings: ProviderSettings, now: Callable[[], datetime] = lambda: ANSWERED_AT
+    ) -> Providers:
+        made.append(providers_by(request.param, *settings, now=now))
         return made[-1]
 
     yield make
     for providers in made:
-        providers.close()
+        await providers.close()
 
 
 def settings_for(server: Server, **more: Any) -> ProviderSettings:
@@ -89,9 +111,9 @@ def a_measurement(outcome: Outcome, text: str, *values: float | None) -> Measure
     )
 
 
-def test_providers_are_what_the_application_expects(configure: Configure) -> None:
+def test_providers_are_what_the_application_expects() -> None:
     """The class keeps the promise of the port, as the type checker sees it."""
-    port: MetricsProviders = PrometheusProviders((), now=lambda: NOON)
+    port: MetricsProviders = Providers((), lambda: NOON)
     assert port.names("agents") == frozenset()
 
 
@@ -372,13 +394,6 @@ ANSWERS: list[tuple[str, Reply, Measurement]] = [
         ),
     ),
     (
-        "no answer at all",
-        hang_up(),
-        a_measurement(
-            Outcome.UNREACHABLE, "broke off the connection before its answer was complete"
-        ),
-    ),
-    (
         "no HTTP",
         hang_up(b"SSH-2.0-OpenSSH\r\n\r\n"),
         a_measurement(
@@ -409,6 +424,16 @@ async def test_answer_becomes_its_outcome(
     measured = await configure(settings_for(server)).measure(a_query())
     assert measured == expected
     assert len(server.requests) == 1, "nothing is asked again, and no redirect is followed"
+
+
+async def test_no_answer_at_all_is_unreachable(server: Server, configure: Configure) -> None:
+    """A kept connection may just have been closed: the question is asked once more at the most."""
+    server.plays(hang_up())
+    measured = await configure(settings_for(server)).measure(a_query())
+    assert measured == a_measurement(
+        Outcome.UNREACHABLE, "broke off the connection before its answer was complete"
+    )
+    assert len(server.requests) <= 2
 
 
 async def test_not_a_number_is_told_apart_from_no_data(
@@ -448,7 +473,7 @@ async def test_endless_answer_is_cut_off(server: Server, configure: Configure) -
         ),
     ],
 )
-async def test_answer_that_does_not_come_to_an_end_times_out_and_frees_its_thread(
+async def test_answer_that_does_not_come_to_an_end_times_out_and_frees_its_place(
     server: Server, configure: Configure, answer: Reply
 ) -> None:
     """The time is that of the whole answer; afterwards no place is lost."""
@@ -467,6 +492,7 @@ async def _threads_are_gone() -> None:
             await asyncio.to_thread(thread.join)
 
 
+@library_only
 async def test_provider_whose_threads_never_come_back_is_answered_for_at_once(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
@@ -537,7 +563,7 @@ async def test_closed_providers_let_go_of_what_is_under_way(
     providers = configure(settings_for(server, timeout=timedelta(minutes=1)))
     under_way = asyncio.create_task(providers.measure(a_query()))
     await asyncio.to_thread(asked.wait)
-    providers.close()
+    await providers.close()
     assert (await under_way).outcome is Outcome.UNREACHABLE
     assert await providers.measure(a_query()) == a_measurement(
         Outcome.UNREACHABLE, "is no longer configured"
@@ -545,6 +571,21 @@ async def test_closed_providers_let_go_of_what_is_under_way(
     assert len(server.requests) == 1
 
 
+async def test_settings_that_stay_keep_their_connections(
+    server: Server, configure: Configure
+) -> None:
+    """An exchange of settings lets go of what changed, and of nothing else."""
+    server.plays(series(["1"]))
+    stays, goes = settings_for(server), settings_for(server, name="goes")
+    providers = configure(stays, goes)
+    await providers.measure(a_query())
+    providers.exchange([stays])
+    assert (await providers.measure(a_query())).value == 1.0
+    assert len({request.port for request in server.requests}) == 1
+    assert providers.names("agents") == {"default"}
+
+
+@library_only
 async def test_stuck_threads_do_not_keep_the_process_alive(
     server: Server, configure: Configure
 ) -> None:
@@ -599,7 +640,7 @@ async def test_unknown_provider_is_invalid(server: Server, configure: Configure)
 async def test_query_that_does_not_parse_is_not_sent(server: Server, configure: Configure) -> None:
     """What can be known here is not asked."""
     providers = configure(settings_for(server))
-    assert await providers.measure(a_query(promql="sum(x")) == replace(
+    assert await providers.measure(a_query(query="sum(x")) == replace(
         a_measurement(Outcome.INVALID, ""),
         message='provider "default" was not asked: the query does not parse: '
         "unclosed left parenthesis; query: sum(x",
@@ -611,13 +652,13 @@ async def test_long_query_is_cut_in_the_message_and_sent_whole(
     server: Server, configure: Configure
 ) -> None:
     """A message stays short and on one line."""
-    promql = "sum(\n  " + "x" * 400 + ")"
-    measured = await configure(settings_for(server)).measure(a_query(promql=promql))
+    text = "sum(\n  " + "x" * 400 + ")"
+    measured = await configure(settings_for(server)).measure(a_query(query=text))
     assert measured.message == (
         'provider "default" has no data at 2026-03-01T12:00:00Z: 0 of 3 points have a value; '
         "query: sum( " + "x" * 294 + "…"
     )
-    assert server.requests[0].parameters["query"] == promql
+    assert server.requests[0].parameters["query"] == text
 
 
 @pytest.mark.parametrize(
@@ -697,7 +738,7 @@ async def test_sample_past_its_age_is_stale(server: Server, configure: Configure
 async def test_oldest_input_decides(server: Server, configure: Configure) -> None:
     """A fresh denominator does not make up for a numerator that has stopped."""
     server.plays(series(["1"]), newest_samples(NOON - 2 * HOUR, NOON))
-    query = a_query(promql="sum(errors) / sum(requests)", stale_after=HOUR)
+    query = a_query(query="sum(errors) / sum(requests)", stale_after=HOUR)
     measured = await configure(settings_for(server)).measure(query)
     assert (measured.outcome, measured.samples, measured.message) == (
         Outcome.STALE,
@@ -714,7 +755,7 @@ async def test_input_that_never_had_a_sample_is_left_out(
 ) -> None:
     """`or vector(0)` is how one counts what has not happened yet."""
     server.plays(series(["0"]), newest_samples(None, NOON))
-    query = a_query(promql="(errors or vector(0)) / requests", stale_after=HOUR)
+    query = a_query(query="(errors or vector(0)) / requests", stale_after=HOUR)
     assert (await configure(settings_for(server)).measure(query)).value == 0.0
 
 
@@ -723,7 +764,7 @@ async def test_value_made_of_no_sample_at_all_is_stale(
 ) -> None:
     """A value that was read from nothing is not fresh."""
     server.plays(series(["0"]), newest_samples(None))
-    query = a_query(promql="errors or vector(0)", stale_after=HOUR)
+    query = a_query(query="errors or vector(0)", stale_after=HOUR)
     measured = await configure(settings_for(server)).measure(query)
     assert (measured.outcome, measured.message) == (
         Outcome.STALE,
@@ -737,7 +778,7 @@ async def test_value_made_of_no_sample_at_all_is_stale(
 async def test_query_that_reads_no_samples_has_no_age(server: Server, configure: Configure) -> None:
     """There is nothing to ask for."""
     server.plays(series(["1"]))
-    query = a_query(promql="vector(1)", stale_after=HOUR)
+    query = a_query(query="vector(1)", stale_after=HOUR)
     assert (await configure(settings_for(server)).measure(query)).value == 1.0
     assert len(server.requests) == 1
 
@@ -878,7 +919,9 @@ async def test_provider_serves_the_namespaces_it_names(
     ]
 
 
-async def test_clock_is_asked_when_the_answer_is_there(server: Server) -> None:
+async def test_clock_is_asked_when_the_answer_is_there(
+    server: Server, configure: Configure
+) -> None:
     """`observed_at` is the time of the answer, not that of the question."""
     server.plays(series(["1"]))
     asked_when: list[int] = []
@@ -887,7 +930,5 @@ async def test_clock_is_asked_when_the_answer_is_there(server: Server) -> None:
         asked_when.append(len(server.requests))
         return ANSWERED_AT
 
-    providers = PrometheusProviders([settings_for(server)], now=now)
-    await providers.measure(a_query())
-    providers.close()
+    await configure(settings_for(server), now=now).measure(a_query())
     assert asked_when == [1]

@@ -54,6 +54,7 @@ def test_short_entry_has_defaults() -> None:
     """A name and an address are enough; five seconds, all namespaces, no credentials."""
     assert ProviderSettings.model_validate(HTTP).model_dump(mode="json", by_alias=True) == {
         **HTTP,
+        "type": "Prometheus",
         "timeout": "5s",
         "namespaces": [],
         "headersFile": None,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from surefoot.adapters.prometheus import PrometheusProviders
 from surefoot.adapters.provider_settings import ProviderSettings, TlsSettings
+from surefoot.adapters.providers import Providers
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.testbed.certificates import Authority
 from surefoot.testbed.users import User
@@ -23,6 +23,7 @@ from tests.unit.adapters.prometheus_server import (
     prometheus_server,
     series,
 )
+from tests.unit.adapters.test_prometheus_providers import WAYS, providers_by
 
 QUERY = RangeQuery("default", "up", NOON - STEP, NOON, STEP)
 
@@ -48,18 +49,18 @@ def server(authority: Authority) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-async def ask() -> AsyncIterator[Ask]:
-    made: list[PrometheusProviders] = []
+@pytest.fixture(params=WAYS)
+async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
+    made: list[Providers] = []
 
     async def measure(server: Server, tls: TlsSettings | None, **more: Any) -> Measurement:
         settings = ProviderSettings(name="default", address=server.url, tls=tls, **more)
-        made.append(PrometheusProviders([settings], now=lambda: NOON))
+        made.append(providers_by(request.param, settings, now=lambda: NOON))
         return await made[-1].measure(QUERY)
 
     yield measure
     for providers in made:
-        providers.close()
+        await providers.close()
 
 
 async def test_unknown_authority_is_not_believed(server: Server, ask: Ask) -> None:
@@ -69,6 +70,7 @@ async def test_unknown_authority_is_not_believed(server: Server, ask: Ask) -> No
     assert measured.message.startswith(
         'provider "default" has a certificate that is not accepted: '
     )
+    assert "set tls.caFile to a file with its authority" in measured.message
     assert server.requests == []
 
 
@@ -88,7 +90,10 @@ async def test_certificate_must_have_the_name_that_was_given(
 ) -> None:
     """`serverName` takes the place of the address, which is in the certificate as well."""
     tls = TlsSettings(ca_file=authority.files.certificate, server_name=name)
-    assert (await ask(server, tls)).outcome is outcome
+    measured = await ask(server, tls)
+    assert measured.outcome is outcome
+    if outcome is Outcome.UNREACHABLE:
+        assert "set tls.serverName to the name in it" in measured.message
 
 
 async def test_any_certificate_is_taken_only_when_told_so(server: Server, ask: Ask) -> None:
@@ -112,18 +117,19 @@ async def test_client_certificate_is_shown(authority: Authority, ask: Ask) -> No
     assert [nameless.outcome, named.outcome] == [Outcome.UNREACHABLE, Outcome.VALUE]
 
 
+@pytest.mark.parametrize("way", WAYS)
 async def test_authority_that_changes_is_read_anew(
-    server: Server, authority: Authority, tmp_path: Path
+    server: Server, authority: Authority, tmp_path: Path, way: str
 ) -> None:
     """A provider that gets a new authority needs no restart of ours."""
     file = tmp_path / "ca.crt"
     file.write_bytes(Authority(tmp_path / "another").files.certificate.read_bytes())
     settings = ProviderSettings(name="default", address=server.url, tls=TlsSettings(ca_file=file))
-    providers = PrometheusProviders([settings], now=lambda: NOON)
+    providers = providers_by(way, settings, now=lambda: NOON)
     before = await providers.measure(QUERY)
     file.write_bytes(authority.files.certificate.read_bytes())
     after = await providers.measure(QUERY)
-    providers.close()
+    await providers.close()
     assert [before.outcome, after.outcome] == [Outcome.UNREACHABLE, Outcome.VALUE]
 
 

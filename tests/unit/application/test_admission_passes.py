@@ -36,7 +36,7 @@ class Policies:
         self.asked = 0
         self.silent = False
 
-    async def check(self) -> AdmissionStatus:
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
         self.asked += 1
         if self.silent:
             await asyncio.Event().wait()
@@ -49,7 +49,7 @@ class Nobody:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset()
 
-    async def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, provider: str, query: str) -> QueryFacts:
         return QueryFacts()
 
     async def measure(self, query: Any) -> Any:

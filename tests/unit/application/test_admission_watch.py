@@ -27,10 +27,12 @@ class FakePolicies:
     def __init__(self, admission_status: AdmissionStatus = ENFORCED) -> None:
         self.admission_status = admission_status
         self.asked = 0
+        self.whole: list[bool] = []
         self.before: Callable[[], Awaitable[None]] = _at_once
 
-    async def check(self) -> AdmissionStatus:
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
         self.asked += 1
+        self.whole.append(whole)
         found = self.admission_status
         await self.before()
         return found
@@ -154,6 +156,18 @@ async def test_beat_is_slow_where_the_answer_is_known(
     await desk.clock.advance(0.02)
     assert policies.asked == 2
     running.cancel()
+
+
+async def test_beat_leaves_nothing_out() -> None:
+    """An advance may go without what the beat has proven."""
+    policies = FakePolicies()
+    desk = Desk(policies)
+    beat = asyncio.create_task(desk.watch.run())
+    await turns()
+    await desk.clock.advance(RECENT)
+    await desk.watch.refresh()
+    beat.cancel()
+    assert policies.whole == [True, False]
 
 
 async def test_recovery_is_found_by_the_beat_alone() -> None:

@@ -92,6 +92,7 @@ async def test_kept_flag_is_released_as_it_is() -> None:
     assert house.flags.data["memory-sync"] == "25"
     assert house.flags.annotations[ADOPT_ANNOTATION] == "memory-sync"
     assert ROLLOUT_UID_ANNOTATION not in house.flags.annotations
+    assert not house.flags.owner_uids
     assert house.announcer.said == [(FLAGS.name, "Released")]
 
 

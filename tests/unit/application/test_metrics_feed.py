@@ -44,9 +44,9 @@ class Desk:
     def names(self, namespace: str) -> frozenset[str]:
         return self.usable
 
-    async def inspect(self, promql: str) -> QueryFacts:
-        self.inspected.append(promql)
-        if promql in self.slow:
+    async def inspect(self, provider: str, query: str) -> QueryFacts:
+        self.inspected.append(query)
+        if query in self.slow:
             await self.let_go.wait()
         return QueryFacts(longest_range=STEP)
 
@@ -80,9 +80,9 @@ class Desk:
         }
 
 
-def asks(name: str, promql: str = "errors", **metric: Any) -> Rollout:
+def asks(name: str, query: str = "errors", **metric: Any) -> Rollout:
     """A Rollout with one question."""
-    return a_rollout(name, metrics=[{"name": "errors", "query": promql} | metric])
+    return a_rollout(name, metrics=[{"name": "errors", "query": query} | metric])
 
 
 async def test_first_question_is_asked_at_once_and_not_waited_for() -> None:
@@ -223,7 +223,7 @@ async def test_question_that_waited_for_its_turn_asks_for_the_present() -> None:
     desk.hanging.clear()
     desk.let_go.set()
     await turns()
-    question = next(asked for asked in desk.asked if asked.promql == "errors")
+    question = next(asked for asked in desk.asked if asked.query == "errors")
     assert question.end == START + 2 * STEP
     assert question.start <= START - timedelta(minutes=5)
     assert (question.end - question.start) % question.step == timedelta(0)

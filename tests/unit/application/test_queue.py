@@ -75,6 +75,41 @@ async def test_rollback_goes_before_everything() -> None:
     assert [await taken(queue) for _ in range(3)] == [C, A, B]
 
 
+async def test_what_happened_to_one_goes_before_routine() -> None:
+    """And a key that waited for its routine look is looked at with the others."""
+    queue, _ = a_queue()
+    for key in (A, B):
+        queue.add(key, Lane.ROUTINE)
+    queue.add(C)
+    queue.add(B)
+    queue.add(B, Lane.ROUTINE)
+    assert [await taken(queue, *Lane) for _ in range(3)] == [C, B, A]
+
+
+async def test_namespaces_take_turns() -> None:
+    """One that has many Rollouts to be rolled back delays no rollback of another."""
+    queue, _ = a_queue()
+    crowd = [ObjectKey("crowd", f"r{number}") for number in range(5000)]
+    for key in crowd:
+        queue.add(key, Lane.URGENT)
+    queue.add(A, Lane.URGENT)
+    queue.add(B, Lane.URGENT)
+    assert [await taken(queue) for _ in range(5)] == [crowd[0], A, crowd[1], B, crowd[2]]
+    assert [await taken(queue) for _ in range(4997)] == crowd[3:]
+
+
+async def test_what_is_not_due_is_deferred() -> None:
+    """At the start everything waits; it is looked at in the end."""
+    queue, _ = a_queue()
+    for key in (A, B):
+        queue.add(key)
+    queue.add(C, Lane.URGENT)
+    queue.defer(lambda key: key == B)
+    assert [await queue.take(*Lane) for _ in range(3)] == [
+        (C, Lane.URGENT), (B, Lane.NORMAL), (A, Lane.ROUTINE)
+    ]  # fmt: skip
+
+
 async def test_key_woken_while_it_is_worked_on_runs_again_afterwards() -> None:
     """Never twice at once; the more urgent wake counts."""
     queue, _ = a_queue()

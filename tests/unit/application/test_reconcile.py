@@ -45,7 +45,7 @@ class NoProviders:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset()
 
-    async def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, provider: str, query: str) -> QueryFacts:
         return QueryFacts()
 
     async def measure(self, query: Any) -> Any:

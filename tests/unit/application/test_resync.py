@@ -2,10 +2,12 @@
 
 import asyncio
 
+import structlog
+
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
-from surefoot.application.resync import PeriodicResync, Resyncer
+from surefoot.application.resync import MAY_NOT_LIST, PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable, UnreadableObject
@@ -118,10 +120,29 @@ async def test_failed_sweep_forgets_nothing_and_is_tried_again_soon() -> None:
     down = False
     await yard.clock.advance(5)
     assert swept == [1]
-    resync.ask()
-    await yard.clock.advance(1)
-    assert swept == [1, 1]
     running.cancel()
+
+
+async def test_sweep_that_rbac_refuses_says_what_to_do() -> None:
+    """Nobody but RBAC refuses a list, and the role is the installation's."""
+    yard = Yard()
+
+    async def fails(call: str) -> None:
+        if call == "list ConfigMap":
+            raise Refused('cannot list resource "configmaps"', status=403)
+
+    yard.cluster.before = fails
+    resync = PeriodicResync(yard.resyncer, yard.clock, lambda: None)
+    with structlog.testing.capture_logs() as logs:
+        running = asyncio.create_task(resync.run(every=60))
+        await yard.clock.advance(1)
+        running.cancel()
+    assert logs[0] == {
+        "event": "sweep failed",
+        "log_level": "warning",
+        "error": 'cannot list resource "configmaps"',
+        "remedy": MAY_NOT_LIST,
+    }
 
 
 async def test_events_that_can_not_be_posted_are_let_go() -> None:
@@ -164,3 +185,45 @@ async def test_an_object_that_cannot_be_read_is_swept_once() -> None:
     assert yard.cluster.calls.count("list Rollout") == 3
     assert yard.restarts == 0
     assert not [each for each in yard.telemetry.said if each[0] == "missed"]
+
+
+class Lists:
+    """The two lists of the sources, and how often the work was begun."""
+
+    def __init__(self, yard: Yard) -> None:
+        self.flags, self.requests = asyncio.Event(), asyncio.Event()
+        self.begun: list[int] = []
+        self.resync = PeriodicResync(
+            yard.resyncer, yard.clock, lambda: self.begun.append(1), (self.flags, self.requests)
+        )
+
+
+async def test_lists_of_the_sources_stand_for_the_first_sweep() -> None:
+    """Nothing is listed twice at the start; the next sweep comes at its time."""
+    yard = Yard()
+    lists = Lists(yard)
+    running = asyncio.create_task(lists.resync.run(every=60))
+    await turns()
+    lists.flags.set()
+    await turns()
+    assert lists.begun == [1]
+    assert yard.resyncer.succeeded_at is None
+    lists.requests.set()
+    await turns()
+    assert yard.resyncer.succeeded_at == 0
+    assert yard.cluster.calls == []
+    await yard.clock.advance(61)
+    assert "list Rollout" in yard.cluster.calls
+    running.cancel()
+
+
+async def test_sources_that_list_nothing_do_not_keep_the_work_from_beginning() -> None:
+    """Then it is swept, as if there were none."""
+    yard = Yard()
+    lists = Lists(yard)
+    running = asyncio.create_task(lists.resync.run(every=60))
+    for _ in range(20):
+        await yard.clock.advance(0.5)
+    assert lists.begun == [1]
+    assert yard.woken == ["memory-sync"]
+    running.cancel()

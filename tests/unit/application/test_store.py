@@ -331,3 +331,30 @@ def test_halts_tell_where_something_changed() -> None:
     assert store.halt("agents", "surefoot-system") == here
     assert store.replace_halts([]) == {"agents", "surefoot-system"}
     assert store.halt("agents", "surefoot-system") is None
+
+
+def test_what_is_not_in_a_list_is_gone() -> None:
+    """A watch that missed its deletion will never tell; who depends on it is woken."""
+    woken = Woken()
+    woken.sees(a_rollout(), "5")
+    woken.store.listed(Kind.ROLLOUT, None, [], "10")
+    assert woken.store.rollout(KEY) is None
+    assert woken.keys == ["memory-sync"] * 2
+
+
+def test_what_is_newer_than_a_list_or_elsewhere_stays() -> None:
+    """It was written after the list was made; and a list of one namespace tells of no other."""
+    woken = Woken()
+    woken.sees(a_rollout(), "11")
+    woken.store.listed(Kind.ROLLOUT, None, [], "10")
+    woken.store.listed(Kind.ROLLOUT, "elsewhere", [], "20")
+    assert isinstance(woken.store.rollout(KEY), Rollout)
+
+
+def test_what_took_the_name_of_a_listed_object_is_told_apart() -> None:
+    """The one that was deleted is gone, though there is one of its name."""
+    woken = Woken()
+    woken.sees(a_rollout(), "5")
+    another = ObjectHead(KEY, "another", "9")
+    woken.store.listed(Kind.ROLLOUT, "agents", [another], "10")
+    assert woken.store.rollout(KEY) is None

@@ -47,7 +47,7 @@ class Metrics:
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset({"default"})
 
-    async def inspect(self, promql: str) -> QueryFacts:
+    async def inspect(self, provider: str, query: str) -> QueryFacts:
         return QueryFacts()
 
     def unanswered_since(self, key: ObjectKey) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Metrics:
 class Policies:
     """The admission policies are in force."""
 
-    async def check(self) -> AdmissionStatus:
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
         return AdmissionStatus(Admission.ENFORCED)
 
 

@@ -164,13 +164,13 @@ def greet() -> None:
     typer.echo("hello")
 ''',
         ),
-        Edit("plugin/app.py", "    greeting,\n", "    halting,\n"),
-        Edit("plugin/app.py", "GROUPS = (greeting, looking,", "GROUPS = (looking,", instead=True),
+        Edit("plugin/app.py", '    "greeting": {"greet": "Say hello."},\n', '    "looking": {\n'),
     ),
     """
 from typer.testing import CliRunner
 from surefoot.plugin.app import app
 assert CliRunner().invoke(app, ["greet"]).output == "hello\\n"
+assert "Say hello." in CliRunner().invoke(app, ["--help"]).output
 """,
 )
 
@@ -217,6 +217,11 @@ def moons_of(dossier):
             "    app.command()(moons)\n",
             "    app.command()(communications)\n",
         ),
+        Edit(
+            "plugin/app.py",
+            '        "moons": "Print how many moons it took.",\n',
+            '        "document": "Print',
+        ),
     ),
     """
 from typer.testing import CliRunner
@@ -240,14 +245,11 @@ PROVIDER = Recipe(
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, Sample
 
 
-class DiceProviders:
-    def __init__(self, settings, *, now):
+class DiceProvider:
+    def __init__(self, settings, now):
         self._now = now
 
-    def names(self, namespace):
-        return frozenset({"default"})
-
-    async def inspect(self, promql):
+    async def inspect(self, query):
         return QueryFacts(None)
 
     async def measure(self, query):
@@ -256,24 +258,35 @@ class DiceProviders:
             query.start, query.end, query.step, (sample,), Outcome.VALUE, "4", self._now()
         )
 
-    def close(self):
+    async def close(self):
         pass
 ''',
         ),
         Edit(
-            "wiring.py",
-            "from surefoot.adapters.dice import DiceProviders as PrometheusProviders\n",
-            "from surefoot.adapters.settings import",
+            "adapters/provider_settings.py",
+            '    DICE = "Dice"\n',
+            '    PROMETHEUS = "Prometheus"\n',
+        ),
+        Edit(
+            "adapters/providers.py",
+            "from surefoot.adapters.dice import DiceProvider\n",
+            "from surefoot.adapters.prometheus import",
+        ),
+        Edit(
+            "adapters/providers.py",
+            "    ProviderType.DICE: DiceProvider,\n",
+            "    ProviderType.PROMETHEUS: PrometheusProvider,\n",
         ),
     ),
     """
 import asyncio
 from datetime import timedelta
-from types import SimpleNamespace
+from surefoot.adapters.provider_settings import ProviderSettings
+from surefoot.adapters.providers import Providers
 from surefoot.domain.facts.measurements import RangeQuery
-from surefoot.wiring import Providers
 from tests.support.world import START
-providers = Providers(SimpleNamespace(providers=()), SimpleNamespace(now=lambda: START))
+entry = {"name": "default", "type": "Dice", "address": "https://dice.example"}
+providers = Providers([ProviderSettings.model_validate(entry)], lambda: START)
 assert providers.names("any") == {"default"}
 query = RangeQuery("default", "dice", START - timedelta(minutes=1), START, timedelta(seconds=30))
 assert asyncio.run(providers.measure(query)).value == 4.0

@@ -79,7 +79,7 @@ def test_config_map_has_a_value_and_a_document_for_every_flag() -> None:
         "surefoot.dev/on-delete": "Keep",
         "surefoot.dev/format": "Percentage",
     }
-    assert found.owner_uids == ()
+    assert not found.goes_with("uid-memory-sync")
 
 
 def test_document_at_zero_has_no_step() -> None:
@@ -183,10 +183,10 @@ def test_changed_on_delete_is_written_without_a_word() -> None:
     world.settle()
     assert world.config_map is not None
     assert world.config_map.annotations["surefoot.dev/on-delete"] == "Delete"
-    assert world.config_map.owner_uids == ("uid-memory-sync",)
+    assert world.config_map.goes_with("uid-memory-sync")
     world.edit(target=target)
     world.settle()
-    assert not world.config_map.owner_uids
+    assert not world.config_map.goes_with("uid-memory-sync")
     assert world.history() == [("Start", 10)]
 
 
@@ -198,6 +198,25 @@ def test_owner_reference_that_somebody_removed_comes_back() -> None:
     world.settle()
     assert world.config_map is not None
     assert world.config_map.owner_uids == ("uid-memory-sync",)
+
+
+def test_missing_references_of_a_flag_that_stays_are_nobodys_doing() -> None:
+    """As an operator of an earlier version left it, and as the garbage collector does."""
+    world = resting()
+    world.change_config_map(owner_uids=(), kept=False)
+    plan = world.decide()
+    assert not [action for action in plan.actions if isinstance(action, Restore)]
+
+
+def test_flag_that_stays_and_would_go_with_its_rollout_is_written_again() -> None:
+    """Its reference to the namespace is gone, and nothing else would keep it."""
+    world = resting()
+    world.change_config_map(kept=False)
+    assert world.config_map is not None
+    assert world.config_map.goes_with("uid-memory-sync")
+    world.settle()
+    assert not world.config_map.goes_with("uid-memory-sync")
+    assert world.history() == [("Start", 10)]
 
 
 def test_long_values_are_cut_in_messages() -> None:

@@ -10,7 +10,7 @@ import pytest
 import surefoot.domain
 from surefoot.api.v1alpha1.rollout_status import Severity
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.domain.notifications import REASONS, notification, severity_of
+from surefoot.domain.notifications import REASONS, About, notification, severity_of
 from surefoot.domain.plan import Announcement
 from tests.support.world import (
     START,
@@ -213,7 +213,7 @@ def test_every_reason_that_is_announced_can_be_asked_for() -> None:
 def test_notification_has_who_why_and_what_to_type() -> None:
     """As plain text; a command stands on a line of its own, so that it can be copied whole."""
     said = notification(
-        "Rollout agents/memory-sync",
+        About("Rollout", "agents", "memory-sync"),
         Announcement("Asked", "security must be signed by hudson", command="kubectl patch x"),
         START,
     )
@@ -226,6 +226,18 @@ def test_notification_has_who_why_and_what_to_type() -> None:
         "",
         "Rollout agents/memory-sync, 2025-10-23 22:00:00 UTC",
     ]
-    bare = notification("Rollout a/b", Announcement("Rollback", "25 % → 10 %: why"), START)
+
+
+def test_every_notification_leads_on() -> None:
+    """News that asks nobody for anything says how to see why; a dashboard, where it is shown."""
+    news = Announcement("Rollback", "25 % → 10 %: why")
+    bare = notification(About("Rollout", "a", "b"), news, START)
     assert bare.severity is Severity.CRITICAL
-    assert "To type" not in bare.text
+    assert bare.text.splitlines()[2:4] == ["To see why:", "kubectl surefoot explain b -n a"]
+    assert "http" not in bare.text
+    linked = notification(About("Rollout", "a", "b"), news, START, "https://flags.example.com/x/")
+    assert "To look at it:\nhttps://flags.example.com/x/rollouts/a/b\n" in linked.text
+    elsewhere = notification(About("ConfigMap", "a", "c"), news, START, "https://flags.example.com")
+    assert "kubectl surefoot get -n a\n\nTo look at it:\nhttps://flags.example.com/\n" in (
+        elsewhere.text
+    )

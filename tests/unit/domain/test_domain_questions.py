@@ -44,7 +44,7 @@ def test_question_names_the_provider_the_query_and_the_window() -> None:
     end = START + seconds(30)
     question = RangeQuery(
         provider="other",
-        promql="sum(errors)",
+        query="sum(errors)",
         start=end - minutes(5) - 3 * INTERVAL,
         end=end,
         step=INTERVAL,

@@ -60,9 +60,10 @@ FULL: dict[str, Any] = {
 }
 
 
-def full(**changes: Any) -> World:
+def full(name: str = "memory-sync", **changes: Any) -> World:
     """A rollout that asks for everything that is built."""
-    return World(a_rollout(**FULL | changes), metrics={"errors": steady(0.0), "cost": steady(0.0)})
+    metrics: dict[str, Metric] = {"errors": steady(0.0), "cost": steady(0.0)}
+    return World(a_rollout(name, **FULL | changes), metrics=metrics)
 
 
 def test_all_conditions_exist_from_the_first_visit() -> None:
@@ -229,6 +230,68 @@ def test_waiting_on_is_cut_to_what_the_api_server_takes() -> None:
     world = World(a_rollout(approvals={"roles": roles}))
     world.settle()
     assert (len(world.status.waiting_on), world.status.waiting_on[-1]) == (2048, "…")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("recall", "security (hudson), soak 2h"), ("memory-sync", "security, soak 2h")],
+)
+def test_short_words_name_people_then_clocks(name: str, words: str) -> None:
+    """Names of people are left out where the name of the Rollout leaves no room for them."""
+    roles = {"roles": [a_role("security", "hudson")]}
+    world = full(name, approvals=roles, hold={"soak": "2h"}, gates=[])
+    world.settle()
+    assert world.status.waiting_on == "soak 2h left; then security (hudson)"
+    assert world.status.waiting_on_short == words
+
+
+def test_short_words_count_what_there_is_no_room_for() -> None:
+    """The first of each kind stays."""
+    world = full()
+    world.settle()
+    assert world.status.waiting_on_short == "hour-1, soak 2h +3"
+    world.edit(paused=True, rollback={"to": 10})
+    world.settle()
+    assert world.status.waiting_on_short == "spec.paused is true +1"
+
+
+@pytest.mark.parametrize("name", ["a", "recall", "memory-sync", "x" * 25, "x" * 63])
+@pytest.mark.parametrize("role", ["lead", "implementation-readiness-of-everything"])
+def test_row_is_at_most_80_wide_where_the_name_leaves_room(name: str, role: str) -> None:
+    """Whatever it waits for; a longer name leaves the heading's width."""
+    world = full(name, approvals={"roles": [a_role(role, "hudson")]})
+    lengths = set()
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"paused": True},
+        {"paused": None, "rollback": {"to": 0, "reason": "a long story"}},
+        {"rollback": None, "gates": [a_gate("nothing")]},
+    )
+    for change in changes:
+        world.edit(**change)
+        world.settle()
+        lengths.add(len(world.status.waiting_on_short))
+    assert max(lengths) <= max(len("WAITING-ON"), 80 - len(name) - len("AwaitingCheckpoint") - 27)
+    assert min(lengths) > 0
+
+
+def test_reason_says_more_than_the_phase_or_nothing() -> None:
+    """`kubectl get -o wide` has both, side by side."""
+    world = full(approvals=None, hold={"soak": "2h"}, gates=[a_gate("cost", **{"for": "10m"})])
+    seen: list[tuple[str, str]] = []
+
+    def look() -> None:
+        world.settle()
+        assert world.status.phase is not None
+        seen.append((world.status.phase.value, world.status.reason))
+
+    look()
+    world.edit(paused=True)
+    look()
+    world.stop()
+    look()
+    assert seen == [("Soaking", "SoakInsufficient"), ("Paused", ""), ("Paused", "Halted")]
+    assert all(phase != reason for phase, reason in seen)
 
 
 def test_blocked_by_names_every_missing_thing() -> None:

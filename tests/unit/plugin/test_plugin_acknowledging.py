@@ -28,10 +28,9 @@ def test_receiver_acknowledges_by_the_name_of_either_object(server: FakeHttp, na
     """The Checkpoint that was decided, or the Approval that asks."""
     server.approvals = [raw_approval(), raw_acknowledgement()]
     code, said = typed("acknowledge", name, "--reason=taken over")
-    assert (code, said) == (
-        0,
-        f"GO by hudson: checkout: acknowledgement of {HANDOFF}, as receiver\n",
-    )
+    assert code == 0
+    assert f"rollout   checkout in shop: acknowledges {HANDOFF}\n" in said
+    assert said.endswith(f"GO by hudson: checkout: acknowledgement of {HANDOFF}, as receiver\n")
     ((path, change),) = server.written
     assert path.endswith(f"/approvals/{HANDOFF}-ack-receiver")
     assert (change["spec"]["decision"], change["spec"]["reason"]) == ("GO", "taken over")

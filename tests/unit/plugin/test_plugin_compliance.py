@@ -55,7 +55,7 @@ def test_step_with_nothing_in_its_way_is_allowed() -> None:
     """Each check in a line; what is not asked for is told and does not block."""
     report = reported(*PASSING)
     assert list(report.in_lines()) == [
-        "checkout in shop: compliance of 10 % → 25 %, as judged at 2026-03-01T09:59:00Z",
+        "checkout in shop: compliance of 10% → 25%, as judged at 2026-03-01T09:59:00Z",
         "  PASS       CheckpointReport  hour-48 GO by atlas",
         "  PASS       SoakTime          2h of 2h of healthy time",
         "  NOT ASKED  TestPassRate      this step has no gate named test-pass-rate",
@@ -169,8 +169,8 @@ def test_programs_get_the_same() -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ({"to": 10}, "compliance of the start → 10 %"),
-        ({"from": 100}, "compliance of 100 % → Completed"),
+        ({"to": 10}, "compliance of the start → 10%"),
+        ({"from": 100}, "compliance of 100% → Completed"),
     ],
 )
 def test_first_and_last_step_are_named(step: JSON, said: str) -> None:

@@ -197,12 +197,10 @@ def test_halt_without_a_namespace_asks_whether_the_contexts_is_meant(
     assert list(default_has_one.written) == ["default"]
 
 
-@pytest.mark.parametrize("words", [("-n", "shop"), ("--all-namespaces",), ("--yes",)])
-def test_halt_that_says_where_does_not_ask(
-    default_has_one: FakeHttp, words: tuple[str, ...]
-) -> None:
-    """Nor does one that says yes."""
-    code, said = typed(*HALT, *words)
+@pytest.mark.parametrize("words", [("-n", "shop"), ("--all-namespaces",), ()])
+def test_halt_that_says_yes_does_not_ask(default_has_one: FakeHttp, words: tuple[str, ...]) -> None:
+    """Wherever it is."""
+    code, said = typed(*HALT, *words, "--yes")
     assert (code, "?" in said) == (0, False)
 
 

@@ -33,7 +33,7 @@ def test_member_of_the_group_gets_the_whole_command_and_the_evidence() -> None:
         'kubectl surefoot approve checkout -n shop --role security --reason "…"'
     )
     assert item["evidence"]["soak"]["healthy"] == "1h0m0s"
-    lines = "\n".join(in_lines([item]))
+    lines = "\n".join(in_lines([item], NOW))
     assert "soak      1h left of 2h, running" in lines
     assert "report    hour-48 GO by atlas: stable (unit 6/6)" in lines
 
@@ -110,8 +110,8 @@ def test_dry_run_that_is_on_waits_and_says_that_it_counts_for_nothing() -> None:
     assert item["command"] == (
         'kubectl surefoot approve checkout -n shop --role security --dry-run --reason "…"'
     )
-    line = next(in_lines([item]))
-    assert line.startswith("dry run, counts for nothing: checkout from 25 to 100 %, as security")
+    line = next(in_lines([item], NOW))
+    assert line.startswith("dry run, counts for nothing: checkout 25% → 100%, as security")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pytest
 
 from surefoot.errors import ConfigurationError, Conflict, NotFound, Refused, Unavailable
 from surefoot.plugin import explanation, output
+from surefoot.plugin.amounts import soak_of
 from surefoot.plugin.halting import End, is_in_force, said_of
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.session import Declined, error_text, exit_code
-from tests.unit.plugin.things import NOW, raw_rollout, rollout
+from tests.unit.plugin.things import MARKS, NOW, raw_rollout, text_of
 
 MISSING = {
     "conditions": [
@@ -39,31 +40,39 @@ MISSING = {
 }
 
 
+def explained(raw: dict[str, Any]) -> list[str]:
+    """The explanation as it is read."""
+    return text_of(explanation.in_lines(raw, NOW, MARKS))
+
+
 def test_explanation_says_what_is_missing_and_what_to_type() -> None:
     """By condition, with the roles, the soak as of now and what triggers say."""
-    lines = list(explanation.in_lines(rollout(MISSING), NOW))
+    lines = explained(raw_rollout(MISSING))
     assert lines == [
-        "checkout in shop is Soaking at 10 % for 1h, step 1/3",
-        "  next        25 %",
-        "  waiting on  soak 1h left; then security (group security)",
-        "  earliest    2026-03-01T11:00:00Z, in 1h, by the clocks alone",
-        "  soak        1h left of 2h, running",
-        "UnmetRequirement:",
-        "  SoakComplete=False (Because)",
-        "    SoakComplete said so",
-        "  Approved=False (Because)",
+        "checkout in shop is Soaking at 10% for 1h, step 1/3",
+        "  ##------------------  [10%] → 25% → 100%",
+        "  It does not move to 25%: it waits for soak 1h left; then security (group security).",
+        (
+            "  Earliest: 2026-03-01T11:00:00Z, in 1h, by the clocks alone: the soak is complete "
+            "then."
+        ),
+        "  Soak: 1h left of 2h, running.",
+        "What is missing:",
+        "  SoakComplete is False (Because)",
+        "    1h left of 2h, running",
+        "  Approved is False (Because)",
         "    sign!",
         "      $ type this",
         "Signatures for the step ahead:",
         "  security Void by hudson (not verified): again",
         "Triggers that are not quiet:",
-        "  errors is NoData: why",
+        "  errors is NoData, since 1h ago: why",
     ]
 
 
 def test_explanation_as_json_has_the_same() -> None:
     """What is missing, with the commands; Ready is for tools."""
-    said = explanation.explanation(rollout(MISSING), NOW)
+    said = explanation.explanation(raw_rollout(MISSING), NOW)
     assert [each["condition"] for each in said["missing"]] == ["SoakComplete", "Approved"]
     assert said["missing"][1]["blockedBy"][0]["command"] == "type this"
     assert said["soak"]["left"] == "1h"
@@ -73,8 +82,7 @@ def test_rollout_that_nobody_has_judged_is_explained() -> None:
     """It was created a moment ago."""
     raw = raw_rollout()
     del raw["status"]
-    fresh = rollout().model_validate(raw)
-    lines = list(explanation.in_lines(fresh, NOW))
+    lines = explained(raw)
     assert lines[0] == "checkout in shop is Pending before its start"
     assert "has not judged" in lines[1]
 
@@ -87,12 +95,12 @@ def test_soak_that_does_not_run_stands() -> None:
         "running": False,
         "observedAt": "2026-03-01T06:00:00.000000Z",
     }
-    still = explanation.soak_of(rollout({"soak": soak}).status.soak, NOW)
+    still = soak_of({"soak": soak}, NOW)
     assert still is not None
-    assert (still["left"], still["complete"]) == ("30m", False)
-    ran = explanation.soak_of(rollout({"soak": soak | {"running": True}}).status.soak, NOW)
+    assert (still.in_words(), still.fraction) == ("30m left of 1h, not running now", "30m/1h")
+    ran = soak_of({"soak": soak | {"running": True}}, NOW)
     assert ran is not None
-    assert (ran["left"], ran["complete"]) == ("0s", True)
+    assert (ran.left, ran.is_complete) == (timedelta(0), True)
 
 
 def test_text_of_others_plays_no_tricks_on_the_terminal() -> None:
@@ -104,8 +112,8 @@ def test_table_without_a_terminal_is_not_folded(capsys: pytest.CaptureFixture[st
     """Whoever reads a pipe wants a line for a row; marks like [bold] are text."""
     output.say_table(("Name", "Waiting-On"), [("checkout", "[bold]x " * 60), ("cart", None)])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "NAME       WAITING-ON"
-    assert lines[1] == "checkout   " + ("[bold]x " * 60).rstrip()
+    assert lines[0] == "NAME      WAITING-ON"
+    assert lines[1] == "checkout  " + ("[bold]x " * 60).rstrip()
     assert lines[2:] == ["cart"]
 
 
@@ -233,7 +241,7 @@ COHORTS: dict[str, Any] = {
 
 def test_explanation_has_a_line_for_each_cohort() -> None:
     """Who is in, who is not, why, at what risk, and how the work is spread."""
-    lines = list(explanation.in_lines(rollout(COHORTS), NOW))
+    lines = explained(raw_rollout(COHORTS))
     assert lines[lines.index("Cohorts:") :] == [
         "Cohorts:",
         (
@@ -247,7 +255,7 @@ def test_explanation_has_a_line_for_each_cohort() -> None:
             "unknown of financial"
         ),
     ]
-    said = explanation.explanation(rollout(COHORTS), NOW)
+    said = explanation.explanation(raw_rollout(COHORTS), NOW)
     assert (said["cohorts"][0]["risk"], said["balance"]["ratio"]) == (
         {"level": "High", "reason": "real money"},
         "2",
@@ -257,12 +265,10 @@ def test_explanation_has_a_line_for_each_cohort() -> None:
 def test_explanation_of_cohorts_without_shares_has_no_balance() -> None:
     """Nobody asked how the work is spread; or nothing is known of it yet."""
     only = {"cohorts": COHORTS["cohorts"][:1]}
-    lines = list(explanation.in_lines(rollout(only), NOW))
+    lines = explained(raw_rollout(only))
     assert not any("balance" in line for line in lines)
     unknown = only | {"balance": {"unknown": ["financial"]}}
-    assert list(explanation.in_lines(rollout(unknown), NOW))[-1] == (
-        "  balance: unknown of financial"
-    )
+    assert explained(raw_rollout(unknown))[-1] == ("  balance: unknown of financial")
 
 
 def test_dry_run_is_explained_as_one() -> None:
@@ -275,7 +281,7 @@ def test_dry_run_is_explained_as_one() -> None:
         "endedAt": "2026-03-01T09:00:00.000000Z",
         "endedBecause": "the plan has changed",
     }
-    lines = list(explanation.in_lines(rollout({"approvalDryRun": run}), NOW))
+    lines = explained(raw_rollout({"approvalDryRun": run}))
     assert lines[lines.index("The last dry run of the approval, which has ended:") :] == [
         "The last dry run of the approval, which has ended:",
         "  dry run 2 of the approval of the step to 100 %: it counts for nothing",
@@ -284,5 +290,6 @@ def test_dry_run_is_explained_as_one() -> None:
         "  ended 2026-03-01T09:00:00Z: the plan has changed",
     ]
     assert (
-        explanation.explanation(rollout({"approvalDryRun": run}), NOW)["approvalDryRun"]["run"] == 2
+        explanation.explanation(raw_rollout({"approvalDryRun": run}), NOW)["approvalDryRun"]["run"]
+        == 2
     )

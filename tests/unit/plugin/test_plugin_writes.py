@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.cli.main import app
-from surefoot.errors import Conflict, NotFound
+from surefoot.errors import Conflict, NotFound, Refused, SurefootError
 from surefoot.plugin import session as sessions
 from surefoot.plugin.commands.options import Where
 from tests.unit.plugin.things import JSON, NOW, raw_approval, raw_checkpoint, raw_rollout
@@ -33,9 +33,10 @@ class FakeHttp:
     written: list[tuple[str, JSON]] = field(default_factory=list)
     installed: bool = True
     answers: list[JSON] = field(default_factory=list)
+    refusal: SurefootError | None = None
 
     async def pages(
-        self, what: str, path: str, params: Mapping[str, str] | None = None
+        self, what: str, path: str, params: Mapping[str, str] | None = None, **_: object
     ) -> AsyncIterator[JSON]:
         """One page of what there is."""
         if not self.installed:
@@ -55,8 +56,14 @@ class FakeHttp:
         """Who asks."""
         return {"username": "hudson", "groups": ["security"]}
 
-    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
-        """Take it, unless it comes too late."""
+    async def merge(
+        self, what: str, path: str, change: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Take it, unless it comes too late, or it is refused."""
+        if self.refusal is not None:
+            raise self.refusal
+        if dry_run:
+            return change
         self.written.append((path, change))
         if self.conflicts:
             raise Conflict("409", status=409)
@@ -123,7 +130,7 @@ def test_of_several_rollouts_those_that_ask_are_signed(server: FakeHttp) -> None
     server.others = [other]
     code, said = typed("approve", "-l", "team=shop", *APPROVE[2:])
     assert (code, len(server.written)) == (1, 1)
-    assert "GO by hudson: checkout from 10 to 25 %, as security" in said
+    assert "GO by hudson: checkout 10% → 25%, as security" in said
     assert "nobody is asked to sign for cart as security now" in said
 
 
@@ -140,12 +147,35 @@ def test_person_at_a_terminal_is_asked_whether_it_is_meant(
 
     monkeypatch.setattr("typer.confirm", confirm)
     monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
-    assert typed(*APPROVE)[0] == (0 if answer else 1)
+    server.rollout["status"]["metrics"] = [
+        {"name": "errors", "value": "0.1", "outcome": "Value", "observedAt": "2026-03-01T09:59:00Z"}
+    ]
+    code, said = typed(*APPROVE)
+    assert code == (0 if answer else 1)
     assert len(server.written) == written
-    (question,) = questions
-    assert "GO by hudson for\n  checkout from 10 to 25 %, as security" in question
+    assert questions == ["Sign GO as hudson?"]
+    assert said.startswith(
+        "GO by hudson as security\n"
+        "  rollout   checkout in shop: 10% → 25%\n"
+        "  plan      sha256:1, attempt 0\n"
+        "  metric    errors = 0.1, as of 2026-03-01T09:59:00Z\n"
+        "  reason    no findings\n"
+        "  object    Approval checkout-25-security, not decided yet\n"
+    )
     typed(*APPROVE, "--yes")
     assert len(questions) == 1
+
+
+def test_what_admission_would_refuse_is_said_before_anybody_is_asked(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person does not read and confirm what cannot be written."""
+    monkeypatch.setattr("typer.confirm", pytest.fail)
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    server.refusal = Refused("403: policy denied request: hudson may not", status=403)
+    for words in (APPROVE, ("pause", "checkout"), ("rollback", "checkout", "--reason=errors")):
+        assert typed(*words) == (1, "Error: hudson may not\n")
+    assert server.written == []
 
 
 def test_write_over_a_new_status_is_made_again(server: FakeHttp) -> None:
@@ -318,7 +348,7 @@ def test_dry_run_of_no_step_ahead_is_not_asked_for(server: FakeHttp, percent: in
     server.rollout = raw_rollout({"percent": percent})
     code, said = typed("dry-run", "checkout", f"--to={to}")
     assert (code, server.written) == (1, [])
-    assert f"checkout is at {percent} % and has no step of {to} % ahead" in said
+    assert f"checkout is at {percent}% and has no step of {to}% ahead" in said
 
 
 def test_answer_to_a_dry_run_goes_to_its_request_alone(server: FakeHttp) -> None:
@@ -370,7 +400,7 @@ def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
     server.rollout = raw_rollout({"percent": 100}, rollback={"to": 0, "reason": "incident 7"})
     code, said = typed("rollback", "checkout", "--to=25", "--reason=errors")
     assert (code, server.written) == (1, [])
-    assert "may not go above 0 % already (incident 7)" in said
+    assert "may not go above 0% already (incident 7)" in said
 
 
 def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:

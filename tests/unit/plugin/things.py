@@ -1,15 +1,28 @@
 """A Rollout and what it asks, as the API server has them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.plugin.output import Line
 
 JSON = dict[str, Any]
+MARKS = ("#", "-")
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def text_of(lines: Iterable[Line]) -> list[str]:
+    """Lines as they are read, without their colours."""
+    return [
+        line
+        if isinstance(line, str)
+        else "".join(part if isinstance(part, str) else part.text for part in line)
+        for line in lines
+    ]
 
 
 def metadata(name: str, **more: Any) -> JSON:

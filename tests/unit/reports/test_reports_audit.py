@@ -198,11 +198,11 @@ def test_a_conflict_is_told_with_its_parties_resolution_and_dissent() -> None:
 def test_what_is_not_known_is_called_unknown() -> None:
     """Of a Rollout that has just begun."""
     said = markdown(REPORTS["new"])
-    assert "| Score | unknown of 10 |" in said
+    assert "- **Score:** unknown of 10" in said
     assert "No expansion from above 0 % is on the record." in said
     assert "unknown: only the API server knows what it refused" in said
     assert "Unknown: the plan names no risks." in said
-    assert "| Requested by | unknown |" in said
+    assert "- **Requested by:** unknown" in said
 
 
 def test_an_incomplete_record_is_said_first() -> None:
@@ -259,7 +259,11 @@ def test_the_retrospective_asks_what_it_can_not_know() -> None:
     assert too_short == "10 → 25 %: the plan asked for a soak of 1h42m, the standard for 24h"
     assert {each.owner for each in made.actions} == {"to be named"}
     assert [each.about for each in made.questions] == [
-        "10 → 25 %",
+        "10 → 25 %, initial soak",
+        "10 → 25 %, checkpoint validation",
+        "10 → 25 %, stakeholder approval",
+        "10 → 25 %, monitoring baseline",
+        "10 → 25 %, rollback rehearsal",
         "users",
         "root cause",
         "lessons",

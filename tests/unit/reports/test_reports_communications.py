@@ -71,7 +71,9 @@ def test_what_is_asked_and_not_done_is_pending() -> None:
     )
     assert approval.status == "not answered"
     page = markdown(communications_of(dossier(asked(raw_approval(), 2))))
-    assert "- **Message:** **[PENDING]** security: the step from 10 to 25 %" in page
+    assert (
+        ": **[PENDING]** security: the step from 10 to 25 %. **To do:** Decide GO or NO-GO" in page
+    )
 
 
 def test_dry_run_is_in_the_log_as_one() -> None:
@@ -250,8 +252,8 @@ def test_nothing_that_anybody_wrote_becomes_a_message_of_its_own() -> None:
         dossier(signed(spec={"reason": evil, "decidedBy": {"username": evil}}))
     )
     page = markdown(made)
-    assert page.count("\n## ") == len(made.messages)
-    assert page.count("**From:**") == len(made.messages)
+    assert page.count("\n## ") == len(made.periods)
+    assert page.count("\n- ") == sum(len(each.exchanges) for each in made.periods)
     assert "<script" not in html(made)
 
 

@@ -162,7 +162,7 @@ def test_step_that_is_asked_about_says_what_is_signed_and_what_is_missing() -> N
     assert (made.verdict, made.decided) == ("NOT DECIDED", "1 of 2 needed signatures count")
     page = markdown(made)
     assert "**Decision: NOT DECIDED**: 1 of 2 needed signatures count" in page
-    assert "| Plan | sha256:1 |\n| Attempt | 0 |" in page
+    assert "- **Plan:** sha256:1\n- **Attempt:** 0" in page
     assert "- Approved: lead must be signed by lead: `kubectl patch x`" in page
     assert "### security: GO by hudson\n\n> no findings" in page
     assert "### security: GO by hudson\n\n> low" in page
@@ -437,7 +437,7 @@ def test_step_that_the_history_no_longer_has_is_unknown() -> None:
     assert made.decided == "the step was taken; by which transition, and when, is unknown"
     assert (made.transition_id, made.plan_hash, made.attempt) == (None, None, None)
     page = markdown(made)
-    assert "| Taken at | unknown |" in page
+    assert "- **Taken at:** unknown" in page
     assert "--record FILE" in page
     assert "Nobody" not in page
 

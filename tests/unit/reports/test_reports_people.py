@@ -21,6 +21,7 @@ from surefoot.reports.retrospective import retrospective_of
 from surefoot.reports.standards import Standards
 from surefoot.reports.timeline import timeline_of
 from tests.support.world import World, a_rollout, hours, minutes, steps_of
+from tests.unit.plugin.things import MARKS, text_of
 from tests.unit.reports.conducted import dossier
 
 STANDARDS = Standards()
@@ -181,8 +182,8 @@ def test_document_tells_who_undid_the_step() -> None:
 def test_explain_tells_what_was_asked_for_last() -> None:
     """So that whoever looks knows whom to ask."""
     found = by(conducted(), "hudson", verified=False)
-    rollout = found.rollout
-    text = "\n".join(explanation.in_lines(rollout, found.now))
-    assert "last asked  PlanChanged by hudson (not verified), " in text
-    last = explanation.explanation(rollout, found.now)["lastRequest"]
+    raw = found.rollout.to_wire()
+    text = "\n".join(text_of(explanation.in_lines(raw, found.now, MARKS)))
+    assert "Last asked: PlanChanged by hudson (not verified), " in text
+    last = explanation.explanation(raw, found.now)["lastRequest"]
     assert (last["type"], last["by"], last["verified"]) == ("PlanChanged", "hudson", False)

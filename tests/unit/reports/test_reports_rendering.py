@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from surefoot.domain.facts.measurements import Outcome
@@ -42,6 +44,31 @@ def text_of(source: str) -> str:
 def test_what_somebody_wrote_is_shown_letter_by_letter(said: str) -> None:
     """Marks of Markdown and HTML are text."""
     assert text_of(printed(said)) == said
+
+
+@given(st.text(alphabet="\\`*_{}[]()<>#|~!&-+=:.;' a1é", min_size=1, max_size=12))
+def test_whatever_is_written_is_shown_letter_by_letter(said: str) -> None:
+    """Alone, in a heading, in a list, in a sentence, in a cell; also where lines are struck out."""
+    said = " ".join(said.split()) or "x"
+    renderer = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for before, after in (("", ""), ("- ", ""), ("### ", ""), ("So: ", "."), ("", "\n\nx")):
+        source = f"{before}{printed(said)}{after}"
+        inline = next(token for token in renderer.parse(source) if token.type == "inline")
+        assert {child.type for child in inline.children or ()} <= {"text", "text_special"}
+        shown = "".join(child.content for child in inline.children or ())
+        assert shown == (f"So: {said}." if before == "So: " else said)
+    table = f"| a | b |\n|---|---|\n| {printed(said)} | y |"
+    cells = [token.content for token in renderer.parse(table) if token.type == "inline"]
+    assert cells[-1] == "y"
+    assert len(cells) == 4
+
+
+@pytest.mark.parametrize(
+    "said", ["a (b), c", "-90 %", "+6m", "a_b", "2.5 times", "Tom & Jerry", "ok!", "~5 s", "#12 is"]
+)
+def test_what_is_no_mark_has_no_escape(said: str) -> None:
+    """Whoever reads Markdown as text reads it without backslashes."""
+    assert printed(said) == said
 
 
 def test_several_lines_of_one_become_one() -> None:

@@ -114,7 +114,7 @@ def test_an_open_risk_of_high_severity_and_a_late_report_are_p2() -> None:
         checkpoints=(late, *others),
     )
     assert [each.found for each in severities(found).of(Severity.P2)] == [
-        "checkpoint hour-48 at 10 % is decided late",
+        "checkpoint hour-48 at 10 % was decided late",
         "risk cold-cache of severity High is open",
     ]
 

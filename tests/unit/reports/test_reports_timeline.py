@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from surefoot.reports.lengths import difference, spoken
 from surefoot.reports.standards import Standards
-from surefoot.reports.timeline import CriticalPath, Stage, signed, timeline_of
-from tests.support.world import START, World, a_rollout, hours, steps_of
+from surefoot.reports.timeline import CriticalPath, Stage, timeline_of
+from tests.support.world import START, World, a_checkpoint, a_rollout, hours, steps_of
 from tests.unit.reports.conducted import (
     a_conflict,
     dossier,
@@ -16,6 +17,7 @@ from tests.unit.reports.conducted import (
 )
 
 STANDARDS = Standards()
+LATE = a_checkpoint("hour-1", "atlas", dueAfter="1h")
 
 
 def stage(path: CriticalPath, name: str) -> Stage:
@@ -72,9 +74,9 @@ def test_events_are_in_the_order_of_time_with_their_variance() -> None:
     events = timeline_of(the_proper_path(), STANDARDS).schedule.events
     assert [(each.event, each.variance) for each in events] == [
         ("Start 0 → 10 %", ""),
-        ("Checkpoint night-shift at 10 %", "-30m"),
-        ("Checkpoint hour-48 at 10 %", "-30m"),
-        ("Advance 10 → 25 %", "-30m"),
+        ("Checkpoint night-shift at 10 %", "30 min early"),
+        ("Checkpoint hour-48 at 10 %", "30 min early"),
+        ("Advance 10 → 25 %", "30 min early"),
         ("Advance 25 → 100 %", ""),
     ]
     assert events[-1].actual is None
@@ -112,16 +114,44 @@ def test_nothing_comes_next_after_the_end_or_a_rollback() -> None:
 @pytest.mark.parametrize(
     ("length", "said"),
     [
-        (hours(2), "+2h"),
-        (-hours(31.25), "-31h15m"),
+        (hours(2), "2 h late"),
+        (-hours(31.25), "31 h 15 min early"),
         (timedelta(seconds=59), "on time"),
         (-timedelta(seconds=59), "on time"),
-        (timedelta(minutes=1), "+1m"),
+        (timedelta(minutes=1), "1 min late"),
     ],
 )
-def test_variances_have_a_sign(length: timedelta, said: str) -> None:
+def test_variances_say_late_or_early(length: timedelta, said: str) -> None:
     """Less than a minute is on time."""
-    assert signed(length) == said
+    assert difference(length) == said
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (timedelta(seconds=0), "0 s"),
+        (timedelta(seconds=58.4), "59 s"),
+        (timedelta(minutes=5, seconds=1), "6 min"),
+        (hours(1.7), "1 h 42 min"),
+        (hours(48), "48 h"),
+        (hours(75), "3 days 3 h"),
+    ],
+)
+def test_lengths_are_in_units_that_people_use(length: timedelta, said: str) -> None:
+    """The two largest, rounded up."""
+    assert spoken(length) == said
+
+
+def test_report_that_nobody_gave_is_overdue() -> None:
+    """By how much, as of now."""
+    world = World(a_rollout(steps=steps_of(10, 100), hold={"checkpoints": [LATE]}))
+    world.run(hours(1) + timedelta(minutes=6))
+    (event,) = [
+        each
+        for each in timeline_of(dossier(world), STANDARDS).schedule.events
+        if each.event == "Checkpoint hour-1 at 10 %"
+    ]
+    assert (event.variance, event.remark) == ("overdue by 6 min", "not decided: Pending")
 
 
 def test_what_an_earlier_plan_asked_is_unknown_but_for_the_soak() -> None:

@@ -6,8 +6,6 @@ through its client (see `surefoot.adapters.kubernetes.http`).
 
 import asyncio
 import os
-import ssl
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +13,7 @@ import structlog
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client.configuration import Configuration
 
+from surefoot.adapters.kubernetes.endpoint import Endpoint
 from surefoot.errors import ConfigurationError
 
 _library = cast("Any", kubernetes_config)  # it has no types
@@ -25,29 +24,6 @@ REFRESH_EVERY = 60.0
 REFRESH_WITHIN = 5.0
 """Seconds for a look. A program that gives out tokens may hang; the present token then stays."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Everything that decides how connections to the API server are made."""
-
-    server: str
-    ca_file: str | None
-    certificate_file: str | None
-    key_file: str | None
-    verify: bool
-    server_name: str | None
-    proxy: str | None
-
-    def ssl_context(self) -> ssl.SSLContext:
-        """Trust the cluster's CA, and present the client certificate where there is one."""
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if self.certificate_file:
-            context.load_cert_chain(self.certificate_file, keyfile=self.key_file)
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 class Access:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from importlib.metadata import version as installed_version
 from typing import Any
 from urllib.parse import quote
+
+import structlog
 
 from surefoot.adapters.kubernetes.http import JSON, Http
 from surefoot.adapters.kubernetes.objects import (
@@ -15,6 +18,7 @@ from surefoot.adapters.kubernetes.objects import (
     config_map_from,
     head_of,
     is_object,
+    is_to_namespace,
     read,
     read_or_fault,
     rollout_from,
@@ -29,6 +33,7 @@ from surefoot.api.v1alpha1.meta import (
     HALT_CONFIGMAP,
     MANAGED_BY_LABEL,
     MANAGED_LABEL,
+    VERSION_LABEL,
 )
 from surefoot.api.v1alpha1.moments import within_calendar
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -50,7 +55,11 @@ from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.flag.shadow import SHADOW
 from surefoot.domain.plan import Announcement
-from surefoot.errors import Conflict, NotFound, Refused, Unavailable
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
+
+log = structlog.get_logger(__name__)
+
+VERSION = installed_version("surefoot")
 
 PLURALS = {
     Kind.ROLLOUT: "rollouts",
@@ -69,6 +78,8 @@ SHADOW_SELECTOR = f"{MANAGED_LABEL}={SHADOW}"
 ROLLOUT_LABEL = f"{GROUP}/rollout"
 EVENT_NOTE = 1024
 """The API server takes no longer notes."""
+NAMESPACE_WITHIN = 2.0
+"""Seconds in which a namespace is read before a flag is written."""
 
 
 class KubernetesCluster:
@@ -88,6 +99,7 @@ class KubernetesCluster:
         self._operator_namespace = operator_namespace
         self._namespaces = namespaces
         self._instance = instance
+        self._crd_versions: dict[str, str | None] = {}
 
     # Reading
 
@@ -148,7 +160,7 @@ class KubernetesCluster:
         found: dict[str, Halt] = {}
         paths = self._watched_paths(Kind.CONFIG_MAP)
         if self._namespaces and self._operator_namespace not in self._namespaces:
-            paths = (*paths, _collection(Kind.CONFIG_MAP, self._operator_namespace))
+            paths = (*paths, collection_path(Kind.CONFIG_MAP, self._operator_namespace))
         what = f"list {HALT_CONFIGMAP}"
         for path in paths:
             async for page in self._http.pages(what, path, params):
@@ -234,9 +246,22 @@ class KubernetesCluster:
             return True
         if "deletionTimestamp" in raw["metadata"]:
             return False
+        self._complain_of_version(name, (raw["metadata"].get("labels") or {}).get(VERSION_LABEL))
         return any(
             condition.get("type") == "Established" and condition.get("status") == "True"
             for condition in (raw.get("status") or {}).get("conditions") or ()
+        )
+
+    def _complain_of_version(self, name: str, found: str | None) -> None:
+        """Say once that a CRD is of another version: fields that it does not know are dropped."""
+        if found in (VERSION, self._crd_versions.get(name, VERSION)):
+            return
+        self._crd_versions[name] = found
+        log.error(
+            "a CRD is of another version than the operator: it may drop what the operator writes",
+            crd=name,
+            version=found or "none",
+            remedy=f"kubectl apply --server-side -f crds.yaml, of version {VERSION}",
         )
 
     async def _get(self, kind: Kind, key: ObjectKey) -> JSON | None:
@@ -251,14 +276,14 @@ class KubernetesCluster:
         params = {"fieldSelector": f"spec.request.rollout.name={rollout.name}"}
         items: list[JSON] = []
         what = f"list {PLURALS[kind]} of Rollout {rollout}"
-        async for page in self._http.pages(what, _collection(kind, rollout.namespace), params):
+        async for page in self._http.pages(what, collection_path(kind, rollout.namespace), params):
             items += _items(what, page)
         return items
 
     def _watched_paths(self, kind: Kind) -> tuple[str, ...]:
         if not self._namespaces:
-            return (f"{API_PATHS[kind]}/{PLURALS[kind]}",)
-        return tuple(_collection(kind, namespace) for namespace in self._namespaces)
+            return (collection_path(kind),)
+        return tuple(collection_path(kind, namespace) for namespace in self._namespaces)
 
     # Writing
 
@@ -304,11 +329,11 @@ class KubernetesCluster:
                 "namespace": key.namespace,
                 "labels": dict(rendering.labels),
                 "annotations": dict(rendering.annotations),
-                "ownerReferences": [_owner_reference(owner)] if rendering.owned else [],
+                "ownerReferences": await self._owners(owner, owned=rendering.owned),
             },
             "data": dict(rendering.data),
         }
-        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        path = collection_path(Kind.CONFIG_MAP, key.namespace)
         return config_map_from(
             await self._http.write(f"create ConfigMap {key}", "POST", path, body)
         )
@@ -321,10 +346,50 @@ class KubernetesCluster:
         metadata = body["metadata"]
         metadata["labels"] = {**(metadata.get("labels") or {}), **rendering.labels}
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **rendering.annotations}
-        metadata["ownerReferences"] = _owners(metadata, owner, owned=rendering.owned)
+        before = metadata.get("ownerReferences") or ()
+        metadata["ownerReferences"] = [
+            *_of_others(before),
+            *await self._owners(owner, owned=rendering.owned, before=before),
+        ]
         body["data"] = dict(rendering.data)
         body.pop("binaryData", None)
         return await self._put_config_map(body)
+
+    async def _owners(
+        self, owner: Rollout, *, owned: bool, before: Iterable[JSON] = ()
+    ) -> list[JSON]:
+        """The ownerReferences of a flag: to its Rollout, and to the namespace that keeps it.
+
+        The garbage collector deletes what has no owner left. So a flag that is to stay has no
+        reference to its Rollout without one to its namespace. The namespace is read for the first
+        one only, and no write depends on it.
+        """
+        if owned:
+            return [_owner_reference(owner)]
+        namespace = next(
+            (reference for reference in before if is_to_namespace(reference)), None
+        ) or await self._reference_to(owner.metadata.namespace)
+        return [] if namespace is None else [_owner_reference(owner), namespace]
+
+    async def _reference_to(self, namespace: str) -> JSON | None:
+        """An ownerReference to the namespace; None where it cannot be read soon."""
+        what = f"get Namespace {namespace}"
+        try:
+            async with asyncio.timeout(NAMESPACE_WITHIN):
+                raw = _object(
+                    what, await self._http.get(what, f"/api/v1/namespaces/{quote(namespace)}")
+                )
+        except (ApiError, TimeoutError) as error:
+            log.debug("flag written without owners", namespace=namespace, error=str(error))
+            return None
+        return {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "name": namespace,
+            "uid": raw["metadata"]["uid"],
+            "controller": False,
+            "blockOwnerDeletion": False,
+        }
 
     async def mark_config_map(
         self, held: ConfigMapVersion, marks: Marks, data: dict[str, str] | None = None
@@ -334,6 +399,8 @@ class KubernetesCluster:
         metadata = body["metadata"]
         metadata["labels"] = _changed(metadata.get("labels"), marks.labels)
         metadata["annotations"] = _changed(metadata.get("annotations"), marks.annotations)
+        if marks.disowned:
+            metadata["ownerReferences"] = _of_others(metadata.get("ownerReferences") or ())
         if data is not None:
             body["data"] = data
             body.pop("binaryData", None)
@@ -350,7 +417,7 @@ class KubernetesCluster:
         body: JSON = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         key = head_of(_as_read(held)).key
         await self.delete_config_map(held)
-        path = _collection(Kind.CONFIG_MAP, key.namespace)
+        path = collection_path(Kind.CONFIG_MAP, key.namespace)
         return config_map_from(
             await self._http.write(f"create ConfigMap {key}", "POST", path, body)
         )
@@ -398,7 +465,7 @@ class KubernetesCluster:
             },
             "spec": spec.to_wire(),
         }
-        path = _collection(kind, key.namespace)
+        path = collection_path(kind, key.namespace)
         raw = await self._http.write(f"create {kind.value} {key}", "POST", path, body)
         return _request_from(kind, raw)
 
@@ -451,12 +518,14 @@ def _items(what: str, page: JSON) -> list[JSON]:
     return [_object(what, item) for item in _objects(what, page.get("items"))]
 
 
-def _collection(kind: Kind, namespace: str) -> str:
-    return f"{API_PATHS[kind]}/namespaces/{quote(namespace)}/{PLURALS[kind]}"
+def collection_path(kind: Kind, namespace: str | None = None) -> str:
+    """Where the objects of a kind are: those of one namespace, or all."""
+    within = f"namespaces/{quote(namespace)}/" if namespace is not None else ""
+    return f"{API_PATHS[kind]}/{within}{PLURALS[kind]}"
 
 
 def _path(kind: Kind, key: ObjectKey) -> str:
-    return f"{_collection(kind, key.namespace)}/{quote(key.name)}"
+    return f"{collection_path(kind, key.namespace)}/{quote(key.name)}"
 
 
 def _request_from(kind: Kind, raw: JSON) -> Request:
@@ -481,17 +550,17 @@ def _owner_reference(owner: Rollout) -> JSON:
     }
 
 
-def _owners(metadata: Mapping[str, Any], owner: Rollout, *, owned: bool) -> list[JSON]:
-    """Other people's references stay; those to a Rollout of this name that is gone go."""
-    kept = [
+def _of_others(references: Iterable[JSON]) -> list[JSON]:
+    """The ownerReferences that the operator does not write: to anything else."""
+    return [
         reference
-        for reference in metadata.get("ownerReferences") or ()
-        if not (
+        for reference in references
+        if not is_to_namespace(reference)
+        and not (
             reference.get("kind") == "Rollout"
             and str(reference.get("apiVersion", "")).startswith(f"{GROUP}/")
         )
     ]
-    return [*kept, _owner_reference(owner)] if owned else kept
 
 
 def _changed(

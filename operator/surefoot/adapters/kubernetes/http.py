@@ -7,15 +7,21 @@ A plain aiohttp session: a call through `kubernetes.aio`'s ApiClient was measure
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import aiohttp
-
-from surefoot.adapters.kubernetes.access import Access, Endpoint
-from surefoot.adapters.kubernetes.objects import FIELD_MANAGER
+from surefoot.adapters.kubernetes.endpoint import Access, Endpoint
+from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    import aiohttp
+
+# The commands of the plugin load this module and do without aiohttp: see plain_http.
+# ruff: noqa: PLC0415
 
 JSON = dict[str, Any]
 
@@ -26,6 +32,8 @@ READ_BACKOFF = (0.1, 0.4)
 LONGEST_RETRY_AFTER = 5.0
 WORDS_OF_THE_SERVER = 800
 PAGE = 500
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes; an object is at most a tenth of it."""
 WHO = {"User-Agent": "surefoot"}
 MANAGER = {"fieldManager": FIELD_MANAGER}
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -47,7 +55,8 @@ class Http:
 
     ``on_date`` gets the `Date` of every answer of the API server itself. While ``new_connections``
     says so, every request gets a connection of its own. ``longest_words`` is where the server's own
-    words are cut in errors, in characters.
+    words are cut in errors, in characters. ``fence`` is asked before every write, and raises where
+    nothing may be written.
     """
 
     def __init__(
@@ -56,7 +65,9 @@ class Http:
         on_date: DateObserver | None = None,
         longest_words: int = WORDS_OF_THE_SERVER,
         new_connections: Callable[[], bool] = lambda: False,
+        fence: Callable[[str], None] = lambda _what: None,
     ) -> None:
+        self.fence = fence
         self._access = access
         self._on_date = on_date
         self._longest_words = longest_words
@@ -81,7 +92,7 @@ class Http:
             except Unavailable as error:
                 if backoff is None:
                     raise
-                await asyncio.sleep(max(backoff, _retry_after(error)))
+                await asyncio.sleep(max(backoff, retry_after(error)))
         raise AssertionError("the last attempt returns or raises")
 
     async def pages(
@@ -92,14 +103,18 @@ class Http:
         *,
         metadata_only: bool = False,
         as_table: bool = False,
+        whole: int = 0,
     ) -> AsyncIterator[JSON]:
         """Read a list in pages. Raises `Unavailable` where it cannot be read to its end.
 
-        ``as_table``: as `kubectl get` prints it, the rows made by the server.
+        ``as_table``: as `kubectl get` prints it, the rows made by the server. The first ``whole``
+        of them come with their objects, the others with metadata only.
         """
         accept = METADATA_ONLY if metadata_only else "application/json"
         accept = AS_TABLE if as_table else accept
-        query = {**(params or {}), "limit": str(PAGE)}
+        query = {**(params or {}), "limit": str(whole or PAGE)}
+        if whole:
+            query["includeObject"] = "Object"
         read: set[str] = set()
         while True:
             page = await self._request(
@@ -112,21 +127,78 @@ class Http:
             if not following:
                 return
             read.add(following)
-            query["continue"] = following
+            query |= {"continue": following, "limit": str(PAGE)}
+            query.pop("includeObject", None)
 
-    async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
-        """Write, once. Repeating is the reconciler's decision, after looking again."""
+    async def raw(self, what: str, path: str, params: Mapping[str, str]) -> bytes:
+        """Read a page of a list, as it came. Raises `ApiError`."""
+        send = _Send(what, "GET", path, params, None, "", "application/json", LIST_TIMEOUT, True)
+        return (await self._bounded(send)).raw
+
+    async def lines(
+        self, what: str, path: str, params: Mapping[str, str], *, silence: float
+    ) -> AsyncGenerator[bytes]:
+        """What the server sends line by line, until it ends the answer.
+
+        Raises `ApiError`; `Unavailable` also where nothing comes for so many seconds of silence.
+        """
+        send = _Send(what, "GET", path, params, None, "", "application/json", silence)
+        for may_refresh in (True, False):
+            try:
+                async for line in self._lines(send):
+                    yield line
+            except _UnauthorizedError as error:
+                if not may_refresh:
+                    raise Unavailable(str(error), status=401) from error
+                await self._access.refresh()
+            else:
+                return
+
+    async def _lines(self, send: "_Send") -> AsyncIterator[bytes]:
+        import aiohttp
+
+        try:
+            async with await self._opened(send, is_endless=True) as response:
+                if response.status != 200:
+                    answer = _Answer(response.status, response.headers, await response.read())
+                    raise _error(send.what, answer, self._longest_words)
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    if len(rest) > LONGEST_LINE:
+                        raise Unavailable(f"{send.what}: the answer has a line without end")
+                    for line in whole:
+                        yield line
+        except TimeoutError as error:
+            raise Unavailable(f"{send.what}: nothing came for {send.timeout:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+            raise Unavailable(f"{send.what}: the API server broke off: {error}") from error
+
+    async def write(
+        self, what: str, verb: str, path: str, body: JSON, *, is_fenced: bool = True
+    ) -> JSON:
+        """Write, once. Repeating is the reconciler's decision, after looking again.
+
+        What stores nothing, and the Lease itself, is not fenced.
+        """
+        if is_fenced:
+            self.fence(what)
         return await self._request(
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
 
-    async def merge(self, what: str, path: str, change: JSON, *, manager: str) -> JSON:
-        """Merge a change into an object, once, in the name of another tool than the operator."""
+    async def merge(
+        self, what: str, path: str, change: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Merge a change into an object, once, in the name of another tool than the operator.
+
+        ``dry_run``: it is judged, admission included, and nothing is written.
+        """
         return await self._request(
             what,
             "PATCH",
             path,
-            params={"fieldManager": manager},
+            params={"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {}),
             body=change,
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
@@ -136,7 +208,7 @@ class Http:
         """Whom the API server takes this for: `username`, `groups` and more of its user info."""
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        review = await self.write(what, "POST", path, body)
+        review = await self.write(what, "POST", path, body, is_fenced=False)
         try:
             user: JSON = review["status"]["userInfo"]
             user["username"]
@@ -157,14 +229,18 @@ class Http:
         timeout: float,  # noqa: ASYNC109 - aiohttp's own, which also closes the connection
     ) -> JSON:
         send = _Send(what, verb, path, params, body, content_type, accept, timeout)
+        return _parsed(what, await self._bounded(send))
+
+    async def _bounded(self, send: "_Send") -> "_Answer":
+        within = 2 * send.timeout
         try:
             # aiohttp bounds its own part; credentials may come from a program that hangs.
-            async with asyncio.timeout(2 * timeout):
+            async with asyncio.timeout(within):
                 return await self._twice(send)
         except TimeoutError as error:
-            raise Unavailable(f"{what}: no answer within {2 * timeout:.0f} s") from error
+            raise Unavailable(f"{send.what}: no answer within {within:.0f} s") from error
 
-    async def _twice(self, send: "_Send") -> JSON:
+    async def _twice(self, send: "_Send") -> "_Answer":
         try:
             return await self._once(send)
         except _UnauthorizedError:
@@ -174,23 +250,48 @@ class Http:
         except _UnauthorizedError as error:
             raise Unavailable(str(error), status=401) from error
 
-    async def _once(self, send: "_Send") -> JSON:
+    async def _once(self, send: "_Send") -> "_Answer":
         try:
             answer = await self._send(send)
         except TimeoutError as error:
             raise Unavailable(f"{send.what}: no answer within {send.timeout:.0f} s") from error
-        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+        except (NoAnswerError, OSError, ValueError, RuntimeError) as error:
             # ValueError: a header that cannot be sent. RuntimeError: the session was closed since.
             raise Unavailable(f"{send.what}: no answer from the API server: {error}") from error
-        if answer.date and self._on_date is not None and _tells_time(answer):
+        if answer.date and self._on_date is not None and not send.is_raw and _tells_time(answer):
             self._on_date(
                 answer.date, answer.sent, answer.received, is_independent=answer.is_independent
             )
         if answer.status < 300:
-            return _parsed(send.what, answer)
+            return answer
         raise _error(send.what, answer, self._longest_words)
 
     async def _send(self, send: "_Send") -> "_Answer":
+        """Send a request and read the answer. Raises `NoAnswerError` where none came."""
+        import aiohttp
+
+        trip = _Trip()
+        sent = time.monotonic()
+        try:
+            async with await self._opened(send, trip=trip) as response:
+                received = time.monotonic()
+                return _Answer(
+                    response.status,
+                    response.headers,
+                    await response.read(),
+                    sent,
+                    received,
+                    trip.has_own_connection,
+                )
+        except aiohttp.ClientError as error:
+            raise NoAnswerError(str(error)) from error
+
+    async def _opened(
+        self, send: "_Send", *, trip: "_Trip | None" = None, is_endless: bool = False
+    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
+        """The request, to be entered. An endless answer is bounded from chunk to chunk."""
+        import aiohttp
+
         headers = {"Accept": send.accept}
         authorization = await self._access.authorization()
         if authorization:
@@ -202,33 +303,23 @@ class Http:
         if send.body is not None:
             headers["Content-Type"] = send.content_type
             data = json.dumps(send.body, separators=(",", ":")).encode()
-        trip = _Trip()
-        sent = time.monotonic()
-        async with session.request(
+        seconds = send.timeout
+        return session.request(
             send.verb,
             endpoint.server + send.path,
             params=send.params,
             data=data,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=send.timeout, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(
+                total=None if is_endless else seconds, sock_read=seconds, sock_connect=5
+            ),
             proxy=endpoint.proxy,
             server_hostname=endpoint.server_name,
             allow_redirects=False,
             trace_request_ctx=trip,
-        ) as response:
-            received = time.monotonic()
-            raw = await response.read()
-            return _Answer(
-                response.status,
-                response.headers,
-                raw,
-                _decoded(raw),
-                sent,
-                received,
-                trip.has_own_connection,
-            )
+        )
 
-    async def _open(self) -> tuple[aiohttp.ClientSession, Endpoint]:
+    async def _open(self) -> "tuple[aiohttp.ClientSession, Endpoint]":
         endpoint = self._access.endpoint
         if self._session is not None and endpoint == self._endpoint:
             return self._session, endpoint
@@ -239,15 +330,19 @@ class Http:
         return session, endpoint
 
 
-def new_session(endpoint: Endpoint) -> aiohttp.ClientSession:
+def new_session(endpoint: Endpoint) -> "aiohttp.ClientSession":
     """A session for this endpoint; the caller closes it."""
+    import aiohttp
+
     return aiohttp.ClientSession(
         connector=_connector(endpoint), headers=WHO, trace_configs=[_trace()]
     )
 
 
-def authorized_session(access: Access) -> aiohttp.ClientSession:
+def authorized_session(access: Access) -> "aiohttp.ClientSession":
     """A session for somebody who knows nothing of tokens: each request gets the present one."""
+    import aiohttp
+
     endpoint = access.endpoint
 
     async def authorize(
@@ -267,9 +362,17 @@ def authorized_session(access: Access) -> aiohttp.ClientSession:
     )
 
 
-def _connector(endpoint: Endpoint) -> aiohttp.TCPConnector:
+def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":
+    import aiohttp
+    from aiohttp.connector import NEEDS_CLEANUP_CLOSED
+
     return aiohttp.TCPConnector(
-        limit=64, ssl=endpoint.ssl_context(), keepalive_timeout=60, ttl_dns_cache=60
+        limit=64,
+        ssl=endpoint.ssl_context(),
+        keepalive_timeout=60,
+        ttl_dns_cache=60,
+        # A watch that is given up is cut off: through TLS the server might never say goodbye.
+        enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
     )
 
 
@@ -284,6 +387,8 @@ class _Send(NamedTuple):
     content_type: str
     accept: str
     timeout: float
+    is_raw: bool = False
+    """Nobody reads the answer here: what it says of the time is not taken on trust."""
 
 
 @dataclass(slots=True)
@@ -293,8 +398,9 @@ class _Trip:
     has_own_connection: bool = False
 
 
-def _trace() -> aiohttp.TraceConfig:
+def _trace() -> "aiohttp.TraceConfig":
     """Note which requests were the first on their connections."""
+    import aiohttp
 
     async def connected(_session: object, context: Any, _params: object) -> None:
         trip = context.trace_request_ctx
@@ -306,20 +412,29 @@ def _trace() -> aiohttp.TraceConfig:
     return trace
 
 
-class _Answer(NamedTuple):
-    """One answer, whole. ``content`` is what its body says as JSON; None where it is not JSON."""
+@dataclass(frozen=True)
+class _Answer:
+    """One answer, whole."""
 
     status: int
     headers: Mapping[str, str]
     raw: bytes
-    content: Any
-    sent: float
-    received: float
-    is_independent: bool
+    sent: float = 0.0
+    received: float = 0.0
+    is_independent: bool = False
+
+    @cached_property
+    def content(self) -> Any:
+        """What its body says as JSON; None where it is not JSON."""
+        return _decoded(self.raw)
 
     @property
     def date(self) -> str | None:
         return self.headers.get("Date")
+
+
+class NoAnswerError(Exception):
+    """No answer came, or it broke off. The message says why."""
 
 
 class _UnauthorizedError(Exception):
@@ -417,5 +532,6 @@ def _seconds(text: str | None) -> float:
     return min(float(text), LONGEST_RETRY_AFTER)
 
 
-def _retry_after(error: Unavailable) -> float:
+def retry_after(error: Unavailable) -> float:
+    """Seconds for which the API server asks to be left alone."""
     return error.retry_after if isinstance(error, _BusyError) else 0.0

@@ -10,13 +10,11 @@ from pydantic_core import ErrorDetails
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import READING
+from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.errors import UnreadableObject
-
-FIELD_MANAGER = "surefoot"
-"""The operator's name in managedFields."""
 
 M = TypeVar("M", Rollout, Checkpoint, Approval)
 
@@ -131,10 +129,11 @@ LEAST_STATUS = frozenset({
 to take one of them for absent could move the flag."""
 
 MADE_AGAIN = frozenset({
-    "observedGeneration", "observedAt", "phase", "progress", "waitingOn", "plan", "step", "drift",
-    "nextPercent", "earliestAdvance", "requestedBy", "conditions", "soak", "baselines", "rehearsal",
-    "approvals", "approvalDryRun", "metrics", "triggers", "cohorts", "balance", "blockedBy",
-    "warnings", "unreadable", "readiness", "compliance", "history", "paused",
+    "observedGeneration", "observedAt", "phase", "reason", "progress", "waitingOn",
+    "waitingOnShort", "plan", "step", "drift", "nextPercent", "earliestAdvance", "requestedBy",
+    "conditions", "soak", "baselines", "rehearsal", "approvals", "approvalDryRun", "metrics",
+    "triggers", "cohorts", "balance", "blockedBy", "warnings", "unreadable", "readiness",
+    "compliance", "history", "paused",
 })  # fmt: skip
 """What a status says besides. Where an earlier version wrote one of these in another form, it is
 left out: it is found out again, or was a record. Whoever loses soak or a baseline waits longer."""
@@ -200,6 +199,7 @@ def _removable(loc: tuple[int | str, ...]) -> _Place | None:
 def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:
     """Read the facts about a ConfigMap. Raises `UnreadableObject`."""
     metadata = metadata_of(raw)
+    owners = metadata.get("ownerReferences") or ()
     return ConfigMap(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -211,8 +211,14 @@ def config_map_from(raw: Mapping[str, Any]) -> ConfigMap:
         immutable=bool(raw.get("immutable")),
         deleting="deletionTimestamp" in metadata,
         manager=last_manager(metadata.get("managedFields") or ()),
-        owner_uids=tuple(owner.get("uid", "") for owner in metadata.get("ownerReferences") or ()),
+        owner_uids=tuple(owner.get("uid", "") for owner in owners),
+        kept=any(is_to_namespace(owner) for owner in owners),
     )
+
+
+def is_to_namespace(reference: Mapping[str, Any]) -> bool:
+    """Whether an ownerReference of something in a namespace is to that namespace: to no other."""
+    return reference.get("kind") == "Namespace" and reference.get("apiVersion") == "v1"
 
 
 def last_manager(managed_fields: Any) -> str:

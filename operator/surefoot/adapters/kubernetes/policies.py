@@ -1,30 +1,41 @@
 """Whether the admission policies are in force: the `Policies` port on a real API server.
 
 A policy that is read back as it was shipped is still not known to act, and one that acts may have
-been weakened in the part that no probe touches. So both are looked at, at once.
+been weakened in the part that no probe touches. So both are looked at, at once. What was compared
+once need not be read again as long as its version is the same (decision 55).
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.adapters.kubernetes.objects import head_of, is_object
 from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec, Decision
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL, ObjectReference, Signer
-from surefoot.application.ports import AdmissionStatus
+from surefoot.application.ports import AdmissionStatus, ObjectHead
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.errors import ApiError, Conflict, NotFound, Refused
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 from surefoot.policies import Manifest, PolicySettings, shipped
 from surefoot.policies.config_maps import PROBE
+from surefoot.policies.rendering import API
 
 WITHIN = 2.0
 """Seconds for each request. Later is not known."""
 PROBE_NAME = "surefoot-probe"
 LONGEST_FAULT = 400
 
+REFUSING_KINDS = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+"""All guarantees are in these. The others only fill in names."""
+SELECTOR = "app.kubernetes.io/part-of=surefoot"
+
 ALIVE = AdmissionStatus(Admission.ENFORCED)
+APPROVAL = "probe with an Approval"
+T = TypeVar("T")
+_Name = tuple[str, str]
+"""Kind and name."""
 _DENIED_BY_US = re.compile(
     rf'403: \S+ "{PROBE_NAME}" is forbidden: ValidatingAdmissionPolicy \'surefoot-'
 )
@@ -38,24 +49,56 @@ class KubernetesPolicies:
         self._http = http
         self._settings = settings
         self._namespace = namespace
-        self._shipped = shipped(settings)
+        self._shipped = _by_kind(shipped(settings))
         self._user: str | None = None
+        self._as_shipped: dict[_Name, ObjectHead] = {}
+        """Which version of each policy and binding was compared, and is as shipped."""
+        self._proven: frozenset[tuple[str, ObjectHead]] | None = None
+        """With which versions the last whole look found the policies in force."""
 
-    async def check(self) -> AdmissionStatus:
-        """Look once: who we are, whether the policies act, whether they are those shipped."""
-        return _together(
-            await asyncio.gather(
-                self._bounded("ask who the operator is", self._identity()),
-                *(
-                    self._bounded(f"read {_named(each)}", self._compare(each))
-                    for each in self._shipped
-                ),
-                self._bounded("probe with an Approval", self._probe_approvals()),
-                self._bounded("probe with a ConfigMap", self._probe_config_maps()),
+    async def check(self, *, whole: bool = True) -> AdmissionStatus:
+        """Look once.
+
+        A whole look finds out who we are, whether the policies act, and whether they are those
+        shipped. Otherwise one probe is enough, as long as every policy and binding that refuses is
+        still of the version that the last whole look found in force.
+        """
+        if not whole and self._proven is not None:
+            proven, probe = self._proven, self._bounded(APPROVAL, self._probe_approvals())
+            alive, listed = await asyncio.gather(
+                probe, asyncio.gather(*map(self._heads, REFUSING_KINDS))
             )
-        )
+            heads = {head for each in listed if isinstance(each, set) for head in each}
+            if heads >= proven:
+                return _together((alive,))
+            if faults := [each for each in listed if isinstance(each, AdmissionStatus)]:
+                return _together((alive, *faults))
+        return await self._look_at_all()
 
-    async def _bounded(self, what: str, look: Awaitable[AdmissionStatus]) -> AdmissionStatus:
+    async def _look_at_all(self) -> AdmissionStatus:
+        self._proven = None
+        kinds = tuple(self._shipped)
+        who, approval, config_map, listed = await asyncio.gather(
+            self._bounded("ask who the operator is", self._identity()),
+            self._bounded(APPROVAL, self._probe_approvals()),
+            self._bounded("probe with a ConfigMap", self._probe_config_maps()),
+            asyncio.gather(*map(self._objects, kinds)),
+        )
+        compared = (
+            status
+            for kind, found in zip(kinds, listed, strict=True)
+            for status in self._compare(kind, found)
+        )
+        together = _together((who, *compared, approval, config_map))
+        if together == ALIVE:
+            self._proven = frozenset(
+                (kind, head)
+                for (kind, _), head in self._as_shipped.items()
+                if kind in REFUSING_KINDS
+            )
+        return together
+
+    async def _bounded(self, what: str, look: Awaitable[T]) -> T | AdmissionStatus:
         try:
             async with asyncio.timeout(WITHIN):
                 return await look
@@ -79,20 +122,60 @@ class KubernetesPolicies:
             f"{self._settings.operator}: set policies.operator"
         )
 
-    async def _compare(self, wanted: Manifest) -> AdmissionStatus:
-        """Read one policy or binding and compare it with what this version ships.
+    def _compare(
+        self, kind: str, listed: Mapping[str, JSON] | AdmissionStatus
+    ) -> Iterator[AdmissionStatus]:
+        """Compare all of a kind with what this version ships."""
+        if isinstance(listed, AdmissionStatus):
+            yield listed
+            return
+        for name, wanted in self._shipped[kind].items():
+            yield self._compare_one(wanted, listed.get(name))
+
+    def _compare_one(self, wanted: Manifest, found: JSON | None) -> AdmissionStatus:
+        kind, name = wanted["kind"], wanted["metadata"]["name"]
+        before = self._as_shipped.pop((kind, name), None)
+        if found is None:
+            fault = f"{_named(wanted)} is missing, or has lost its label {SELECTOR}"
+            return _missing(fault) if kind in REFUSING_KINDS else ALIVE
+        head = head_of(found)
+        differing = None
+        if before != head:
+            differing = first_difference(wanted["spec"], found.get("spec"))
+        if differing is not None:
+            return _missing(f"{_named(wanted)} is not as shipped: {differing or 'spec'} differs")
+        self._as_shipped[kind, name] = head
+        return ALIVE
+
+    async def _objects(self, kind: str) -> dict[str, JSON] | AdmissionStatus:
+        """All of a kind, by name."""
+        return await self._bounded(f"list {_plural(kind)}", self._listed(kind, whole=True))
+
+    async def _heads(self, kind: str) -> set[tuple[str, ObjectHead]] | AdmissionStatus:
+        """Which versions there are of a kind."""
+        found = await self._bounded(f"list {_plural(kind)}", self._listed(kind, whole=False))
+        if isinstance(found, AdmissionStatus):
+            return found
+        return {(kind, head_of(each)) for each in found.values()}
+
+    async def _listed(self, kind: str, *, whole: bool) -> dict[str, JSON]:
+        """What there is of a kind, by name; else the metadata alone. It is never out of a cache.
 
         Those that only fill in names may be missing, and so may their API (Kubernetes before 1.36).
         """
+        what, path = f"list {_plural(kind)}", f"/apis/{API}/{_plural(kind)}"
+        found: dict[str, JSON] = {}
+        selected = {"labelSelector": SELECTOR}
         try:
-            found = await self._http.get(f"get {_named(wanted)}", _path(wanted))
+            async for page in self._http.pages(what, path, selected, metadata_only=not whole):
+                items = page.get("items")
+                if not isinstance(items, list) or not all(map(is_object, items)):
+                    raise Unavailable(f"{what}: the answer is not a list of objects")
+                found |= {each["metadata"]["name"]: each for each in items}
         except NotFound:
-            optional = wanted["kind"].startswith("Mutating")
-            return ALIVE if optional else _missing(f"{_named(wanted)} is missing")
-        differing = first_difference(wanted["spec"], found.get("spec"))
-        if differing is None:
-            return ALIVE
-        return _missing(f"{_named(wanted)} is not as shipped: {differing or 'spec'} differs")
+            if kind in REFUSING_KINDS:
+                raise
+        return found
 
     async def _probe_approvals(self) -> AdmissionStatus:
         path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/approvals"
@@ -105,7 +188,9 @@ class KubernetesPolicies:
     async def _probe(self, what: str, path: str, body: JSON) -> AdmissionStatus:
         """Try to create what the policies refuse. Nothing is stored, whatever they say."""
         try:
-            await self._http.write(f"probe with {what}", "POST", f"{path}?dryRun=All", body)
+            await self._http.write(
+                f"probe with {what}", "POST", f"{path}?dryRun=All", body, is_fenced=False
+            )
         except Conflict:
             pass  # it got as far as the store: admission had let it pass
         except Refused as error:
@@ -152,10 +237,11 @@ def _item(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else _NOTHING
 
 
-def _together(found: list[AdmissionStatus]) -> AdmissionStatus:
+def _together(found: Iterable[AdmissionStatus]) -> AdmissionStatus:
     """The worst that was found. What is certainly wrong outranks what is not known."""
+    faulty = [each for each in found if each != ALIVE]
     for admission in (Admission.NOT_ENFORCED, Admission.UNKNOWN):
-        faults = [each.fault for each in found if each.admission is admission]
+        faults = [each.fault for each in faulty if each.admission is admission]
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             return AdmissionStatus(admission, faults[0][:LONGEST_FAULT] + more)
@@ -174,10 +260,15 @@ def _named(manifest: Manifest) -> str:
     return f"{manifest['kind']} {manifest['metadata']['name']}"
 
 
-def _path(manifest: Manifest) -> str:
-    kind = manifest["kind"]
-    plural = f"{kind.lower()}s" if kind.endswith("Binding") else f"{kind.lower()[:-1]}ies"
-    return f"/apis/{manifest['apiVersion']}/{plural}/{manifest['metadata']['name']}"
+def _plural(kind: str) -> str:
+    return f"{kind.lower()}s" if kind.endswith("Binding") else f"{kind.lower()[:-1]}ies"
+
+
+def _by_kind(manifests: Iterable[Manifest]) -> dict[str, dict[str, Manifest]]:
+    found: dict[str, dict[str, Manifest]] = {}
+    for each in manifests:
+        found.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
+    return found
 
 
 def _decided_approval() -> JSON:

@@ -69,14 +69,15 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """A successful answer around its result."""
+class Answer:
+    """A successful answer: its result, and what is said about it."""
 
     result_type: str
+    result: Sequence[object]
     warnings: tuple[str, ...] = ()
 
 
-def open_envelope(status: int, media_type: str, body: bytes) -> Envelope | Verdict:
+def open_answer(status: int, media_type: str, body: bytes) -> Answer | Verdict:
     """Tell a usable answer from all others, by its status and its outer shape."""
     if status != 200:
         return refusal(status, body)
@@ -86,8 +87,8 @@ def open_envelope(status: int, media_type: str, body: bytes) -> Envelope | Verdi
         found = one_line(media_type.partition(";")[0], 60) or "something"
         return _unusable(f"answered {found} where JSON was expected: is the address right?")
     match content:
-        case {"status": "success", "data": {"resultType": str(kind), "result": list()}}:
-            return Envelope(kind, _warnings(content))
+        case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}}:
+            return Answer(kind, result, _warnings(content))
         case _:
             return _unusable("answered JSON that is not of the query API: is the address right?")
 
@@ -111,15 +112,15 @@ def refusal(status: int, body: bytes) -> Verdict:
     return _unusable(f"answered HTTP {status}")
 
 
-def judge_range(envelope: Envelope, result: Sequence[object], window: Window) -> Verdict:
+def judge_range(answer: Answer, window: Window) -> Verdict:
     """What the answer to a range query says about the newest point of its window."""
-    if envelope.warnings:
-        return _partial(envelope.warnings)
-    if envelope.result_type != "matrix":
-        return _unusable(f"answered a {one_line(envelope.result_type, 20)}, not a matrix")
-    if len(result) > 1:
-        return _several(result)
-    match result:
+    if answer.warnings:
+        return _partial(answer.warnings)
+    if answer.result_type != "matrix":
+        return _unusable(f"answered a {one_line(answer.result_type, 20)}, not a matrix")
+    if len(answer.result) > 1:
+        return _several(answer.result)
+    match answer.result:
         case []:
             return _judge_samples((), window)
         case [{"values": list(pairs)}]:
@@ -135,8 +136,7 @@ def judge_range(envelope: Envelope, result: Sequence[object], window: Window) ->
 
 
 def judge_age(
-    envelope: Envelope,
-    result: Sequence[object],
+    answer: Answer,
     *,
     inputs: Sequence[Input],
     at: datetime,
@@ -148,11 +148,11 @@ def judge_age(
     sample are left out, as `x or vector(0)` is a legitimate way to count what never happened; but
     when nothing at all was read, the value comes from nowhere.
     """
-    if envelope.warnings:
-        return _partial(envelope.warnings)
-    if envelope.result_type != "vector":
-        return _unusable(f"answered a {one_line(envelope.result_type, 20)}, not a vector")
-    times = [_newest(entry, inputs) for entry in result]
+    if answer.warnings:
+        return _partial(answer.warnings)
+    if answer.result_type != "vector":
+        return _unusable(f"answered a {one_line(answer.result_type, 20)}, not a vector")
+    times = [_newest(entry, inputs) for entry in answer.result]
     found = [each for each in times if each is not None]
     if len(found) < len(times):
         return _unusable("answered the question for the age of its samples in an unknown way")

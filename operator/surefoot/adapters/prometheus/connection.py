@@ -1,41 +1,20 @@
-"""One provider on the wire: prometheus-api-client, on a session that can be trusted with it.
+"""How one provider is asked on the wire, and what can go wrong there.
 
-The library sends the request and takes the result out of the answer. Everything it leaves open is
-settled in the session that it is given: the credentials, the size of an answer, redirects, the
-warnings and the type of a result (which the library drops), and what each failure is called.
+There are two ways: `direct`, which the operator uses, and `library`, which goes through
+prometheus-api-client. Both give the same answers in the same words; the same tests hold them to it.
 """
 
-import io
+import os
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
-
-import requests
-import urllib3
-from prometheus_api_client.prometheus_connect import PrometheusConnect
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from typing import Protocol
 
 from surefoot.adapters.prometheus import credentials
-from surefoot.adapters.prometheus.answers import (
-    Envelope,
-    Verdict,
-    Window,
-    open_envelope,
-    refusal,
-)
-from surefoot.adapters.prometheus.threads import BoundedCalls, Exchange, NoPlaceError
+from surefoot.adapters.prometheus.answers import Answer, Verdict, Window, refusal
+from surefoot.adapters.prometheus.threads import NoPlaceError
 from surefoot.adapters.prometheus.words import one_line
-from surefoot.adapters.provider_settings import ProviderSettings
-from surefoot.api.v1alpha1.durations import format_elapsed
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.errors import SurefootError
 
@@ -45,136 +24,127 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 MOST_REQUESTS = 8
 """Requests that one provider is asked at a time."""
 
-_CHUNK = 64 * 1024
-_TIMED_OUT = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
-_BROKEN_OFF = (EOFError, requests.ConnectionError, urllib3.exceptions.ProtocolError)
+NO_LONGER_CONFIGURED = Verdict(Outcome.UNREACHABLE, "is no longer configured")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A successful answer: its envelope, and the result that the library took out of it."""
-
-    envelope: Envelope
-    result: Sequence[object]
-
-
-class Connection:
-    """Asks one provider. What can go wrong comes back as a :class:`Verdict`."""
-
-    def __init__(self, settings: ProviderSettings, *, limit: int = MOST_REQUESTS) -> None:
-        self._settings = settings
-        self._calls = BoundedCalls(settings.name, limit)
-        self._lock = threading.Lock()
-        self._client: _Client | None = None
-        self._closed = False
-        if settings.tls is not None and settings.tls.insecure_skip_verify:
-            # The administrator said so; a warning with every request says nothing new.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+class Connection(Protocol):
+    """Asks one provider. What can go wrong comes back as a `Verdict`, and is never raised."""
 
     async def ask_range(self, promql: str, window: Window) -> Answer | Verdict:
         """Ask for the values of a query at every point of a window."""
-        # The library rounds both ends to whole seconds: the exact ones take their place.
-        exact = {
-            "start": _seconds(window.start),
-            "end": _seconds(window.end),
-            "step": repr(window.step.total_seconds()),
-            "timeout": self._timeout_parameter,
-        }
-        return await self._ask(
-            lambda connect: connect.custom_query_range(
-                promql, window.start, window.end, exact["step"], params=exact
-            )
-        )
 
     async def ask_instant(self, promql: str, at: datetime) -> Answer | Verdict:
         """Ask for the values of a query at one moment."""
-        exact = {"time": _seconds(at), "timeout": self._timeout_parameter}
-        return await self._ask(lambda connect: connect.custom_query(promql, params=exact))
 
-    def close(self) -> None:
-        """Ask nothing more, and let go of what is under way without waiting for it."""
-        self._closed = True
-        self._calls.give_up_all()
-        if (client := self._client) is not None:
-            client.session.close()
-
-    @property
-    def _patience(self) -> float:
-        return self._settings.timeout.total_seconds()
-
-    @property
-    def _timeout_parameter(self) -> str:
-        """Prometheus stops evaluating when nobody waits for the result any more."""
-        return repr(self._patience)
-
-    async def _ask(self, send: Callable[[PrometheusConnect], object]) -> Answer | Verdict:
-        if self._closed:
-            return Verdict(Outcome.UNREACHABLE, "is no longer configured")
-        try:
-            return await self._calls.run(lambda each: self._exchange(each, send), self._patience)
-        except Exception as error:  # noqa: BLE001 - an outcome, whatever a library may raise
-            return verdict_on(error, format_elapsed(self._settings.timeout))
-
-    def _exchange(self, exchange: Exchange, send: Callable[[PrometheusConnect], object]) -> Answer:
-        """Send and receive, in a thread."""
-        client = self._current_client()
-        _under_way.set(exchange)
-        result = send(client.connect)
-        envelope = _envelope.get()
-        if not isinstance(result, list):
-            raise _RefusedError(Verdict(Outcome.UNREACHABLE, "answered without a list of series"))
-        return Answer(envelope, result)
-
-    def _current_client(self) -> "_Client":
-        """The client for the files as they are now; a new one after any of them changed."""
-        with self._lock:
-            stamp = credentials.fingerprint(self._settings)
-            if self._client is None or self._client.fingerprint != stamp:
-                # The one before is not closed: requests may be under way on it.
-                self._client = _new_client(self._settings, stamp)
-            return self._client
+    async def close(self) -> None:
+        """Ask nothing more, and let go of what is under way without waiting for an answer."""
 
 
-def verdict_on(error: BaseException, timeout: str) -> Verdict:
-    """What an exception on the way to an answer is called. No text from the wire is repeated."""
-    causes = tuple(_causes(error))
-    for cause in causes:
-        match cause:
-            case _RefusedError():
-                return cause.verdict
-            case NoPlaceError():
-                return _unreachable(f"was not asked: {cause.waiting} requests are still waiting")
-            case credentials.FileError():
-                return _unreachable(f"was not asked: {cause}")
-            case ssl.SSLCertVerificationError():
-                reason = one_line(cause.verify_message, 200)
-                return _unreachable(f"has a certificate that is not accepted: {reason}")
-    if any(_is_timeout(cause) for cause in causes):
-        return _unreachable(f"did not answer within {timeout}")
-    return _unreachable(_broken_connection(causes))
+class RefusedError(SurefootError):
+    """An answer is not one that should be read further. It carries the verdict."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.text)
+        self.verdict = verdict
+
+
+def range_parameters(window: Window, patience: float) -> dict[str, str]:
+    """The window to the millisecond. The provider stops evaluating when nobody waits any more."""
+    return {
+        "start": _seconds(window.start),
+        "end": _seconds(window.end),
+        "step": repr(window.step.total_seconds()),
+        "timeout": repr(patience),
+    }
+
+
+def instant_parameters(at: datetime, patience: float) -> dict[str, str]:
+    """The moment to the millisecond, and for how long anybody waits."""
+    return {"time": _seconds(at), "timeout": repr(patience)}
+
+
+def _seconds(moment: datetime) -> str:
+    return f"{moment.timestamp():.3f}"
+
+
+def too_large(status: int) -> Verdict:
+    """What an answer of more than `LARGEST_ANSWER` is worth."""
+    if status != 200:
+        return refusal(status, b"")
+    return unreachable(f"answered more than {LARGEST_ANSWER // 1024 // 1024} MiB, too large")
+
+
+def unreachable(text: str) -> Verdict:
+    """The provider gave no answer that can be used."""
+    return Verdict(Outcome.UNREACHABLE, text)
+
+
+COMPRESSED = unreachable("answered with a compression that was not asked for")
 
 
 def _is_timeout(cause: BaseException) -> bool:
-    # A connection that is refused counts as a time-out by its ancestry, and only by that.
-    return isinstance(cause, _TIMED_OUT) and not isinstance(cause, NewConnectionError)
+    return isinstance(cause, TimeoutError)
 
 
-def _broken_connection(causes: Sequence[BaseException]) -> str:
+def verdict_on(
+    error: BaseException,
+    timeout: str,
+    *,
+    broken_off: tuple[type[BaseException], ...],
+    is_timeout: Callable[[BaseException], bool] = _is_timeout,
+    other_name: tuple[type[BaseException], ...] = (),
+) -> Verdict:
+    """What an exception on the way to an answer is called. No text from the wire is repeated.
+
+    ``broken_off``, ``is_timeout`` and ``other_name`` tell what a client raises where the other side
+    hung up, where the time was over, and where the certificate is for another name.
+    """
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, other_name) for cause in causes):
+        return unreachable(f"has a certificate that is not accepted: {_remedy('mismatch')}")
     for cause in causes:
         match cause:
-            case ssl.SSLError():
-                return f"could not agree on TLS: {one_line(cause.reason or 'no reason', 100)}"
+            case RefusedError():
+                return cause.verdict
+            case NoPlaceError():
+                return unreachable(f"was not asked: {cause.waiting} requests are still waiting")
+            case credentials.FileError():
+                return unreachable(f"was not asked: {cause}")
+            case ssl.SSLCertVerificationError(verify_message=str(reason)):
+                said = f"has a certificate that is not accepted: {one_line(reason, 200)}"
+                return unreachable(f"{said}; {_remedy(reason)}")
+    if any(map(is_timeout, causes)):
+        return unreachable(f"did not answer within {timeout}")
+    return unreachable(_broken_connection(causes, broken_off))
+
+
+def _remedy(reason: str) -> str:
+    if "mismatch" in reason:
+        return "set tls.serverName to the name in it"
+    return "if it is the right one, set tls.caFile to a file with its authority"
+
+
+def _broken_connection(
+    causes: Sequence[BaseException], broken_off: tuple[type[BaseException], ...]
+) -> str:
+    # Those of TLS are system errors as well, of the number 1.
+    for cause in causes:
+        match cause:
+            case ssl.SSLError(reason=str(reason)):
+                return f"could not agree on TLS: {one_line(reason, 100)}"
             case socket.gaierror():
                 return f"has an address that does not resolve: {cause.strerror}"
-            case OSError(strerror=str(reason)):
-                return f"can not be reached: {reason.lower()}"
-    if any(isinstance(cause, _BROKEN_OFF) for cause in causes):
+    for cause in causes:
+        match cause:
+            case OSError(errno=int(number)) if number > 0:
+                return f"can not be reached: {os.strerror(number).lower()}"
+    if any(isinstance(cause, broken_off) for cause in causes):
         return "broke off the connection before its answer was complete"
     return f"could not be asked ({type(causes[0]).__name__})"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies under it; requests and urllib3 wrap in three different ways."""
+    """The error and what lies under it; libraries wrap in different ways."""
     seen: list[BaseException] = []
     ahead = [error]
     while ahead and len(seen) < 32:
@@ -185,154 +155,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield each
         inner = (getattr(each, "reason", None), *each.args, each.__cause__, each.__context__)
         ahead.extend(found for found in inner if isinstance(found, BaseException))
-
-
-def _unreachable(text: str) -> Verdict:
-    return Verdict(Outcome.UNREACHABLE, text)
-
-
-def _seconds(moment: datetime) -> str:
-    return f"{moment.timestamp():.3f}"
-
-
-class _RefusedError(SurefootError):
-    """An answer is not one that the library should see. Carries the verdict past it."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.text)
-        self.verdict = verdict
-
-
-# Each call runs in a thread of its own, so these are the call's own as well.
-_under_way: ContextVar[Exchange] = ContextVar("under_way")
-_envelope: ContextVar[Envelope] = ContextVar("envelope")
-
-
-@dataclass(frozen=True, slots=True)
-class _Client:
-    fingerprint: tuple[object, ...]
-    session: requests.Session
-    connect: PrometheusConnect
-
-
-def _new_client(settings: ProviderSettings, fingerprint: tuple[object, ...]) -> _Client:
-    session = _Session()
-    session.headers.update({"User-Agent": "surefoot", "Accept": "application/json"})
-    session.headers.update(credentials.headers(settings))
-    server_name = None
-    if (tls := settings.tls) is not None:
-        server_name = tls.server_name
-        session.verify = str(tls.ca_file) if tls.ca_file else not tls.insecure_skip_verify
-        if tls.cert_file and tls.key_file:
-            session.cert = (str(tls.cert_file), str(tls.key_file))
-    retry = urllib3.Retry(0)
-    connect = PrometheusConnect(
-        url=settings.address,
-        session=session,
-        retry=retry,
-        # Annotated as a whole number, handed on to requests as it is.
-        timeout=settings.timeout.total_seconds(),  # type: ignore[arg-type]
-    )
-    # The library has mounted an adapter of its own for this address: this one takes its place.
-    session.mount(settings.address, _Adapter(server_name, max_retries=retry))
-    return _Client(fingerprint, session, connect)
-
-
-class _Session(requests.Session):
-    """Sends what the library asks for, and hands it only answers that it can read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Nothing from the environment: a .netrc would replace the credentials that were configured.
-        self.trust_env = False
-        # Prometheus would compress; without, the size on the wire is the size in memory.
-        self.headers["Accept-Encoding"] = "identity"
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, _resp: requests.Response) -> str | None:
-        """None, always: a redirect is an answer like any other, and is not followed."""
-        return None
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send, read at most `LARGEST_ANSWER`, judge. Raises _RefusedError for all but success."""
-        response = super().send(request, **{**options, "stream": True})
-        try:
-            body = _read(response)
-        finally:
-            response.close()
-        media_type = response.headers.get("Content-Type", "")
-        opened = open_envelope(response.status_code, media_type, body)
-        if isinstance(opened, Verdict):
-            raise _RefusedError(opened)
-        _envelope.set(opened)
-        response.raw = io.BytesIO(body)
-        return response
-
-
-def _read(response: requests.Response) -> bytes:
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _RefusedError(_unreachable("answered with a compression that was not asked for"))
-    body = bytearray()
-    # read1 returns what has come; read would wait until the chunk is full.
-    while chunk := response.raw.read1(_CHUNK, decode_content=False):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise _RefusedError(_too_large(response.status_code))
-    return bytes(body)
-
-
-def _too_large(status: int) -> Verdict:
-    if status != 200:
-        return refusal(status, b"")
-    return _unreachable(f"answered more than {LARGEST_ANSWER // 1024 // 1024} MiB, too large")
-
-
-class _Http(HTTPConnection):
-    exchange: Exchange | None = None
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send, and let the exchange know its socket."""
-        super().request(*args, **kwargs)
-        _watch(self)
-
-
-class _Https(HTTPSConnection):
-    exchange: Exchange | None = None
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send, and let the exchange know its socket."""
-        super().request(*args, **kwargs)
-        _watch(self)
-
-
-def _watch(connection: _Http | _Https) -> None:
-    if connection.sock is not None:
-        _under_way.get().watch(connection, connection.sock)
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that can be given up, and the name that a certificate must have."""
-
-    def __init__(self, server_name: str | None, *, max_retries: urllib3.Retry) -> None:
-        self._server_name = server_name
-        super().__init__(pool_maxsize=MOST_REQUESTS, max_retries=max_retries)
-
-    def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = False, **options: Any
-    ) -> None:
-        """Make the pools, of our own kind of connections."""
-        if self._server_name is not None:
-            options |= {
-                "server_hostname": self._server_name,
-                "assert_hostname": self._server_name,
-            }
-        super().init_poolmanager(connections, maxsize, block, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -27,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from surefoot.api.v1alpha1 import names
 from surefoot.api.v1alpha1.durations import (
     BOUND_PATTERN,
     DURATION_PATTERN,
@@ -46,7 +47,7 @@ from surefoot.api.v1alpha1.moments import (
 
 GROUP = "surefoot.dev"
 VERSION = "v1alpha1"
-API_VERSION: Final = "surefoot.dev/v1alpha1"
+API_VERSION: Final = names.API_VERSION
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_LABEL = f"{GROUP}/managed"
@@ -56,7 +57,7 @@ TRANSITION_ID_ANNOTATION = f"{GROUP}/transition-id"
 ABANDONED_ANNOTATION = f"{GROUP}/abandoned"
 ON_DELETE_ANNOTATION = f"{GROUP}/on-delete"
 FORMAT_ANNOTATION = f"{GROUP}/format"
-ADOPT_ANNOTATION = f"{GROUP}/adopt"
+ADOPT_ANNOTATION = names.ADOPT_ANNOTATION
 REHEARSAL_OF_ANNOTATION = f"{GROUP}/rehearsal-of"
 """On the ConfigMap that a rehearsal rolls back: the one that it is a copy of."""
 REQUESTED_BY_ANNOTATION = f"{GROUP}/requested-by"
@@ -67,13 +68,13 @@ AUTHOR_SEPARATOR = ","
 SIGNER_PATTERN = r"[!-+\--~]+"
 """All of a name that can not be mistaken for another: printable ASCII without spaces, and without
 commas, which separate the authors of a plan."""
-CHANGED_BY_ANNOTATION = f"{GROUP}/changed-by"
-"""On a Rollout: who last changed anything of its spec."""
-ATTEMPT_BY_ANNOTATION = f"{GROUP}/attempt-by"
-"""On a Rollout: who asked for the attempt that `spec.attempt` says, at first its creator."""
+CHANGED_BY_ANNOTATION = names.CHANGED_BY_ANNOTATION
+ATTEMPT_BY_ANNOTATION = names.ATTEMPT_BY_ANNOTATION
 ON_BEHALF_OF_ANNOTATION = f"{GROUP}/on-behalf-of"
 """On a Rollout: the person behind a GitOps tool. Free, so never verified; it only takes rights."""
-HALT_CONFIGMAP = "surefoot-halt"
+VERSION_LABEL = "app.kubernetes.io/version"
+"""On a CustomResourceDefinition of ours: the version of Surefoot that it was made for."""
+HALT_CONFIGMAP = names.HALT_CONFIGMAP
 ALLOWED_SIGNERS_CONFIGMAP = "surefoot-allowed-signers"
 """In the operator's namespace: whose keys detached signatures may be made with."""
 ALLOWED_SIGNERS_KEY = "allowed_signers"

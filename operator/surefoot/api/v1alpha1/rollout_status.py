@@ -669,10 +669,14 @@ class RolloutStatus(ApiModel):
     """When this was judged; values are as of then."""
     phase: Phase | None = None
     """The one word for it."""
+    reason: Word = ""
+    """Why it is in this phase, in one word; empty where the phase says it all."""
     progress: Word = ""
     """Which step of how many, such as 2/4."""
     waiting_on: Message = ""
     """What it waits for, in a line."""
+    waiting_on_short: Word = ""
+    """The same in the few characters that a column of `kubectl get` has."""
     attempt: Whole | None = None
     """The attempt that runs, or ran."""
     plan_hash: Word = ""

@@ -61,13 +61,13 @@ UNKNOWN_QUERY = QueryFacts(is_known=False)
 
 @dataclass(frozen=True, slots=True)
 class RangeQuery:
-    """One question to a provider: ``promql`` at every ``step`` from ``start`` to ``end`` inclusive.
+    """One question to a provider: ``query`` at every ``step`` from ``start`` to ``end`` inclusive.
 
     With ``stale_after``, the newest sample that the query reads must itself be no older than that.
     """
 
     provider: str
-    promql: str
+    query: str
     start: datetime
     end: datetime
     step: timedelta

@@ -34,7 +34,8 @@ class ConfigMap:
     """A ConfigMap as the API server had it.
 
     ``manager`` is the field manager of its latest change, as `managedFields` tell it.
-    ``owner_uids`` are the UIDs of its ownerReferences.
+    ``owner_uids`` are the UIDs of its ownerReferences. ``kept`` is whether its own namespace is one
+    of the owners: then it is not deleted with the others.
     """
 
     name: str
@@ -48,6 +49,11 @@ class ConfigMap:
     deleting: bool = False
     manager: str = ""
     owner_uids: tuple[str, ...] = ()
+    kept: bool = False
+
+    def goes_with(self, uid: str) -> bool:
+        """Whether it is deleted with the owner of this UID."""
+        return uid in self.owner_uids and not self.kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,11 @@ MANAGED_LABELS = MappingProxyType({MANAGED_BY_LABEL: "surefoot", MANAGED_LABEL: 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The ConfigMap as it must be. ``owned`` asks for an ownerReference to the Rollout."""
+    """The ConfigMap as it must be. ``owned``: it is deleted with its Rollout.
+
+    It has an ownerReference to the Rollout either way, so that tools show it there; if it is not to
+    be deleted, another one to its namespace keeps it.
+    """
 
     data: Mapping[str, str]
     labels: Mapping[str, str]
@@ -212,7 +216,7 @@ def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -
         return Difference("; ".join(found[:4]), by_the_plan=False)
     says = config_map.annotations.get(ON_DELETE_ANNOTATION)
     if says != rendering.annotations[ON_DELETE_ANNOTATION] or (
-        (owner in config_map.owner_uids) != rendering.owned
+        config_map.goes_with(owner) != rendering.owned
     ):
         return Difference("target.onDelete has changed", by_the_plan=True)
     return None

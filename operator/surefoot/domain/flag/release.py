@@ -116,7 +116,7 @@ def release(config_map: ConfigMap, around: Circumstances, now: datetime) -> Rele
     if not around.kinds_established or around.namespace_terminating:
         return None
     wished = config_map.annotations.get(ON_DELETE_ANNOTATION)
-    if wished == OnDelete.DELETE.value and named[1] in config_map.owner_uids:
+    if wished == OnDelete.DELETE.value and config_map.goes_with(named[1]):
         return None  # the garbage collector deletes it
     zeroed = wished == OnDelete.ZERO.value
     return Release(

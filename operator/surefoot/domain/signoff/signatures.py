@@ -20,13 +20,9 @@ NAMESPACE = "approval@surefoot.dev"
 """The purpose of the signatures, as `ssh-keygen -Y sign -n` is told, so that no other use fits."""
 LONGEST_DOCUMENT = 2048
 """Bytes; a status has to hold the document."""
-_SIGNED_OF_THE_REQUEST = frozenset(
-    {"plan_hash", "attempt", "round", "step", "from_", "to"}
-    | {"role", "purpose", "dry_run", "acknowledges"}
-)
-_CONTENT = frozenset(
-    {"reason", "risk_assessment", "metrics_summary", "security_status", "conditions"}
-)
+_WHAT_IS_ASKED = {"plan_hash", "attempt", "round", "step", "from_", "to"}
+_SIGNED_OF_THE_REQUEST = _WHAT_IS_ASKED | {"role", "purpose", "dry_run", "acknowledges"}
+_CONTENT = {"reason", "risk_assessment", "metrics_summary", "security_status", "conditions"}
 
 
 @remembered_with

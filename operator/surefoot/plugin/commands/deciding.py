@@ -17,6 +17,7 @@ from surefoot.plugin.commands.options import (
     Yes,
     a_name,
     a_text,
+    complete,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -26,7 +27,14 @@ LONGEST_REPORT = 32 * 1024
 LONGEST_OBJECT_NAME = 253
 
 Role = Annotated[
-    str, typer.Option("--role", metavar="ROLE", callback=a_name, help="As whom, in the plan.")
+    str,
+    typer.Option(
+        "--role",
+        metavar="ROLE",
+        callback=a_name,
+        autocompletion=complete("roles"),
+        help="As whom, in the plan.",
+    ),
 ]
 Selector = Annotated[
     str | None,
@@ -183,7 +191,10 @@ def checkpoint(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            metavar="CHECKPOINT", callback=an_object, help="Its name in the plan, or the object's."
+            metavar="CHECKPOINT",
+            callback=an_object,
+            autocompletion=complete("checkpoints"),
+            help="Its name in the plan, or the object's.",
         ),
     ],
     *,

@@ -57,15 +57,13 @@ def halt(
 ) -> None:
     """Stop all automation in a namespace or the cluster, rollback excepted.
 
-    Without a namespace it is the context's: on a terminal you are asked first.
+    Without a namespace it is the context's. On a terminal you are shown which Rollouts it stops.
     """
     where = _where(namespace, home, context, everywhere=everywhere)
     from surefoot.plugin import halting, session
 
     end = None if until is None else _end(until)
-    wish = halting.Stop(
-        reason, end, replace=replace, home=home, asks=not (namespace or everywhere or yes)
-    )
+    wish = halting.Stop(reason, end, replace=replace, home=home, asks=not yes)
     session.run(where, lambda now: halting.halt(now, wish))
 
 

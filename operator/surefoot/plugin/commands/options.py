@@ -1,6 +1,8 @@
 """Options that commands share, and what they read."""
 
 import re
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +18,15 @@ class Format(StrEnum):
     """How an answer is printed."""
 
     TEXT = "text"
+    WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is for people."""
+        return self in {Format.TEXT, Format.WIDE}
 
 
 class ReportFormat(StrEnum):
@@ -36,6 +46,19 @@ class Where:
     context: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the cluster, and in whose name, besides the context; None is kubectl's way."""
+
+    kubeconfig: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+CONNECTION: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039
+"""Of the command that runs: `plugin.app` adds these options to every command with `--context`."""
+
+
 def a_name(value: str | None) -> str | None:
     """A name as the API server takes it, so that nothing else is ever put into a URL."""
     if value is None or (len(value) <= LONGEST_NAME and NAME.fullmatch(value)):
@@ -51,6 +74,18 @@ def a_text(value: str | None) -> str | None:
     if value is not None and not value.strip():
         raise typer.BadParameter("it must say something")
     return value
+
+
+def complete(what: str) -> Callable[[typer.Context, str], list[str]]:
+    """Suggest what the cluster has: names, roles, checkpoints or steps."""
+
+    def suggest(ctx: typer.Context, incomplete: str) -> list[str]:
+        from surefoot.plugin import completing  # noqa: PLC0415 - see the package
+
+        found = completing.suggestions(dict(ctx.params), getattr(completing, what))
+        return [each for each in found if each.startswith(incomplete)]
+
+    return suggest
 
 
 Namespace = Annotated[
@@ -79,10 +114,22 @@ RecordFile = Annotated[
     ),
 ]
 RolloutName = Annotated[
-    str, typer.Argument(metavar="NAME", callback=a_name, help="The Rollout's name.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        callback=a_name,
+        autocompletion=complete("names"),
+        help="The Rollout's name.",
+    ),
 ]
 MaybeRolloutName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", callback=a_name, help="The Rollout's name.")
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        callback=a_name,
+        autocompletion=complete("names"),
+        help="The Rollout's name.",
+    ),
 ]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="TEXT", callback=a_text, help="Why, for the record.")

@@ -14,6 +14,7 @@ from surefoot.plugin.commands.options import (
     RolloutName,
     Where,
     Yes,
+    complete,
 )
 
 # ruff: noqa: PLC0415 - see the package
@@ -33,6 +34,7 @@ def pause(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -40,13 +42,14 @@ def pause(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.pause(now, name, force=force))
+    session.run(where, lambda now: steering.pause(now, name, force=force, asks=not yes))
 
 
 def resume(
     name: RolloutName,
     *,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -54,7 +57,7 @@ def resume(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.resume(now, name, force=force))
+    session.run(where, lambda now: steering.resume(now, name, force=force, asks=not yes))
 
 
 def rollback(
@@ -65,6 +68,7 @@ def rollback(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="0 or a step's percentage; the previous step's if not given.",
@@ -84,7 +88,7 @@ def rollback(
         raise typer.BadParameter("-A goes with --all")
     from surefoot.plugin import session, steering
 
-    wish = steering.RollbackOptions(to, reason, force=force, asks=every and not yes)
+    wish = steering.RollbackOptions(to, reason, force=force, asks=not yes)
     where = Where(namespace, everywhere, context)
     session.run(where, lambda now: steering.rollback(now, name, wish))
 
@@ -99,6 +103,7 @@ def retry(
         bool, typer.Option("--anew", help="Also where nothing was rolled back: all begins anew.")
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -106,7 +111,7 @@ def retry(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RetryOptions(lift=lift, anew=anew, force=force)
+    wish = steering.RetryOptions(lift=lift, anew=anew, force=force, asks=not yes)
     session.run(where, lambda now: steering.retry(now, name, wish))
 
 
@@ -117,6 +122,7 @@ def rehearse(
         bool, typer.Option("--wait", help="Until it was run; exit 1 where it failed.")
     ] = False,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -124,7 +130,7 @@ def rehearse(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    wish = steering.RehearsalOptions(waits=wait, force=force)
+    wish = steering.RehearsalOptions(waits=wait, force=force, asks=not yes)
     session.run(where, lambda now: steering.rehearse(now, name, wish))
 
 
@@ -135,12 +141,14 @@ def dry_run(
         int | None,
         typer.Option(
             metavar="PERCENT",
+            autocompletion=complete("steps"),
             min=0,
             max=100,
             help="The percentage of a later step; the next step's if not given.",
         ),
     ] = None,
     force: Force = False,
+    yes: Yes = False,
     namespace: Namespace = None,
     context: Context = None,
 ) -> None:
@@ -148,4 +156,4 @@ def dry_run(
     from surefoot.plugin import session, steering
 
     where = Where(namespace, context=context)
-    session.run(where, lambda now: steering.dry_run(now, name, to, force=force))
+    session.run(where, lambda now: steering.dry_run(now, name, to, force=force, asks=not yes))

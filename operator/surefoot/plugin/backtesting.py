@@ -1,0 +1,154 @@
+"""backtest and suggest: a plan of a file against what Prometheus, or a file, remembers."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from surefoot.adapters.logs import configure_for_commands
+from surefoot.api.v1alpha1.durations import parse_duration
+from surefoot.api.v1alpha1.moments import parse_moment
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.backtest.history import Ask, History, NoHistory, Stretch, read_history
+from surefoot.backtest.openmetrics import MOST_BYTES, SampleFile
+from surefoot.backtest.picture import as_svg, in_blocks
+from surefoot.backtest.report import backtest
+from surefoot.backtest.suggesting import suggestions
+from surefoot.cli.exits import NO, UNREACHABLE, USAGE
+from surefoot.plugin import output
+from surefoot.plugin.commands.offline import Format
+from surefoot.plugin.files import BadFile, read_text, say_lines, write_text
+from surefoot.plugin.plans import plan_from
+
+_TIMEOUT = "1m"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be looked at, and where it is."""
+
+    file: str
+    rollout: str | None
+    prometheus: str | None
+    openmetrics: str | None
+    start: str
+    end: str | None
+    every: timedelta
+    headers_file: Path | None = None
+    bearer_token_file: Path | None = None
+    basic_auth_file: Path | None = None
+    ca_file: Path | None = None
+
+
+def run_backtest(asked: Asked, format_: Format, svg: str | None) -> int:
+    """What gates and triggers would have said; 1 where it would have rolled back."""
+
+    def told(rollout: Rollout, history: History) -> int:
+        report = backtest(rollout, history)
+        if svg is not None:
+            write_text(svg, as_svg(report))
+        if format_ is Format.JSON:
+            output.say_json(report.as_json())
+        else:
+            say_lines(in_blocks(report))
+            output.say("")
+            say_lines(report.in_lines())
+        return NO if report.rolls_back else 0
+
+    return _with(asked, told)
+
+
+def run_suggest(asked: Asked, format_: Format) -> int:
+    """Bounds from what was, and the false alarms that each would have raised."""
+
+    def told(rollout: Rollout, history: History) -> int:
+        found = list(suggestions(rollout, history))
+        if format_ is Format.JSON:
+            output.say_json([each.as_json() for each in found])
+        else:
+            titles = ("of", "metric", "from", "bound", "false alarms", "for")
+            output.say_table(titles, [each.as_row() for each in found])
+        return 0
+
+    return _with(asked, told)
+
+
+def _with(asked: Asked, work: Callable[[Rollout, History], int]) -> int:
+    configure_for_commands()
+    try:
+        rollout = _plan(asked)
+        return work(rollout, asyncio.run(_history(asked, rollout)))
+    except NoHistory as error:
+        output.warn(f"Error: {error}")
+        return UNREACHABLE if error.is_down else USAGE
+    except BadFile as error:
+        output.warn(f"Error: {error}")
+        return USAGE
+
+
+def _plan(asked: Asked) -> Rollout:
+    rollout = plan_from(asked.file, asked.rollout)
+    if not rollout.spec.gates and not rollout.spec.triggers:
+        raise BadFile(f"{asked.file} has neither gates nor triggers: nothing is to be judged")
+    return rollout
+
+
+async def _history(asked: Asked, rollout: Rollout) -> History:
+    if asked.openmetrics is not None:
+        text = read_text(asked.openmetrics, MOST_BYTES)
+        file = SampleFile(text, rollout.spec, asked.openmetrics)
+        return await read_history(rollout.spec, _stretch(asked, file.newest), file.ask)
+    now = datetime.now(UTC)  # noqa: TID251 - a person's own clock: nothing is decided by it
+    return await _ask_prometheus(asked, rollout, _stretch(asked, now))
+
+
+async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> History:
+    # The client of Prometheus loads slowly, and a file needs none.
+    from surefoot.adapters.provider_settings import ProviderSettings  # noqa: PLC0415
+    from surefoot.adapters.providers import Providers  # noqa: PLC0415
+
+    options = {
+        "headersFile": asked.headers_file,
+        "bearerTokenFile": asked.bearer_token_file,
+        "basicAuthFile": asked.basic_auth_file,
+        "tls": {"caFile": asked.ca_file} if asked.ca_file is not None else None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    names = {metric.provider for metric in rollout.spec.metrics}
+    try:
+        settings = [
+            ProviderSettings.model_validate(
+                {"name": name, "address": asked.prometheus, "timeout": _TIMEOUT, **given}
+            )
+            for name in sorted(names)
+        ]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        said = first["msg"].removeprefix("Value error, ")
+        raise BadFile(f"--prometheus {asked.prometheus}: {said}") from error
+    providers = Providers(settings, now=lambda: stretch.end)
+    ask: Ask = providers.measure
+    try:
+        return await read_history(rollout.spec, stretch, ask)
+    finally:
+        await providers.close()
+
+
+def _stretch(asked: Asked, newest: datetime) -> Stretch:
+    end = newest if asked.end is None else _moment("--to", asked.end, newest)
+    return Stretch.of(_moment("--from", asked.start, end), end, asked.every)
+
+
+def _moment(option: str, text: str, end: datetime) -> datetime:
+    """A moment, or a length of time before the end."""
+    try:
+        return end - parse_duration(text.removeprefix("-"))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise BadFile(f"{option} {text}: write 2026-03-01T10:00:00Z, or a length: 7d") from error

@@ -1,0 +1,141 @@
+"""simulate: a plan of a file and a scenario, played, and how it is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from surefoot.api.v1alpha1.moments import parse_moment
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.cli.exits import NO, USAGE
+from surefoot.lint.text import MOST_BYTES
+from surefoot.plugin import output
+from surefoot.plugin.commands.offline import Format
+from surefoot.plugin.files import BadFile, read_text, say_lines
+from surefoot.plugin.plans import plan_from
+from surefoot.simulate import scenario as scenarios_
+from surefoot.simulate.engine import simulate
+from surefoot.simulate.faults import single_faults
+from surefoot.simulate.scenario import BadScenario, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be played."""
+
+    file: str
+    rollout: str | None
+    scenario: str
+    start: str | None
+
+
+def schema() -> int:
+    """Print the JSON Schema of scenarios."""
+    output.say_json(scenarios_.schema())
+    return 0
+
+
+def scenarios(format_: Format) -> int:
+    """Print the scenarios that come with Surefoot."""
+    found = {name: scenarios_.parse(name, text) for name, text in scenarios_.shipped().items()}
+    if format_ is Format.JSON:
+        output.say_json({name: each.description for name, each in found.items()})
+    else:
+        output.say_table(
+            ("scenario", "what happens"), [(n, each.description) for n, each in found.items()]
+        )
+    return 0
+
+
+def play(asked: Asked, format_: Format) -> int:
+    """Play the plan; 1 where what the scenario expects does not come about."""
+
+    def played(rollout: Rollout, scenario: Scenario) -> int:
+        run = simulate(rollout, scenario)
+        unmet = list(run.unmet(scenario.expect))
+        if format_ is Format.JSON:
+            output.say_json({**run.as_json(), "unmet": unmet})
+        else:
+            say_lines(run.in_lines())
+            for each in unmet:
+                output.warn(f"expected otherwise: {each}")
+        return NO if unmet else 0
+
+    return _with(asked, played)
+
+
+def find_earliest(asked: Asked, format_: Format) -> int:
+    """When the flag is at 100% at the earliest, and when the rollout is complete."""
+
+    def found(rollout: Rollout, scenario: Scenario) -> int:
+        start = asked.start or datetime.now(UTC).isoformat()  # noqa: TID251 - a person's own clock
+        begins = _moment(start).replace(microsecond=0)
+        run = simulate(rollout, Scenario(start=begins, plan=scenario.plan))
+        full = next((each for each in run.reached if each.percent == 100), None)
+        if format_ is Format.JSON:
+            earliest = None if full is None else full.at.isoformat()
+            output.say_json({"earliest": earliest, **run.as_json()})
+        else:
+            say_lines(run.steps_in_lines())
+            output.say(run.conclusion())
+        return NO if full is None else 0
+
+    return _with(asked, found)
+
+
+def all_single_faults(asked: Asked, format_: Format) -> int:
+    """What each check costs, removed or failed once."""
+
+    def told(rollout: Rollout, scenario: Scenario) -> int:
+        usual, outcomes = single_faults(rollout, scenario)
+        rows = [
+            (
+                each.check,
+                each.fault,
+                each.cost(usual),
+                "" if each.run is None else each.run.rollbacks,
+                each.words or ("" if each.run is None else each.run.conclusion()),
+            )
+            for each in outcomes
+        ]
+        if format_ is Format.JSON:
+            names = ("check", "fault", "cost", "rollbacks", "outcome")
+            table = [dict(zip(names, row, strict=True)) for row in rows]
+            output.say_json({"usual": usual.as_json(), "faults": table})
+            return 0
+        output.say(f"without a fault: {usual.conclusion()}")
+        output.say_table(("check", "fault", "costs", "rollbacks", "outcome"), rows)
+        return 0
+
+    return _with(asked, told)
+
+
+def _with(asked: Asked, work: Callable[[Rollout, Scenario], int]) -> int:
+    try:
+        rollout = plan_from(asked.file, asked.rollout)
+        scenario = _scenario(asked)
+        return work(rollout, scenario)
+    except (BadFile, BadScenario) as error:
+        output.warn(f"Error: {error}")
+        return USAGE
+
+
+def _scenario(asked: Asked) -> Scenario:
+    shipped = scenarios_.shipped()
+    name = asked.scenario
+    if name in shipped:
+        found = scenarios_.parse(name, shipped[name])
+    elif "/" in name or name == "-" or Path(name).exists() or name.endswith((".yaml", ".yml")):
+        found = scenarios_.parse(name, read_text(name, MOST_BYTES))
+    else:
+        raise BadScenario(f"there is no scenario {name}; there are: {', '.join(shipped)}")
+    if asked.start is not None:
+        found = found.model_copy(update={"start": _moment(asked.start)})
+    return found
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise BadScenario(f"--start {text}: {error}") from error
