@@ -172,7 +172,7 @@ def _waits(review: Review) -> _Waits:
         for blocker in missing
         if blocker.condition not in later and (blocker.condition, blocker.reason) not in _CLOCKS
     )
-    if obstacles or not review.state.asks_people:
+    if obstacles or not missing or not review.state.asks_people:
         return _Waits(missing, obstacles)
     return _Waits(
         missing,
