@@ -161,6 +161,7 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured in one run
 	@$(BIN)/python benchmarks/queries.py
 	@$(BIN)/python benchmarks/watching.py
+	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/advance.py
 	@$(BIN)/python benchmarks/start.py --objects 1000
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from surefoot.api.v1alpha1.moments import EARLIEST, LATEST
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.snapshot import Halt
 from surefoot.domain.review import evaluate
@@ -25,6 +26,9 @@ from tests.support.world import (
 LONG = st.sampled_from(["0s", "1s", "30m", "7d", "9999d", "99999999s"])
 MOMENTS = st.sampled_from(
     [
+        datetime.min.replace(tzinfo=UTC),
+        EARLIEST,
+        LATEST,
         datetime(2025, 10, 23, 22, 0, tzinfo=UTC),
         datetime(2099, 12, 31, 23, 59, tzinfo=UTC),
         datetime(9000, 1, 1, tzinfo=UTC),
@@ -33,6 +37,8 @@ MOMENTS = st.sampled_from(
 )
 NOW = st.sampled_from(
     [
+        EARLIEST,
+        LATEST - timedelta(days=1),
         datetime(2025, 10, 23, 22, 0, tzinfo=UTC),
         datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC),
         datetime(2300, 1, 1, tzinfo=UTC),

@@ -28,6 +28,7 @@ from surefoot.application.ports import (
     Signatures,
 )
 from surefoot.application.store import Store
+from surefoot.domain.facts.fallback import with_fallback
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import (
@@ -42,7 +43,7 @@ from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
+Content = TypeVar("Content", Rollout, Checkpoint, Approval)
 no_measurements: Mapping[str, Measurement] = MappingProxyType({})
 no_queries: Mapping[str, QueryFacts] = MappingProxyType({})
 
@@ -73,6 +74,19 @@ class FlagRead:
 
     facts: FlagFacts
     read: ConfigMapRead
+
+
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """A Rollout and its ConfigMap as they were read."""
+
+    rollout: Rollout
+    held: ConfigMapVersion | None
+
+    @property
+    def config_map(self) -> ConfigMap | None:
+        """The ConfigMap without its version."""
+        return _found(self.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +161,28 @@ class Gatherer:
         rollout = self._store.rollout(key)
         if not isinstance(rollout, Rollout):
             return None
-        target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
-        return self._flag_facts(key, rollout, self._store.config_map(target))
+        return self._flag_facts(key, rollout, self._store.config_map(_target_of(key, rollout)))
 
     async def read_flag(self, key: ObjectKey) -> FlagRead | Gone | Unreadable:
         """The same by fresh reads of the Rollout and its ConfigMap, and of nothing else."""
+        flag = await self._read_flag(key)
+        if not isinstance(flag, _Flag):
+            return flag
+        facts = self._flag_facts(key, flag.rollout, flag.config_map)
+        return FlagRead(facts, ConfigMapRead(flag.held))
+
+    async def _read_flag(self, key: ObjectKey) -> "_Flag | Gone | Unreadable":
+        """Fresh reads of the Rollout and its ConfigMap; the caches keep them.
+
+        The name of the ConfigMap cannot change while the Rollout lives, so that both reads can be
+        under way at once. A Rollout that was replaced meanwhile is read in two steps.
+        """
         known = self._store.rollout(key)
         try:
             expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
             if expected is None:
                 return Gone()
-            target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
+            target = _target_of(key, expected)
             rollout, held = await asyncio.gather(
                 self._cluster.rollout(key), self._cluster.config_map(target)
             )
@@ -165,25 +190,29 @@ class Gatherer:
             return Unreadable(error)
         if rollout is None:
             return Gone()
-        if rollout.spec.target.config_map_name != target.name:
-            target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+        if _target_of(key, rollout) != target:
+            target = _target_of(key, rollout)
             held = await self._cluster.config_map(target)
+        if isinstance(known, Rollout):
+            rollout = _as_known((rollout,), (known,))[0]
         self._store.put(Kind.ROLLOUT, rollout, key)
         if held is not None and MANAGED_LABEL in held.config_map.labels:
             self._store.put(Kind.CONFIG_MAP, held.config_map, target)
-        return FlagRead(self._flag_facts(key, rollout, _found(held)), ConfigMapRead(held))
+        return _Flag(rollout, held)
 
     def _flag_facts(
         self, key: ObjectKey, rollout: Rollout, config_map: ConfigMap | None
     ) -> FlagFacts:
         """What the providers say, as far as they say anything: `spec.rollback` needs none of it."""
         measurements = partial(self._measurements.measurements, key, rollout)
+        queries = partial(self._measurements.known_queries, key, rollout)
+        providers = partial(self._providers.names, key.namespace)
         return FlagFacts(
             rollout=rollout,
             config_map=config_map,
-            measurements=_or(no_measurements, measurements),
-            queries=_or(no_queries, partial(self._measurements.known_queries, key, rollout)),
-            providers=_or(frozenset[str](), partial(self._providers.names, key.namespace)),
+            measurements=with_fallback(no_measurements, measurements, _say_what_is_not_known),
+            queries=with_fallback(no_queries, queries, _say_what_is_not_known),
+            providers=with_fallback(frozenset[str](), providers, _say_what_is_not_known),
             evaluation_interval=self.rules.evaluation_interval,
             status_refresh=self.rules.status_refresh,
             clock_uncertainty=self._clock.uncertainty(),
@@ -200,7 +229,9 @@ class Gatherer:
         So are detached signatures, then, against the allowed signers of now. Without it the latest
         check must do, and nothing is waited for: so a rollback is gathered.
         """
-        return await (self._afresh(key, admission) if fresh else self._from_caches(key))
+        if fresh:
+            return await self._by_fresh_reads(key, admission)
+        return await self._from_caches(key)
 
     async def _from_caches(self, key: ObjectKey) -> Facts | Gone | Unreadable:
         rollout = self._store.rollout(key)
@@ -208,7 +239,7 @@ class Gatherer:
             return Gone()
         if isinstance(rollout, UnreadableObject):
             return Unreadable(rollout)
-        target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
+        target = _target_of(key, rollout)
         config_map = self._store.config_map(target)
         if config_map is None and rollout.status.committed is None:
             # Only managed ConfigMaps are watched, and this one may be somebody else's.
@@ -220,7 +251,7 @@ class Gatherer:
             config_map=config_map,
             checkpoints=self._store.checkpoints(key),
             approvals=approvals,
-            signatures=await self._verified(approvals, afresh=False),
+            signatures=await self._verified(approvals, fresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
             admission_status=self._admission.admission_status,
             queries=await self._measurements.query_facts(key, rollout),
@@ -228,36 +259,28 @@ class Gatherer:
         )
         return Facts(snapshot, None)
 
-    async def _afresh(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
-        known = self._store.rollout(key)
+    async def _by_fresh_reads(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
         try:
-            # The name of the ConfigMap cannot change while the Rollout lives, so all reads can be
-            # under way at once; a Rollout that was replaced meanwhile is read in two steps.
-            expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
-            if expected is None:
-                return Gone()
-            target = ObjectKey(key.namespace, expected.spec.target.config_map_name)
-            admission_status, rollout, held, reports, signatures, halt = await asyncio.gather(
-                self._admission_status(afresh=admission),
-                self._cluster.rollout(key),
-                self._cluster.config_map(target),
+            flag, status, reports, signatures, halt = await asyncio.gather(
+                self._read_flag(key),
+                self._admission_status(fresh=admission),
                 self._cluster.checkpoints(key),
                 self._cluster.approvals(key),
                 self._cluster.halt(key.namespace),
             )
         except UnreadableObject as error:
             return Unreadable(error)
-        if rollout is None:
-            return Gone()
-        if rollout.spec.target.config_map_name != target.name:
-            target = ObjectKey(key.namespace, rollout.spec.target.config_map_name)
-            held = await self._cluster.config_map(target)
-        if held is not None and MANAGED_LABEL in held.config_map.labels:
-            self._store.put(Kind.CONFIG_MAP, held.config_map, target)
-        faults = [each for each in (*reports, *signatures) if isinstance(each, UnreadableObject)]
-        checkpoints = tuple(each for each in reports if isinstance(each, Checkpoint))
-        approvals = tuple(each for each in signatures if isinstance(each, Approval))
-        self._remember(key, rollout, (*checkpoints, *approvals))
+        if not isinstance(flag, _Flag):
+            return flag
+        rollout = flag.rollout
+        faults = [item for item in (*reports, *signatures) if isinstance(item, UnreadableObject)]
+        checkpoints = _as_known(
+            (item for item in reports if isinstance(item, Checkpoint)), self._store.checkpoints(key)
+        )
+        approvals = _as_known(
+            (item for item in signatures if isinstance(item, Approval)), self._store.approvals(key)
+        )
+        self._remember(key, (*checkpoints, *approvals))
         for fault in faults:
             self._store.put_unreadable(Kind(fault.kind), fault)
         if admission:
@@ -266,26 +289,26 @@ class Gatherer:
         snapshot = self._snapshot(
             key,
             rollout,
-            config_map=_found(held),
+            config_map=flag.config_map,
             checkpoints=checkpoints,
             approvals=approvals,
-            signatures=await self._verified(approvals, afresh=admission),
+            signatures=await self._verified(approvals, fresh=admission),
             halt=halt,
-            admission_status=admission_status,
+            admission_status=status,
             queries=queries,
             faults=faults,
         )
-        return Facts(snapshot, ConfigMapRead(held))
+        return Facts(snapshot, ConfigMapRead(flag.held))
 
-    async def _admission_status(self, *, afresh: bool) -> AdmissionStatus:
-        return await self._admission.refresh() if afresh else self._admission.admission_status
+    async def _admission_status(self, *, fresh: bool) -> AdmissionStatus:
+        return await self._admission.refresh() if fresh else self._admission.admission_status
 
     async def _verified(
-        self, approvals: tuple[Approval, ...], *, afresh: bool
+        self, approvals: tuple[Approval, ...], *, fresh: bool
     ) -> Mapping[str, SignatureFact]:
         if self._signatures is None:
             return {}
-        return await self._signatures.verify(approvals, afresh=afresh)
+        return await self._signatures.verify(approvals, afresh=fresh)
 
     async def _refresh_upstreams(self, rollout: Rollout) -> None:
         """Read what a Rollout waits for, as far as it is known: an advance is decided on it.
@@ -311,8 +334,7 @@ class Gatherer:
         except UnreadableObject as error:
             return error
 
-    def _remember(self, key: ObjectKey, rollout: Rollout, requests: tuple[Request, ...]) -> None:
-        self._store.put(Kind.ROLLOUT, rollout, key)
+    def _remember(self, key: ObjectKey, requests: tuple[Request, ...]) -> None:
         for request in requests:
             kind = Kind.CHECKPOINT if isinstance(request, Checkpoint) else Kind.APPROVAL
             self._store.put(kind, request, ObjectKey(key.namespace, request.metadata.name))
@@ -362,13 +384,8 @@ class Gatherer:
         )
 
 
-def _or(fallback: T, ask: Callable[[], T]) -> T:
-    """What is answered, or the fallback: a defect there must not stand in the way down."""
-    try:
-        return ask()
-    except Exception as error:
-        log.exception("what a rollback can do without is not known", error=repr(error))
-        return fallback
+def _say_what_is_not_known(error: Exception) -> None:
+    log.error("what a rollback can do without is not known", error=repr(error), exc_info=error)
 
 
 def _unreadable_facts(
@@ -376,8 +393,23 @@ def _unreadable_facts(
 ) -> tuple[UnreadableFact, ...]:
     """What cannot be read, parts of the Rollout's own status included, always in the same order."""
     own = [("Rollout", rollout.metadata.name, rollout.left_out, "")] if rollout.left_out else []
-    facts = sorted((each.kind, each.name, str(each), each.decision) for each in faults)
+    facts = sorted((item.kind, item.name, str(item), item.decision) for item in faults)
     return tuple(UnreadableFact(*fact) for fact in (*own, *facts))
+
+
+def _as_known(read: Iterable[Content], known: Iterable[Content]) -> tuple[Content, ...]:
+    """What was read, as the caches have it where it has not changed.
+
+    What follows from an object is remembered with that object.
+    """
+    by_version = {(item.metadata.uid, item.metadata.resource_version): item for item in known}
+    return tuple(
+        by_version.get((item.metadata.uid, item.metadata.resource_version), item) for item in read
+    )
+
+
+def _target_of(key: ObjectKey, rollout: Rollout) -> ObjectKey:
+    return ObjectKey(key.namespace, rollout.spec.target.config_map_name)
 
 
 def _found(held: ConfigMapVersion | None) -> ConfigMap | None:

@@ -23,8 +23,9 @@ from surefoot.application.ports import (
 )
 from surefoot.application.queue import Lane
 from surefoot.application.store import Store
+from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
-from surefoot.domain.plan import Announcement, Apply, Intend, Plan
+from surefoot.domain.plan import Abandon, Announcement, Apply, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
@@ -153,15 +154,23 @@ class Reconciler:
             task.cancel()
 
     async def _look(self, key: ObjectKey) -> Pass:
-        lowered = await self._go_down(key)
-        if lowered is not None:
-            return lowered
-        judged = await self._unless_interrupted(key, self._judge_whole(key))
+        triggers = None
+        known = self._gatherer.known_flag(key)
+        if known is not None:
+            now = self._clock.now()
+            triggers = judge_triggers(known, now)
+            if self._roll_back(known, now) is not None:
+                lowered = await self._go_down(key, triggers)
+                if lowered is not None:
+                    return lowered
+        judged = await self._unless_interrupted(key, self._judge_whole(key, triggers))
         if isinstance(judged, Pass):
             return judged
         facts, plan = judged
         rollout = facts.snapshot.rollout
         self._observe(key, facts.snapshot, plan)
+        if any(isinstance(action, Abandon) for action in plan.actions):
+            await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
         try:
             executed = await self._executor.execute(rollout, plan.actions, facts.read)
@@ -173,20 +182,30 @@ class Reconciler:
                 await self._unless_interrupted(key, books)
         return self._finish(key, rollout, plan, executed)
 
-    async def _go_down(self, key: ObjectKey) -> Pass | None:
-        """Lower the flag where that is required. None: there is nothing to lower."""
-        known = self._gatherer.known_flag(key)
-        if known is None or self._roll_back(known, self._clock.now()) is None:
-            return None
-        found = await self._gatherer.read_flag(key)
-        if not isinstance(found, FlagRead):
+    async def _go_down(self, key: ObjectKey, triggers: TriggersJudgement) -> Pass | None:
+        """Lower the flag where fresh reads say so too. None: there is nothing to lower."""
+        flag = await self._gatherer.read_flag(key)
+        if not isinstance(flag, FlagRead):
             return None  # the whole pass says what is wrong with it
-        plan = self._roll_back(found.facts, self._clock.now())
+        now = self._clock.now()
+        hand_on(triggers, flag.facts, now)
+        plan = self._roll_back(flag.facts, now)
         if plan is None:
             return None
-        rollout = found.facts.rollout
-        executed = await self._executor.execute(rollout, plan.actions, found.read)
+        rollout = flag.facts.rollout
+        executed = await self._executor.execute(rollout, plan.actions, flag.read)
         return self._finish(key, rollout, plan, executed)
+
+    async def _keep_what_was_counted(self, key: ObjectKey, rollout: Rollout, plan: Plan) -> None:
+        """Put decisions on record before the move that counts them is withdrawn.
+
+        A GO that was counted before it was recorded is known from that move alone. Where the record
+        cannot be kept the move is withdrawn all the same; a conflict is judged again.
+        """
+        try:
+            await self._unless_interrupted(key, self._executor.keep_books(rollout, plan.actions))
+        except (Refused, NotFound, Unavailable) as error:
+            log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
 
     def _finish(self, key: ObjectKey, rollout: Rollout, plan: Plan, executed: Executed) -> Pass:
         self._report(key, rollout, plan, executed)
@@ -205,24 +224,29 @@ class Reconciler:
             self._lane(key),
         )
 
-    async def _judge_whole(self, key: ObjectKey) -> "_Judged | Pass":
-        judged = await self._judge(key, fresh=False)
-        if not isinstance(judged, Pass) and judged.plan.moves_the_flag:
-            judged = await self._judge_afresh(key, judged.plan)
-        return judged
-
-    async def _judge_afresh(self, key: ObjectKey, plan: Plan) -> "_Judged | Pass":
-        """Judge again on fresh reads. Only what may move people forward waits for admission."""
-        asks = _goes_forward(plan)
-        judged = await self._judge(key, fresh=True, admission=asks)
-        if asks or isinstance(judged, Pass) or not _goes_forward(judged.plan):
+    async def _judge_whole(
+        self, key: ObjectKey, triggers: TriggersJudgement | None
+    ) -> "_Judged | Pass":
+        judged = await self._judge(key, triggers, fresh=False)
+        if isinstance(judged, Pass) or not judged.plan.moves_the_flag:
             return judged
-        # The caches said something else, such as a rollback that nobody wants any more.
-        return await self._judge(key, fresh=True, admission=True)
+        # Only what may move people forward waits for admission.
+        is_forward = _goes_forward(judged.plan)
+        judged = await self._judge(key, triggers, fresh=True, admission=is_forward)
+        if is_forward or isinstance(judged, Pass) or not _goes_forward(judged.plan):
+            return judged
+        # The caches said something else, such as a rollback that is no longer asked for.
+        return await self._judge(key, triggers, fresh=True, admission=True)
 
     async def _judge(
-        self, key: ObjectKey, *, fresh: bool, admission: bool = False
+        self,
+        key: ObjectKey,
+        triggers: TriggersJudgement | None,
+        *,
+        fresh: bool,
+        admission: bool = False,
     ) -> "_Judged | Pass":
+        """Decide on the facts as gathered. ``triggers`` is what they said when the pass began."""
         facts = await self._gatherer.gather(key, fresh=fresh, admission=admission)
         if isinstance(facts, Gone):
             self._failures.pop(key, None)
@@ -234,7 +258,10 @@ class Reconciler:
         if isinstance(facts, Unreadable):
             self._complain(key, "Unreadable", str(facts.error))
             return Pass(Result.UNREADABLE, REFUSED_RETRY)
-        return _Judged(facts, self._decide(facts.snapshot, self._clock.now()))
+        now = self._clock.now()
+        if triggers is not None:
+            hand_on(triggers, facts.snapshot, now)
+        return _Judged(facts, self._decide(facts.snapshot, now))
 
     def _observe(self, key: ObjectKey, snapshot: Snapshot, plan: Plan) -> None:
         self._telemetry.judged(snapshot.rollout, plan.status)
@@ -247,8 +274,8 @@ class Reconciler:
         self._telemetry.approvals_pending(key, waiting)
 
     def _report(self, key: ObjectKey, judged: Rollout, plan: Plan, executed: Executed) -> None:
-        say = log.info if plan.actions else log.debug
-        say(
+        write_line = log.info if plan.actions else log.debug
+        write_line(
             "decision",
             rollout=str(key),
             summary=plan.summary,
@@ -256,8 +283,8 @@ class Reconciler:
             judged=judged.metadata.resource_version,
             **({"stopped": executed.stopped.value} if executed.stopped else {}),
         )
-        said = () if executed.stopped else (*plan.announcements, *executed.announcements)
-        self._announcer.announce(Subject(Kind.ROLLOUT, key, judged.metadata.uid), said)
+        events = () if executed.stopped else (*plan.announcements, *executed.announcements)
+        self._announcer.announce(Subject(Kind.ROLLOUT, key, judged.metadata.uid), events)
 
     def _complain(self, key: ObjectKey, reason: str, message: str) -> None:
         """Log and announce, once for the same words."""

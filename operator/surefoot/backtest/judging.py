@@ -11,6 +11,7 @@ from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.backtest.history import History, step_of
 from surefoot.domain.checks.gates import judge_gates
 from surefoot.domain.derive.baseline import ABSOLUTE
+from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import ArmedTrigger
 from surefoot.domain.facts.measurements import Measurement, Outcome
 from surefoot.domain.facts.questions import conditions_of, length_of, metric_name, windowed
@@ -211,7 +212,18 @@ def _judge_gates(rollout: Rollout, history: History) -> tuple[Verdicts, ...]:
             measurements=_as_of(spec, history, moment),
             evaluation_interval=stretch.every,
         )
-        for verdict in judge_gates(snapshot, status, hold, None, moment).gates:
+        there = State(
+            snapshot=snapshot,
+            status=status,
+            attempt=0,
+            index=None,
+            next_index=None,
+            began=None,
+            started_at=None,
+            hold=hold,
+            now=moment,
+        )
+        for verdict in judge_gates(there).gates:
             state = HOLDS if verdict.holds else FAILS if verdict.holds is False else NO_DATA
             said[verdict.name].append((moment, state))
         moment += stretch.every

@@ -6,6 +6,7 @@ is taken when every check of the table that applies to it holds, and by nothing 
 
 from datetime import datetime, timedelta
 
+from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.meta import TRANSITION_ID_ANNOTATION
 from surefoot.api.v1alpha1.rollout_status import (
     DriftAccount,
@@ -13,10 +14,11 @@ from surefoot.api.v1alpha1.rollout_status import (
     PendingTransition,
     RehearsalStatus,
     RolloutStatus,
+    SoakStatus,
     Transition,
     TransitionType,
 )
-from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.check import Group, no_change
 from surefoot.domain.checks.cohorts import at_step, windows_of
 from surefoot.domain.checks.rehearsal import PASSED
 from surefoot.domain.checks.table import CHECKS
@@ -469,7 +471,8 @@ def _look_again_in(review: Review) -> timedelta:
     changes = (
         check.next_change(state, review.judgements[check.type])
         for check in CHECKS
-        if not state.is_complete or check.outlives_completion
+        if check.next_change is not no_change
+        and (not state.is_complete or check.outlives_completion)
     )
     ahead = [
         snapshot.status_refresh,
@@ -536,10 +539,22 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
         for u in status.unreadable
         if (u.kind, u.name) not in known_unreadable
     ]
+    said += _news_of_soak(review, before.soak)
     said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
     said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
     said += escalation_events(review.state, before.blocked_by, status.blocked_by)
     return tuple(said)
+
+
+def _news_of_soak(review: Review, before: SoakStatus | None) -> tuple[Announcement, ...]:
+    """That time was lost to the soak because nobody can look at it any more."""
+    soak = review.state.soak
+    if soak is None or not soak.not_read_back:
+        return ()
+    if before is not None and soak.not_read_back <= parse_elapsed(before.not_read_back or "0s"):
+        return ()
+    message = review.verdict(ConditionType.SOAK_COMPLETE).message
+    return (Announcement("SoakNotReadBack", message, warning=True, about="soak"),)
 
 
 def _news_of_admission(review: Review, before: str | None) -> tuple[Announcement, ...]:

@@ -75,7 +75,9 @@ def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
         ("status", "drift"): status.drift,
         ("status", "baselines"): status.baselines,
         ("status", "rehearsal"): status.rehearsal,
-        ("status", "soak"): status.soak.required if status.soak else None,
+        ("status", "soak"): (status.soak.required, status.soak.not_read_back)
+        if status.soak
+        else None,
         ("status", "requestedBy"): status.requested_by,
         ("status", "cohorts"): tuple((c.name, c.included, c.message) for c in status.cohorts),
         ("status", "approvalDryRun"): status.approval_dry_run,

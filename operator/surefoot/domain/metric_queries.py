@@ -1,11 +1,12 @@
 """What must be asked of the providers to judge a Rollout now."""
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from surefoot.api.v1alpha1.rollout import Metric, Rollout, RolloutSpec
 from surefoot.domain.derive.baseline import counted_from, measured_as, unrecorded
 from surefoot.domain.facts.measurements import RangeQuery
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.questions import (
     MOST_INTERVALS,
     conditions_of,
@@ -34,39 +35,62 @@ def metric_queries(rollout: Rollout, now: datetime, interval: timedelta) -> dict
     """
     if rollout.status.completed_at is not None:
         return {}
-    used = _lengths(rollout.spec)
+    accounted_from = _soak_account_from(rollout)
     questions: dict[str, RangeQuery] = {}
-    for metric in rollout.spec.metrics:
-        if metric.name in used:
-            questions |= _questions(rollout, metric, used[metric.name], now, interval)
-    return questions | _baseline_questions(rollout, now, interval)
-
-
-def _questions(
-    rollout: Rollout,
-    metric: Metric,
-    lengths: Mapping[timedelta, bool],
-    now: datetime,
-    interval: timedelta,
-) -> Iterator[tuple[str, RangeQuery]]:
-    finest: RangeQuery | None = None
-    for length, is_of_trigger in lengths.items():
-        accounted_from = _soak_account_from(rollout) if is_of_trigger else None
-        step = step_for(length, interval, window_points(rollout.spec))
+    for asked in _asked(rollout.spec, interval):
+        step, length = asked.step, asked.length
         end = last_point(now, step, interval)
         # An answer counts until it is two intervals old: its window must still be there to look at.
         # The points of an earlier answer may lie anywhere between those of this one.
         start = first_point(end - length - 2 * interval - step, end, step, MOST_INTERVALS)
-        if accounted_from is not None:
+        if accounted_from is not None and asked.most_accounted:
             # What lies further back than this is not proven, and does not count.
-            most = intervals_to_account(rollout.spec)
-            start = min(start, first_point(accounted_from - length - 2 * step, end, step, most))
-        question = _range_query(metric, start, end, step)
-        yield windowed(metric.name, length), question
-        if finest is None or question.step < finest.step:
-            finest = question
-    if finest is not None:
-        yield metric.name, finest
+            from_then = accounted_from - length - 2 * step
+            start = min(start, first_point(from_then, end, step, asked.most_accounted))
+        question = _range_query(asked.metric, start, end, step)
+        questions[asked.name] = question
+        if asked.is_finest:
+            questions[asked.metric.name] = question
+    return questions | _baseline_questions(rollout, now, interval)
+
+
+class _Asked(NamedTuple):
+    """A question of a plan, whenever it is asked.
+
+    ``most_accounted`` is how many steps it may reach back to account for time without an operator,
+    and 0 where no trigger asks it. ``is_finest`` says that no other of its metric has finer steps.
+    """
+
+    name: str
+    metric: Metric
+    length: timedelta
+    step: timedelta
+    most_accounted: int
+    is_finest: bool
+
+
+@remembered_with
+def _asked(spec: RolloutSpec, interval: timedelta) -> tuple[_Asked, ...]:
+    """The questions of a plan, by metric."""
+    used, most_points = _lengths(spec), window_points(spec)
+    most_accounted = intervals_to_account(spec)
+    found: list[_Asked] = []
+    for metric in spec.metrics:
+        lengths = used.get(metric.name, {})
+        steps = {length: step_for(length, interval, most_points) for length in lengths}
+        finest = min(steps, key=steps.__getitem__, default=None)
+        found += [
+            _Asked(
+                name=windowed(metric.name, length),
+                metric=metric,
+                length=length,
+                step=steps[length],
+                most_accounted=most_accounted if is_of_trigger else 0,
+                is_finest=length == finest,
+            )
+            for length, is_of_trigger in lengths.items()
+        ]
+    return tuple(found)
 
 
 def _baseline_questions(

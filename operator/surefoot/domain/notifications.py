@@ -10,7 +10,7 @@ _CRITICAL = frozenset({"Rollback", "TriggerFiring", "AdmissionNotEnforced"})
 REASONS = frozenset(kind.value for kind in TransitionType) | {
     "AdmissionEnforced", "AdmissionNotEnforced", "Asked", "Conflict", "Escalated", "Halted",
     "InvalidPlan", "Late", "NoGo", "PlanWarning", "RecordGap", "Refused", "RehearsalFailed",
-    "RehearsalPassed",
+    "RehearsalPassed", "SoakNotReadBack",
     "TriggerFiring", "Unreadable",
 }  # fmt: skip
 """Everything that anybody is notified of."""

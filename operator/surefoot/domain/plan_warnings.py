@@ -7,9 +7,11 @@ valid, and its trigger never fires. People are told, with the value that was see
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RelativeTo, RolloutSpec, Trigger
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.questions import conditions_of, metric_name
 from surefoot.domain.facts.windows import bound_value, number_like
 
@@ -65,7 +67,13 @@ def plan_warnings(
     facts = _Facts(queries, measurements)
     found = (
         warning
-        for rule in (_unreachable_triggers, _unreachable_gates, _loose_gates, _empty_queries)
+        for rule in (
+            _unreachable_triggers,
+            _unreachable_gates,
+            _negative_factors,
+            _loose_gates,
+            _empty_queries,
+        )
         for warning in rule(spec, facts)
     )
     return tuple(islice(found, MOST_WARNINGS))
@@ -100,9 +108,9 @@ def _unreachable_triggers(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarn
 
 def _unreachable_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
     """Gates that always or never hold, because a share lies between 0 and 1."""
-    for gate, condition in _conditions(spec):
-        metric = metric_name(condition)
-        if condition.relative_to is not None or not facts.is_share(metric):
+    shares = {metric.name for metric in spec.metrics if facts.is_share(metric.name)}
+    for gate, condition, metric in _conditions(spec):
+        if condition.relative_to is not None or metric not in shares:
             continue
         for side, bound in (("atMost", condition.at_most), ("atLeast", condition.at_least)):
             effect = _effect_on_gate(side, bound)
@@ -113,6 +121,37 @@ def _unreachable_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning
                     bound,
                     f"{_path(gate, condition)}.{side}",
                     facts,
+                )
+
+
+def _negative_factors(spec: RolloutSpec, _: _Facts) -> Iterator[PlanWarning]:
+    """Bounds below 0 that are factors of a baseline, which is itself above 0."""
+    users: list[tuple[str, str, RelativeTo | None, dict[str, int | str | None]]] = [
+        (
+            f"trigger {trigger.name}",
+            f"spec.triggers[{trigger.name}]",
+            trigger.relative_to,
+            {"above": trigger.above, "below": trigger.below},
+        )
+        for trigger in spec.triggers
+    ]
+    users += [
+        (
+            f"gate {_called(gate, condition)}",
+            _path(gate, condition),
+            condition.relative_to,
+            {"atMost": condition.at_most, "atLeast": condition.at_least},
+        )
+        for gate, condition, _metric in _conditions(spec)
+    ]
+    for user, path, relative_to, bounds in users:
+        for side, bound in bounds.items():
+            if relative_to is not None and bound is not None and bound_value(bound) < 0:
+                yield PlanWarning(
+                    "BoundCannotBeMeant",
+                    f"{user}: {side} {bound} is a factor of a baseline, and both are above 0; "
+                    '"120%" would be a fifth more than the baseline',
+                    f"{path}.{side}",
                 )
 
 
@@ -140,23 +179,42 @@ def _cannot_be_meant(
 
 def _loose_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
     """Gates that still hold where a trigger on the same metric fires."""
+    for loose in _loose_bounds(spec):
+        gate, condition, metric, trigger = loose.gate, loose.condition, loose.metric, loose.trigger
+        seen = f"; {facts.seen(metric, loose.fires)}" if condition.relative_to is None else ""
+        yield PlanWarning(
+            "GateLooserThanTrigger",
+            f"gate {_called(gate, condition)} holds {loose.side} {loose.holds}, where trigger "
+            f"{trigger.name} fires {loose.trigger_side} {loose.fires} already{seen}",
+            f"{_path(gate, condition)}.{loose.side}",
+        )
+
+
+class _LooseBound(NamedTuple):
+    """A bound of a gate, and the trigger on the same metric that fires where the gate holds."""
+
+    gate: Gate
+    condition: Gate | GateCondition
+    metric: str
+    trigger: Trigger
+    side: str
+    holds: int | str
+    trigger_side: str
+    fires: int | str
+
+
+@remembered_with
+def _loose_bounds(spec: RolloutSpec) -> tuple[_LooseBound, ...]:
     by_measure: dict[tuple[str, RelativeTo | None], list[Trigger]] = {}
     for trigger in spec.triggers:
         by_measure.setdefault((metric_name(trigger), trigger.relative_to), []).append(trigger)
-    for gate, condition in _conditions(spec):
-        for trigger in by_measure.get((metric_name(condition), condition.relative_to), ()):
-            looser = _looser(condition, trigger)
-            if looser is not None:
-                side, gate_bound, trigger_side, bound = looser
-                seen = ""
-                if condition.relative_to is None:
-                    seen = f"; {facts.seen(metric_name(condition), bound)}"
-                yield PlanWarning(
-                    "GateLooserThanTrigger",
-                    f"gate {_called(gate, condition)} holds {side} {gate_bound}, where trigger "
-                    f"{trigger.name} fires {trigger_side} {bound} already{seen}",
-                    f"{_path(gate, condition)}.{side}",
-                )
+    found = (
+        _LooseBound(gate, condition, metric, trigger, *bounds)
+        for gate, condition, metric in _conditions(spec)
+        for trigger in by_measure.get((metric, condition.relative_to), ())
+        if (bounds := _looser(condition, trigger)) is not None
+    )
+    return tuple(islice(found, MOST_WARNINGS))
 
 
 def _looser(
@@ -181,7 +239,7 @@ def _looser(
 def _empty_queries(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
     """Queries that have no value until something has happened, which a gate or trigger awaits."""
     used = {metric_name(trigger) for trigger in spec.triggers}
-    used |= {metric_name(condition) for _, condition in _conditions(spec)}
+    used |= {metric for _, _, metric in _conditions(spec)}
     for metric in spec.metrics:
         if metric.name in used and facts.may_be_empty(metric.name):
             yield PlanWarning(
@@ -192,8 +250,14 @@ def _empty_queries(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
             )
 
 
-def _conditions(spec: RolloutSpec) -> Iterator[tuple[Gate, Gate | GateCondition]]:
-    return ((gate, condition) for gate in spec.gates for condition in conditions_of(gate))
+@remembered_with
+def _conditions(spec: RolloutSpec) -> tuple[tuple[Gate, Gate | GateCondition, str], ...]:
+    """Every bound of the plan's gates, its gate, and the metric that it is about."""
+    return tuple(
+        (gate, condition, metric_name(condition))
+        for gate in spec.gates
+        for condition in conditions_of(gate)
+    )
 
 
 def _called(gate: Gate, condition: Gate | GateCondition) -> str:

@@ -1,7 +1,9 @@
 """The review: the state of a Rollout, and what every check of the table says about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from surefoot.api.v1alpha1.rollout_status import Evidence, Readiness, RolloutStatus, TriggerState
@@ -13,6 +15,7 @@ from surefoot.domain.checks.rehearsal import RehearsalJudgement
 from surefoot.domain.checks.scorecard import ScorecardJudgement
 from surefoot.domain.checks.table import CHECKS, plan_faults
 from surefoot.domain.derive.fold import derive
+from surefoot.domain.derive.judged_triggers import judge_triggers
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.state import Move, State
 from surefoot.domain.derive.triggers import TriggerVerdict
@@ -25,9 +28,12 @@ from surefoot.domain.signoff.dry_run import DryRun, judge_dry_run, split_dry_run
 J = TypeVar("J")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Review:
-    """The state now, and the judgement of every check on it, by the condition that it is about."""
+    """The state now, and the judgement of every check on it, by the condition that it is about.
+
+    What follows from these is computed once: a pass asks for it many times.
+    """
 
     state: State
     judgements: Judgements
@@ -38,29 +44,38 @@ class Review:
         """The status with what changed since it was written."""
         return self.state.status
 
-    @property
+    @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdict on every condition, in reading order."""
-        return tuple(self.verdict(kind) for kind in ConditionType)
+        return tuple(self.by_condition.values())
+
+    @cached_property
+    def by_condition(self) -> Mapping[ConditionType, Verdict]:
+        """The same by condition. Once completed, nothing of the hold is asked any more."""
+        judgements = self.judgements
+        is_complete = self.state.is_complete
+        return {
+            kind: passes(kind, "Completed", "the rollout is complete")
+            if is_complete and _CHECK[kind].group is Group.HOLD
+            else judgements[kind].verdict
+            for kind in ConditionType
+        }
 
     def verdict(self, condition: ConditionType) -> Verdict:
-        """The verdict on one condition. Once completed, nothing of the hold is asked any more."""
-        if self.state.is_complete and _GROUPS[condition] is Group.HOLD:
-            return passes(condition, "Completed", "the rollout is complete")
-        return self.judgements[condition].verdict
+        """The verdict on one condition."""
+        return self.by_condition[condition]
 
     def holds(self, condition: ConditionType) -> bool:
         """Whether a condition does not block."""
-        return self.verdict(condition).holds is True
+        return self.by_condition[condition].holds is True
 
     def blocking(self, move: Move | None) -> tuple[Verdict, ...]:
         """The verdicts that keep a move from being made, in reading order."""
         if move is None:
             return ()
-        found = {c.type for c in CHECKS if c.blocks(self.verdict(c.type), move)}
-        return tuple(verdict for verdict in self.verdicts if verdict.condition in found)
+        return tuple(v for v in self.verdicts if _CHECK[v.condition].blocks(v, move))
 
-    @property
+    @cached_property
     def in_the_way(self) -> tuple[Verdict, ...]:
         """The verdicts that keep the next move from being made."""
         return self.blocking(self.state.move)
@@ -75,27 +90,27 @@ class Review:
         """The account of healthy time."""
         return self.state.soak
 
-    @property
+    @cached_property
     def checkpoints(self) -> CheckpointsJudgement:
         """What the step's checkpoints say."""
         return self._judgement(ConditionType.CHECKPOINTS_PASSED, CheckpointsJudgement)
 
-    @property
+    @cached_property
     def approvals(self) -> ApprovalsJudgement:
         """What the step's roles say."""
         return self._judgement(ConditionType.APPROVED, ApprovalsJudgement)
 
-    @property
+    @cached_property
     def gates(self) -> GatesJudgement:
         """What the step's gates say."""
         return self._judgement(ConditionType.GATES_HEALTHY, GatesJudgement)
 
-    @property
+    @cached_property
     def coverage(self) -> CoverageJudgement:
         """Whether as many are in as were let in."""
         return self._judgement(ConditionType.COVERAGE_OBSERVED, CoverageJudgement)
 
-    @property
+    @cached_property
     def rehearsal(self) -> RehearsalJudgement:
         """Whether a rehearsal counts, and the one to be run now."""
         return self._judgement(ConditionType.REHEARSAL_FRESH, RehearsalJudgement)
@@ -141,13 +156,14 @@ class Review:
         )
 
 
-_GROUPS = {check.type: check.group for check in CHECKS}
+_CHECK = {check.type: check for check in CHECKS}
 
 
 def evaluate(snapshot: Snapshot, now: datetime) -> Review:
     """Derive the state and judge every condition on it. Dry runs of the approval are kept apart."""
+    triggers = judge_triggers(snapshot, now)
     snapshot, tries = split_dry_runs(snapshot)
-    state = derive(snapshot, plan_faults(snapshot), now)
+    state = derive(snapshot, plan_faults(snapshot), triggers, now)
     judgements = judge_all(state, CHECKS)
     reports = judgements[ConditionType.CHECKPOINTS_PASSED]
     reporters = reports.reporters if isinstance(reports, CheckpointsJudgement) else {}

@@ -2,14 +2,11 @@
 
 It needs no person, no gate and no valid plan. It is decided first, from the Rollout's own object,
 the ConfigMap and the triggers' answers, and from nothing else. What can fail beside it (a trigger
-that cannot be judged, cohorts that cannot be read) must not keep it from happening.
+that cannot be judged, cohorts that cannot be read) does not keep it from happening.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 from surefoot.api.v1alpha1.rollout_status import (
     CommittedCohort,
@@ -21,8 +18,9 @@ from surefoot.api.v1alpha1.rollout_status import (
     TriggerState,
     TriggerStatus,
 )
-from surefoot.domain.derive.trigger_faults import valid_triggers
-from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.derive.judged_triggers import judge_triggers
+from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.fallback import with_fallback
 from surefoot.domain.facts.snapshot import Admission, FlagFacts
 from surefoot.domain.facts.steps import ZERO, allowed_percents, index_of
 from surefoot.domain.flag.cohorts import at_rollback, evidence_of
@@ -30,8 +28,6 @@ from surefoot.domain.flag.config_map import carries, rendering_of
 from surefoot.domain.plan import Abandon, Announcement, Apply, Commit, Intend, Plan
 from surefoot.domain.record.requesters import REQUESTED, requester
 from surefoot.domain.record.transitions import transition_id
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ def roll_back(facts: FlagFacts, now: datetime) -> Plan | None:
         return None
     if pending is not None and pending.type is TransitionType.ROLLBACK:
         return _go_on(facts, pending)
-    triggers = tuple(_judged(facts, now))
+    triggers = judge_triggers(facts, now).verdicts
     required = required_rollback(facts, triggers)
     if required is None:
         return None
@@ -114,24 +110,6 @@ def _triggered(facts: FlagFacts, verdict: TriggerVerdict, percent: int) -> Rollb
     )
 
 
-def _judged(facts: FlagFacts, now: datetime) -> Iterator[TriggerVerdict]:
-    """What each trigger says. One that cannot be judged does not silence the others."""
-    status = facts.rollout.status
-    if status.completed_at is not None:
-        return
-    for trigger in valid_triggers(facts):
-        none: tuple[TriggerVerdict, ...] = ()
-        yield from _or(none, partial(judge_triggers, facts, status, (trigger,), now))
-
-
-def _or(fallback: T, build: Callable[[], T]) -> T:
-    """What is built, or the fallback: no defect beside the way down may stand in it."""
-    try:
-        return build()
-    except Exception:  # noqa: BLE001 - whatever it is, the flag must come down
-        return fallback
-
-
 def _is_applied(facts: FlagFacts, pending: PendingTransition) -> bool:
     config_map = facts.config_map
     return config_map is not None and carries(config_map, rendering_of(facts.rollout, pending))
@@ -151,7 +129,9 @@ def _pending(
     rollout, status = facts.rollout, facts.rollout.status
     spec = rollout.spec
     committed = status.committed.cohorts if status.committed is not None else ()
-    cohorts: tuple[CommittedCohort, ...] = _or(committed, lambda: at_rollback(status, required.to))
+    cohorts: tuple[CommittedCohort, ...] = with_fallback(
+        committed, lambda: at_rollback(status, required.to)
+    )
     return PendingTransition(
         transition_id=transition_id(rollout, TransitionType.ROLLBACK, required.to),
         type=TransitionType.ROLLBACK,
@@ -166,8 +146,10 @@ def _pending(
         by=required.by,
         verified=required.verified,
         cohorts=cohorts,
-        evidence=_or(Evidence(decided_at=now), lambda: _evidence(facts, triggers, now)).model_copy(
-            update={"cohorts": _or(None, lambda: evidence_of(cohorts, required.to))}
+        evidence=with_fallback(
+            Evidence(decided_at=now), lambda: _evidence(facts, triggers, now)
+        ).model_copy(
+            update={"cohorts": with_fallback(None, lambda: evidence_of(cohorts, required.to))}
         ),
     )
 
@@ -202,7 +184,9 @@ def _status(
             "reason": pending.reason,
             "waiting_on": f"rollback to {pending.to}% is being applied",
             "waiting_on_short": f"rollback to {pending.to}%",
-            "triggers": _or(status.triggers, lambda: _trigger_statuses(status, triggers, now)),
+            "triggers": with_fallback(
+                status.triggers, lambda: _trigger_statuses(status, triggers, now)
+            ),
         }
     )
 

@@ -1,6 +1,7 @@
 """The review in words: phase, progress, what it waits for, and the conditions that tools read."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from surefoot.api.v1alpha1.meta import ON_BEHALF_OF_ANNOTATION, Condition
 from surefoot.api.v1alpha1.rollout_status import (
@@ -16,12 +17,13 @@ from surefoot.api.v1alpha1.rollout_status import (
     Warned,
 )
 from surefoot.domain.abbreviation import abbreviate, headline, room_beside
-from surefoot.domain.checks.check import Group
+from surefoot.domain.checks.check import Group, no_clock
 from surefoot.domain.checks.cohorts import balance, cohort_statuses
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.compliance import assess
 from surefoot.domain.derive.state import FORESEEABLE, Move, planners
 from surefoot.domain.facts.measurements import Measurement
+from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.plan_warnings import plan_warnings
@@ -31,12 +33,18 @@ from surefoot.domain.signoff.role_status import role_statuses
 from surefoot.domain.state_machine import phase_at, place_of
 
 _CHECK = {check.type: check for check in CHECKS}
+_OF_THE_HOLD = frozenset(check.type.value for check in CHECKS if check.group is Group.HOLD)
+_AFTER_GUARDS = frozenset(check.type.value for check in CHECKS if check.group is not Group.GUARD)
+_CLOCKS = frozenset((c.type.value, reason) for c in CHECKS for reason in c.clock_reasons)
+"""Conditions and reasons under which only time is missing."""
 
 
 def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     """The status with everything that follows from the review."""
     state, now = review.state, review.state.now
     phase = phase_of(review, status)
+    waits = _waits(review)
+    waits_for = waiting_on(status, waits)
     return status.model_copy(
         update={
             "observed_generation": state.rollout.metadata.generation,
@@ -44,15 +52,15 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
             "phase": phase,
             "progress": _progress(review),
             "reason": _reason(review, status, phase),
-            "waiting_on": cut(waiting_on(review, status)),
-            "waiting_on_short": waiting_on_short(review, status),
+            "waiting_on": cut(waits_for),
+            "waiting_on_short": waiting_on_short(review, status, waits),
             "next_percent": None if state.is_complete else state.target_percent,
             "earliest_advance": _earliest(review),
             "requested_by": _requester(review),
-            "conditions": _conditions(review, status, phase),
+            "conditions": _conditions(review, status, phase, waits_for),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": escalated(state, blockers(review)),
+            "blocked_by": escalated(state, waits.missing),
             "approvals": _approvals(review),
             "readiness": review.readiness,
             "warnings": _warnings(review),
@@ -78,8 +86,8 @@ def _warnings(review: Review) -> tuple[Warned, ...]:
         return ()
     facts = state.snapshot
     return tuple(
-        Warned(reason=found.reason, message=cut(found.message, 1024), path=found.path)
-        for found in plan_warnings(state.rollout.spec, facts.queries, facts.measurements)
+        Warned(reason=warning.reason, message=cut(warning.message, 1024), path=warning.path)
+        for warning in plan_warnings(state.rollout.spec, facts.queries, facts.measurements)
     )
 
 
@@ -90,13 +98,14 @@ def cut(text: str, length: int = 2048) -> str:
 
 def phase_of(review: Review, status: RolloutStatus) -> Phase:
     """The one word for where it stands; the first that applies."""
-    blocked = [
+    verdicts = review.by_condition
+    blocked = tuple(
         check.phase
         for check in CHECKS
-        if not review.holds(check.type)
-        and review.verdict(check.type).reason not in check.clock_reasons
-    ]
-    return phase_at(place_of(status), tuple(blocked))
+        if verdicts[check.type].holds is not True
+        and verdicts[check.type].reason not in check.clock_reasons
+    )
+    return phase_at(place_of(status), blocked)
 
 
 def _reason(review: Review, status: RolloutStatus, phase: Phase) -> str:
@@ -124,11 +133,12 @@ def _progress(review: Review) -> str:
 
 def blockers(review: Review) -> tuple[Blocker, ...]:
     """Everything that is missing now: nothing that could not be mended yet."""
+    unmet = (verdict for verdict in review.verdicts if verdict.holds is not True)
     return tuple(
         blocker
-        for verdict in review.verdicts
-        for blocker in verdict.blockers()
+        for verdict in unmet
         if _may_be_mended(review, verdict)
+        for blocker in verdict.blockers()
     )[:96]
 
 
@@ -142,67 +152,36 @@ def _may_be_mended(review: Review, verdict: Verdict) -> bool:
     return state.has_started and check.group is Group.GUARD
 
 
-def waiting_on(review: Review, status: RolloutStatus) -> str:
-    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
-    pending = status.pending
-    said = f"{pending.type.value.lower()} to {pending.to}% is" if pending is not None else ""
-    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
-        return f"{said} being applied"
-    before = f"{said} decided and waits: " if pending is not None else ""
-    return f"{before}{_obstacles_clocks_and_people(review)}" if status.completed_at is None else ""
+class _Waits(NamedTuple):
+    """What it waits for: what is missing, and of that what no hold explains.
+
+    Without any of the latter these are the clocks and data, and the people, in words.
+    """
+
+    missing: tuple[Blocker, ...]
+    obstacles: tuple[Blocker, ...] = ()
+    clocks_and_data: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
 
 
-def _obstacles_clocks_and_people(review: Review) -> str:
-    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
-    obstacles = _obstacles(review)
-    if obstacles:
-        more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
-        return f"{obstacles[0].message}{more}"
-    if not review.state.asks_people:
-        return ""
-    clocks_and_data = ", ".join(_said(review, asks_people=False))
-    people = ", ".join(_said(review, asks_people=True))
-    return "; then ".join(part for part in (clocks_and_data, people) if part)
-
-
-def _obstacles(review: Review) -> list[Blocker]:
-    """What stands in the way and no hold explains."""
-    if review.state.asks_people:
-        later = {check.type.value for check in CHECKS if check.group is not Group.GUARD}
-    else:
-        later = {check.type.value for check in CHECKS if check.group is Group.HOLD}
-    clocks = {(check.type.value, reason) for check in CHECKS for reason in check.clock_reasons}
-    return [
+def _waits(review: Review) -> _Waits:
+    missing = blockers(review)
+    later = _AFTER_GUARDS if review.state.asks_people else _OF_THE_HOLD
+    obstacles = tuple(
         blocker
-        for blocker in blockers(review)
-        if blocker.condition not in later and (blocker.condition, blocker.reason) not in clocks
-    ]
+        for blocker in missing
+        if blocker.condition not in later and (blocker.condition, blocker.reason) not in _CLOCKS
+    )
+    if obstacles or not missing or not review.state.asks_people:
+        return _Waits(missing, obstacles)
+    return _Waits(
+        missing,
+        clocks_and_data=_what_is_awaited(review, asks_people=False),
+        people=_what_is_awaited(review, asks_people=True),
+    )
 
 
-def waiting_on_short(review: Review, status: RolloutStatus) -> str:
-    """The same in the few characters of a column: `security (hudson), soak 2h`."""
-    pending = status.pending
-    if pending is not None and (_is_rolling_back(status) or not blockers(review)):
-        return f"{pending.type.value.lower()} to {pending.to}%"
-    if status.completed_at is not None:
-        return ""
-    room = room_beside(review.state.rollout.metadata.name)
-    obstacles = _obstacles(review)
-    if obstacles:
-        return abbreviate((), [_in_a_word(each, room) for each in obstacles], room)
-    if not review.state.asks_people:
-        return ""
-    clocks_and_data = [headline(words) for words in _said(review, asks_people=False)]
-    return abbreviate(_said(review, asks_people=True), clocks_and_data, room)
-
-
-def _in_a_word(blocker: Blocker, room: int) -> str:
-    """What is in the way, or its reason where that is shorter than what there is room for."""
-    words = headline(blocker.message)
-    return words if len(words) <= room else blocker.reason
-
-
-def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
+def _what_is_awaited(review: Review, *, asks_people: bool) -> tuple[str, ...]:
     """What is waited for, of each check whose condition does not hold."""
     return tuple(
         words
@@ -210,6 +189,49 @@ def _said(review: Review, *, asks_people: bool) -> tuple[str, ...]:
         if check.asks_people is asks_people
         for words in check.says(review.state, review.judgements[check.type])
     )
+
+
+def waiting_on(status: RolloutStatus, waits: _Waits) -> str:
+    """What it waits for, in a line: what stands in the way first, then clocks, then people."""
+    if status.completed_at is not None:
+        return ""
+    pending = status.pending
+    if pending is None:
+        return _obstacles_clocks_and_people(waits)
+    move = f"{pending.type.value.lower()} to {pending.to}% is"
+    if _is_rolling_back(status) or not waits.missing:
+        return f"{move} being applied"
+    return f"{move} decided and waits: {_obstacles_clocks_and_people(waits)}"
+
+
+def _obstacles_clocks_and_people(waits: _Waits) -> str:
+    """What no hold explains comes first. Without any of that: the clocks and data, then people."""
+    if waits.obstacles:
+        more = f" (and {len(waits.obstacles) - 1} more)" if len(waits.obstacles) > 1 else ""
+        return f"{waits.obstacles[0].message}{more}"
+    parts = (", ".join(waits.clocks_and_data), ", ".join(waits.people))
+    return "; then ".join(part for part in parts if part)
+
+
+def waiting_on_short(review: Review, status: RolloutStatus, waits: _Waits) -> str:
+    """The same in the few characters of a column: `security (hudson), soak 2h`."""
+    pending = status.pending
+    if pending is not None and (_is_rolling_back(status) or not waits.missing):
+        return f"{pending.type.value.lower()} to {pending.to}%"
+    if status.completed_at is not None:
+        return ""
+    room = room_beside(review.state.rollout.metadata.name)
+    if waits.obstacles:
+        return abbreviate((), [_in_a_word(blocker, room) for blocker in waits.obstacles], room)
+    if not review.state.asks_people:
+        return ""
+    return abbreviate(waits.people, [headline(words) for words in waits.clocks_and_data], room)
+
+
+def _in_a_word(blocker: Blocker, room: int) -> str:
+    """What is in the way, or its reason where that is shorter than what there is room for."""
+    words = headline(blocker.message)
+    return words if len(words) <= room else blocker.reason
 
 
 def _earliest(review: Review) -> datetime | None:
@@ -222,10 +244,11 @@ def _earliest(review: Review) -> datetime | None:
         return None
     latest = state.now
     for check in CHECKS:
-        if move in check.applies_to:
+        if move in check.applies_to and check.earliest is not no_clock:
             moment = check.earliest(state, review.judgements[check.type], latest)
             latest = max(latest, moment or latest)
-    return _to_the_later_second(latest) if state.now < latest < state.now + FORESEEABLE else None
+    foreseeable = later(state.now, FORESEEABLE)
+    return _to_the_later_second(latest) if state.now < latest < foreseeable else None
 
 
 def _to_the_later_second(moment: datetime) -> datetime:
@@ -244,42 +267,33 @@ def _requester(review: Review) -> Requester | None:
     )
 
 
-def _conditions(review: Review, status: RolloutStatus, phase: Phase) -> tuple[Condition, ...]:
-    earlier = review.state.rollout.status.conditions
-    now = review.state.now
-    generation = review.state.rollout.metadata.generation
-    found = [
+def _conditions(
+    review: Review, status: RolloutStatus, phase: Phase, waits_for: str
+) -> tuple[Condition, ...]:
+    """The condition of each verdict, and those that tools read."""
+    rollout, now = review.state.rollout, review.state.now
+    written = {condition.type: condition for condition in rollout.status.conditions}
+    is_complete, stalled = status.completed_at is not None, is_stalled(review, status)
+    for_tools = {
+        "Ready": is_complete,
+        "Reconciling": not is_complete and not stalled,
+        "Stalled": stalled,
+    }
+    message = waits_for or phase.value
+    told = [(v.condition.value, v.status, v.reason, v.message) for v in review.verdicts]
+    told += [(kind, str(holds), phase.value, message) for kind, holds in for_tools.items()]
+    return tuple(
         as_condition(
-            verdict.condition.value,
-            status=verdict.status,
-            reason=verdict.reason,
-            message=verdict.message,
-            earlier=earlier,
+            kind,
+            status=holds,
+            reason=reason,
+            message=message,
+            before=written.get(kind),
             now=now,
-            generation=generation,
+            generation=rollout.metadata.generation,
         )
-        for verdict in review.verdicts
-    ]
-    message = waiting_on(review, status) or phase.value
-    complete = status.completed_at is not None
-    stalled = is_stalled(review, status)
-    for kind, holds in (
-        ("Ready", complete),
-        ("Reconciling", not complete and not stalled),
-        ("Stalled", stalled),
-    ):
-        found.append(
-            as_condition(
-                kind,
-                status=str(holds),
-                reason=phase.value,
-                message=message,
-                earlier=earlier,
-                now=now,
-                generation=generation,
-            )
-        )
-    return tuple(found)
+        for kind, holds, reason, message in told
+    )
 
 
 def is_stalled(review: Review, status: RolloutStatus) -> bool:

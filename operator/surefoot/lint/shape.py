@@ -23,7 +23,7 @@ from surefoot.lint.text import Node, Path
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 MOST_FAULTS = 100
-"""Of one document: whoever has more begins with these."""
+"""Of one document: anyone who has more begins with these."""
 _PEOPLES = ("paused", "rollback", "attempt", "approvalDryRun")
 _DIGITS = re.compile(r"-?[0-9]+")
 

@@ -311,3 +311,32 @@ async def test_many_deletions_are_seen_to_side_by_side() -> None:
         await turns(60)
         marked = [each for each in released.values() if MANAGED_LABEL not in each.labels]
         assert [each.name for each in marked] == ["other-flags"]
+
+
+@pytest.mark.parametrize("found", ["gone", "another", "the same", "unknown"])
+async def test_conflict_is_checked_by_a_read_of_the_rollout(found: str) -> None:
+    """Only a Rollout that is surely gone, or another of its name, leaves the caches."""
+    house = House()
+    known = a_rollout()
+    house.store.observe_fresh(Kind.ROLLOUT, ROLLOUT, known)
+    uid = {"another": "uid-other"}.get(found, known.metadata.uid)
+    metadata = known.metadata.model_copy(update={"uid": uid})
+    house.cluster.put_rollout(known.model_copy(update={"metadata": metadata}))
+    if found == "gone":
+        house.cluster.rollouts.clear()
+    if found == "unknown":
+
+        async def fails(_call: str) -> None:
+            raise Unavailable("down")
+
+        house.cluster.before = fails
+    await house.keeper.check(ROLLOUT)
+    is_kept = found in {"the same", "unknown"}
+    assert (house.store.rollout(ROLLOUT) is not None) is is_kept
+
+
+async def test_conflict_on_a_rollout_that_no_cache_knows_changes_nothing() -> None:
+    """There is nothing to forget."""
+    house = House()
+    await house.keeper.check(ROLLOUT)
+    assert house.store.rollout(ROLLOUT) is None

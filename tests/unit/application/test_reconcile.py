@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from surefoot.api.v1alpha1.approval import ApprovalStatus
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, TransitionType
 from surefoot.application.admission import AdmissionWatch
@@ -19,10 +20,18 @@ from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import QueryFacts
 from surefoot.domain.facts.snapshot import FlagFacts, Halt, Snapshot
-from surefoot.domain.plan import Announcement, Intend, Plan, Restore, WriteStatus
+from surefoot.domain.plan import (
+    Abandon,
+    Announcement,
+    Intend,
+    Plan,
+    RecordRequest,
+    Restore,
+    WriteStatus,
+)
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
-from surefoot.errors import Conflict, Refused, Unavailable, UnreadableObject
+from surefoot.errors import Conflict, NotFound, Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout
 
@@ -80,10 +89,11 @@ class Office:
             operator_namespace="surefoot-system",
             rules=Rules(timedelta(seconds=30), timedelta(minutes=10)),
         )
+        self.executor = Executor(self.cluster, self.store, self.clock, self.telemetry, committed)
         self.reconciler = Reconciler(
             gatherer=self.gatherer,
             decide=decision,
-            executor=Executor(self.cluster, self.store, self.clock, self.telemetry, committed),
+            executor=self.executor,
             store=self.store,
             clock=self.clock,
             announcer=self.announcer,
@@ -305,3 +315,54 @@ async def test_dry_run_is_not_counted_among_the_signatures_that_are_waited_for()
     asked = await office.cluster.approvals(KEY)
     assert sorted(each.spec.request.purpose for each in asked) == ["Advance", "DryRun"]
     assert [said for said in office.telemetry.said if said[0] == "approvals"][-1][2] == 1
+
+
+def a_move() -> PendingTransition:
+    """An advance that is recorded and not applied."""
+    return PendingTransition(
+        transition_id="t", type=TransitionType.ADVANCE, to=25, reason="r", recorded_at=START
+    )
+
+
+def withdrawing() -> Office:
+    """A pass that withdraws an advance, and has a decision that only the advance tells of."""
+    record = RecordRequest("Approval", "lead", "uid-lead", "1", ApprovalStatus())
+    return Office(
+        plans(
+            lambda status: Abandon(a_move(), status, marks_config_map=False), lambda _status: record
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "fault", [None, Refused("forbidden"), NotFound("gone"), Unavailable("down")], ids=str
+)
+async def test_what_a_move_counted_is_recorded_before_it_is_withdrawn(
+    fault: Exception | None,
+) -> None:
+    """Afterwards nothing tells of it; and no failure keeps the move from being withdrawn."""
+    office = withdrawing()
+    kept: list[str] = []
+
+    async def keep_books(_rollout: Rollout, actions: tuple[Any, ...]) -> None:
+        office.cluster.calls.append("keep books")
+        kept.extend(type(action).__name__ for action in actions)
+        if fault is not None:
+            raise fault
+
+    office.executor.keep_books = keep_books  # type: ignore[method-assign]
+    assert (await office.look()).result is Result.DONE
+    assert kept == ["Abandon", "RecordRequest"]
+    assert office.cluster.writes() == ["keep books", "write status"]
+
+
+async def test_conflict_of_what_a_move_counted_is_judged_again() -> None:
+    """Somebody has decided again: the move stays recorded until that is seen."""
+    office = withdrawing()
+
+    async def keep_books(_rollout: Rollout, _actions: tuple[Any, ...]) -> None:
+        raise Conflict("changed")
+
+    office.executor.keep_books = keep_books  # type: ignore[method-assign]
+    assert (await office.look()).result is Result.CONFLICT
+    assert office.cluster.writes() == []

@@ -15,6 +15,8 @@ from surefoot.application.ports import AdmissionStatus, Kind, ObjectKey
 from surefoot.application.reconcile import Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
+from surefoot.domain.derive import judged_triggers
+from surefoot.domain.derive.triggers import judge_trigger
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, Sample
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.record.transitions import committed
@@ -312,3 +314,42 @@ def _moving(office: Office) -> Any:
         return replace(plan, actions=(Restore(None), opens, *plan.actions), status=status)
 
     return moves
+
+
+PASSES: dict[str, Callable[[Office], None]] = {
+    "it waits": lambda _office: None,
+    "it lowers the flag": breach,
+    "it reads everything again": lambda office: setattr(office, "decide", _moving(office)),
+}
+
+
+@pytest.mark.parametrize("prepare", PASSES.values(), ids=PASSES)
+async def test_pass_judges_each_trigger_once(
+    prepare: Callable[[Office], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way down judges first, and what it found is handed on as long as the facts are so."""
+    office = await Office().at_ten()
+    prepare(office)
+    judged: list[str] = []
+
+    def counting(facts: Any, status: Any, trigger: Any, now: Any) -> Any:
+        judged.append(trigger.name)
+        return judge_trigger(facts, status, trigger, now)
+
+    monkeypatch.setattr(judged_triggers, "judge_trigger", counting)
+    await office.reconciler.reconcile(KEY)
+    assert judged == ["errors"]
+
+
+async def test_answer_that_comes_during_a_pass_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was judged when the pass began says nothing of an answer that came while it read."""
+    office = await Office().at_ten()
+
+    async def answer(call: str) -> None:
+        if call.startswith("list approvals"):
+            breach(office)
+
+    office.cluster.before = answer
+    office.decide = _moving(office)
+    await office.reconciler.reconcile(KEY)
+    assert office.percent == "0"

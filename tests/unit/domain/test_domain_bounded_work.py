@@ -1,12 +1,16 @@
 """Work of one pass: it grows with the requests and checkpoints, and not with their product."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from surefoot.domain.checks import checkpoints_passed
+from surefoot.domain.decide import decide
 from surefoot.domain.review import evaluate
 from surefoot.domain.signoff import decisions, veto
+from tests.support.calls import calls_in, named
+from tests.support.largest import the_largest
 from tests.support.world import World, a_checkpoint, a_role, a_rollout, steps_of
 
 
@@ -75,3 +79,27 @@ def test_checkpoints_that_all_follow_each_other_are_walked_once() -> None:
     plans = tuple(Plan(name, tuple(names[:place])) for place, name in enumerate(names))
     assert checkpoints_passed._cycle(plans) == ()  # type: ignore[arg-type]
     assert read <= 16 * 16
+
+
+def test_work_of_a_pass_is_bounded_for_each_thing_that_a_rollout_contains() -> None:
+    """Meetings, their acknowledgements, triggers and bounds: no search among all for each."""
+    calls, things = [], []
+    for size in (2, 4):
+        world = the_largest(size)
+        snapshot, spec = world.snapshot(), world.rollout.spec
+        requests = len(snapshot.approvals) + len(snapshot.checkpoints)
+        bounds = sum(len(gate.of or ()) for gate in spec.gates)
+        things.append(requests + bounds + len(spec.triggers))
+        calls.append(calls_in(partial(decide, snapshot, world.now)).total())
+    assert calls[1] <= 200 * things[1]
+    assert calls[1] / things[1] <= calls[0] / things[0]
+
+
+def test_pass_of_one_approval_asks_little_twice() -> None:
+    """What follows from the facts is found once, and not for each condition that asks for it."""
+    world = World(a_rollout(steps=steps_of(50, 100), approvals={"roles": [a_role("lead", "cora")]}))
+    world.settle()
+    world.sign("memory-sync-100-lead", "cora")
+    counted = calls_in(partial(decide, world.snapshot(), world.now))
+    assert named(counted) < 637
+    assert max(counted.values()) <= 50

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from surefoot.domain.derive import judged_triggers
+from surefoot.domain.derive.triggers import judge_trigger
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission, ConfigMap
 from surefoot.domain.plan import Abandon, Intend, Undo
@@ -321,3 +323,30 @@ def test_answer_that_says_nothing_is_no_reason_to_start_later_than_two_intervals
     )
     world.settle()
     assert world.percent == 10
+
+
+def test_trigger_that_cannot_be_judged_silences_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flag comes down for the trigger that fires, and does not go up past the broken one."""
+    world = World(
+        a_rollout(
+            metrics=[a_metric(), a_metric("latency")],
+            triggers=[a_trigger("latency"), a_trigger()],
+            hold={"soak": "5m"},
+        ),
+        metrics={"errors": steady(0.0), "latency": steady(0.0)},
+    )
+    world.run(minutes(4))
+
+    def breaking(facts: Any, status: Any, trigger: Any, now: Any) -> Any:
+        if trigger.name == "latency":
+            raise ValueError("a defect")
+        return judge_trigger(facts, status, trigger, now)
+
+    monkeypatch.setattr(judged_triggers, "judge_trigger", breaking)
+    world.now += minutes(5)
+    with pytest.raises(ValueError, match="a defect"):
+        world.decide()
+    assert world.percent == 10
+    world.metrics["errors"] = steady(0.9)
+    world.now += seconds(30)
+    assert world.decide().is_rollback

@@ -134,3 +134,27 @@ def test_warnings_are_few() -> None:
     """As many as the status takes."""
     triggers = [a_trigger(f"t{n}", metric="errors", above=5) for n in range(30)]
     assert len(warned(triggers=triggers)) == MOST_WARNINGS
+
+
+@pytest.mark.parametrize(
+    ("user", "path"),
+    [
+        ({"triggers": [a_trigger(above="-120%", relativeTo="Baseline")]}, "triggers[errors].above"),
+        ({"triggers": [a_trigger(below=-1, relativeTo="PreviousStep")]}, "triggers[errors].below"),
+        ({"gates": [a_gate(atMost="-200%", relativeTo="Baseline")]}, "gates[errors].atMost"),
+        (
+            {"gates": [{"name": "errors", "atLeast": "-0.5", "relativeTo": "PreviousStep"}]},
+            "gates[errors].atLeast",
+        ),
+    ],
+)
+def test_factor_of_a_baseline_that_is_negative_is_said(user: dict[str, Any], path: str) -> None:
+    """A baseline is above 0, so that nobody means a multiple of it below 0."""
+    assert [(w.reason, w.path) for w in warned(**user)] == [("BoundCannotBeMeant", f"spec.{path}")]
+    assert "is a factor of a baseline" in warned(**user)[0].message
+
+
+@pytest.mark.parametrize("factor", ["0%", "120%", 2])
+def test_factor_that_is_not_negative_is_none(factor: Any) -> None:
+    """Nothing is wrong with it."""
+    assert warned(gates=[a_gate(atMost=factor, relativeTo="Baseline")]) == []

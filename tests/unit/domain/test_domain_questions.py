@@ -173,7 +173,7 @@ def test_window_without_its_newest_point_has_none() -> None:
     """The point before does not stand in for it."""
     window = window_at(measured(1.0, 2.0, None), START, minutes(1), None)
     assert window.newest is None
-    assert not window_at(measured(None), START, minutes(1), None).all(lambda _: True)
+    assert window_at(measured(None), START, minutes(1), None).numbers == ()
 
 
 def test_evidence_of_a_window_is_counted_and_hashed() -> None:

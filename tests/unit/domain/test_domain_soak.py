@@ -15,6 +15,7 @@ from tests.support.world import (
     a_metric,
     a_rollout,
     a_trigger,
+    from_time,
     hours,
     minutes,
     seconds,
@@ -324,3 +325,38 @@ def test_point_of_the_commit_itself_belongs_to_the_hold() -> None:
     """A breach at that very point stops the soak until the next."""
     world = soaking(lambda at: 0.9 if at == START else 0.0, triggers=[a_trigger(**{"for": "2m"})])
     assert until_left(world) == hours(1) + seconds(30)
+
+
+def test_time_that_is_not_read_back_is_named() -> None:
+    """One question reaches back so far; what lies before does not count, and people are told."""
+    world = soaking(length="30h")
+    world.longest_answer = hours(1)
+    world.run(hours(1))
+    world.skip(hours(5))
+    world.announcements.clear()
+    world.settle()
+    soak = world.status.soak
+    assert soak is not None
+    assert (soak.healthy, soak.not_read_back) == ("2h0m0s", "4h0m0s")
+    said = "4h0m0s could not be read back and do not count"
+    assert said in world.message("SoakComplete")
+    assert [(a.reason, said in a.message) for a in world.announcements] == [
+        ("SoakNotReadBack", True)
+    ]
+    world.run(hours(1))
+    assert said in world.message("SoakComplete")
+    assert len(world.announcements) == 1
+
+
+def test_time_that_is_not_read_back_is_forgotten_with_the_soak() -> None:
+    """Once the soak begins again, nothing of before matters."""
+    world = soaking(length="30h")
+    world.longest_answer = hours(1)
+    world.run(hours(1))
+    world.skip(hours(5))
+    world.settle()
+    world.metrics["errors"] = from_time(world.now + minutes(5), 0.0, 0.9)
+    world.run(minutes(20))
+    soak = world.status.soak
+    assert soak is not None
+    assert soak.not_read_back is None

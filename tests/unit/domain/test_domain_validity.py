@@ -6,6 +6,7 @@ import pytest
 
 from surefoot.api.v1alpha1.rollout import RolloutSpec
 from surefoot.domain.checks.expansion_limit import judge_expansion
+from surefoot.domain.derive.trigger_faults import valid_triggers
 from surefoot.domain.facts.snapshot import Claim
 from tests.support.world import (
     START,
@@ -349,3 +350,35 @@ def test_role_and_gate_order_and_unused_parts_are_no_fault() -> None:
         approvals={"roles": [a_role("b", "x"), a_role("a", "y")]},
     )
     assert world.condition("PlanValid") == ("True", "Valid")
+
+
+@pytest.mark.parametrize("max_age", ["0s", "0d0h"])
+def test_age_at_which_no_signature_counts_is_a_fault(max_age: str) -> None:
+    """Else people would sign, and sign again, and the step were never taken."""
+    policy = {"maxAge": max_age, "roles": [a_role("lead", "cora")]}
+    world = World(a_rollout(approvals=policy))
+    world.settle()
+    assert {reason for _, reason in world.blockers()} == {"ApprovalNeverCounts"}
+    assert f"approvals.maxAge is {max_age}, so that no GO would ever count" in world.message(
+        "PlanValid"
+    )
+
+
+def test_age_at_which_nobody_signs_is_none() -> None:
+    """Without roles nothing is signed that could be too old."""
+    world = World(a_rollout(approvals={"maxAge": "0s", "roles": []}))
+    world.settle()
+    assert world.condition("PlanValid") == ("True", "Valid")
+
+
+def test_metric_that_is_never_fresh_is_a_fault_and_its_trigger_stays_in_force() -> None:
+    """No gate could open on it; a trigger on it has no data, and rolls back where it is told to."""
+    world = World(
+        a_rollout(metrics=[a_metric()], triggers=[a_trigger(onNoData="Rollback")]),
+        metrics={"errors": steady(0.0)},
+    )
+    world.settle()
+    world.edit(metrics=[a_metric(staleAfter="0s")])
+    world.settle()
+    assert ("PlanValid", "MetricNeverFresh") in world.blockers()
+    assert [trigger.name for trigger in valid_triggers(world.snapshot())] == ["errors"]

@@ -177,7 +177,7 @@ ROLES = {
     ],
 )
 def test_command_of_the_operator_has_a_shorter_one(what: str, fields: str, own: str) -> None:
-    """For whoever reads it by the plugin, and so has it."""
+    """For anyone who reads it by the plugin, and so has it."""
     assert shorter(PATCH.format(what, fields), raw_rollout(ROLES)) == own
 
 

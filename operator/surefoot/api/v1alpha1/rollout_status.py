@@ -75,6 +75,9 @@ class SoakStatus(ApiModel):
     """Whether it counts now: then add the time since `observedAt`."""
     observed_at: Instant
     """When this was accounted."""
+    not_read_back: Elapsed | None = None
+    """How much time lies further back than the questions of this plan reach: nobody looked at it
+    then, and it does not count."""
 
 
 class MetricStatus(ApiModel):

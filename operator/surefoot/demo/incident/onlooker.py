@@ -80,9 +80,7 @@ class Onlooker:
             return True if lane.has_been_at(percent) else None
 
         self._patience.wait_for(f"{lane.name} at {percent}%", look, within=90.0)
-        self._screen.happened(
-            News(f"all six flags of {lane.config_map} say {percent}%", Mood.GOOD)
-        )
+        self._screen.happened(News(f"all six flags of {lane.config_map} say {percent}%", Mood.GOOD))
 
     # Doing
 

@@ -99,8 +99,10 @@ class Check:
 
     def blocks(self, verdict: Verdict, move: Move) -> bool:
         """Whether this verdict of the check blocks a move."""
-        delays = move is Move.START and any(item.delays_start for item in verdict.unmet)
-        return verdict.stops or delays or (move in self.applies_to and verdict.holds is not True)
+        if verdict.holds is not True and move in self.applies_to:
+            return True
+        is_start = move is Move.START
+        return any(item.stops or (is_start and item.delays_start) for item in verdict.unmet)
 
     def withdrawal(self, verdict: Verdict) -> str | None:
         """Why a recorded advance is withdrawn on this verdict; None where it may go on or waits."""

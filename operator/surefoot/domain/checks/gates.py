@@ -3,21 +3,22 @@
 Only finite, single, fresh values count. A window with a hole in it has not held.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec
-from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, WindowEvidence
+from surefoot.api.v1alpha1.rollout_status import Phase, WindowEvidence
 from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
-from surefoot.domain.derive.state import State, warm_until
+from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
 from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.questions import conditions_of, length_of, windowed
 from surefoot.domain.facts.snapshot import Snapshot
@@ -31,30 +32,12 @@ from surefoot.domain.facts.verdicts import (
     passes,
 )
 from surefoot.domain.facts.windows import (
+    SeenWindow,
     Window,
     bound_value,
     number_like,
     window_at,
-    window_evidence,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SeenWindow:
-    """A window that a bound was judged by. The record is made of it only where one is kept."""
-
-    metric: str
-    used_by: str
-    measurement: Measurement
-    window: Window
-    compared_with: str
-
-    @property
-    def evidence(self) -> WindowEvidence:
-        """The window as the record keeps it."""
-        return window_evidence(
-            self.metric, self.used_by, self.measurement, self.window, self.compared_with
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +65,7 @@ class GatesJudgement:
         return tuple(window.evidence for window in islice(seen, MOST_WINDOWS))
 
 
+_SECOND = timedelta(seconds=1)
 MOST_WINDOWS = 80
 """As many windows as the evidence of a decision takes."""
 _NOBODY = frozenset({Outcome.NO_DATA.value, Outcome.NOT_A_NUMBER.value})
@@ -92,22 +76,19 @@ NOBODY_IS_IN = "NobodyIsIn"
 
 
 @dataclass(frozen=True, slots=True)
-class _GateContext:
-    """What all gates of a step are judged by. ``by_default`` where it names none of them.
+class _Look:
+    """What a bound looks at: a window, and the lowest and the highest number in it."""
 
-    ``status`` has the baselines that count.
-    """
-
-    snapshot: Snapshot
-    status: RolloutStatus
-    began: datetime | None
-    now: datetime
-    by_default: bool
+    measurement: Measurement
+    window: Window
+    lowest: float
+    highest: float
 
     @property
-    def is_at_zero_percent(self) -> bool:
-        """At 0% a gate that was not asked for by name is not held without data."""
-        return self.snapshot.rollout.status.percent == 0 and self.by_default
+    def held(self) -> str:
+        """How long the window is so far, rounded down: never more than it is."""
+        length = max(timedelta(0), self.measurement.end - self.window.start)
+        return in_words(length // _SECOND * _SECOND)
 
 
 def gates_of(spec: RolloutSpec, hold: HoldPolicy) -> tuple[Gate, ...]:
@@ -115,22 +96,19 @@ def gates_of(spec: RolloutSpec, hold: HoldPolicy) -> tuple[Gate, ...]:
     return tuple(gate for gate in spec.gates if hold.gates is None or gate.name in hold.gates)
 
 
-def judge_gates(
-    snapshot: Snapshot,
-    status: RolloutStatus,
-    hold: HoldPolicy,
-    began: datetime | None,
-    now: datetime,
-) -> GatesJudgement:
-    """Whether every gate of this step holds."""
-    gates = gates_of(snapshot.rollout.spec, hold)
+def judge_gates(state: State) -> GatesJudgement:
+    """Whether every gate of this step holds.
+
+    At 0% a gate that the step does not ask for by name is not held without data.
+    """
+    gates = gates_of(state.rollout.spec, state.hold)
     if not gates:
         return GatesJudgement(not_required(ConditionType.GATES_HEALTHY))
-    look = _GateContext(snapshot, status, began, now, hold.gates is None)
-    verdicts = tuple(_judge_gate(look, gate) for gate in gates)
-    warm = warm_until(began, hold, snapshot)
-    if hold.warm_up and warm is not None and now < warm:
-        left = in_words(warm - now)
+    is_lenient = state.percent == 0 and state.hold.gates is None
+    verdicts = tuple(_judged(state, gate.name, is_lenient) for gate in gates)
+    warm = state.warm_until
+    if state.hold.warm_up and warm is not None and state.now < warm:
+        left = in_words(warm - state.now)
         warming_up = blocks(
             ConditionType.GATES_HEALTHY, UnmetRequirement("WarmingUp", f"warms up for {left}")
         )
@@ -158,20 +136,24 @@ def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
     return blocks(ConditionType.GATES_HEALTHY, *missing, unknown=unknown)
 
 
-def judge_gate(situation: State, gate: Gate) -> GateVerdict:
+def judge_gate(state: State, gate: Gate) -> GateVerdict:
     """Whether one gate of the plan holds, asked for by its name, whatever this step needs."""
-    began, now, warm = situation.began, situation.now, situation.warm_until
-    if warm is not None and now < warm:
-        left = in_words(warm - now)
+    warm = state.warm_until
+    if warm is not None and state.now < warm:
+        left = in_words(warm - state.now)
         return GateVerdict(gate.name, False, "WarmingUp", f"{gate.name}: warms up for {left}", ())
-    look = _GateContext(situation.snapshot, situation.status, began, now, by_default=False)
-    return _judge_gate(look, gate)
+    return _judged(state, gate.name, False)
 
 
-def _judge_gate(look: _GateContext, gate: Gate) -> GateVerdict:
+@remembered_with
+def _judged(state: State, name: str, is_lenient: bool) -> GateVerdict:
+    """A gate as its windows say; the step, the scorecard and cohorts may all ask for it."""
+    gate = _gates_by_name(state.rollout.spec)[name]
     if gate.of is None or gate.passing is None:
-        return _judge_bound(look, gate, f"gate {gate.name}")
-    parts = [_judge_bound(look, part, f"gate {gate.name}/{part.name}") for part in gate.of]
+        return _judge_bound(state, gate, f"gate {gate.name}", is_lenient)
+    parts = [
+        _judge_bound(state, part, f"gate {gate.name}/{part.name}", is_lenient) for part in gate.of
+    ]
     passing = sum(part.holds is True for part in parts)
     possible = passing + sum(part.holds is None for part in parts)
     seen = tuple(window for part in parts for window in part.seen)
@@ -188,52 +170,86 @@ def _judge_gate(look: _GateContext, gate: Gate) -> GateVerdict:
     )
 
 
-def _judge_bound(look: _GateContext, gate: Gate | GateCondition, used_by: str) -> GateVerdict:
+@remembered_with
+def _gates_by_name(spec: RolloutSpec) -> Mapping[str, Gate]:
+    return {gate.name: gate for gate in spec.gates}
+
+
+def _judge_bound(
+    state: State, gate: Gate | GateCondition, used_by: str, is_lenient: bool
+) -> GateVerdict:
     metric = gate.metric or gate.name
-    unit = reference_value(look.snapshot.rollout.spec, look.status, gate.relative_to, metric)
+    unit = reference_value(state.rollout.spec, state.status, gate.relative_to, metric)
     if unit.unit is None:
-        said = f"{gate.name}: {unit.said}"
+        message = f"{gate.name}: {unit.said}"
         if not unit.is_required:
-            return GateVerdict(gate.name, True, NOT_REQUIRED, said, ())
-        return GateVerdict(gate.name, False, Outcome.INVALID.value, said, ())
-    length = length_of(gate.for_)
-    measurement = look.snapshot.measurements.get(windowed(metric, length))
-    is_old = measurement is not None and is_stale(
-        measurement, look.now, look.snapshot.evaluation_interval
-    )
-    if measurement is None or is_old or measurement.outcome is not Outcome.VALUE:
-        outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
-        if look.is_at_zero_percent and not is_old and outcome in _NOBODY:
-            said = f"{gate.name}: nobody is in at 0%"
-            return GateVerdict(gate.name, True, NOBODY_IS_IN, said, ())
-        reason = Outcome.STALE.value if is_old else outcome
-        why = unanswered(measurement, is_old, look.now)
-        return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
-    window = window_at(measurement, measurement.end, length, look.began)
-    seen = (SeenWindow(metric, used_by, measurement, window, unit.said),)
-    ratios = [unit.ratio(sample.value) for sample in window.numbers]
-    breach = next((ratio for ratio in reversed(ratios) if not _within(gate, ratio)), None)
-    over = f" for {gate.for_}" if length else ""
+            return GateVerdict(gate.name, True, NOT_REQUIRED, message, ())
+        return GateVerdict(gate.name, False, Outcome.INVALID.value, message, ())
+    look = _look(state, metric, gate.for_)
+    if look is None:
+        return _without_value(state, gate, metric, is_lenient)
+    window = look.window
+    seen = (SeenWindow(metric, used_by, look.measurement, window, unit.said),)
+    over = f" for {gate.for_}" if length_of(gate.for_) else ""
+    breach = _newest_breach(gate, look, unit)
     if breach is not None:
         message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
-        held = _held_so_far(window.start, measurement.end)
-        message = f"{gate.name}: {_bounds(gate, unit)} for {held} of {gate.for_}"
+        message = f"{gate.name}: {_bounds(gate, unit)} for {look.held} of {gate.for_}"
         return GateVerdict(gate.name, False, "WindowNotFull", message, seen)
-    if len(window.numbers) < window.expected and not look.is_at_zero_percent:
+    if len(window.numbers) < window.expected and not is_lenient:
         message = (
             f"{gate.name}: {len(window.numbers)} of {window.expected} points of the last "
             f"{gate.for_} have a value"
         )
         return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, seen)
-    message = f"{gate.name}: {_said(gate, ratios[-1])}, {_bounds(gate, unit)}{over}"
+    newest = unit.ratio(window.numbers[-1].value)
+    message = f"{gate.name}: {_said(gate, newest)}, {_bounds(gate, unit)}{over}"
     return GateVerdict(gate.name, True, "GateHolds", message, seen)
 
 
-def _held_so_far(start: datetime, end: datetime) -> str:
-    """How long it has held, rounded down: never more than it has."""
-    return in_words(max(timedelta(0), end - start) // timedelta(seconds=1) * timedelta(seconds=1))
+def _without_value(
+    state: State, gate: Gate | GateCondition, metric: str, is_lenient: bool
+) -> GateVerdict:
+    """The verdict where there is no answer, or none that has a fresh value."""
+    measurement = state.snapshot.measurements.get(windowed(metric, length_of(gate.for_)))
+    is_old = measurement is not None and is_stale(
+        measurement, state.now, state.snapshot.evaluation_interval
+    )
+    outcome = "NotYetMeasured" if measurement is None else measurement.outcome.value
+    if is_lenient and not is_old and outcome in _NOBODY:
+        message = f"{gate.name}: nobody is in at 0%"
+        return GateVerdict(gate.name, True, NOBODY_IS_IN, message, ())
+    reason = Outcome.STALE.value if is_old else outcome
+    why = unanswered(measurement, is_old, state.now)
+    return GateVerdict(gate.name, None, reason, f"{gate.name}: {why}", ())
+
+
+@remembered_with
+def _look(state: State, metric: str, for_: str) -> _Look | None:
+    """The window of a metric that every bound of this length looks at; None without a value."""
+    length = length_of(for_)
+    measurement = state.snapshot.measurements.get(windowed(metric, length))
+    if measurement is None or measurement.outcome is not Outcome.VALUE:
+        return None
+    if is_stale(measurement, state.now, state.snapshot.evaluation_interval):
+        return None
+    window = window_at(measurement, measurement.end, length, state.began)
+    values = [sample.value for sample in window.numbers]
+    return _Look(measurement, window, min(values, default=0.0), max(values, default=0.0))
+
+
+def _newest_breach(gate: Gate | GateCondition, look: _Look, unit: ReferenceValue) -> float | None:
+    """The newest value that is not within the bounds, in their unit; None where all are.
+
+    Most windows keep their bounds, which the lowest and the highest value tell.
+    """
+    numbers, one = look.window.numbers, unit.ratio_unit
+    if not numbers or (_within(gate, look.lowest / one) and _within(gate, look.highest / one)):
+        return None
+    ratios = (sample.value / one for sample in reversed(numbers))
+    return next((ratio for ratio in ratios if not _within(gate, ratio)), None)
 
 
 def _said(gate: Gate | GateCondition, value: float) -> str:
@@ -257,9 +273,17 @@ def _bounds(gate: Gate | GateCondition, unit: ReferenceValue) -> str:
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """Gates on metrics, and holds on gates, that the plan does not define."""
-    spec = snapshot.rollout.spec
+    return _faults_of(snapshot.rollout.spec)
+
+
+@remembered_with
+def _faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+    return tuple(_faults(spec))
+
+
+def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
     for gate in spec.gates:
-        for part in gate.of if gate.of is not None else (gate,):
+        for part in conditions_of(gate):
             yield from unknown_metric(spec, f"gate {gate.name}", part.metric or part.name)
     known = {gate.name for gate in spec.gates}
     holds = [("hold", spec.hold)]
@@ -308,9 +332,7 @@ GATES_HEALTHY = Check(
     group=Group.HOLD,
     applies_to=LEAVING_A_STEP,
     phase=Phase.HOLDING,
-    judge=lambda state, _earlier: judge_gates(
-        state.snapshot, state.status, state.hold, state.began, state.now
-    ),
+    judge=lambda state, _earlier: judge_gates(state),
     withdraws="a gate does not hold any more",
     is_paced=True,
     earliest=_earliest,

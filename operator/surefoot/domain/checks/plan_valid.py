@@ -11,8 +11,9 @@ from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.checks.check import EVERY_MOVE, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import metric_fault, trigger_faults, unknown_metric
+from surefoot.domain.facts.questions import length_of
 from surefoot.domain.facts.snapshot import Snapshot
-from surefoot.domain.facts.steps import allowed_percents
+from surefoot.domain.facts.steps import ZERO, allowed_percents
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -126,6 +127,13 @@ def _metric_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
         fault = metric_fault(snapshot, metric.name)
         if fault is not None:
             yield fault
+        if metric.stale_after is not None and length_of(metric.stale_after) <= ZERO:
+            # Its triggers stay in force: they have no data, and hold or roll back as the plan says.
+            yield UnmetRequirement(
+                "MetricNeverFresh",
+                f"metric {metric.name}: staleAfter is {metric.stale_after}, so that no sample ever "
+                "counts; give how old one may be, such as 26h, or leave it out",
+            )
 
 
 PLAN_VALID = Check(

@@ -11,6 +11,7 @@ from surefoot.domain.checks.triggers_quiet import settled_at
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.moments import later
+from surefoot.domain.facts.questions import intervals_to_account
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -32,10 +33,11 @@ def judge(state: State, _: Judgements) -> Verdict:
             ConditionType.SOAK_COMPLETE,
             UnmetRequirement("NotStarted", f"{in_words(required)} of healthy time are needed"),
         )
-    account = f"{_so_far(soak)} of {in_words(required)} of healthy time"
+    account = f"{_to_the_second(soak.healthy)} of {in_words(required)} of healthy time"
+    lost = not_read_back(state)
     if soak.is_complete:
-        return passes(ConditionType.SOAK_COMPLETE, "SoakComplete", account)
-    message = f"soak insufficient: {account}, {in_words(soak.left)} left"
+        return passes(ConditionType.SOAK_COMPLETE, "SoakComplete", account + lost)
+    message = f"soak insufficient: {account}, {in_words(soak.left)} left{lost}"
     loud = ", ".join(v.name for v in state.triggers if v.state is not TriggerState.QUIET)
     if not state.plan_is_valid:
         unmet = UnmetRequirement("SoakPaused", f"{message}, read back once the plan is valid again")
@@ -51,9 +53,20 @@ def judge(state: State, _: Judgements) -> Verdict:
     return blocks(ConditionType.SOAK_COMPLETE, unmet)
 
 
-def _so_far(soak: SoakAccount) -> str:
-    """The healthy time in words, rounded down: never more than there was."""
-    return format_elapsed(soak.healthy // timedelta(seconds=1) * timedelta(seconds=1))
+def not_read_back(state: State) -> str:
+    """How much time without an answer does not count, and why; empty where there was none."""
+    if state.soak is None or not state.soak.not_read_back:
+        return ""
+    points = f"{intervals_to_account(state.rollout.spec):,}"
+    return (
+        f"; {_to_the_second(state.soak.not_read_back)} could not be read back and do not count: a "
+        f"question of this plan reaches back {points} points at most"
+    )
+
+
+def _to_the_second(length: timedelta) -> str:
+    """A length in words, rounded down: never more than there was."""
+    return format_elapsed(length // timedelta(seconds=1) * timedelta(seconds=1))
 
 
 def _next_change(state: State, _: Verdict) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import Final
 from surefoot.domain.checks.admission_enforced import ADMISSION_ENFORCED
 from surefoot.domain.checks.approved import APPROVED
 from surefoot.domain.checks.baseline_recorded import BASELINE_RECORDED
-from surefoot.domain.checks.check import Check
+from surefoot.domain.checks.check import Check, no_faults
 from surefoot.domain.checks.checkpoints_passed import CHECKPOINTS_PASSED
 from surefoot.domain.checks.clock_trusted import CLOCK_TRUSTED
 from surefoot.domain.checks.coverage import COVERAGE_OBSERVED
@@ -78,4 +78,9 @@ verify_order(CHECKS)
 
 def plan_faults(snapshot: Snapshot) -> tuple[UnmetRequirement, ...]:
     """Everything that is wrong with the plan, target included. Empty for a valid plan."""
-    return tuple(fault for check in CHECKS for fault in check.faults(snapshot))
+    return tuple(
+        fault
+        for check in CHECKS
+        if check.faults is not no_faults
+        for fault in check.faults(snapshot)
+    )

@@ -19,7 +19,7 @@ from surefoot.api.v1alpha1.rollout import Metric, OnBreach, RelativeTo, RolloutS
 from surefoot.api.v1alpha1.rollout_status import Baseline, RolloutStatus
 from surefoot.domain.derive.state import State
 from surefoot.domain.facts.measurements import Measurement, Outcome, Sample
-from surefoot.domain.facts.steps import ZERO, HoldPolicy, hold_of, index_of
+from surefoot.domain.facts.steps import ZERO, HoldPolicy, hold_of, index_of, metrics_by_name
 from surefoot.domain.facts.verdicts import (
     ConditionType,
     UnmetRequirement,
@@ -283,8 +283,10 @@ def reference_value(
     spec: RolloutSpec, status: RolloutStatus, relative_to: RelativeTo | None, metric_name: str
 ) -> ReferenceValue:
     """What a bound on this metric is relative to now."""
-    metric = next((m for m in spec.metrics if m.name == metric_name), None)
-    if relative_to is None or metric is None:
+    if relative_to is None:
+        return ABSOLUTE
+    metric = metrics_by_name(spec).get(metric_name)
+    if metric is None:
         return ABSOLUTE
     percent = status.percent or 0
     entries = _entries(status, metric)

@@ -1,8 +1,8 @@
 """The fold: what follows from the facts, one step after the other.
 
 Each step takes the status as the step before left it. The order is part of the meaning: a plan is
-in force before an attempt begins under it, triggers are judged before the soak that they pause, and
-the soak is accrued before decisions are voided by what fired during it.
+in force before an attempt begins under it, triggers have been judged before the soak that they
+pause, and the soak is accrued before decisions are voided by what fired during it.
 """
 
 from collections.abc import Iterable
@@ -13,20 +13,25 @@ from surefoot.api.v1alpha1.durations import parse_elapsed
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.derive.attempt import begin_attempt
 from surefoot.domain.derive.baseline import judge_baseline
+from surefoot.domain.derive.judged_triggers import TriggersJudgement
 from surefoot.domain.derive.pause import with_pause
 from surefoot.domain.derive.plan import take_over_plan
 from surefoot.domain.derive.rehearsal import record_rehearsal
 from surefoot.domain.derive.soak import SoakAccount, accrue_soak
 from surefoot.domain.derive.state import State, state_of_rollout
-from surefoot.domain.derive.trigger_faults import valid_triggers
-from surefoot.domain.derive.triggers import TriggerVerdict, judge_triggers
+from surefoot.domain.derive.triggers import TriggerVerdict
 from surefoot.domain.derive.void import void_decisions
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.flag.config_map import Difference, difference, rendering_of
 
 
-def derive(snapshot: Snapshot, faults: Iterable[UnmetRequirement], now: datetime) -> State:
+def derive(
+    snapshot: Snapshot,
+    faults: Iterable[UnmetRequirement],
+    judged: TriggersJudgement,
+    now: datetime,
+) -> State:
     """Where the Rollout stands now. ``faults`` are those of its plan; without any it is valid."""
     rollout, faults = snapshot.rollout, tuple(faults)
     valid, later_bound = not faults, now + snapshot.clock_uncertainty
@@ -39,14 +44,13 @@ def derive(snapshot: Snapshot, faults: Iterable[UnmetRequirement], now: datetime
     status = with_pause(rollout, status, now, verified=verified)
     status = record_rehearsal(status, snapshot.rehearsed)
     state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
-    triggers = _judge_triggers(state)
+    triggers = judged.under(status, snapshot, now)
     soak = _accrue_soak(state, triggers)
     status = status.model_copy(update={"soak": soak.as_status() if soak else None})
     status = void_decisions(status, triggers, soak, now)
-    state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
-    baseline = judge_baseline(state)
+    baseline = judge_baseline(replace(state, status=status))
     status = status.model_copy(update={"baselines": baseline.baselines})
-    state = state_of_rollout(snapshot, status, now, plan_is_valid=valid)
+    state = replace(state, status=status)
     return replace(
         state,
         faults=faults,
@@ -55,12 +59,6 @@ def derive(snapshot: Snapshot, faults: Iterable[UnmetRequirement], now: datetime
         baseline=baseline,
         drift=_find_drift(state),
     )
-
-
-def _judge_triggers(state: State) -> tuple[TriggerVerdict, ...]:
-    if state.is_complete:
-        return ()
-    return judge_triggers(state.snapshot, state.status, valid_triggers(state.snapshot), state.now)
 
 
 def _accrue_soak(state: State, triggers: tuple[TriggerVerdict, ...]) -> SoakAccount | None:
@@ -92,6 +90,7 @@ def _as_written(status: RolloutStatus) -> SoakAccount | None:
         healthy=parse_elapsed(status.soak.healthy),
         running=False,
         observed_at=status.soak.observed_at,
+        not_read_back=parse_elapsed(status.soak.not_read_back or "0s"),
     )
 
 

@@ -14,6 +14,7 @@ from surefoot.api.v1alpha1.rollout_status import RolloutStatus, SoakStatus, Trig
 from surefoot.domain.derive.trigger_past import Span, TriggerPast, free_time, judge_past
 from surefoot.domain.derive.triggers import TriggerVerdict
 from surefoot.domain.facts.clock import SkippedTime, skipped_since
+from surefoot.domain.facts.moments import END_OF_TIME
 from surefoot.domain.facts.steps import ZERO, HoldPolicy
 
 
@@ -22,7 +23,8 @@ class SoakAccount:
     """Healthy time as of ``observed_at``.
 
     ``fired_at`` is the last moment at which a Hold or Rollback trigger was firing since the account
-    was last closed, also if nobody was looking then.
+    was last closed, also if nobody was looking then. ``not_read_back`` is the time of which no
+    answer speaks, because it lies further back than a question reaches.
     """
 
     required: timedelta
@@ -30,6 +32,7 @@ class SoakAccount:
     running: bool
     observed_at: datetime
     fired_at: datetime | None = None
+    not_read_back: timedelta = ZERO
 
     @property
     def is_complete(self) -> bool:
@@ -48,6 +51,7 @@ class SoakAccount:
             healthy=format_elapsed(self.healthy),
             running=self.running,
             observed_at=self.observed_at,
+            not_read_back=format_elapsed(self.not_read_back) if self.not_read_back else None,
         )
 
 
@@ -66,33 +70,37 @@ def accrue_soak(
     of what is counted; accounts closed one after the other add up to no more than the last ``now``.
     ``skipped`` are times that never passed: they are nobody's healthy time.
     """
-    start, healthy = _opening(status, began)
+    start, healthy, not_read_back = _opening(status, began)
     end = _known_until(triggers, start, now)
     warm_from = began + hold.warm_up + skipped_since(began, skipped)
     is_quiet = all(verdict.state is TriggerState.QUIET for verdict in triggers)
     running = is_quiet and now >= warm_from
     if end <= start:
-        return SoakAccount(hold.soak, healthy, running, start)
+        return SoakAccount(hold.soak, healthy, running, start, not_read_back=not_read_back)
     pasts = tuple(_past(verdict, start, end, began) for verdict in triggers)
     counted_from = start
     reset_at = _last_firing(triggers, pasts, hold.on_breach)
     if reset_at is not None:
-        healthy, counted_from = ZERO, reset_at
+        healthy, counted_from, not_read_back = ZERO, reset_at, ZERO
+    counted_from = max(counted_from, warm_from)
+    read_from = min(max(map(_reaches_back_to, triggers), default=start), end)
+    not_read_back += max(ZERO, read_from - counted_from)
     unproven = [
-        span
-        for verdict, past in zip(triggers, pasts, strict=True)
-        for span in (*_unanswered(verdict, start), *past.unquiet)
+        span for verdict, past in zip(triggers, pasts, strict=True) for span in past.unquiet
     ]
+    unproven.append(Span(start, read_from))
     unproven += [Span(time.start, time.end) for time in skipped]
-    healthy += free_time(max(counted_from, warm_from), end, unproven)
+    healthy += free_time(counted_from, end, unproven)
     fired_at = _last_firing(triggers, pasts, OnBreach.RESET)
-    return SoakAccount(hold.soak, healthy, running, end, fired_at)
+    return SoakAccount(hold.soak, healthy, running, end, fired_at, not_read_back)
 
 
-def _opening(status: RolloutStatus, began: datetime) -> tuple[datetime, timedelta]:
-    if status.soak is None or status.soak.observed_at < began:
-        return began, ZERO
-    return status.soak.observed_at, parse_elapsed(status.soak.healthy)
+def _opening(status: RolloutStatus, began: datetime) -> tuple[datetime, timedelta, timedelta]:
+    """From when the account is to be closed, and what is in it: healthy, and not read back."""
+    soak = status.soak
+    if soak is None or soak.observed_at < began:
+        return began, ZERO, ZERO
+    return soak.observed_at, parse_elapsed(soak.healthy), parse_elapsed(soak.not_read_back or "0s")
 
 
 def _known_until(triggers: tuple[TriggerVerdict, ...], start: datetime, now: datetime) -> datetime:
@@ -103,10 +111,9 @@ def _known_until(triggers: tuple[TriggerVerdict, ...], start: datetime, now: dat
     """
     ends = [now]
     for verdict in triggers:
-        measurement = verdict.trigger.measurement
-        if measurement is None or verdict.evidence is None:
+        if verdict.measurement is None:
             return start
-        ends.append(measurement.end)
+        ends.append(verdict.measurement.end)
     return min(ends)
 
 
@@ -145,9 +152,7 @@ def _last_firing(
     return max(moments, default=None)
 
 
-def _unanswered(verdict: TriggerVerdict, start: datetime) -> tuple[Span, ...]:
-    """The time longer ago than one answer reaches: nothing proves it healthy."""
-    measurement = verdict.trigger.measurement
-    if measurement is None or measurement.start <= start:
-        return ()
-    return (Span(start, measurement.start),)
+def _reaches_back_to(verdict: TriggerVerdict) -> datetime:
+    """The first moment that the answer speaks of: nothing proves healthy what was before."""
+    measurement = verdict.measurement
+    return END_OF_TIME if measurement is None else measurement.start

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from surefoot.api.v1alpha1.approval import Purpose
@@ -43,7 +44,7 @@ class Move(StrEnum):
     """From the last step to Completed."""
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True)
 class State:
     """The position on the ladder, under the plan and attempt that are in force.
 
@@ -56,6 +57,8 @@ class State:
     ``faults`` are those of the plan. ``triggers`` are what its valid triggers say, ``soak`` is the
     account of healthy time, ``baseline`` what is recorded of this step's metrics, and ``drift`` how
     the ConfigMap differs from what was committed.
+
+    What follows from these is computed once: a pass asks for it many times.
     """
 
     snapshot: Snapshot
@@ -75,7 +78,7 @@ class State:
     baseline: "BaselineJudgement | None" = None
     drift: "Difference | None" = None
 
-    @property
+    @cached_property
     def rollout(self) -> Rollout:
         """The Rollout itself."""
         return self.snapshot.rollout
@@ -90,27 +93,27 @@ class State:
         """The last valid plan; requests are bound to it."""
         return self.status.plan_hash
 
-    @property
+    @cached_property
     def percent(self) -> int | None:
         """The committed percentage; None before Start."""
         return self.status.percent
 
-    @property
+    @cached_property
     def has_started(self) -> bool:
         """Whether a percentage was ever committed."""
         return self.status.committed is not None
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether the rollout was completed, and has not been rolled back since."""
         return self.status.completed_at is not None
 
-    @property
+    @cached_property
     def is_below_first(self) -> bool:
         """Whether the next step is taken as a Start: nothing asks to hold below the first step."""
         return self.index is None
 
-    @property
+    @cached_property
     def move(self) -> Move | None:
         """The move that comes next; None once the rollout is complete."""
         if self.is_complete:
@@ -119,12 +122,12 @@ class State:
             return Move.START
         return Move.COMPLETE if self.next_index is None else Move.ADVANCE
 
-    @property
+    @cached_property
     def warm_until(self) -> datetime | None:
         """When the warm-up of this hold is over; None before Start."""
         return warm_until(self.began, self.hold, self.snapshot)
 
-    @property
+    @cached_property
     def halt(self) -> Halt | None:
         """The halt that is in force, without an end that nobody will see."""
         halt = self.snapshot.halt
@@ -134,14 +137,14 @@ class State:
             return None
         return halt if halt.until - self.now < FORESEEABLE else replace(halt, until=None)
 
-    @property
+    @cached_property
     def target_percent(self) -> int | None:
         """The percentage that comes next; None at the last step."""
         if self.next_index is None:
             return None
         return self.rollout.spec.steps[self.next_index].percent
 
-    @property
+    @cached_property
     def asks_people(self) -> bool:
         """Whether the rollout runs, and stands on a step that is to be left."""
         return (
@@ -151,22 +154,22 @@ class State:
             and not self.status.rolled_back
         )
 
-    @property
+    @cached_property
     def opens_requests(self) -> bool:
         """Whether people are asked now. An invalid plan asks nobody."""
         return self.asks_people and self.plan_is_valid
 
-    @property
+    @cached_property
     def purpose(self) -> Purpose:
         """What signatures on this step are asked for here; those for anything else do not count."""
         return Purpose.ADVANCE if self.dry_run is None else Purpose.DRY_RUN
 
-    @property
+    @cached_property
     def verified(self) -> bool:
         """Whether admission establishes who signs."""
         return self.snapshot.admission is Admission.ENFORCED
 
-    @property
+    @cached_property
     def latest_now(self) -> datetime:
         """The latest that it may be: what ends with time ends by this."""
         return self.now + self.snapshot.clock_uncertainty

@@ -1,8 +1,11 @@
 """Which triggers of a plan can be judged, whatever else is wrong with the plan."""
 
+from collections.abc import Mapping
+
 from surefoot.api.v1alpha1.rollout import RolloutSpec, Trigger
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import FlagFacts
-from surefoot.domain.facts.steps import allowed_percents
+from surefoot.domain.facts.steps import allowed_percents, metrics_by_name
 from surefoot.domain.facts.verdicts import UnmetRequirement
 
 
@@ -18,6 +21,15 @@ def valid_triggers(facts: FlagFacts) -> tuple[Trigger, ...]:
 
 def trigger_faults(spec: RolloutSpec, trigger: Trigger) -> tuple[UnmetRequirement, ...]:
     """What is wrong with one trigger by itself."""
+    return _faults_by_trigger(spec)[trigger.name]
+
+
+@remembered_with
+def _faults_by_trigger(spec: RolloutSpec) -> Mapping[str, tuple[UnmetRequirement, ...]]:
+    return {trigger.name: _trigger_faults(spec, trigger) for trigger in spec.triggers}
+
+
+def _trigger_faults(spec: RolloutSpec, trigger: Trigger) -> tuple[UnmetRequirement, ...]:
     faults = list(unknown_metric(spec, f"trigger {trigger.name}", trigger.metric or trigger.name))
     if isinstance(trigger.to, int) and trigger.to not in allowed_percents(spec):
         percents = ", ".join(str(step.percent) for step in spec.steps)
@@ -33,7 +45,7 @@ def trigger_faults(spec: RolloutSpec, trigger: Trigger) -> tuple[UnmetRequiremen
 
 def metric_fault(facts: FlagFacts, name: str) -> UnmetRequirement | None:
     """Why a metric of the plan cannot be asked; None if it can, or if the plan has no such."""
-    metric = next((m for m in facts.rollout.spec.metrics if m.name == name), None)
+    metric = metrics_by_name(facts.rollout.spec).get(name)
     if metric is None:
         return None
     if metric.provider not in facts.providers:
@@ -53,7 +65,7 @@ def metric_fault(facts: FlagFacts, name: str) -> UnmetRequirement | None:
 
 def unknown_metric(spec: RolloutSpec, user: str, name: str) -> tuple[UnmetRequirement, ...]:
     """The fault of naming a metric that the plan does not define; empty where it does."""
-    known = [metric.name for metric in spec.metrics]
+    known = metrics_by_name(spec)
     if name in known:
         return ()
     return (

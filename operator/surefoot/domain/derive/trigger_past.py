@@ -97,8 +97,7 @@ class _Points:
     def _breaches(self, trigger: ArmedTrigger, values: list[float]) -> list[bool]:
         if not self._is_judged:
             return [False] * len(values)
-        is_breach = trigger.breach_test()
-        breached = list(map(is_breach, values))
+        breached = trigger.breaches(values)
         if all(self._present):
             return breached
         return list(map(operator.and_, self._present, breached))
@@ -115,10 +114,7 @@ class _Points:
                 if not is_number:
                     flags[offset] = self._fires(self._first + offset)
         else:
-            flags = bytearray(
-                not is_number or is_breach
-                for is_number, is_breach in zip(present, breached, strict=True)
-            )
+            flags = bytearray(map(operator.or_, map(operator.not_, present), breached))
         unsettled = min(max(0, self._settled - self._first), len(flags))
         flags[:unsettled] = b"\x01" * unsettled
         return flags

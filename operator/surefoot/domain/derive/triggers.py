@@ -6,7 +6,7 @@ its data can no longer speak of before.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,12 +30,12 @@ from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.steps import ZERO, previous_percent
 from surefoot.domain.facts.windows import (
     ENOUGH_COVERAGE,
+    SeenWindow,
     Window,
     bound_value,
     number,
     number_like,
     window_at,
-    window_evidence,
 )
 
 
@@ -71,21 +71,14 @@ class ArmedTrigger:
         """How long a breach must have held."""
         return length_of(self.spec.for_)
 
-    def breaches(self, value: float) -> bool:
-        """Whether a value is beyond the bound."""
-        return self.breach_test()(value)
-
-    def breach_test(self) -> Callable[[float], bool]:
-        """What tells whether a value is beyond the bound. There must be something to compare with.
-
-        It is made once for all values of a window.
-        """
+    def breaches(self, values: Iterable[float]) -> list[bool]:
+        """Whether each value is beyond the bound. There must be something to compare with."""
         unit = self.reference_value.ratio_unit
         if self.spec.above is not None:
             above = bound_value(self.spec.above)
-            return lambda value: value / unit > above
+            return [value / unit > above for value in values]
         below = bound_value(self.spec.below) if self.spec.below is not None else -math.inf
-        return lambda value: value / unit < below
+        return [value / unit < below for value in values]
 
     @property
     def limit(self) -> int | str | None:
@@ -102,32 +95,39 @@ class ArmedTrigger:
         """A value beside the bound, in words."""
         return number_like(self.limit, self.reference_value.ratio(value))
 
-    def state_at(self, measurement: Measurement, moment: datetime) -> TriggerState:
-        """What the trigger says at a point of the measurement's grid."""
+    def window(self, measurement: Measurement, moment: datetime) -> Window:
+        """What it looks at, at a point of the measurement's grid."""
+        return window_at(measurement, moment, self.length, self.judged_from)
+
+    def state_at(
+        self, measurement: Measurement, moment: datetime, window: Window | None = None
+    ) -> TriggerState:
+        """What the trigger says at a point of the measurement's grid, of its window there."""
         if self.reference_value.unit is None:
             return TriggerState.NO_DATA
         is_from_before = self.judged_from is not None and moment < self.judged_from
         if is_from_before and (self.settles or not self.is_at_zero_percent):
             return TriggerState.SETTLING
-        window = window_at(measurement, moment, self.length, self.judged_from)
+        window = window or self.window(measurement, moment)
         if self._fires(window):
             return TriggerState.FIRING
         if window.newest is None or not window.newest.is_number:
             return TriggerState.QUIET if self.is_at_zero_percent else TriggerState.NO_DATA
-        if self.breaches(window.newest.value):
+        if self.breaches((window.newest.value,))[0]:
             return TriggerState.PENDING
         return TriggerState.QUIET
 
     def _fires(self, window: Window) -> bool:
-        return (
-            window.is_full and window.coverage >= ENOUGH_COVERAGE and window.all(self.breach_test())
-        )
+        if not window.is_full or not window.numbers or window.coverage < ENOUGH_COVERAGE:
+            return False
+        return all(self.breaches(sample.value for sample in window.numbers))
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerVerdict:
     """What a trigger says now. ``rolls_back`` is decided here; where to, in ``target``.
 
+    ``seen`` is the window that it was judged by, None where there was no answer to judge.
     ``is_required`` is False where it has nothing to compare with yet, and need not have.
     """
 
@@ -136,7 +136,7 @@ class TriggerVerdict:
     message: str
     value: str | None
     rolls_back: bool
-    evidence: WindowEvidence | None
+    seen: SeenWindow | None
     is_required: bool = True
 
     @property
@@ -148,6 +148,16 @@ class TriggerVerdict:
     def action(self) -> TriggerAction:
         """What the trigger does when it fires."""
         return self.trigger.spec.action
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """The answer that it was judged by; None where there was none that could be."""
+        return None if self.seen is None else self.seen.measurement
+
+    @property
+    def evidence(self) -> WindowEvidence | None:
+        """The window that it was judged by, for the record."""
+        return None if self.seen is None else self.seen.evidence
 
     def target(self, spec: RolloutSpec, percent: int) -> int:
         """Where a rollback goes from ``percent``; always lower, unless it is 0 already."""
@@ -174,11 +184,11 @@ def target_of(trigger: Trigger, spec: RolloutSpec, percent: int) -> int:
     return previous_percent(spec, percent)
 
 
-def judge_triggers(
-    snapshot: FlagFacts, status: RolloutStatus, valid: tuple[Trigger, ...], now: datetime
-) -> tuple[TriggerVerdict, ...]:
-    """What every valid trigger of the plan says now. ``status`` has the baselines that count."""
-    return tuple(_judge(snapshot, arm(snapshot, status, spec, now), now) for spec in valid)
+def judge_trigger(
+    facts: FlagFacts, status: RolloutStatus, spec: Trigger, now: datetime
+) -> TriggerVerdict:
+    """What a valid trigger of the plan says now. ``status`` has the baselines that count."""
+    return _judge(facts, arm(facts, status, spec, now), now)
 
 
 def arm(snapshot: FlagFacts, judged: RolloutStatus, spec: Trigger, now: datetime) -> ArmedTrigger:
@@ -222,8 +232,8 @@ def _judge(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> Trigger
         return _without_baseline(trigger)
     if measurement is None or trigger.is_stale or not _was_answered(measurement):
         return _without_answer(snapshot, trigger, now)
-    state = trigger.state_at(measurement, measurement.end)
-    window = window_at(measurement, measurement.end, trigger.length, trigger.judged_from)
+    window = trigger.window(measurement, measurement.end)
+    state = trigger.state_at(measurement, measurement.end, window)
     nothing_for_long = state is TriggerState.NO_DATA and window.is_full and not window.numbers
     return TriggerVerdict(
         trigger=trigger,
@@ -232,7 +242,7 @@ def _judge(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> Trigger
         value=number(window.newest.value) if window.newest else None,
         rolls_back=(state is TriggerState.FIRING and trigger.spec.action is TriggerAction.ROLLBACK)
         or (nothing_for_long and trigger.spec.on_no_data is OnNoData.ROLLBACK),
-        evidence=window_evidence(
+        seen=SeenWindow(
             trigger.metric,
             f"trigger {trigger.name}",
             measurement,
@@ -254,7 +264,7 @@ def _without_baseline(trigger: ArmedTrigger) -> TriggerVerdict:
         message=f"{trigger.name}: {trigger.reference_value.said}",
         value=None,
         rolls_back=False,
-        evidence=None,
+        seen=None,
         is_required=required,
     )
 
@@ -275,7 +285,7 @@ def _without_answer(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -
         rolls_back=not settling
         and trigger.spec.on_no_data is OnNoData.ROLLBACK
         and _has_been_silent(snapshot, trigger, now),
-        evidence=None,
+        seen=None,
     )
 
 

@@ -94,7 +94,7 @@ class UnreadableFact:
     decision: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class FlagFacts:
     """What a rollback is decided from, and all that it is decided from.
 

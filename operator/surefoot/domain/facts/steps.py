@@ -1,9 +1,10 @@
-"""The ladder of percentages, and what must be satisfied before each rung is left.
+"""The plan: its ladder of percentages, what each rung asks for before it is left, its metrics.
 
 An index is a position in `spec.steps`; `None` lies below the first step, where the percentage is 0
 or not set at all.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     CheckpointPlan,
     Hold,
+    Metric,
     OnBreach,
     RolloutSpec,
 )
@@ -54,9 +56,16 @@ def previous_percent(spec: RolloutSpec, percent: int) -> int:
     return max((step.percent for step in spec.steps if step.percent < percent), default=0)
 
 
+@remembered_with
 def allowed_percents(spec: RolloutSpec) -> frozenset[int]:
     """Where the flag may stand: 0, and every step."""
     return frozenset({0, *(step.percent for step in spec.steps)})
+
+
+@remembered_with
+def metrics_by_name(spec: RolloutSpec) -> Mapping[str, Metric]:
+    """The metrics of the plan, by the names that gates and triggers call them."""
+    return {metric.name: metric for metric in spec.metrics}
 
 
 @remembered_with

@@ -111,12 +111,14 @@ def as_condition(
     status: str,
     reason: str,
     message: str,
-    earlier: tuple[Condition, ...],
+    before: Condition | None,
     now: datetime,
     generation: int,
 ) -> Condition:
-    """A condition whose transition time moves only when its status does."""
-    before = next((condition for condition in earlier if condition.type == kind), None)
+    """A condition whose transition time moves only when its status does.
+
+    ``before`` is the condition as it was written last.
+    """
     unchanged = before is not None and before.status == status
     return Condition(
         type=kind,

@@ -6,7 +6,7 @@ the step is as old as the window is long, the window is not full and nothing has
 
 import bisect
 import hashlib
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -40,10 +40,6 @@ class Window:
         """Which share of the points has a number, from 0 to 1."""
         return len(self.numbers) / self.expected
 
-    def all(self, holds: Callable[[float], bool]) -> bool:
-        """Whether there are numbers, and every one of them satisfies ``holds``."""
-        return bool(self.numbers) and all(holds(sample.value) for sample in self.numbers)
-
 
 def window_at(
     measurement: Measurement,
@@ -55,12 +51,14 @@ def window_at(
     wanted_start = end - length
     start = wanted_start if judged_from is None else max(wanted_start, judged_from)
     samples = samples_between(measurement.samples, start, end)
+    is_number = math.isfinite
+    numbers = tuple([sample for sample in samples if is_number(sample.value)])
     return Window(
         start=start,
         end=end,
         expected=length // measurement.step + 1,
         is_full=start == wanted_start and measurement.start <= wanted_start,
-        numbers=tuple(sample for sample in samples if sample.is_number),
+        numbers=numbers,
         newest=samples[-1] if samples and samples[-1].at == end else None,
     )
 
@@ -69,6 +67,8 @@ def samples_between(
     samples: tuple[Sample, ...], start: datetime, end: datetime
 ) -> tuple[Sample, ...]:
     """The samples from one moment to another, both included."""
+    if not samples or (start <= samples[0].at and samples[-1].at <= end):
+        return samples
     first = bisect.bisect_left(samples, start, key=lambda sample: sample.at)
     last = bisect.bisect_right(samples, end, key=lambda sample: sample.at)
     return samples[first:last]
@@ -99,6 +99,24 @@ def window_evidence(
         samples_hash=f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
         compared_with=compared_with or None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWindow:
+    """A window that a bound was judged by. The record is made of it only where one is kept."""
+
+    metric: str
+    used_by: str
+    measurement: Measurement
+    window: Window
+    compared_with: str
+
+    @property
+    def evidence(self) -> WindowEvidence:
+        """The window as the record keeps it."""
+        return window_evidence(
+            self.metric, self.used_by, self.measurement, self.window, self.compared_with
+        )
 
 
 def number_like(bound: int | str | None, value: float) -> str:

@@ -6,6 +6,7 @@ it must be acknowledged again. A NO-GO refuses it, and holds until who refused i
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from surefoot.api.v1alpha1.approval import (
     Approval,
@@ -37,7 +38,7 @@ from surefoot.domain.signoff.requests import (
 _LONGEST_EVIDENCE = 8192
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Party:
     """One side that must acknowledge: its name, its people, and those of them who may not."""
 
@@ -46,10 +47,20 @@ class Party:
     excluded: frozenset[str] = frozenset()
     signing: Signing = Signing.OPTIONAL
 
-    @property
+    @cached_property
     def may_acknowledge(self) -> People:
         """Those of its people who are not excluded."""
-        return without(self.people, fold(self.excluded))
+        return without(self.people, fold(self.excluded)) if self.excluded else self.people
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules of its acknowledgement."""
+        may_not = f"may not acknowledge this for {self.name}"
+        return Rules(
+            not_asked=may_not,
+            excluded=may_not,
+            exclusions=(Exclusion(fold(self.excluded), may_not),),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +85,12 @@ def judge(
 
 def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementView:
     mine = _asked(state).get((outcome.metadata.uid, party.name), ())
+    meant = exactly(outcome)
     request = max(
         (
             approval
             for approval in mine
-            if approval.spec.request.acknowledges == exactly(outcome)
-            and approval.status.state not in FINAL
+            if approval.spec.request.acknowledges == meant and approval.status.state not in FINAL
         ),
         key=lambda approval: approval.spec.request.round,
         default=None,
@@ -87,7 +98,7 @@ def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementVie
     return AcknowledgementView(
         party=party,
         outcome=outcome,
-        answer=evaluate(state, request, _rules(party)),
+        answer=evaluate(state, request, party.rules),
         rounds=max((approval.spec.request.round for approval in mine), default=0),
     )
 
@@ -95,22 +106,12 @@ def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementVie
 @remembered_with
 def _asked(state: State) -> Mapping[tuple[str, str], tuple[Approval, ...]]:
     """Every acknowledgement that was asked for, by the UID of the outcome and the party's name."""
-    found: dict[tuple[str, str], tuple[Approval, ...]] = {}
+    found: dict[tuple[str, str], list[Approval]] = {}
     for approval in state.snapshot.approvals:
         asked = approval.spec.request
         if asked.purpose is Purpose.ACKNOWLEDGE and asked.acknowledges is not None:
-            key = (asked.acknowledges.uid, asked.role)
-            found[key] = (*found.get(key, ()), approval)
-    return found
-
-
-def _rules(party: Party) -> Rules:
-    may_not = f"may not acknowledge this for {party.name}"
-    return Rules(
-        not_asked=may_not,
-        excluded=may_not,
-        exclusions=(Exclusion(fold(party.excluded), may_not),),
-    )
+            found.setdefault((asked.acknowledges.uid, asked.role), []).append(approval)
+    return {key: tuple(approvals) for key, approvals in found.items()}
 
 
 def openings(state: State, views: Iterable[AcknowledgementView]) -> tuple[OpenRequest, ...]:

@@ -82,12 +82,12 @@ def judge(state: State, request: Request | None) -> ConditionsView | None:
 @remembered_with
 def _asked(state: State) -> Mapping[str, tuple[Checkpoint, ...]]:
     """Every report on conditions that was asked for, by the UID of what asks for them."""
-    found: dict[str, tuple[Checkpoint, ...]] = {}
+    found: dict[str, list[Checkpoint]] = {}
     for checkpoint in state.snapshot.checkpoints:
         of = checkpoint.spec.request.conditions_of
         if of is not None:
-            found[of.uid] = (*found.get(of.uid, ()), checkpoint)
-    return found
+            found.setdefault(of.uid, []).append(checkpoint)
+    return {uid: tuple(checkpoints) for uid, checkpoints in found.items()}
 
 
 def _rules(state: State, of: Request) -> Rules:

@@ -19,6 +19,7 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.signoff.requests import LONGEST_NAME, Request, people_asked
 
@@ -62,16 +63,31 @@ class ObservedDecision:
 
 
 def current_decision(state: State, request: Request) -> ObservedDecision | None:
-    """The decision on a request, or None while there is none."""
+    """The decision on a request, or None while there is none.
+
+    Views, NO-GOs and records all ask for it, and it is found once.
+    """
     spec = request.spec
     if spec.decision is None or spec.decided_by is None:
         return None
+    known = _decisions(state)
+    found = known.get(id(request))
+    if found is not None and found[0] is request:
+        return found[1]
     history = request.status.decisions
     if not is_recorded(request):
         entry = _observed(state, request, spec.decision, spec.decided_by.username)
         history = _bounded(request, (*_with_counted(state, request), entry))
     at = given_at(history[-1])
-    return ObservedDecision(spec.decision, history[-1].by, _reason(request), at, history)
+    decision = ObservedDecision(spec.decision, history[-1].by, _reason(request), at, history)
+    known[id(request)] = (request, decision)
+    return decision
+
+
+@remembered_with
+def _decisions(_state: State) -> dict[int, tuple[Request, ObservedDecision]]:
+    """The decisions that were found so far, by the identity of the object that carries them."""
+    return {}
 
 
 def given_at(entry: PastDecision) -> datetime:

@@ -6,7 +6,7 @@ word that conditions are met. What differs between these is a value of `Rules`.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from surefoot.api.v1alpha1.approval import Approval, Decision, RequestState, lacking_sections
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, lacks_required_action
@@ -174,20 +174,24 @@ def evaluate(state: State, request: Kind | None, rules: Rules) -> Answer[Kind]:
         return Answer(None)
     decision = current_decision(state, request)
     expires_at = _expires_at(request, decision, rules)
-    waits_for = _waits_for(state, request)
+    detached = _detached_signature(state, request, decision, rules)
     return Answer(
         request=request,
         decision=decision,
-        void_reason=_void_reason(state, request, decision, rules),
-        waits_for=waits_for,
+        void_reason=_void_reason(state, request, decision, rules, detached.fault),
+        waits_for=detached.waits_for,
         expires_at=expires_at,
         is_expired=expires_at is not None and expires_at <= state.latest_now,
-        signature=_signature(state, request),
+        signature=detached.evidence,
     )
 
 
 def _void_reason(
-    state: State, request: Request, decision: ObservedDecision | None, rules: Rules
+    state: State,
+    request: Request,
+    decision: ObservedDecision | None,
+    rules: Rules,
+    signature_fault: str | None,
 ) -> str | None:
     """Why an answer does not count, whatever it says; None if it may."""
     if decision is None:
@@ -195,7 +199,7 @@ def _void_reason(
     fault = (
         _why_not_theirs(request, decision.by, rules)
         or _why_not_a_member(state, request, decision)
-        or _signature_fault(state, request, decision, rules)
+        or signature_fault
     )
     if fault is not None or not decision.is_go:
         return fault
@@ -229,34 +233,36 @@ def _why_not_a_member(state: State, request: Request, decision: ObservedDecision
     )
 
 
-def _signature_fault(
-    state: State, request: Request, decision: ObservedDecision, rules: Rules
-) -> str | None:
-    """Say what is wrong with the detached signature; what is not known yet is not wrong.
+class _DetachedSignature(NamedTuple):
+    """What is to be said of a detached signature.
 
-    It must hold until it is counted. In a dry run that is never, and it must have held when given.
+    ``fault`` is what is wrong with it, ``waits_for`` why that cannot be said yet, and ``evidence``
+    the signature itself where it holds.
     """
-    if not isinstance(request, Approval):
-        return None
+
+    fault: str | None = None
+    waits_for: str | None = None
+    evidence: SignatureEvidence | None = None
+
+
+_NOTHING_SIGNED = _DetachedSignature()
+
+
+def _detached_signature(
+    state: State, request: Request, decision: ObservedDecision | None, rules: Rules
+) -> _DetachedSignature:
+    """What is not known yet is not wrong.
+
+    A signature must hold until it is counted. In a dry run that is never, and it must have held
+    when it was given.
+    """
+    if not isinstance(request, Approval) or decision is None:
+        return _NOTHING_SIGNED
     fact = state.snapshot.signatures.get(request.metadata.uid)
+    fault = signature_fault(request, fact, state.latest_now if rules.counts else decision.at)
     if is_undecided(request, fact):
-        return None
-    return signature_fault(request, fact, state.latest_now if rules.counts else decision.at)
-
-
-def _waits_for(state: State, request: Request) -> str | None:
-    """Why it cannot be said yet whether the detached signature holds."""
-    if not isinstance(request, Approval):
-        return None
-    fact = state.snapshot.signatures.get(request.metadata.uid)
-    fault = signature_fault(request, fact, state.latest_now)
-    return fault if is_undecided(request, fact) else None
-
-
-def _signature(state: State, request: Request) -> SignatureEvidence | None:
-    if not isinstance(request, Approval):
-        return None
-    return signature_evidence(request, state.snapshot.signatures.get(request.metadata.uid))
+        return _DetachedSignature(waits_for=fault)
+    return _DetachedSignature(fault=fault, evidence=signature_evidence(request, fact))
 
 
 def _why_go_does_not_count(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from surefoot.api.v1alpha1.approval import Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
+from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.rollout import (
     ApprovalsPolicy,
     CheckpointPlan,
@@ -18,7 +19,7 @@ from surefoot.api.v1alpha1.rollout import (
     SeparationOfDuties,
 )
 from surefoot.domain.facts.memory import remembered_with
-from surefoot.domain.facts.steps import hold_of
+from surefoot.domain.facts.steps import ZERO, hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.signoff.requests import fold, is_persons_name
 from surefoot.domain.signoff.separation import (
@@ -70,13 +71,20 @@ def _signing_faults(
         for plan in hold.checkpoints:
             faults += _checkpoint_faults(plan, step.percent, planners)
         constraints = SigningConstraints(planners, NOBODY, hold.checkpoints, None)
-        obstacles = signing_obstacles(hold.approvals or ApprovalsPolicy(), constraints)
+        policy = hold.approvals or ApprovalsPolicy()
+        obstacles = signing_obstacles(policy, constraints)
+        ahead = spec.steps[index + 1 :]
+        goal = f"the step from {step.percent}% to {ahead[0].percent}%" if ahead else "completion"
         if obstacles:
-            ahead = spec.steps[index + 1 :]
-            goal = (
-                f"the step from {step.percent}% to {ahead[0].percent}%" if ahead else "completion"
-            )
             faults.append(_fault(f"{goal} cannot be approved: {'; '.join(obstacles)}"))
+        if policy.roles and parse_duration(policy.max_age) <= ZERO:
+            faults.append(
+                UnmetRequirement(
+                    "ApprovalNeverCounts",
+                    f"approvals.maxAge is {policy.max_age}, so that no GO would ever count and "
+                    f"{goal} cannot be approved; give how long one does, such as 7d",
+                )
+            )
     return tuple(faults)
 
 

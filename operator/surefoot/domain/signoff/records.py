@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, ApprovalStatus, RequestState
 from surefoot.api.v1alpha1.checkpoint import (
@@ -26,6 +27,8 @@ from surefoot.domain.signoff.decisions import (
 )
 from surefoot.domain.signoff.evaluate import Answered
 from surefoot.domain.signoff.requests import FINAL, Request, counts_for_nothing
+
+Status = TypeVar("Status", ApprovalStatus, CheckpointStatus)
 
 
 def records(
@@ -85,7 +88,7 @@ def _conditions_by_report(state: State) -> dict[str, ConditionsView]:
 def _record(
     state: State, request: Request, status: CheckpointStatus | ApprovalStatus
 ) -> tuple[RecordRequest, ...]:
-    if status == request.status or not may_be_recorded(state, request):
+    if status is request.status or not may_be_recorded(state, request):
         return ()
     metadata = request.metadata
     kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
@@ -116,7 +119,7 @@ def _approval_status(
     changes = _changes(state, approval, current, used)
     if approval.spec.request.dry_run is not None:
         changes["message"] = counts_for_nothing(approval.spec.request.dry_run)
-    return approval.status.model_copy(update=changes)
+    return _with(approval.status, changes)
 
 
 def _checkpoint_status(
@@ -136,7 +139,13 @@ def _checkpoint_status(
     ):
         # Nothing is counted that somebody still had to acknowledge.
         changes["acknowledged"] = True
-    return checkpoint.status.model_copy(update=changes)
+    return _with(checkpoint.status, changes)
+
+
+def _with(status: Status, changes: dict[str, object]) -> Status:
+    """The status with what has changed; the very same where nothing has."""
+    changed = {name: value for name, value in changes.items() if getattr(status, name) != value}
+    return status.model_copy(update=changed) if changed else status
 
 
 def _answered(view: Answered[Approval] | Answered[Checkpoint] | None) -> dict[str, object] | None:

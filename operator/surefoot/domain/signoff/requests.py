@@ -6,6 +6,7 @@ where that gives a right, and without regard to case where it takes one away.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from surefoot.api.v1alpha1.approval import (
@@ -88,7 +89,7 @@ def format_people(users: Iterable[str], groups: Iterable[str]) -> str:
 
 def fold(names: Iterable[str]) -> frozenset[str]:
     """Names to exclude people by: such names differ in case and are taken for one person's."""
-    return frozenset(name.lower() for name in names)
+    return frozenset(map(str.lower, names))
 
 
 class Eligible(Protocol):
@@ -127,11 +128,16 @@ def excluded_in_request(names: Iterable[str], people: Eligible) -> tuple[str, ..
     return tuple(sorted(fitting[:MOST_EXCLUDED]))
 
 
-def is_eligible(request: Request, by: str) -> bool:
-    """Whether the signer may decide this request, as far as the operator can tell."""
-    return is_persons_name(by) and not is_excluded(request, by) and is_asked(request, by)
+def eligible_among(request: Request, signers: Iterable[str]) -> frozenset[str]:
+    """Those of the signers who may decide this request, as far as the operator can tell."""
+    excluded, people = excluded_by(request.spec.request), people_asked(request)
+    asked = signers if people.groups else frozenset(people.users).intersection(signers)
+    return frozenset(
+        signer for signer in asked if signer.lower() not in excluded and is_persons_name(signer)
+    )
 
 
+@lru_cache(maxsize=4096)
 def is_persons_name(name: str) -> bool:
     """Whether this names a person, and cannot be mistaken for another's name."""
     return _PLAIN_NAME.fullmatch(name) is not None and not name.startswith(_NOT_PEOPLE)
@@ -165,6 +171,7 @@ def is_asked(request: Request, by: str) -> bool:
     return by in people.users or bool(people.groups)
 
 
+@remembered_with
 def exactly(request: Request) -> DecisionReference:
     """The decision that a request carries now, and no other that it ever carries."""
     metadata = request.metadata

@@ -13,14 +13,19 @@ import rfc8785
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, Decision, Signing
 from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.api.v1alpha1.rollout_status import SignatureEvidence
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.signatures import SignatureFact
 
 NAMESPACE = "approval@surefoot.dev"
 """The purpose of the signatures, as `ssh-keygen -Y sign -n` is told, so that no other use fits."""
 LONGEST_DOCUMENT = 2048
 """Bytes; a status has to hold the document."""
+_WHAT_IS_ASKED = {"plan_hash", "attempt", "round", "step", "from_", "to"}
+_SIGNED_OF_THE_REQUEST = _WHAT_IS_ASKED | {"role", "purpose", "dry_run", "acknowledges"}
+_CONTENT = {"reason", "risk_assessment", "metrics_summary", "security_status", "conditions"}
 
 
+@remembered_with
 def document(approval: Approval) -> bytes | None:
     """The bytes that a signature of this decision is over; None where nothing is signed.
 
@@ -43,29 +48,30 @@ def document(approval: Approval) -> bytes | None:
     spec = approval.spec
     if spec.signature is None or spec.decision is None or spec.decided_by is None:
         return None
-    request = spec.request.to_wire()
-    asked = ("planHash", "attempt", "round", "step", "from", "to")
-    question = ("role", "purpose", "dryRun", "acknowledges")
+    request = spec.request.model_dump(
+        mode="json", by_alias=True, exclude_none=True, include=_SIGNED_OF_THE_REQUEST
+    )
     members = {
         "apiVersion": API_VERSION,
         "kind": approval.kind,
         "namespace": approval.metadata.namespace,
         "rollout": spec.request.rollout.name,
         "rolloutUid": spec.request.rollout.uid,
-        **{name: request[name] for name in (*asked, *question) if name in request},
+        **request,
         "decision": spec.decision.value,
         "contentHash": _content_hash(spec),
         "signer": spec.decided_by.username,
-        "expiresAt": spec.signature.to_wire()["expiresAt"],
+        "expiresAt": spec.signature.model_dump(mode="json", include={"expires_at"})["expires_at"],
     }
     return rfc8785.dumps(members)
 
 
 def _content_hash(spec: ApprovalSpec) -> str:
     """sha256 over RFC 8785 JSON of what the person wrote; what they left out is absent."""
-    written: dict[str, Any] = spec.to_wire()
-    parts = ("reason", "riskAssessment", "metricsSummary", "securityStatus", "conditions")
-    content = {name: written[name] for name in parts if written.get(name) not in (None, [])}
+    written: dict[str, Any] = spec.model_dump(
+        mode="json", by_alias=True, exclude_none=True, include=_CONTENT
+    )
+    content = {name: part for name, part in written.items() if part != []}
     return f"sha256:{hashlib.sha256(rfc8785.dumps(content)).hexdigest()}"
 
 
@@ -104,6 +110,7 @@ def is_undecided(approval: Approval, fact: SignatureFact | None) -> bool:
     return document(approval) is not None and (fact is None or fact.undecided)
 
 
+@remembered_with
 def _was_withdrawn(approval: Approval) -> bool:
     """Whether its signer took back a GO on this very request, which anybody could put back.
 

@@ -5,11 +5,11 @@ it out, and neither a new round nor another plan, attempt, role, checkpoint or p
 back. What is not certainly the signer's own GO does not lift it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import groupby
 from typing import NamedTuple
 
 from surefoot.api.v1alpha1.approval import (
@@ -28,10 +28,11 @@ from surefoot.domain.signoff.decisions import (
     current_decision,
     given_at,
     has_unverified_membership,
+    is_recorded,
     is_signer_authenticated,
 )
 from surefoot.domain.signoff.percent_ranges import PercentRange, range_of_move, range_of_request
-from surefoot.domain.signoff.requests import Request, decide_command, is_eligible
+from surefoot.domain.signoff.requests import Request, decide_command, eligible_among
 from surefoot.domain.signoff.signatures import signature_fault
 
 
@@ -99,11 +100,6 @@ class Word(NamedTuple):
     request: Request
     entry: PastDecision
 
-    @property
-    def is_no_go(self) -> bool:
-        """Whether it says NO-GO."""
-        return self.entry.decision is Decision.NO_GO
-
 
 @remembered_with
 def active_no_gos(state: State, to: int) -> tuple[Veto, ...]:
@@ -115,10 +111,11 @@ def active_no_gos(state: State, to: int) -> tuple[Veto, ...]:
     the step says so.
     """
     move = range_of_move(state, to)
-    words = sorted(_words(state), key=_asked_of)
-    by_question = groupby(words, key=lambda word: word.question)
-    found = (_standing(tuple(group), move) for _, group in by_question)
-    return tuple(veto for veto in found if veto is not None)
+    by_question: defaultdict[Question, list[Word]] = defaultdict(list)
+    for word in _words(state):
+        by_question[word.question].append(word)
+    vetoes = (_standing(by_question[question], move) for question in sorted(by_question))
+    return tuple(veto for veto in vetoes if veto is not None)
 
 
 def of_kind(vetoes: Iterable[Veto], *kinds: QuestionKind) -> dict[Question, Veto]:
@@ -126,22 +123,19 @@ def of_kind(vetoes: Iterable[Veto], *kinds: QuestionKind) -> dict[Question, Veto
     return {veto.question: veto for veto in vetoes if veto.question.kind in kinds}
 
 
-def _asked_of(word: Word) -> Question:
-    return word.question
-
-
-def _standing(words: tuple[Word, ...], move: PercentRange) -> Veto | None:
+def _standing(words: list[Word], move: PercentRange) -> Veto | None:
     """The NO-GO that stands on a question: the latest, where several people say so."""
-    said_go: dict[str, list[Word]] = {}
+    no_gos, said_go = [], defaultdict[str, list[Word]](list)
     for word in words:
-        if not word.is_no_go:
-            said_go.setdefault(word.entry.by, []).append(word)
+        if word.entry.decision is Decision.GO:
+            said_go[word.entry.by].append(word)
+        elif word.about.overlaps(move):
+            no_gos.append(word)
     standing = [
-        word
-        for word in words
-        if word.is_no_go
-        and word.about.overlaps(move)
-        and not any(_lifts(go, word, move) for go in said_go.get(word.entry.by, ()))
+        no_go
+        for no_go in no_gos
+        if no_go.entry.by not in said_go
+        or not any(_lifts(go, no_go, move) for go in said_go[no_go.entry.by])
     ]
     latest = max(standing, key=lambda word: given_at(word.entry), default=None)
     return None if latest is None else Veto(latest.question, latest.request, latest.entry)
@@ -160,32 +154,72 @@ def _lifts(go: Word, no_go: Word, move: PercentRange) -> bool:
 
 
 def _words(state: State) -> Iterable[Word]:
-    """The last word of each signer on each request, as far as it is taken for theirs."""
+    """The last word of each signer on each request, as far as it is taken for theirs.
+
+    Questions on which no one ever said NO-GO are left out.
+    """
     requests: tuple[Request, ...] = (*state.snapshot.approvals, *state.snapshot.checkpoints)
     names = {
         checkpoint.metadata.uid: checkpoint.spec.request.name
         for checkpoint in state.snapshot.checkpoints
     }
+    decided: list[tuple[Question, Request, ObservedDecision]] = []
+    refused: set[Question] = set()
     for request in requests:
         question = _question(state, request, names)
         decision = current_decision(state, request) if question is not None else None
-        if question is None or decision is None:
-            continue
-        about, eligible = range_of_request(request), _eligible_signers(request)
-        last = {
-            entry.by: entry
-            for entry in decision.history
-            if (entry.by in eligible or is_eligible(request, entry.by))
-            and _is_taken_for_theirs(state, request, decision, entry)
-        }
-        yield from (Word(question, about, request, entry) for entry in last.values())
+        if question is not None and decision is not None:
+            decided.append((question, request, decision))
+            if any(entry.decision is Decision.NO_GO for entry in decision.history):
+                refused.add(question)
+    for question, request, decision in decided:
+        if question in refused:
+            about = range_of_request(request)
+            for entry in _last_words(state, request, decision):
+                yield Word(question, about, request, entry)
+
+
+def _last_words(
+    state: State, request: Request, decision: ObservedDecision
+) -> Iterable[PastDecision]:
+    """The last word of each signer on a request, as far as it is taken for theirs.
+
+    A NO-GO in doubt is, a GO in doubt is not.
+    """
+    is_used = request.status.state is RequestState.USED
+    if is_recorded(request):
+        last = dict(_earlier_words(request, is_used, state.verified))
+    else:
+        last = _words_of(request, decision.history[:-1], is_used, state.verified)
+    newest = decision.history[-1]
+    if (is_used or _last_is_theirs(state, request, decision)) and (
+        newest.by in last or eligible_among(request, (newest.by,))
+    ):
+        last[newest.by] = newest
+    return last.values()
 
 
 @remembered_with
-def _eligible_signers(request: Request) -> frozenset[str]:
-    """Those whose decisions are on record and who may decide the request."""
-    signers = {entry.by for entry in request.status.decisions}
-    return frozenset(signer for signer in signers if is_eligible(request, signer))
+def _earlier_words(request: Request, is_used: bool, verified: bool) -> dict[str, PastDecision]:
+    """The words on record but for the newest, by their signers: these do not change any more."""
+    return _words_of(request, request.status.decisions[:-1], is_used, verified)
+
+
+def _words_of(
+    request: Request, history: tuple[PastDecision, ...], is_used: bool, verified: bool
+) -> dict[str, PastDecision]:
+    """The last word of each signer. What was counted is taken for theirs, whatever it is."""
+    eligible = eligible_among(request, {entry.by for entry in history})
+    return {
+        entry.by: entry
+        for entry in history
+        if entry.by in eligible
+        and (
+            is_used
+            or entry.decision is Decision.NO_GO
+            or _earlier_go_is_theirs(request, entry, verified)
+        )
+    }
 
 
 def _question(state: State, request: Request, names: dict[str, str]) -> Question | None:
@@ -217,17 +251,6 @@ def _outcome(request: Request) -> str:
 # Whose word it is.
 
 
-def _is_taken_for_theirs(
-    state: State, request: Request, decision: ObservedDecision, entry: PastDecision
-) -> bool:
-    """Whether a word is taken for its signer's: a NO-GO in doubt is, a GO in doubt is not."""
-    if request.status.state is RequestState.USED:
-        return True
-    if entry is decision.history[-1]:
-        return _last_is_theirs(state, request, decision)
-    return entry.decision is Decision.NO_GO or _earlier_go_is_theirs(state, request, entry)
-
-
 def _last_is_theirs(state: State, request: Request, decision: ObservedDecision) -> bool:
     if isinstance(request, Approval) and not _is_borne_out(state, request, decision):
         return False
@@ -241,7 +264,7 @@ def _is_borne_out(state: State, approval: Approval, decision: ObservedDecision) 
     return fault is None and not has_unverified_membership(state, approval, decision)
 
 
-def _earlier_go_is_theirs(state: State, request: Request, entry: PastDecision) -> bool:
+def _earlier_go_is_theirs(request: Request, entry: PastDecision, verified: bool) -> bool:
     """Whether a GO that was replaced since is its signer's: its signature is no longer there."""
     needed = isinstance(request, Approval) and request.spec.request.signing is Signing.REQUIRED
-    return not needed and (entry.verified or not state.verified)
+    return not needed and (entry.verified or not verified)
