@@ -85,7 +85,7 @@ async def test_plans_that_users_are_shown_start(scene: Scene) -> None:
         target, first = plan["spec"]["target"], plan["spec"]["steps"][0]["percent"]
         config_map = await scene.get("configmaps", target["configMapName"])
         flags = (config_map or {}).get("data") or {}
-        return (
+        return bool(
             status.get("percent") == first
             and conditions["WithinExpansionLimit"] == "True"
             and all(flags.get(flag) == str(first) for flag in target["flags"])

@@ -122,8 +122,8 @@ def _sign_what_waits(world: World) -> bool:
 
 def _remember(world: World, decisions: int) -> None:
     """Every request had as many decisions before as its record takes, by as many people."""
-    store: dict[str, Any]
-    for store in (world.approvals, world.checkpoints):
+    stores: tuple[dict[str, Any], ...] = (world.approvals, world.checkpoints)
+    for store in stores:
         for name, request in store.items():
             store[name] = _with_past(request, decisions)
 

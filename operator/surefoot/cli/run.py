@@ -57,13 +57,14 @@ def run_operator(
     ] = False,
 ) -> None:
     """Run the operator, with the kubeconfig as kubectl finds it, or in-cluster."""
-    from surefoot.adapters import notifications, prometheus, serving
+    from surefoot.adapters import notifications, serving
+    from surefoot.adapters.prometheus import credentials
 
     try:
         found = settings.load(config)
     except ConfigurationError as error:
         fail(NO, str(error))
-    faults = tuple(fault for each in found.providers for fault in prometheus.check(each))
+    faults = tuple(fault for each in found.providers for fault in credentials.check(each))
     if check_config:
         routes = (notifications.check(each) for each in found.notifications.routes)
         _report(config, (*faults, *filter(None, (*routes, serving.check(found.serving)))))

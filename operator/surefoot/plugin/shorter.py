@@ -1,6 +1,6 @@
 """The plugin's own command for what the operator says to type, where it is shorter. Pure.
 
-The operator names commands that work without the plugin. Anyone who reads them by the plugin has it.
+The operator names commands that work without the plugin; who reads them by the plugin has it.
 """
 
 import re

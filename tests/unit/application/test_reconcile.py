@@ -350,7 +350,7 @@ async def test_what_a_move_counted_is_recorded_before_it_is_withdrawn(
         if fault is not None:
             raise fault
 
-    office.executor.keep_books = keep_books  # type: ignore[method-assign]
+    office.executor.keep_books = keep_books  # type: ignore[method-assign,assignment]
     assert (await office.look()).result is Result.DONE
     assert kept == ["Abandon", "RecordRequest"]
     assert office.cluster.writes() == ["keep books", "write status"]
@@ -363,6 +363,6 @@ async def test_conflict_of_what_a_move_counted_is_judged_again() -> None:
     async def keep_books(_rollout: Rollout, _actions: tuple[Any, ...]) -> None:
         raise Conflict("changed")
 
-    office.executor.keep_books = keep_books  # type: ignore[method-assign]
+    office.executor.keep_books = keep_books  # type: ignore[method-assign,assignment]
     assert (await office.look()).result is Result.CONFLICT
     assert office.cluster.writes() == []
