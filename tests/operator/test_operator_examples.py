@@ -81,7 +81,7 @@ async def test_plans_that_users_are_shown_start(scene: Scene) -> None:
         if conditions.get("PlanValid") != "True":
             return False
         if "dependsOn" in plan["spec"]:
-            return conditions["DependenciesMet"] == "False"
+            return bool(conditions["DependenciesMet"] == "False")
         target, first = plan["spec"]["target"], plan["spec"]["steps"][0]["percent"]
         config_map = await scene.get("configmaps", target["configMapName"])
         flags = (config_map or {}).get("data") or {}
