@@ -303,8 +303,8 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     await scene.then_phase("Soaking")
 
     for words, said in (
-        (("--to=10",), "is at 10 %: a ceiling there or above moves nothing"),
-        (("--to=7",), "has no step of 7 %: it can go down to 0, 10, 50, 100"),
+        (("--to=10",), "is at 10%: a ceiling there or above moves nothing"),
+        (("--to=7",), "has no step of 7%: it can go down to 0, 10, 50, 100"),
     ):
         refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
         assert refused.code == 1
@@ -316,13 +316,13 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     await scene.then_at(0)
     standing = await shell("cora", "retry", "checkout")
     assert standing.code == 1
-    assert "may not go above 0 % (errors rise)" in standing.err
+    assert "may not go above 0% (errors rise)" in standing.err
     # Whoever created it has set the attempt, by another client than kubectl.
     owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
     assert owned.code == 1
     assert "spec.attempt of checkout is set by python-httpx" in owned.err
     forced = await shell("cora", "retry", "checkout", "--lift-ceiling", "--force")
-    assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0 %\n"), forced.err
+    assert (forced.code, forced.out) == (0, "checkout: attempt 1, from 0%\n"), forced.err
     status = await scene.then_at(10)
     assert status["attempt"] == 1
     got = await shell("cora", "get", "checkout", "-o", "wide")
