@@ -317,7 +317,7 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
     standing = await shell("cora", "retry", "checkout")
     assert standing.code == 1
     assert "may not go above 0% (errors rise)" in standing.err
-    # Anyone who created it has set the attempt, by another client than kubectl.
+    # The creator has set the attempt, by another client than kubectl.
     owned = await shell("cora", "retry", "checkout", "--lift-ceiling")
     assert owned.code == 1
     assert "spec.attempt of checkout is set by python-httpx" in owned.err
