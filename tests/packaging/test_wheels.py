@@ -1,8 +1,8 @@
 """The distributions: the operator alone, and its extra with the test bed and the demo."""
 
-import json
 import ast
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -247,7 +247,7 @@ def test_version_stands_in_one_place() -> None:
 
 
 def test_image_is_built_with_modules_that_there_are() -> None:
-    """It imports them to see that no library is missing; one that was renamed would end the build."""
+    """It imports them to see that no library is missing; one that is gone ends the build."""
     text = (ROOT / "deploy" / "container" / "arrange.py").read_text("utf-8")
     needed = ast.literal_eval(text.partition("NEEDED = ")[2].partition('"""')[0].strip())
     assert [name for name in needed if importlib.util.find_spec(name) is None] == []
