@@ -37,7 +37,7 @@ LAUNCHERS = {
     "kubectl-surefoot": "from surefoot.plugin.app import main",
 }
 
-NEEDED = ("surefoot.cli.main", "surefoot.handlers.kopf_source", "surefoot.wiring", "apprise")
+NEEDED = ("surefoot.cli.main", "surefoot.handlers.lifecycle", "surefoot.wiring", "apprise")
 """What imports everything that the operator imports."""
 
 

@@ -1,5 +1,7 @@
 """The distributions: the operator alone, and its extra with the test bed and the demo."""
 
+import ast
+import importlib.util
 import json
 import os
 import subprocess
@@ -242,3 +244,10 @@ def test_version_stands_in_one_place() -> None:
     for path in (ROOT / "crds").glob("*.yaml"):
         labels = yaml.safe_load(path.read_text())["metadata"]["labels"]
         assert labels["app.kubernetes.io/version"] == version
+
+
+def test_image_is_built_with_modules_that_there_are() -> None:
+    """It imports them to see that no library is missing; one that is gone ends the build."""
+    text = (ROOT / "deploy" / "container" / "arrange.py").read_text("utf-8")
+    needed = ast.literal_eval(text.partition("NEEDED = ")[2].partition('"""')[0].strip())
+    assert [name for name in needed if importlib.util.find_spec(name) is None] == []
