@@ -30,7 +30,7 @@ STORY = (
     r"kube-apiserver and Prometheus are ready",
     r"thon\$ kubectl apply --server-side -f \S+rollout\.yaml",
     r"ConfigMap checkout-flags says 10%",
-    r"soak \d\.\d s of 8s; error-rate 0\.\d\d %",
+    r"soak \d\.\d s of 8s; error-rate 0\.\d\d%",
     r"phase AwaitingApproval: security \(hudson\)",
     r" \$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"reason\":\"…\"",
     r"cora\$ kubectl patch approvals\.surefoot\.dev checkout-25-security -n shop .*\"hudson\"",

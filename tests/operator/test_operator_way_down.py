@@ -342,7 +342,7 @@ async def test_flag_of_a_rollout_that_is_deleted_between_list_and_watch_goes_dow
         await scene.then_at(10)
     begins = asyncio.Event()
     async with BrokenApi.before(scene, tmp_path) as api:
-        api.breaks("/rollouts?watch=true", waits_for(begins))
+        api.breaks("/rollouts?watch=1", waits_for(begins))
         async with scene.an_operator(sweep_every=AN_HOUR) as acting:
             await scene.until(api.was_asked, "the watch to be asked for")
 

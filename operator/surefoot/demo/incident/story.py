@@ -115,6 +115,7 @@ class Story:
         )
 
     def _everything_that_blocks(self) -> None:
+        self._see.wait_until("the gates to be judged", GATED, _has_a_gate_that_fails)
         self._screen.narrate("Why does it not move? Anybody may ask, at any moment:")
         self._see.asks("cora", f"kubectl surefoot explain {GATED} {IN}", code=0)
         self._screen.narrate("As a step of a pipeline, before every expansion:")
@@ -259,6 +260,13 @@ def _asks_everybody(rollout: Rollout) -> Rollout | None:
 def _is_asked(rollout: Rollout, name: str) -> bool | None:
     asked = any(name in (blocker.command or "") for blocker in rollout.status.blocked_by)
     return asked or None
+
+
+def _has_a_gate_that_fails(rollout: Rollout) -> bool | None:
+    """Whether the warm-up is over, after which gates are judged."""
+    failing = ("GatesHealthy", "GateFails")
+    found = ((blocker.condition, blocker.reason) for blocker in rollout.status.blocked_by)
+    return True if failing in found else None
 
 
 def _rehearsed(rollout: Rollout) -> bool | None:
