@@ -54,12 +54,13 @@ tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
+	@$(MAKE) --no-print-directory browser || echo "no browser: the tests of the dashboard are skipped"
 
 BROWSERS := chromium-headless-shell chromium google-chrome
 browser: $(STAMP) ## a browser without a window, for the tests of pages: the system's, or Playwright's
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
-	    apt-get install --yes --no-install-recommends chromium-headless-shell || \
-	    $(BIN)/playwright install --with-deps chromium-headless-shell
+	    { apt-get update -qq && apt-get install -qq --yes --no-install-recommends \
+	    chromium-headless-shell; } || timeout 300 $(BIN)/playwright install chromium-headless-shell
 
 check: $(STAMP) ## formatter, linter, types, imports, generated files, compatibility of crds/
 	@echo "==> format, lint, types, imports, generated files"

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import os
 import re
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from surefoot.testbed.bed import TestBed
-from tests.support.browser import PROGRAMS
+from tests.support.browser import program_of
 from tests.support.scene import Scene
 from tests.support.testbed import SURELY
 
@@ -62,8 +61,8 @@ async def a_dashboard(scene: Scene, user: str) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def a_browser() -> AsyncIterator[BrowserContext]:
     """A browser without a window."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     async with async_playwright() as playwright:
+        program = program_of(playwright.chromium.executable_path)
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         context = await browser.new_context()
         context.set_default_timeout(SURELY * 1000)
