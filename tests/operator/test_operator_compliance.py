@@ -72,7 +72,7 @@ async def test_status_and_command_follow_the_facts(attended_scene: Scene) -> Non
     assert (compliance["passed"], compliance.get("furtherBlockers", [])) == (False, [])
     done = await then_told(scene, "checkpoint hour-1 is not approved: atlas has not reported")
     assert done.code == 1, done.err
-    assert f"$ kubectl patch checkpoints.surefoot.dev {scene.name}-10-hour-1 -n" in done.out
+    assert f"$ kubectl surefoot checkpoint {scene.name} {scene.name}-10-hour-1 -n" in done.out
     assert "BLOCKED by 3: CheckpointReport, ApprovalDocument, AllSignatures" in done.out
 
     await when_atlas_reports(scene)
@@ -148,4 +148,4 @@ async def test_rolled_back_rollout_is_not_allowed(attended_scene: Scene) -> None
     done = await checked(scene)
     assert done.code == 1
     assert "NotRolledBack: rolled back to 0%" in done.out
-    assert '{"spec":{"attempt":1}}' in done.out
+    assert f"$ kubectl surefoot retry {scene.name} -n {scene.namespace}" in done.out
