@@ -143,6 +143,19 @@ def test_no_go_is_not_pushed_off_the_record(other: str) -> None:
     assert world.role("security").by == "hudson"
 
 
+def test_no_go_is_not_pushed_off_the_record_by_those_of_many_others() -> None:
+    """Forty more refuse and take it back; what hudson said stands."""
+    others = [f"signer-{number}" for number in range(40)]
+    group = {"name": "security", "groups": ["security"]}
+    world = refused(approvals={"roles": [group]})
+    for decision in ("NO-GO", "GO"):
+        for other in others:
+            world.now += minutes(1)
+            world.sign(SECURITY, other, decision=decision, reason="as the others")
+            world.settle()
+    assert (world.percent, world.role("security").state) == (10, "NoGo")
+
+
 def test_no_go_is_not_pushed_off_the_record_by_forged_words() -> None:
     """A GO that lifts nothing does not take the place of a NO-GO either."""
     world = refused()

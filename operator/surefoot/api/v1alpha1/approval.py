@@ -290,8 +290,8 @@ class ApprovalStatus(ApiModel):
     """Why the signature does not count."""
     message: Message | None = None
     """Anything else that people should know. A dry run says here that it counts for nothing."""
-    decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
-    """Every decision seen, oldest first, the last sixteen."""
+    decisions: Annotated[tuple[PastDecision, ...], Field(max_length=64), ATOMIC] = ()
+    """Every decision seen, oldest first: sixteen, and more where as many people say NO-GO."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()
     """What the GO asks for, and whether it was reported as met."""
     observed_generation: Whole = 0

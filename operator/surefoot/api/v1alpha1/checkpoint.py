@@ -202,8 +202,8 @@ class CheckpointStatus(ApiModel):
     """The object's generation that was counted."""
     void_reason: Message | None = None
     """Why it does not count."""
-    decisions: Annotated[tuple[PastDecision, ...], Field(max_length=16), ATOMIC] = ()
-    """Every decision seen, oldest first, the last sixteen."""
+    decisions: Annotated[tuple[PastDecision, ...], Field(max_length=64), ATOMIC] = ()
+    """Every decision seen, oldest first: sixteen, and more where as many people say NO-GO."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), *map_list("name")] = ()
     """What the GO asks for, and whether it was reported as met."""
     observed_generation: Whole = 0

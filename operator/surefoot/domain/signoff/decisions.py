@@ -24,6 +24,8 @@ from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.signoff.requests import LONGEST_NAME, Request, people_asked
 
 KEPT_DECISIONS = 16
+MOST_DECISIONS = 64
+"""As many are kept where so many people say NO-GO, each for themselves."""
 LONGEST_REASON = 4096
 
 
@@ -271,22 +273,29 @@ def _is_signed(request: Request) -> bool:
 def _bounded(request: Request, history: tuple[PastDecision, ...]) -> tuple[PastDecision, ...]:
     """The decisions that are kept. What a later one says again goes first, then a GO.
 
-    So a NO-GO cannot be pushed off the record by deciding often, nor by a GO that does not lift it.
+    So a NO-GO cannot be pushed off the record by deciding often, nor by a GO that does not lift it,
+    nor by the NO-GOs of others.
     """
     while len(history) > KEPT_DECISIONS:
         place = _dispensable(request, history)
+        if place is None and len(history) <= MOST_DECISIONS:
+            break
+        place = place or 0
         history = history[:place] + history[place + 1 :]
     return history
 
 
-def _dispensable(request: Request, history: tuple[PastDecision, ...]) -> int:
-    """Choose the entry to drop. The last one never is: it is what the request carries."""
+def _dispensable(request: Request, history: tuple[PastDecision, ...]) -> int | None:
+    """Choose the entry to drop; None where each says something that no other one does.
+
+    The last one never is dropped: it is what the request carries.
+    """
     places = range(len(history) - 1)
     for is_dispensable in (_is_repeated, _is_said_again, _is_lifted, _is_go):
         for place in places:
             if is_dispensable(request, history[place], history[place + 1 :]):
                 return place
-    return 0
+    return None
 
 
 def _is_repeated(_: Request, entry: PastDecision, after: tuple[PastDecision, ...]) -> bool:
