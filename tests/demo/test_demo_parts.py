@@ -101,9 +101,9 @@ def test_timeline_draws_steps_up_and_down() -> None:
     timeline = Timeline([10, 25], Limits(good=0.01, bad=0.05), width=8 + 90, gap=1)
     lines = [line.plain[:22].rstrip() for line in timeline.lines(tracks, now=12.0)]
     assert lines == [
-        "   25% ┈┈┈┈┈┏━━━┓┈┈┈┈",
+        "    25% ┈┈┈┈┈┏━━━┓┈┈┈┈",
         "             ┃   ┃",
-        "   10% ━━━━━┛┈┈┈┗━━●┈",
+        "    10% ━━━━━┛┈┈┈┗━━●┈",
         " errors  ▁     ▄█",
         "                       ".rstrip(),
     ]
@@ -145,8 +145,8 @@ def test_lanes_are_drawn_on_one_scale(width: int, height: int) -> None:
         i for i, line in enumerate(lines) if "AS IT WAS" in line or "WITH GATES" in line
     )
     taken, waiting = lines[above + 4], lines[below + 5]
-    assert (taken.strip()[:4], waiting.strip()[:4]) == ("25%", "10%")
-    before = len(" 100%   ")
+    assert (taken.strip()[:3], waiting.strip()[:3]) == ("25%", "10%")
+    before = len("   100% ")
     assert taken.index("●") - before < (waiting.index("●") - before) / 5
     assert lines[below + 6].split() == ["people", "✘", "✔"]
     assert "50.0" in lines[0]

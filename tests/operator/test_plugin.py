@@ -529,6 +529,8 @@ async def test_watch_shows_what_changes_until_it_is_interrupted(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "KUBECONFIG": str(scene.bed.kubeconfig("cora"))},
+        # Tests that run in the background have it ignored, and so would what they start.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert watching.stdout is not None

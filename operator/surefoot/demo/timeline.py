@@ -92,7 +92,7 @@ class Steps:
         """The chart as it stands ``now``."""
         values = [_value_at(moments, end) for end in scale.ends(now)]
         rows = [
-            Text(f"{percent:>5}% ", style="bright_black").append("┈" * scale.columns, GRID)
+            Text(f"{percent:>6}% ", style="bright_black").append("┈" * scale.columns, GRID)
             for percent in reversed(self.percents)
         ]
         lines = _with_gaps(rows, self.gap)

@@ -62,6 +62,8 @@ REASONS: dict[ConditionType, dict[str, str]] = {
         "InvalidQuery": "A query is not valid PromQL, or cannot yield a single series.",
         "QueryNotParsedYet": "A query is being parsed. This lasts seconds at most.",
         "TriggerTargetNotAStep": "A trigger goes to a percentage that is no step of the plan.",
+        "ApprovalNeverCounts": "Approvals have a `maxAge` of 0s, so that no GO ever counts.",
+        "MetricNeverFresh": "A metric has a `staleAfter` of 0s, so that no value is ever fresh.",
         "UnknownGate": "A hold or a cohort names a gate that the plan does not define.",
         "UnknownCheckpoint": "A checkpoint comes after one that the plan does not have there.",
         "DuplicateCheckpoint": "Two steps have a checkpoint of the same name.",

@@ -43,6 +43,10 @@ EVENTS: dict[str, tuple[bool, str]] = {
     "AdmissionEnforced": (False, "The admission policies are in force again."),
     "RehearsalPassed": (False, "A rollback rehearsal passed."),
     "RehearsalFailed": (True, "A rollback rehearsal failed. The message says by what."),
+    "SoakNotReadBack": (
+        True,
+        "Time lies further back than the questions of the plan reach; it does not count.",
+    ),
     "RecordGap": (True, "History entries were lost before a sink took them."),
     "Refused": (True, "The API server refused what the operator wrote, now and later."),
     "Unreadable": (True, "An object cannot be read, and counts for nothing."),

@@ -14,9 +14,11 @@ from surefoot.reports.rendering import Report, html
 from surefoot.reports.retrospective import retrospective_of
 from surefoot.reports.standards import Standards
 from surefoot.reports.timeline import timeline_of
+from tests.support.browser import browser
 from tests.unit.reports.conducted import a_conflict, the_incident, the_proper_path
 
-pytest_plugins = ["tests.support.browser"]
+__all__ = ["browser"]
+
 pytestmark = pytest.mark.long
 """It needs a browser, which `make browser` installs."""
 
