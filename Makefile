@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
-WORKERS ?= 3
+WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -54,7 +54,6 @@ tools-for-tests: $(STAMP)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m surefoot.testbed.binaries
 	@$(BIN)/python -m deploy.tools
-	@$(MAKE) --no-print-directory browser || echo "no browser: the tests of the dashboard are skipped"
 
 BROWSERS := chromium-headless-shell chromium google-chrome
 browser: $(STAMP) ## a browser without a window, for the tests of pages: the system's, or Playwright's

@@ -21,7 +21,8 @@ from tests.support.browser import program_of
 from tests.support.scene import Scene
 from tests.support.testbed import SURELY
 
-pytestmark = [pytest.mark.apiserver]
+pytestmark = [pytest.mark.apiserver, pytest.mark.long]
+"""They need a browser, which `make browser` installs."""
 
 JSON = dict[str, Any]
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings"
@@ -187,6 +188,7 @@ async def test_go_is_signed_with_a_passkey_that_the_custodians_allow(
         await _given_a_security_key(page)
         await page.get_by_role("link", name="Passkey").click()
         await page.get_by_role("button", name="Make a passkey for hudson").click()
+        await expect(page.locator("#passkey-line")).to_contain_text("sk-ecdsa")
         line = await page.locator("#passkey-line").text_content()
         assert line is not None
         assert line.startswith('hudson namespaces="approval@surefoot.dev" sk-ecdsa-sha2-')
