@@ -71,11 +71,19 @@ class SshSignatures:
         self._read = read
         self._text: str | None = None
         self._is_known = False
+        self._begun = 0
+        self._taken = 0
+        """The number of the read whose answer is held: an older one may end later."""
         self._looked_for: dict[str, int] = {}
 
     async def refresh(self) -> bool:
         """Read the allowed signers; answers whether they have changed. Raises an `ApiError`."""
+        self._begun += 1
+        number = self._begun
         text = await self._read()
+        if number < self._taken:
+            return False
+        self._taken = number
         is_changed = not self._is_known or text != self._text
         self._text, self._is_known = text, True
         if is_changed:

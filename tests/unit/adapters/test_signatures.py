@@ -1,5 +1,6 @@
 """SSH signatures against allowed signers: who is admitted, and what is said of everybody else."""
 
+import asyncio
 import base64
 import subprocess
 from collections.abc import Callable
@@ -459,6 +460,26 @@ async def test_signers_that_can_not_be_read_leave_it_open() -> None:
     assert "cannot be read: get ConfigMap: 403: no" in (fact.fault or "")
     known = await signatures.verify([good], afresh=False)
     assert known["uid-approval"].fault is None
+
+
+async def test_older_read_that_ends_later_takes_nothing_back() -> None:
+    """Two reads may be under way at once: what the later one has found stays."""
+    answers: list[asyncio.Future[str | None]] = []
+
+    async def read() -> str | None:
+        answers.append(asyncio.get_running_loop().create_future())
+        return await answers[-1]
+
+    signatures = SshSignatures(read)
+    older = asyncio.ensure_future(signatures.refresh())
+    await asyncio.sleep(0)
+    newer = asyncio.ensure_future(signatures.refresh())
+    await asyncio.sleep(0)
+    answers[1].set_result(line(CORA, "cora"))
+    assert await newer
+    answers[0].set_result(line(HUDSON, "hudson"))
+    assert not await older
+    assert signatures.signers() == {"cora"}
 
 
 async def test_key_that_was_just_allowed_counts_at_once() -> None:
