@@ -479,7 +479,7 @@ async def test_older_read_that_ends_later_takes_nothing_back() -> None:
     assert await newer
     answers[0].set_result(line(HUDSON, "hudson"))
     assert not await older
-    assert signatures.signers() == {"cora"}
+    assert signatures.signers() == frozenset({"cora"})
 
 
 async def test_key_that_was_just_allowed_counts_at_once() -> None:
