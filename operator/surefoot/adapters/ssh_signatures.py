@@ -26,6 +26,7 @@ MAGIC = b"SSHSIG"
 VERSION = 1
 BEGIN = "-----BEGIN SSH SIGNATURE-----"
 END = "-----END SSH SIGNATURE-----"
+LINE = 70
 SMALLEST_RSA = 2048
 
 _MESSAGE_HASHES = frozenset({"sha256", "sha512"})
@@ -131,6 +132,22 @@ def read_armor(text: str) -> Envelope:
     return Envelope(blob, namespace, hash_name, inner.word(), inner.rest())
 
 
+def write_armor(blob: bytes, namespace: str, hash_name: str, body: bytes) -> str:
+    """The armored signature that `read_armor` reads. ``body`` begins with how it was made."""
+    parts = (blob, namespace.encode(), b"", hash_name.encode(), body)
+    raw = MAGIC + VERSION.to_bytes(4, "big") + b"".join(map(ssh_string, parts))
+    text = base64.b64encode(raw).decode()
+    lines = [text[at : at + LINE] for at in range(0, len(text), LINE)]
+    return "\n".join([BEGIN, *lines, END])
+
+
+def to_be_signed(message: bytes, namespace: str, hash_name: str) -> bytes:
+    """What a key signs for a message, so that it is good for this namespace only."""
+    digest = hashlib.new(hash_name, message).digest()
+    parts = (namespace.encode(), b"", hash_name.encode(), digest)
+    return MAGIC + b"".join(map(ssh_string, parts))
+
+
 def check(envelope: Envelope, key: PublicKey, message: bytes, namespace: str) -> None:
     """Return if this key signed this message for this namespace; say what is wrong if not."""
     if envelope.namespace != namespace.encode():
@@ -140,10 +157,8 @@ def check(envelope: Envelope, key: PublicKey, message: bytes, namespace: str) ->
         raise ValueError(f"its hash is {envelope.hash_name[:64]}, not sha256 or sha512")
     if envelope.blob != key.blob:
         raise ValueError(f"it was made by another key: {envelope.fingerprint}")
-    digest = hashlib.new(envelope.hash_name, message).digest()
-    parts = (envelope.namespace, b"", envelope.hash_name.encode(), digest)
     try:
-        _check_body(envelope, key, MAGIC + b"".join(map(ssh_string, parts)))
+        _check_body(envelope, key, to_be_signed(message, namespace, envelope.hash_name))
     except InvalidSignature as error:
         raise ValueError("it is not over this decision, or was changed") from error
 

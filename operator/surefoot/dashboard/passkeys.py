@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
-from surefoot.adapters.ssh_signatures import check, read_armor, read_public_key, ssh_string
+from surefoot.adapters.ssh_signatures import (
+    check,
+    read_armor,
+    read_public_key,
+    ssh_string,
+    to_be_signed,
+    write_armor,
+)
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.errors import SurefootError
@@ -39,9 +45,7 @@ class Challenge:
     @property
     def signed(self) -> bytes:
         """The bytes that are the challenge."""
-        digest = hashlib.new(HASH, self.document).digest()
-        parts = (NAMESPACE.encode(), b"", HASH.encode(), digest)
-        return b"SSHSIG" + b"".join(map(ssh_string, parts))
+        return to_be_signed(self.document, NAMESPACE, HASH)
 
     @property
     def encoded(self) -> str:
@@ -86,9 +90,9 @@ def armored(challenge: Challenge, line: str, assertion: Mapping[str, Any], origi
     try:
         kind, encoded = line.split()[:2]
         key = read_public_key(kind, encoded)
-        data = _bytes(assertion, "authenticatorData")
-        client_data = _bytes(assertion, "clientDataJSON")
-        r, s = decode_dss_signature(_bytes(assertion, "signature"))
+        data = from_page(assertion["authenticatorData"])
+        client_data = from_page(assertion["clientDataJSON"])
+        r, s = decode_dss_signature(from_page(assertion["signature"]))
         blob = base64.b64decode(encoded)
         body = (
             ssh_string(SIGNED_AS)
@@ -98,25 +102,12 @@ def armored(challenge: Challenge, line: str, assertion: Mapping[str, Any], origi
             + ssh_string(client_data)
             + ssh_string(data[STATE.stop :])
         )
-        text = _armor(blob, body)
+        text = write_armor(blob, NAMESPACE, HASH, body)
         check(read_armor(text), key, challenge.document, NAMESPACE)
     except (ValueError, KeyError, IndexError, TypeError, binascii.Error) as error:
         raise SurefootError(f"the passkey's answer does not hold: {error}") from error
     return text
 
 
-def _armor(blob: bytes, body: bytes) -> str:
-    parts = (blob, NAMESPACE.encode(), b"", HASH.encode(), body)
-    raw = b"SSHSIG" + (1).to_bytes(4, "big") + b"".join(map(ssh_string, parts))
-    text = base64.b64encode(raw).decode()
-    lines = [text[at : at + 70] for at in range(0, len(text), 70)]
-    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----"])
-
-
 def _mpint(number: int) -> bytes:
     return ssh_string(number.to_bytes(number.bit_length() // 8 + 1, "big"))
-
-
-def _bytes(assertion: Mapping[str, Any], name: str) -> bytes:
-    text = str(assertion[name])
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.exits import USAGE, fail
 from surefoot.plugin.commands.options import Context, Namespace, Where
 
 # ruff: noqa: PLC0415 - see the package
@@ -30,10 +29,7 @@ def dashboard(
 
     It shows all namespaces, or the one that --namespace names.
     """
-    try:
-        from surefoot.dashboard.serving import serve
-    except ModuleNotFoundError as error:
-        fail(USAGE, f"the dashboard needs {error.name}: pip install 'surefoot[dashboard]'")
+    from surefoot.dashboard.serving import serve
     from surefoot.plugin import session
 
     where = Where(namespace, everywhere=namespace is None, context=context)
