@@ -5,12 +5,13 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import typer
 
 from surefoot.cli.exits import USAGE, fail
 from surefoot.cli.lazy import LazyCommand, LazyGroup
+from surefoot.cli.version import Version, installed_version
 
 TESTBED_PARTS = {
     "testbed": "A real Kubernetes control plane and a real Prometheus on loopback.",
@@ -30,13 +31,7 @@ COMMANDS = {
 
 def version() -> None:
     """Print the version."""
-    typer.echo(_installed_version())
-
-
-def _installed_version() -> str:
-    from importlib.metadata import version as installed  # noqa: PLC0415 - it takes long to load
-
-    return installed("surefoot")
+    typer.echo(installed_version())
 
 
 def _command(name: str, place: str) -> Any:
@@ -125,20 +120,9 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(_installed_version())
-        raise typer.Exit
-
-
 @app.callback()
 def surefoot(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
+    version: Version = False,
 ) -> None:
     """Progressive feature-flag rollouts behind gates that cannot be bypassed."""
 

@@ -11,6 +11,7 @@ import typer
 
 from surefoot.cli.coercion import without_pydantic
 from surefoot.cli.lazy import LazyCommand, LazyGroup
+from surefoot.cli.version import Version
 from surefoot.plugin.commands.options import CONNECTION, Connection
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
@@ -150,22 +151,9 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 - it takes long to load
-
-        typer.echo(version("surefoot"))
-        raise typer.Exit
-
-
 @app.callback()
 def surefoot(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
+    version: Version = False,
 ) -> None:
     """Rollouts from the command line: what stands where, what waits for you, and your say."""
 
