@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -160,8 +161,15 @@ async def wait_until_async(
         except NOT_YET as error:
             last = f"the last answer was {type(error).__name__}: {error}"
         if time.monotonic() >= deadline:
+            print_tasks()
             _waited_in_vain(timeout, what, last)
         await asyncio.sleep(POLL_EVERY)
+
+
+def print_tasks() -> None:
+    """Print where each task of this event loop waits: whoever waits in vain asks that first."""
+    for task in asyncio.all_tasks():
+        task.print_stack(limit=12, file=sys.stdout)
 
 
 def _waited_in_vain(timeout: float, what: str, last: str) -> NoReturn:
