@@ -25,7 +25,7 @@ from surefoot.application.queue import Lane
 from surefoot.application.store import Store
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
-from surefoot.domain.plan import Abandon, Announcement, Apply, Intend, Plan
+from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
@@ -62,11 +62,15 @@ class Result(StrEnum):
 
 
 class Pass(NamedTuple):
-    """What a pass came to: when to look again (None: when woken), and in which lane."""
+    """What a pass came to: when to look again (None: when woken), and in which lane.
+
+    ``calm`` is what must stay as it is for answers of providers to need no look.
+    """
 
     result: Result
     again_after: float | None
     lane: Lane = Lane.NORMAL
+    calm: Calm | None = None
 
 
 class Interrupted(Exception):
@@ -222,6 +226,7 @@ class Reconciler:
             Result.DONE if plan.actions else Result.IDLE,
             plan.requeue_after.total_seconds(),
             self._lane(key),
+            plan.calm,
         )
 
     async def _judge_whole(

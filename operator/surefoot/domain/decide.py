@@ -4,6 +4,7 @@ Rollback outranks everything, then what is already recorded, then drift, then th
 is taken when every check of the table that applies to it holds, and by nothing else.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import parse_elapsed
@@ -18,6 +19,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
+from surefoot.domain.calm import calm_until
 from surefoot.domain.checks.check import Group, no_change
 from surefoot.domain.checks.cohorts import at_step, windows_of
 from surefoot.domain.checks.rehearsal import PASSED
@@ -411,7 +413,10 @@ def _wait(review: Review) -> Plan:
     rehearses = (rehearsal,) if rehearsal is not None else ()
     actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
     plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
-    return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    plan = _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    if actions:
+        return plan
+    return replace(plan, calm=calm_until(review, now + min(due, _time_changes_in(review))))
 
 
 def _bookkeeping(review: Review) -> tuple[Action, ...]:
@@ -465,6 +470,12 @@ def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
 
 
 def _look_again_in(review: Review) -> timedelta:
+    """When something may happen next that no event tells of."""
+    snapshot, changes = review.state.snapshot, _time_changes_in(review)
+    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
+
+
+def _time_changes_in(review: Review) -> timedelta:
     """When something that is only a matter of time happens next."""
     state = review.state
     snapshot, now = state.snapshot, state.now
@@ -476,7 +487,6 @@ def _look_again_in(review: Review) -> timedelta:
     )
     ahead = [
         snapshot.status_refresh,
-        snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
         escalation.next_moment(state) if state.asks_people else None,
         DRIFT_PACE if review.status.drift else None,
         *(moment - now for moment in changes if moment is not None),
