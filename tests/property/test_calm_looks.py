@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from surefoot.domain.calm import stays_calm
 from surefoot.domain.plan import Calm
 from tests.support.scenarios import Recording, Shape, Tale
-from tests.support.world import World, a_rollout, steady
+from tests.support.world import START, World, a_rollout, steady
 
 quiet = st.builds(
     Shape,
@@ -33,10 +33,11 @@ weather = st.lists(
 class _Operator:
     """Looks at every answer, or only at those that need it; and when time says so."""
 
-    def __init__(self, shape: Shape, seconds: int, *, skips: bool) -> None:
+    def __init__(self, shape: Shape, seconds: int, *, skips: bool, late: int = 0) -> None:
         self.metric = Recording()
         self.world = World(
             a_rollout(**shape.spec()),
+            now=START + timedelta(milliseconds=late),
             interval=timedelta(seconds=seconds),
             metrics={"errors": self.metric, "cost": steady(1.0)},
         )
@@ -56,17 +57,17 @@ class _Operator:
     @property
     def done(self) -> list[tuple[Any, ...]]:
         written = [(w.at, w.by, w.kind, w.what) for w in self.world.log]
-        return [*written, *self.world.announcements, *self.world.percents]
+        return [*written, tuple(self.world.announcements), *self.world.percents]
 
 
 @settings(max_examples=30)
-@given(quiet, st.sampled_from([2, 5, 30]), weather)
+@given(quiet, st.sampled_from([2, 5, 30]), st.integers(0, 1999), weather)
 def test_the_same_is_done_at_the_same_moments(
-    shape: Shape, seconds: int, story: list[tuple[int, float | None]]
+    shape: Shape, seconds: int, late: int, story: list[tuple[int, float | None]]
 ) -> None:
-    """Whatever the metric does, and however short the interval is."""
-    eager = _Operator(shape, seconds, skips=False)
-    calm = _Operator(shape, seconds, skips=True)
+    """Whatever the metric does, however short the interval is, and however late answers come."""
+    eager = _Operator(shape, seconds, skips=False, late=late)
+    calm = _Operator(shape, seconds, skips=True, late=late)
     for ticks, value in [*story, (8, 0.0)]:
         for operator in (eager, calm):
             for _ in range(ticks):

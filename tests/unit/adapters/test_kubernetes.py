@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -385,7 +386,7 @@ async def test_program_that_gives_no_token_does_not_hold_requests_up(
 async def test_certificate_that_cannot_be_read_is_unavailable(address: str, tmp_path: Path) -> None:
     """It may be there again in a minute."""
     access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
-    access._configuration.ssl_ca_cert = str(tmp_path / "gone.crt")
+    access.endpoint = replace(access.endpoint, ca_file=str(tmp_path / "gone.crt"))
     http = Http(access)
     with pytest.raises(Unavailable, match="write it: no answer from the API server"):
         await http.write("write it", "PUT", "/x", {})
@@ -588,7 +589,7 @@ async def test_no_configuration_at_all_says_what_to_do(
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="Set KUBECONFIG"):
+    with pytest.raises(ConfigurationError, match="set KUBECONFIG"):
         await Access.load()
 
 
