@@ -47,6 +47,7 @@ from surefoot.application.ports import (
     Cluster,
     Kind,
     ObjectKey,
+    Observable,
     Policies,
     Request,
 )
@@ -123,7 +124,11 @@ class Operator:
         self.telemetry.follow_clock(clock)
         self.telemetry.admission_mode(settings.admission)
         cluster = KubernetesCluster(
-            http, clock, operator_namespace=home, namespaces=start.namespaces
+            http,
+            clock,
+            operator_namespace=home,
+            namespaces=start.namespaces,
+            known=self._known,
         )
         self.cluster = start.overrides.cluster(cluster)
         self._sources = list_watches(http, clock, start.namespaces)
@@ -224,6 +229,9 @@ class Operator:
         exchanges = Exchanges(self._exchange_rules, parts, self._look_at_all)
         self.reload = Reload(settings, start.config_file, exchanges, self.telemetry)
         self._allowed_signers = AllowedSignersPoller(self.signatures, self.store, clock, self.wake)
+
+    def _known(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        return self.store.known(kind, key)
 
     # Waking
 
