@@ -74,24 +74,30 @@ class SshSignatures:
         self._begun = 0
         self._taken = 0
         """The number of the read whose answer is held: an older one may end later."""
+        self._has_news = False
         self._looked_for: dict[str, int] = {}
 
-    async def refresh(self) -> bool:
-        """Read the allowed signers; answers whether they have changed. Raises an `ApiError`."""
+    async def refresh(self) -> None:
+        """Read the allowed signers. Raises an `ApiError`."""
         self._begun += 1
         number = self._begun
         text = await self._read()
         if number < self._taken:
-            return False
+            return
         self._taken = number
         is_changed = not self._is_known or text != self._text
         self._text, self._is_known = text, True
-        if is_changed:
-            self._looked_for.clear()
-        if is_changed and text is not None:
-            for fault in read_allowed_signers(text).faults:
-                log.warning("a line of the allowed signers is left out", fault=fault)
-        return is_changed
+        if not is_changed:
+            return
+        self._has_news = True
+        self._looked_for.clear()
+        for fault in read_allowed_signers(text or "").faults:
+            log.warning("a line of the allowed signers is left out", fault=fault)
+
+    def take_news(self) -> bool:
+        """Whether the allowed signers have changed since this was last asked, whoever read them."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
 
     async def verify(
         self, approvals: Iterable[Approval], *, afresh: bool

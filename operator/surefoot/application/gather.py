@@ -272,6 +272,7 @@ class Gatherer:
             return Unreadable(error)
         if not isinstance(flag, _Flag):
             return flag
+        self._store.put_halt(halt, key.namespace, self._operator_namespace)
         rollout = flag.rollout
         faults = [item for item in (*reports, *signatures) if isinstance(item, UnreadableObject)]
         checkpoints = _as_known(
