@@ -23,6 +23,7 @@ from surefoot.adapters.ssh_signatures import (
 )
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
+from surefoot.application.turns import by_turns
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.errors import ApiError
@@ -109,7 +110,7 @@ class SshSignatures:
         fault = await self._refreshed() if afresh else None if self._is_known else NOT_READ
         if fault is not None:
             return _undecided(signed, fault)
-        facts = self._facts(signed)
+        facts = await self._facts(signed)
         doubtful = [
             each for each in signed if facts[each.metadata.uid].fault and self._is_new(each)
         ]
@@ -120,7 +121,7 @@ class SshSignatures:
         if fault is not None:
             return facts | _undecided(doubtful, fault)
         self._looked_for |= {each.metadata.uid: each.metadata.generation for each in doubtful}
-        return self._facts(signed)
+        return await self._facts(signed)
 
     def signers(self) -> frozenset[str] | None:
         """The user names that a line admits; nobody where there are no allowed signers."""
@@ -131,8 +132,10 @@ class SshSignatures:
     def _is_new(self, approval: Approval) -> bool:
         return self._looked_for.get(approval.metadata.uid) != approval.metadata.generation
 
-    def _facts(self, signed: Iterable[Approval]) -> dict[str, SignatureFact]:
-        return {approval.metadata.uid: _fact(approval, self._text) for approval in signed}
+    async def _facts(self, signed: Iterable[Approval]) -> dict[str, SignatureFact]:
+        text = self._text
+        facts = await by_turns(signed, lambda each: (each.metadata.uid, _fact(each, text)))
+        return dict(facts)
 
     async def _refreshed(self) -> str | None:
         try:
