@@ -32,6 +32,7 @@ from surefoot.domain.metric_queries import metric_queries  # noqa: E402
 from surefoot.domain.plan import Plan  # noqa: E402
 from surefoot.domain.review import evaluate  # noqa: E402
 from surefoot.domain.rollback import roll_back  # noqa: E402
+from surefoot.domain.signoff.requests import Request  # noqa: E402
 from surefoot.domain.signoff.signatures import document  # noqa: E402
 from surefoot.domain.signoff.veto import prepare  # noqa: E402
 from tests.support.calls import calls_in, named  # noqa: E402
@@ -138,7 +139,8 @@ def read_again(snapshot: Snapshot) -> Snapshot:
     """The same facts as objects that were just gathered: that is done in short stretches."""
     approvals = tuple(map(_copied, snapshot.approvals))
     checkpoints = tuple(map(_copied, snapshot.checkpoints))
-    for request in (*approvals, *checkpoints):
+    requests: tuple[Request, ...] = (*approvals, *checkpoints)
+    for request in requests:
         prepare(request, verified=snapshot.admission is Admission.ENFORCED)
     for approval in approvals:
         document(approval)
