@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version as installed_version
 from typing import Any, cast
 from urllib.parse import quote
@@ -53,6 +54,7 @@ from surefoot.application.ports import (
     Request,
     Subject,
 )
+from surefoot.application.turns import by_turns
 from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.flag.shadow import SHADOW
@@ -125,13 +127,13 @@ class KubernetesCluster:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.CHECKPOINT, rollout)
         reader = self._understood(Kind.CHECKPOINT, checkpoint_from)
-        return tuple(read_or_fault(reader, item) for item in items)
+        return tuple(await by_turns(items, partial(read_or_fault, reader)))
 
     async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.APPROVAL, rollout)
         reader = self._understood(Kind.APPROVAL, approval_from)
-        return tuple(read_or_fault(reader, item) for item in items)
+        return tuple(await by_turns(items, partial(read_or_fault, reader)))
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
