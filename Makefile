@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+# Compiling all modules takes three seconds of CPU, each time a program starts that cannot keep them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
 .PHONY: docs docs-serve docs-reference picture browser bench bench-quick clean install-test install-lint
