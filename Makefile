@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# One worker computes, the others wait for API servers for half of their time.
+WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Compiling all modules takes three seconds of CPU, each time a program starts that cannot keep them.
