@@ -7,7 +7,7 @@ are cut: into one unit a function where a fixture is shared by all workers anywa
 a test where nothing is shared.
 
 Some units compute, and the others mostly wait for an API server. So the first worker computes while
-the others wait, and whoever has no more of its own kind takes of the other: where all of them
+the others wait, and a worker that has no more of its own kind takes of the other: where all of them
 waited first and computed afterwards, the cores were idle at first, and too few afterwards.
 
 Load it as a plugin: ``pytest_plugins = ["tests.support.balance"]``. Without workers it is idle.

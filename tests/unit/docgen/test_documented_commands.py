@@ -41,7 +41,7 @@ def shown() -> Iterator[tuple[str, str, str]]:
 
 @cache
 def below(command: Any) -> Mapping[str, Any]:
-    """The commands of a group, loaded once; a group loads them anew each time it is asked."""
+    """The commands of a group, loaded once; a group loads them again each time it is asked."""
     found: Mapping[str, Any] = getattr(command, "commands", {})
     return found
 
