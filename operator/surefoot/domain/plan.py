@@ -13,7 +13,7 @@ At most one of Intend, Apply, Commit, Abandon, Restore and Undo is in a plan: th
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
@@ -156,7 +156,8 @@ class Plan:
     """What to do now, and when to look again at the latest.
 
     ``status`` is the Rollout's status as judged, whether or not it is due to be written.
-    ``summary`` is the decision in a line, for the log. ``is_rollback``: it is the way down.
+    ``next_change`` is the next moment at which a verdict may change by time alone, where there is
+    one. ``summary`` is the decision in a line, for the log. ``is_rollback``: it is the way down.
     """
 
     status: RolloutStatus
@@ -165,6 +166,7 @@ class Plan:
     requeue_after: timedelta
     summary: str
     is_rollback: bool = False
+    next_change: datetime | None = None
 
     @property
     def moves_the_flag(self) -> bool:
