@@ -1,12 +1,14 @@
 """lint, simulate, backtest and suggest as commands: no cluster, one clear line, the exit code."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from surefoot.cli.main import app as surefoot
+from surefoot.plugin import backtesting
 from surefoot.plugin.app import app
 
 PLAN = """\
@@ -168,6 +170,38 @@ def test_backtest_and_suggest_out_of_a_file(plan: Path) -> None:
     assert (plan.parent / "b.svg").read_text().startswith("<svg")
     rows = json.loads(run("suggest", str(plan), *source, "-o", "json").stdout)
     assert rows[0]["present"] is True
+
+
+def test_query_that_nothing_can_evaluate_says_what_would(
+    plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file has samples, and without a Prometheus nothing evaluates PromQL."""
+    monkeypatch.setattr(backtesting, "find_programs", lambda: None)
+    plan.write_text(PLAN.replace("query: errors", '"query": "rate(calls[5m])"'))
+    (plan.parent / "samples.txt").write_text(SAMPLES.replace("errors", "calls"))
+    result = run("backtest", str(plan), "--openmetrics", "samples.txt", "--from", "50m")
+    assert result.exit_code == 2
+    assert "have prometheus and promtool on the PATH" in result.stderr
+
+
+def test_picture_in_pixels_is_written(plan: Path) -> None:
+    """The extra `pictures` draws the same picture, twice as wide."""
+    source = ("--openmetrics", "samples.txt", "--from", "50m")
+    assert run("backtest", str(plan), *source, "--png", "b.png").exit_code == 0
+    content = (plan.parent / "b.png").read_bytes()
+    assert content.startswith(b"\x89PNG\r\n")
+    assert int.from_bytes(content[16:20]) == 1920
+
+
+def test_picture_in_pixels_without_the_extra_says_what_to_install(
+    plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs the library who does not ask for it."""
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    source = ("--openmetrics", "samples.txt", "--from", "50m")
+    result = run("backtest", str(plan), *source, "--png", "b.png")
+    assert result.exit_code == 2
+    assert "pip install 'surefoot[pictures]'" in result.stderr
 
 
 def test_backtest_exits_with_one_where_it_would_have_rolled_back(plan: Path) -> None:
