@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check format crds policies chart lock coverage mutation
-.PHONY: docs docs-serve docs-reference picture browser bench bench-quick clean install-test install-lint
+.PHONY: docs docs-serve docs-reference picture screens browser bench bench-quick clean install-test install-lint
 .PHONY: test-all wheels image image-lock image-test release manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
@@ -141,6 +141,9 @@ docs-reference: $(STAMP) ## generate docs/reference and docs/states.md from the 
 
 picture: $(STAMP) ## draw docs/assets/demo.svg: the terminal at the end of a real demo
 	@$(BIN)/python -m deploy.picture
+
+screens: $(STAMP) browser ## docs/pictures: a session of the plugin, and the dashboard light, dark, and on a phone
+	@$(BIN)/python -m deploy.screens
 
 lock: ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

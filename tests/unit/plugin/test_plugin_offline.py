@@ -1,6 +1,8 @@
 """lint, simulate, backtest and suggest as commands: no cluster, one clear line, the exit code."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -224,3 +226,25 @@ def test_commands_are_under_surefoot_ctl_as_well(plan: Path) -> None:
     """For those who have no kubectl."""
     result = CliRunner().invoke(surefoot, ["ctl", "lint", str(plan)])
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["simulate plan.yaml", "lint --help", "backtest plan.yaml --openmetrics samples.txt"]
+)
+def test_pipe_that_nobody_reads_ends_a_command_quietly(plan: Path, command: str) -> None:
+    """As SIGPIPE ends other programs: no traceback, and not the code of a finding."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        program = "from surefoot.plugin.app import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command.split()],
+            cwd=plan.parent,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
