@@ -17,7 +17,6 @@ from surefoot.plugin.amounts import ago, conditions_of, earliest_of, moment_of, 
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.session import Person
-from surefoot.plugin.shorter import shorter
 from surefoot.plugin.summary import COLOURS, in_short, phase_of, triggers_of
 from surefoot.reports.course import course_of
 from surefoot.reports.dossier import dossier_of
@@ -164,7 +163,7 @@ def detail(
         row=row_of(raw, now),
         head=tuple(_head(raw, now)),
         soak_share=None if soak is None else _share(soak.healthy, soak.required),
-        missing=tuple(_missing(raw, status)),
+        missing=tuple(_missing(status)),
         roles=tuple(_role(each, now) for each in status.get("approvals") or ()),
         checkpoints=tuple(_checkpoint(each, now) for each in checkpoints if _is_asked(each)),
         triggers=tuple(
@@ -216,14 +215,17 @@ def _head(raw: JSON, now: datetime) -> Iterable[tuple[str, str]]:
     )
 
 
-def _missing(raw: JSON, status: JSON) -> Iterable[Missing]:
+def _missing(status: JSON) -> Iterable[Missing]:
     entries = [each for each in status.get("blockedBy") or () if isinstance(each, Mapping)]
     for condition in conditions_of(status):
         kind = str(condition.get("type"))
         if condition.get("status") == "True" or kind in FOR_TOOLS:
             continue
         helps = tuple(
-            (str(each.get("message") or ""), shorter(str(each.get("command") or ""), raw))
+            (
+                str(each.get("message") or ""),
+                str(each.get("pluginCommand") or each.get("command") or ""),
+            )
             for each in entries
             if each.get("condition") == kind
         )
