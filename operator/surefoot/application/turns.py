@@ -1,4 +1,4 @@
-"""Long work on the event loop, in short stretches: whoever has something urgent has their turn."""
+"""Long work on the event loop, in short stretches, so that what is urgent has its turn."""
 
 import asyncio
 from collections.abc import Callable, Iterable
