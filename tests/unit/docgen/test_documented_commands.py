@@ -1,5 +1,6 @@
 """Every command of ours that the documentation shows exists, with the options that it shows."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -38,6 +39,12 @@ def shown() -> Iterator[tuple[str, str, str]]:
                     yield where, match["program"], match["words"].strip()
 
 
+@functools.cache
+def commands_of(group: Any) -> dict[str, Any]:
+    """The commands of a group, which loads all of them each time that it is asked."""
+    return getattr(group, "commands", {})
+
+
 def fault(program: str, text: str) -> str:
     """What is wrong with a command; empty if nothing is."""
     command = ROOTS[program]
@@ -45,10 +52,10 @@ def fault(program: str, text: str) -> str:
         words = shlex.split(text)
     except ValueError:
         words = text.split()
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
+    while words and words[0] in commands_of(command):
+        command = commands_of(command)[words.pop(0)]
     is_word = bool(words) and not words[0].startswith("-") and words[0] not in PLACEHOLDERS
-    if getattr(command, "commands", None) and is_word:
+    if commands_of(command) and is_word:
         return f"there is no command {words[0]}"
     known = {"-h", "--help", "--version", "--install-completion"}
     known |= {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
