@@ -166,12 +166,14 @@ bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured
 	@$(BIN)/python benchmarks/watching.py
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/advance.py
+	@$(BIN)/python benchmarks/calm.py
 	@$(BIN)/python benchmarks/start.py --objects 1000
 
 bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
 	@$(BIN)/python benchmarks/queries.py --queries 300
 	@$(BIN)/python benchmarks/watching.py --rollouts 200
 	@$(BIN)/python benchmarks/advance.py --rounds 8
+	@$(BIN)/python benchmarks/calm.py --rollouts 20 --rest 10 --breaches 5
 	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
 
 clean: ## remove what was made here (the cache of built binaries stays)

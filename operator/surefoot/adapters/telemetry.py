@@ -200,7 +200,7 @@ class PrometheusTelemetry:
             ("route",),
             registry=registry,
         )
-        self._series: dict[ObjectKey, dict[Gauge, set[tuple[str, ...]]]] = {}
+        self._series: dict[ObjectKey, dict[Gauge, dict[tuple[str, ...], float]]] = {}
 
     def exposition(self) -> bytes:
         """Everything, in the text format."""
@@ -277,13 +277,16 @@ class PrometheusTelemetry:
 
     def _set(self, key: ObjectKey, gauge: Gauge, values: dict[tuple[str, ...], float]) -> None:
         """Set these series of a Rollout's gauge, and remove those that it has no longer."""
-        shown = self._series.setdefault(key, {}).setdefault(gauge, set())
-        for labels in shown - set(values):
+        series = self._series.setdefault(key, {})
+        shown = series.get(gauge, {})
+        if shown == values:
+            return
+        for labels in shown.keys() - values.keys():
             gauge.remove(*key, *labels)
         for labels, value in values.items():
-            gauge.labels(*key, *labels).set(value)
-        shown.clear()
-        shown.update(values)
+            if shown.get(labels) != value:
+                gauge.labels(*key, *labels).set(value)
+        series[gauge] = values
 
     def forgot(self, key: ObjectKey) -> None:
         """A Rollout is gone: its series go as well."""

@@ -157,7 +157,7 @@ class Store:
     def put_halt(self, halt: Halt | None, *places: str) -> None:
         """Take in what a fresh read of these namespaces showed: a halt, or that there is none.
 
-        Anyone who was stopped by it is woken once `replace_halts` no longer finds it. It may have
+        Those who were stopped by it are woken once `replace_halts` no longer finds it. It may have
         come and gone between two lists.
         """
         if halt is not None:
@@ -274,6 +274,12 @@ class Store:
         entry = self._entries[Kind.ROLLOUT].get(key)
         content = None if entry is None else entry.content
         return content if isinstance(content, Rollout | UnreadableObject) else None
+
+    def known(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        """The newest version of an object that is known, as far as it can be read."""
+        entry = self._entries[kind].get(key)
+        content = None if entry is None else entry.content
+        return None if isinstance(content, UnreadableObject) else content
 
     def rollout_keys(self) -> tuple[ObjectKey, ...]:
         """All Rollouts."""

@@ -19,6 +19,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
+from surefoot.domain.calm import calm_until
 from surefoot.domain.checks.check import Group, no_change
 from surefoot.domain.checks.cohorts import at_step, windows_of
 from surefoot.domain.checks.rehearsal import PASSED
@@ -412,7 +413,11 @@ def _wait(review: Review) -> Plan:
     rehearses = (rehearsal,) if rehearsal is not None else ()
     actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
     plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
-    return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    plan = _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    if actions:
+        return plan
+    changes = _time_changes_in(review, plan.next_change)
+    return replace(plan, calm=calm_until(review, now + min(due, changes)))
 
 
 def _bookkeeping(review: Review) -> tuple[Action, ...]:
@@ -475,15 +480,19 @@ def _next_change(review: Review) -> datetime | None:
 
 
 def _look_again_in(review: Review, next_change: datetime | None) -> timedelta:
+    """When something may happen next that no event tells of."""
+    snapshot, changes = review.state.snapshot, _time_changes_in(review, next_change)
+    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
+
+
+def _time_changes_in(review: Review, next_change: datetime | None) -> timedelta:
     """When something that is only a matter of time happens next."""
     state = review.state
-    snapshot, now = state.snapshot, state.now
     ahead = [
-        snapshot.status_refresh,
-        snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
+        state.snapshot.status_refresh,
         escalation.next_moment(state) if state.asks_people else None,
         DRIFT_PACE if review.status.drift else None,
-        None if next_change is None else next_change - now,
+        None if next_change is None else next_change - state.now,
     ]
     return min(length for length in ahead if length is not None and length > ZERO)
 

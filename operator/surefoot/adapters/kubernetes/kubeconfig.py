@@ -1,7 +1,7 @@
 """The kubeconfig as kubectl reads it, for programs that must start at once.
 
-The libraries that read it take longer to load than a command of the plugin may take in all, and
-they know no `--as`. See decision 68.
+The libraries that read it take longer to load than a command of the plugin may take in all, and a
+third of the operator's start; they know no `--as`. See decisions 68 and 74.
 """
 
 import asyncio
@@ -29,18 +29,21 @@ USUAL_FILE = Path("~/.kube/config")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECTIONS = ("clusters", "contexts", "users")
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
-EXEC_TIMEOUT = 60.0
-"""Seconds for a program that gives out credentials: it may ask the person to log in."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigOptions:
-    """What was asked for on the command line; None is what kubectl would take."""
+    """What was asked for on the command line; None is what kubectl would take.
+
+    ``program_within`` are the seconds for a program that gives out credentials: it may ask the
+    person to log in.
+    """
 
     kubeconfig: str | None = None
     context: str | None = None
     user: str | None = None
     groups: tuple[str, ...] = ()
+    program_within: float = 60.0
 
 
 class KubeconfigAccess:
@@ -183,7 +186,7 @@ class KubeconfigAccess:
                 [command, *map(str, program.get("args") or ())],
                 env={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(asks)},
                 stdout=subprocess.PIPE,
-                timeout=EXEC_TIMEOUT,
+                timeout=self._options.program_within,
                 check=True,
             )
             status = json.loads(done.stdout)["status"]
@@ -235,7 +238,7 @@ def _merged(paths: Iterable[Path], *, is_named: bool) -> JSON:
     if missing and not found["contexts"]:
         raise ConfigurationError(
             f"cannot find the API server: there is no {', no '.join(missing)}, which KUBECONFIG "
-            "names: set it to a kubeconfig file, or name one with --kubeconfig"
+            "names: set it to a kubeconfig file (commands also take --kubeconfig)"
         )
     return found
 
@@ -320,8 +323,8 @@ def _in_cluster(options: KubeconfigOptions) -> KubeconfigAccess:
     host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
     if not host or not (SERVICE_ACCOUNT / "token").exists():
         raise ConfigurationError(
-            f"cannot find the API server: there is no {USUAL_FILE}; set KUBECONFIG to a kubeconfig "
-            "file, or name one with --kubeconfig"
+            f"cannot find the API server: there is no {USUAL_FILE}, and this is no pod; set "
+            "KUBECONFIG to a kubeconfig file (commands also take --kubeconfig)"
         )
     if options.context:
         raise ConfigurationError("--context chooses from a kubeconfig, and there is none here")

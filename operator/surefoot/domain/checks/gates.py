@@ -3,6 +3,7 @@
 Only finite, single, fresh values count. A window with a hole in it has not held.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +18,11 @@ from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
+from surefoot.domain.facts.bands import Band, Bands, joined
 from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
 from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.moments import later
-from surefoot.domain.facts.questions import conditions_of, length_of, windowed
+from surefoot.domain.facts.questions import conditions_of, length_of, metric_name, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -327,6 +329,28 @@ def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> d
     return first_answer_at(state, full, measurement.step)
 
 
+def _steady_within(state: State, judgement: GatesJudgement) -> Bands | None:
+    if not judgement.verdict.holds:
+        return None
+    return bands_of(state, gates_of(state.rollout.spec, state.hold))
+
+
+def bands_of(state: State, gates: Iterable[Gate]) -> Bands:
+    """The bands within which every bound of these gates is kept."""
+    spec, status = state.rollout.spec, state.status
+    found: list[Bands] = []
+    for gate in gates:
+        for bound in conditions_of(gate):
+            metric = metric_name(bound)
+            unit = reference_value(spec, status, bound.relative_to, metric).unit
+            if unit is not None:
+                lowest = -math.inf if bound.at_least is None else bound_value(bound.at_least)
+                highest = math.inf if bound.at_most is None else bound_value(bound.at_most)
+                band = Band(lowest, highest, unit)
+                found.append({windowed(metric, length_of(bound.for_)): (band,)})
+    return joined(found)
+
+
 GATES_HEALTHY = Check(
     type=ConditionType.GATES_HEALTHY,
     group=Group.HOLD,
@@ -335,6 +359,7 @@ GATES_HEALTHY = Check(
     judge=lambda state, _earlier: judge_gates(state),
     withdraws="a gate does not hold any more",
     is_paced=True,
+    steady_within=_steady_within,
     earliest=_earliest,
     faults=faults,
 )

@@ -11,9 +11,10 @@ from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import RolloutSpec, Scorecard, ScorecardItem
 from surefoot.api.v1alpha1.rollout_status import Phase, Readiness, ReadinessItem
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
-from surefoot.domain.checks.gates import judge_gate
+from surefoot.domain.checks.gates import bands_of, judge_gate
 from surefoot.domain.checks.risks import risks_in_the_way
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.bands import Bands
 from surefoot.domain.facts.steps import hold_of
 from surefoot.domain.facts.verdicts import (
     ConditionType,
@@ -225,6 +226,22 @@ def _unknown(
         )
 
 
+def _steady_within(state: State, _: ScorecardJudgement) -> Bands | None:
+    """Every gate that scores goes on doing so while its bounds are kept."""
+    spec = state.rollout.spec
+    if spec.scorecard is None or state.is_complete:
+        return {}
+    named = {
+        item.gate or item.name
+        for item in spec.scorecard.items or DEFAULT_ITEMS
+        if item.condition is None and item.checkpoint is None
+    }
+    gates = [gate for gate in spec.gates if gate.name in named]
+    if not all(judge_gate(state, gate).holds for gate in gates):
+        return None
+    return bands_of(state, gates)
+
+
 SCORECARD_PASSED = Check(
     type=ConditionType.SCORECARD_PASSED,
     group=Group.AFTER_HOLD,
@@ -233,6 +250,7 @@ SCORECARD_PASSED = Check(
     judge=judge,
     waits="what is not measured for a moment scores nothing, and what it lacks blocks by itself",
     is_paced=True,
+    steady_within=_steady_within,
     reads=tuple(kind for kind in ConditionType if kind is not ConditionType.SCORECARD_PASSED),
     faults=lambda snapshot: scorecard_faults(snapshot.rollout.spec),
 )

@@ -24,6 +24,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     WindowEvidence,
 )
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
+from surefoot.domain.facts.bands import Band
 from surefoot.domain.facts.measurements import Measurement, is_stale
 from surefoot.domain.facts.questions import length_of, windowed
 from surefoot.domain.facts.snapshot import FlagFacts
@@ -79,6 +80,17 @@ class ArmedTrigger:
             return [value / unit > above for value in values]
         below = bound_value(self.spec.below) if self.spec.below is not None else -math.inf
         return [value / unit < below for value in values]
+
+    @property
+    def quiet_within(self) -> Band | None:
+        """The values that do not breach; None where there is nothing to compare with."""
+        unit = self.reference_value.unit
+        if unit is None:
+            return None
+        if self.spec.above is not None:
+            return Band(highest=bound_value(self.spec.above), unit=unit)
+        below = bound_value(self.spec.below) if self.spec.below is not None else -math.inf
+        return Band(lowest=below, unit=unit)
 
     @property
     def limit(self) -> int | str | None:
