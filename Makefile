@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check check-types check-generated format crds policies chart lock coverage mutation
-.PHONY: docs docs-serve docs-reference picture browser bench bench-quick clean install-test install-lint
+.PHONY: docs docs-serve docs-reference picture screens browser bench bench-quick clean install-test install-lint
 .PHONY: test-all wheels image image-lock image-test release manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
@@ -150,6 +150,9 @@ docs-reference: $(STAMP) ## generate docs/reference and docs/states.md from the 
 
 picture: $(STAMP) ## draw docs/assets/demo.svg: the terminal at the end of a real demo
 	@$(BIN)/python -m deploy.picture
+
+screens: $(STAMP) browser ## docs/pictures: a session of the plugin, and the dashboard light, dark, and on a phone
+	@$(BIN)/python -m deploy.screens
 
 lock: ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

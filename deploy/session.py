@@ -1,7 +1,7 @@
 """Record a session of the plugin as a picture: `python -m deploy.session OUT.svg -- COMMAND … `.
 
 Each command runs on a terminal of 80 columns, against whatever cluster KUBECONFIG names, so the
-picture shows what a person sees. `docs/pictures/plugin.svg` is made so.
+picture shows what a person sees. `make screens` makes `docs/pictures/plugin.svg` so.
 """
 
 import os

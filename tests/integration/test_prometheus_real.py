@@ -1,6 +1,7 @@
 """Measurements from a real Prometheus that scrapes a real exporter."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -9,19 +10,23 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from surefoot.adapters.probes import Probes
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.providers import Providers
 from surefoot.adapters.serving import ServingSection, ServingTls
-from surefoot.backtest.history import Stretch, read_history
+from surefoot.backtest.history import NoHistory, Stretch, read_history
 from surefoot.backtest.report import backtest
 from surefoot.backtest.suggesting import suggestions
+from surefoot.backtest.temporary import find_programs, prometheus_of
 from surefoot.domain.facts.measurements import Measurement, Outcome, RangeQuery
 from surefoot.domain.metric_queries import metric_queries
 from surefoot.domain.review import evaluate
+from surefoot.plugin.app import app
 from surefoot.testbed.binaries import provide
 from surefoot.testbed.certificates import Authority
 from surefoot.testbed.layout import Layout
@@ -278,6 +283,50 @@ async def test_backtest_of_real_history(providers: Providers, world: World) -> N
     assert worst == pytest.approx(0.1, rel=0.01)
     found = {each.source: each for each in suggestions(rollout, report.history)}
     assert found["a fifth beyond"].alarms == 0
+
+
+RAW_PLAN = """\
+apiVersion: surefoot.dev/v1alpha1
+kind: Rollout
+metadata: {name: checkout}
+spec:
+  target: {configMapName: flags, flags: [checkout]}
+  steps: [{percent: 50}, {percent: 100}]
+  metrics: [{name: errors, query: "sum(rate(failures_total[5m])) / sum(rate(calls_total[5m]))"}]
+  triggers: [{name: errors, above: "5%", for: 5m}]
+"""
+
+
+def test_file_of_raw_series_answers_any_query(tmp_path: Path) -> None:
+    """A Prometheus that lives as long as the command evaluates it, and nothing of it is left."""
+    calls = failures = 0
+    lines: dict[str, list[str]] = {"calls": [], "failures": []}
+    for minute in range(120):
+        calls, failures = calls + 100, failures + (20 if 60 <= minute < 80 else 1)
+        lines["calls"].append(f"calls_total {calls} {1772409600 + 60 * minute}")
+        lines["failures"].append(f"failures_total {failures} {1772409600 + 60 * minute}")
+    text = "".join(f"# TYPE {name} counter\n{chr(10).join(rows)}\n" for name, rows in lines.items())
+    plan, samples = tmp_path / "plan.yaml", tmp_path / "samples.txt"
+    plan.write_text(RAW_PLAN)
+    samples.write_text(text)
+    before = {child.pid for child in psutil.Process().children()}
+    command = ["backtest", str(plan), "--openmetrics", str(samples), "--from", "110m", "-o", "json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1, result.output
+    (trigger,) = (v for v in json.loads(result.stdout)["verdicts"] if v["kind"] == "trigger")
+    assert [spell["state"] for spell in trigger["spells"]].count("firing") == 1
+    assert {child.pid for child in psutil.Process().children()} <= before
+
+
+def test_file_that_promtool_does_not_accept_is_told_in_its_words() -> None:
+    """Before a Prometheus is started."""
+    programs = find_programs()
+    assert programs is not None, "the test bed has built both"
+    with (
+        pytest.raises(NoHistory, match=r"promtool does not accept f\.txt: .+"),
+        prometheus_of("no metric at all\n# EOF\n", "f.txt", programs),
+    ):
+        pytest.fail("it was accepted")
 
 
 LAST = "last_over_time(cost[2h])"

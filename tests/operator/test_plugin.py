@@ -4,10 +4,15 @@ Everybody has only the role that is meant for what they do.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
+import re
 import signal
+import struct
 import sys
+import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from surefoot.plugin.watching import HIDE, SHOW
 from surefoot.testbed.bed import TestBed
 from tests.support import commands
 from tests.support.commands import Done
@@ -37,6 +43,8 @@ ROLES = {
 }
 SECURITY = {"name": "security", "groups": ["security"], "requiredSections": ["riskAssessment"]}
 METRICS = {"name": "metrics", "users": ["forge"]}
+NARROW = 60
+"""Columns of a narrow terminal."""
 
 
 @dataclass
@@ -516,6 +524,54 @@ async def test_what_belongs_to_a_rollout_is_shown_and_what_an_edit_costs(
     refused = await shell("admin", "diff", str(file), "-o", "json")
     assert (refused.code, bool(refused.json["refusal"])) == (1, True), refused.err
     assert scene.percents_written() == [10]
+
+
+async def test_watch_on_a_narrow_terminal_is_redrawn_in_place(
+    guarded_attended_scene: Scene, shell: Shell
+) -> None:
+    """No line is longer than the terminal is wide, and Ctrl-C gives the cursor back."""
+    scene = guarded_attended_scene
+    primary, secondary = os.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 24, NARROW, 0, 0))
+    program = "from surefoot.plugin.app import main; main()"
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+
+    def take_the_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    watching = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, "watch", "-n", scene.namespace),
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        env={**environment, "KUBECONFIG": str(scene.bed.kubeconfig("cora")), "TERM": "xterm"},
+        start_new_session=True,
+        preexec_fn=take_the_terminal,
+    )
+    os.close(secondary)
+    seen = b""
+    try:
+        await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"})
+        async with asyncio.timeout(SURELY):
+            while b" 10%" not in seen:
+                seen += await asyncio.to_thread(os.read, primary, 65536)
+            os.write(primary, b"\x03")
+            with contextlib.suppress(OSError):  # EIO: nobody has the terminal any more
+                while more := await asyncio.to_thread(os.read, primary, 65536):
+                    seen += more
+            assert await watching.wait() == 130
+    finally:
+        if watching.returncode is None:
+            watching.kill()
+            await watching.wait()
+        os.close(primary)
+    text = seen.decode()
+    assert text.startswith(HIDE)
+    assert text.rstrip().endswith(SHOW)
+    assert "Traceback" not in text
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= NARROW
 
 
 async def test_watch_shows_what_changes_until_it_is_interrupted(

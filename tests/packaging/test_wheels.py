@@ -78,14 +78,17 @@ def test_plans_are_looked_at_from_the_wheel_alone(alone: Path, tmp_path: Path) -
     assert "the operator is down" in played.stdout
 
 
-def test_extra_asks_for_the_test_bed_in_the_same_version(alone: Path) -> None:
+def test_extras_ask_for_the_test_bed_in_the_same_version_and_for_pictures(alone: Path) -> None:
     """`surefoot[testbed]` is surefoot-testbed of exactly this version, and nothing else."""
     (metadata,) = alone.glob("*.dist-info/METADATA")
     headers = Parser().parsestr(metadata.read_text())
     version = Project.read().version
     assert headers["Version"] == version
     extra = [line for line in headers.get_all("Requires-Dist", []) if "extra ==" in line]
-    assert extra == [f"surefoot-testbed=={version}; extra == 'testbed'"]
+    assert extra == [
+        "resvg-py<0.6,>=0.5; extra == 'pictures'",
+        f"surefoot-testbed=={version}; extra == 'testbed'",
+    ]
 
 
 NOT_INSTALLED = (

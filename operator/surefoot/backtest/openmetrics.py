@@ -2,6 +2,7 @@
 
 A file has samples, and nothing here evaluates PromQL. So each metric of the plan must be in it
 as one series: under its own name, with `_` for `-`, or as the plain selector that its query is.
+For anything else there is a temporary Prometheus (`backtest/temporary.py`).
 """
 
 import bisect
@@ -21,16 +22,30 @@ LOOKBACK = timedelta(minutes=5)
 _SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(.*)\})?\s*", re.DOTALL)
 _MATCHER = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*')
 _SHOWN = 5
+_OTHERWISE = (
+    "have prometheus and promtool on the PATH to evaluate it, record its result under that name, "
+    "or ask --prometheus"
+)
 
 Labels = frozenset[tuple[str, str]]
+
+
+class NotASeries(NoHistory):
+    """A metric of the plan is no series of the file: its query would have to be evaluated."""
 
 
 class SampleFile:
     """The series of a file, and the answers to questions about the metrics of a plan."""
 
-    def __init__(self, text: str, spec: RolloutSpec, shown: str) -> None:
+    def __init__(self, text: str, shown: str) -> None:
         self._shown = shown
-        self._series = _series(text, shown)
+        self.text = _ended(text)
+        """What the file says, ended as the format demands."""
+        self._series = _series(self.text, shown)
+        self._known: Mapping[str, list[Sample]] = {}
+
+    def find_metrics(self, spec: RolloutSpec) -> None:
+        """Find the series of each metric of a plan. Raises `NotASeries`."""
         self._known = {
             metric.query: self._find(metric.name, metric.query) for metric in spec.metrics
         }
@@ -69,11 +84,14 @@ class SampleFile:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise NoHistory(f"{self._shown} has {len(fitting)} series for metric {name}: one is")
+            raise NotASeries(
+                f"{self._shown} has {len(fitting)} series for metric {name}, and one is expected: "
+                f"{_OTHERWISE}"
+            )
         have = ", ".join(dict.fromkeys(islice((n for n, _ in self._series), _SHOWN)))
-        raise NoHistory(
+        raise NotASeries(
             f"{self._shown} has no series {own} for metric {name}, whose query is more than a "
-            f"selector: record its result under that name, or ask --prometheus; it has {have}"
+            f"selector: {_OTHERWISE}; it has {have}"
         )
 
 
@@ -92,6 +110,11 @@ def _matchers(text: str) -> Labels | None:
     return frozenset(found)
 
 
+def _ended(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip() and line.strip() != "# EOF"]
+    return "\n".join((*lines, "# EOF\n"))
+
+
 def _series(text: str, shown: str) -> Mapping[tuple[str, Labels], list[Sample]]:
     from prometheus_client.openmetrics.parser import (  # noqa: PLC0415 - for files only
         text_string_to_metric_families,
@@ -99,10 +122,8 @@ def _series(text: str, shown: str) -> Mapping[tuple[str, Labels], list[Sample]]:
 
     parse: Any = text_string_to_metric_families
     found: dict[tuple[str, Labels], list[Sample]] = {}
-    lines = [line for line in text.splitlines() if line.strip() and line.strip() != "# EOF"]
-    ended = "\n".join((*lines, "# EOF\n"))
     try:
-        for family in parse(ended):
+        for family in parse(text):
             for sample in family.samples:
                 if sample.timestamp is None:
                     raise NoHistory(f"{shown}: {sample.name} has a sample without a time")

@@ -14,7 +14,10 @@ _HEAD = 56
 _MOST_POINTS = 1200
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLE = """
-text { font: 12px system-ui, sans-serif; fill: #24292f }
+text {
+  font-family: system-ui, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
+  font-size: 12px; fill: #24292f
+}
 .title { font-weight: 600 }
 .frame { fill: none; stroke: #d0d7de }
 .values { fill: none; stroke: #0969da; stroke-width: 1.5 }
@@ -105,8 +108,7 @@ def _panel(
         parts.append(f'<text x="{_LEFT + 4}" y="{above:g}">{label}</text>')
     for value in (min(values), max(values)):
         parts.append(
-            f'<text x="{_LEFT - 6}" y="{scale.y(value) + 4}" text-anchor="end">'
-            f"{number(value)}</text>"
+            f'<text x="{_LEFT - 6}" y="{scale.y(value) + 4}" text-anchor="end">{value:.3g}</text>'
         )
     for moment, anchor in ((stretch.start, "start"), (stretch.end, "end")):
         parts.append(

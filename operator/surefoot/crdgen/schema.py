@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from surefoot.api.v1alpha1.descriptions import descriptions_of
 from surefoot.api.v1alpha1.meta import ApiModel, Rule
 
 Node = dict[str, Any]
@@ -31,12 +32,17 @@ def each_node(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 class _WithRules(GenerateJsonSchema):
-    """Pydantic's generator, putting each model's rules beside its fields."""
+    """Pydantic's generator, putting each model's rules and descriptions beside its fields."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Pydantic's hook, called for each model."""
         node = super().model_schema(schema)
-        rules: tuple[Rule, ...] = getattr(schema["cls"], "rules", ())
+        model: type[ApiModel] = schema["cls"]
+        texts = descriptions_of(model)
+        for name, field in model.model_fields.items():
+            if name in texts:
+                node["properties"][field.alias or name].setdefault("description", texts[name])
+        rules: tuple[Rule, ...] = getattr(model, "rules", ())
         return {**node, RULES: [_validation(rule) for rule in rules]} if rules else node
 
     def sort(

@@ -222,7 +222,10 @@ def _missing(status: JSON) -> Iterable[Missing]:
         if condition.get("status") == "True" or kind in FOR_TOOLS:
             continue
         helps = tuple(
-            (str(each.get("message") or ""), str(each.get("command") or ""))
+            (
+                str(each.get("message") or ""),
+                str(each.get("pluginCommand") or each.get("command") or ""),
+            )
             for each in entries
             if each.get("condition") == kind
         )

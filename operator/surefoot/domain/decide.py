@@ -416,7 +416,8 @@ def _wait(review: Review) -> Plan:
     plan = _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
     if actions:
         return plan
-    return replace(plan, calm=calm_until(review, now + min(due, _time_changes_in(review))))
+    changes = _time_changes_in(review, plan.next_change)
+    return replace(plan, calm=calm_until(review, now + min(due, changes)))
 
 
 def _bookkeeping(review: Review) -> tuple[Action, ...]:
@@ -440,12 +441,14 @@ def _openings(review: Review) -> tuple[Action, ...]:
 
 
 def _plan(review: Review, status: RolloutStatus, actions: tuple[Action, ...], summary: str) -> Plan:
+    next_change = _next_change(review)
     return Plan(
         status=status,
         actions=actions,
         announcements=_announcements(review, status) if any(map(_writes_status, actions)) else (),
-        requeue_after=_look_again_in(review),
+        requeue_after=_look_again_in(review, next_change),
         summary=summary,
+        next_change=next_change,
     )
 
 
@@ -456,40 +459,40 @@ def _writes_status(action: Action) -> bool:
 
 
 def _requeued(plan: Plan, after: timedelta) -> Plan:
-    return Plan(
-        status=plan.status,
-        actions=plan.actions,
-        announcements=plan.announcements,
-        requeue_after=max(ZERO, min(plan.requeue_after, after)),
-        summary=plan.summary,
-    )
+    return replace(plan, requeue_after=max(ZERO, min(plan.requeue_after, after)))
 
 
 def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
     return Plan(status, (), (), after, summary)
 
 
-def _look_again_in(review: Review) -> timedelta:
-    """When something may happen next that no event tells of."""
-    snapshot, changes = review.state.snapshot, _time_changes_in(review)
-    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
-
-
-def _time_changes_in(review: Review) -> timedelta:
-    """When something that is only a matter of time happens next."""
+def _next_change(review: Review) -> datetime | None:
+    """The next moment at which the verdict of a check may change by time alone."""
     state = review.state
-    snapshot, now = state.snapshot, state.now
-    changes = (
+    moments = (
         check.next_change(state, review.judgements[check.type])
         for check in CHECKS
         if check.next_change is not no_change
         and (not state.is_complete or check.outlives_completion)
     )
+    ahead = (moment for moment in moments if moment is not None and moment > state.now)
+    return min(ahead, default=None)
+
+
+def _look_again_in(review: Review, next_change: datetime | None) -> timedelta:
+    """When something may happen next that no event tells of."""
+    snapshot, changes = review.state.snapshot, _time_changes_in(review, next_change)
+    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
+
+
+def _time_changes_in(review: Review, next_change: datetime | None) -> timedelta:
+    """When something that is only a matter of time happens next."""
+    state = review.state
     ahead = [
-        snapshot.status_refresh,
+        state.snapshot.status_refresh,
         escalation.next_moment(state) if state.asks_people else None,
         DRIFT_PACE if review.status.drift else None,
-        *(moment - now for moment in changes if moment is not None),
+        None if next_change is None else next_change - state.now,
     ]
     return min(length for length in ahead if length is not None and length > ZERO)
 

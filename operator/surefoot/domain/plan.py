@@ -182,6 +182,7 @@ class Plan:
     ``status`` is the Rollout's status as judged, whether or not it is due to be written.
     ``summary`` is the decision in a line, for the log. ``is_rollback``: it is the way down.
     ``calm`` is what must stay as it is for answers to need no look; None where each of them does.
+    ``next_change`` is the next moment at which a verdict may change by time alone.
     """
 
     status: RolloutStatus
@@ -191,6 +192,7 @@ class Plan:
     summary: str
     is_rollback: bool = False
     calm: Calm | None = None
+    next_change: datetime | None = None
 
     @property
     def moves_the_flag(self) -> bool:

@@ -237,11 +237,23 @@ def _looser(
 
 
 def _empty_queries(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
-    """Queries that have no value until something has happened, which a gate or trigger awaits."""
-    used = {metric_name(trigger) for trigger in spec.triggers}
-    used |= {metric for _, _, metric in _conditions(spec)}
+    """Queries that have no value as long as all is well: 0 would be within an upper bound.
+
+    Of what has a lower bound, or is compared with an earlier value, 0 would be no good news: there
+    it is right to wait for data.
+    """
+    bounded_above = {
+        metric_name(trigger)
+        for trigger in spec.triggers
+        if trigger.above is not None and trigger.relative_to is None
+    }
+    bounded_above |= {
+        metric
+        for _, condition, metric in _conditions(spec)
+        if condition.at_most is not None and condition.relative_to is None
+    }
     for metric in spec.metrics:
-        if metric.name in used and facts.may_be_empty(metric.name):
+        if metric.name in bounded_above and facts.may_be_empty(metric.name):
             yield PlanWarning(
                 "SeriesMayNotExist",
                 f"metric {metric.name} counts what may never have happened, and has no value until "

@@ -27,6 +27,7 @@ from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.verdicts import ConditionType, Verdict, as_condition
 from surefoot.domain.facts.windows import number
 from surefoot.domain.plan_warnings import plan_warnings
+from surefoot.domain.plugin_commands import with_plugin_commands
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.escalation import escalated
 from surefoot.domain.signoff.role_status import role_statuses
@@ -45,6 +46,7 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
     phase = phase_of(review, status)
     waits = _waits(review)
     waits_for = waiting_on(status, waits)
+    roles = _approvals(review)
     return status.model_copy(
         update={
             "observed_generation": state.rollout.metadata.generation,
@@ -60,8 +62,10 @@ def build_status(review: Review, status: RolloutStatus) -> RolloutStatus:
             "conditions": _conditions(review, status, phase, waits_for),
             "metrics": _metrics(review),
             "triggers": _triggers(review),
-            "blocked_by": escalated(state, waits.missing),
-            "approvals": _approvals(review),
+            "blocked_by": with_plugin_commands(
+                escalated(state, waits.missing), state.rollout.metadata.name, roles
+            ),
+            "approvals": roles,
             "readiness": review.readiness,
             "warnings": _warnings(review),
             "unreadable": tuple(

@@ -71,6 +71,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """By module in `commands/`, the commands that its `add_to` adds, and what `--help` says of each."""
 
+PIPE_CLOSED = 141
+"""The exit code where nobody reads on, as that of a program that SIGPIPE ends."""
 FAULT = 70
 """The exit code for a fault of this program itself."""
 
@@ -94,6 +96,15 @@ class PluginGroup(LazyGroup):
         for module, commands in GROUPS.items()
         for name, summary in commands.items()
     }
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Anyone who closed the pipe has read enough, and hears no complaint."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python would complain once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from None
 
 
 def _with_connection(command: Any) -> Any:

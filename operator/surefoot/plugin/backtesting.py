@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,17 +13,20 @@ from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.api.v1alpha1.moments import parse_moment
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.backtest.history import Ask, History, NoHistory, Stretch, read_history
-from surefoot.backtest.openmetrics import MOST_BYTES, SampleFile
+from surefoot.backtest.openmetrics import MOST_BYTES, NotASeries, SampleFile
 from surefoot.backtest.picture import as_svg, in_blocks
 from surefoot.backtest.report import backtest
 from surefoot.backtest.suggesting import suggestions
+from surefoot.backtest.temporary import find_programs, prometheus_of
 from surefoot.cli.exits import NO, UNREACHABLE, USAGE
 from surefoot.plugin import output
 from surefoot.plugin.commands.offline import Format
-from surefoot.plugin.files import BadFile, read_text, say_lines, write_text
+from surefoot.plugin.files import BadFile, read_text, say_lines, write_bytes, write_text
 from surefoot.plugin.plans import plan_from
 
 _TIMEOUT = "1m"
+_PIXELS = 1920
+"""How wide a PNG is: twice the picture's own width, for sharp letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,15 @@ class Asked:
     ca_file: Path | None = None
 
 
-def run_backtest(asked: Asked, format_: Format, svg: str | None) -> int:
+def run_backtest(asked: Asked, format_: Format, *, svg: str | None, png: str | None) -> int:
     """What gates and triggers would have said; 1 where it would have rolled back."""
 
     def told(rollout: Rollout, history: History) -> int:
         report = backtest(rollout, history)
         if svg is not None:
             write_text(svg, as_svg(report))
+        if png is not None:
+            write_bytes(png, _as_png(as_svg(report)))
         if format_ is Format.JSON:
             output.say_json(report.as_json())
         else:
@@ -59,6 +64,15 @@ def run_backtest(asked: Asked, format_: Format, svg: str | None) -> int:
         return NO if report.rolls_back else 0
 
     return _with(asked, told)
+
+
+def _as_png(svg: str) -> bytes:
+    """The picture in pixels, on white, by the library of an extra. Raises `BadFile`."""
+    try:
+        import resvg_py  # noqa: PLC0415 - only where it is asked for, and an extra
+    except ImportError as error:
+        raise BadFile("--png needs one library more: pip install 'surefoot[pictures]'") from error
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, background="white", width=_PIXELS))
 
 
 def run_suggest(asked: Asked, format_: Format) -> int:
@@ -98,11 +112,24 @@ def _plan(asked: Asked) -> Rollout:
 
 async def _history(asked: Asked, rollout: Rollout) -> History:
     if asked.openmetrics is not None:
-        text = read_text(asked.openmetrics, MOST_BYTES)
-        file = SampleFile(text, rollout.spec, asked.openmetrics)
-        return await read_history(rollout.spec, _stretch(asked, file.newest), file.ask)
+        return await _read_file(asked.openmetrics, asked, rollout)
     now = datetime.now(UTC)  # noqa: TID251 - a person's own clock: nothing is decided by it
     return await _ask_prometheus(asked, rollout, _stretch(asked, now))
+
+
+async def _read_file(name: str, asked: Asked, rollout: Rollout) -> History:
+    """A file as it is, or by a temporary Prometheus where a query has to be evaluated."""
+    file = SampleFile(read_text(name, MOST_BYTES), name)
+    stretch = _stretch(asked, file.newest)
+    try:
+        file.find_metrics(rollout.spec)
+    except NotASeries:
+        programs = find_programs()
+        if programs is None:
+            raise
+        with prometheus_of(file.text, name, programs) as url:
+            return await _ask_prometheus(replace(asked, prometheus=url), rollout, stretch)
+    return await read_history(rollout.spec, stretch, file.ask)
 
 
 async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> History:

@@ -17,7 +17,6 @@ from surefoot.api.v1alpha1.rollout_status import (
     ComplianceOutcome,
     RolloutStatus,
 )
-from surefoot.plugin.shorter import shorter
 
 JSON = dict[str, Any]
 _WORDS = {
@@ -78,11 +77,10 @@ class Report:
         if self.further:
             yield "Further blockers:"
             yield from (f"  {each.condition}: {each.message}" for each in self.further)
-        raw = self.rollout.to_wire()
-        commands = dict.fromkeys(shorter(e.command, raw) for e in status.blocked_by if e.command)
-        if commands and not self.allowed:
+        commands = dict.fromkeys(e.plugin_command or e.command for e in status.blocked_by)
+        if any(commands) and not self.allowed:
             yield "What helps:"
-            yield from (f"  $ {command}" for command in commands)
+            yield from (f"  $ {command}" for command in commands if command)
         yield self._ending()
 
     def _ending(self) -> str:

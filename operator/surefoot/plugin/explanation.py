@@ -22,7 +22,6 @@ from surefoot.plugin.amounts import (
 )
 from surefoot.plugin.metrics import Reading, readings_of
 from surefoot.plugin.output import Cell, Line
-from surefoot.plugin.shorter import shorter
 from surefoot.plugin.summary import COLOURS, TRIGGER_COLOURS, bar, phase_of, triggers_of
 
 JSON = dict[str, Any]
@@ -241,7 +240,7 @@ def _unmet(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
             urgent = f" [{entry['escalatedTo']}]" if entry.get("escalatedTo") else ""
             yield f"    {live(entry.get('message'), status, now)}{urgent}"
             if entry.get("command"):
-                yield f"      $ {shorter(str(entry['command']), raw)}"
+                yield f"      $ {entry.get('pluginCommand') or entry['command']}"
 
 
 def _roles(roles: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

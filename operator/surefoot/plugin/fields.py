@@ -7,6 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from surefoot.api.v1alpha1.descriptions import descriptions_of
 from surefoot.api.v1alpha1.rollout import RolloutSpec
 from surefoot.domain.facts.plan_hash import SOAK_BEARING_PARTS
 from surefoot.plugin import output
@@ -55,7 +56,7 @@ def description_of(path: str) -> str:
             meant = f"did you mean {near}?" if near else f"there are {', '.join(sorted(fields))}"
             raise Declined(f"the plan has no field {path}: not {part}; {meant}")
         field = model.model_fields[fields[part]]
-        said = field.description or ""
+        said = descriptions_of(model).get(fields[part], "")
         model = _model_in(field.annotation) or _Leaf
     return inspect.cleandoc(said)
 

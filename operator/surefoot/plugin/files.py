@@ -60,12 +60,15 @@ def in_megabytes(size: int) -> str:
 
 def write_text(name: str, text: str) -> None:
     """Replace a file as a whole, or leave it as it is. Raises `BadFile`."""
+    write_bytes(name, text.encode())
+
+
+def write_bytes(name: str, content: bytes) -> None:
+    """Replace a file as a whole, or leave it as it is. Raises `BadFile`."""
     path = Path(name).resolve()
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=path.parent, prefix=".", delete=False
-        ) as file:
-            file.write(text)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+            file.write(content)
         if path.exists():
             Path(file.name).chmod(stat.S_IMODE(path.stat().st_mode))
         Path(file.name).replace(path)

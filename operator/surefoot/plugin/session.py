@@ -5,7 +5,6 @@ does not allow it.
 """
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -51,7 +50,6 @@ WRITE_ATTEMPTS = 20
 FORBIDDEN = 403
 UNAUTHORIZED = 401
 INTERRUPTED = 130
-PIPE_CLOSED = 141
 WHOLE_ROWS = 100
 """Of so many rows of a table the whole objects are read too, for what the columns do not have."""
 
@@ -295,10 +293,6 @@ def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
         fail(exit_code(error), error_text(error))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:
-        # Anyone who read the answer has enough of it. Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(PIPE_CLOSED) from None
     if code:
         raise typer.Exit(code)
 

@@ -98,8 +98,6 @@ class Cluster:
         self._watched: set[str] = set()
         self._signatures: dict[str, SignatureFact] = {}
         self._rehearsed: RehearsalStatus | None = None
-        self.seen: Snapshot | None = None
-        """What the core decided on last."""
         self.rollout = _as_stored(rollout, now, author)
         self._upstreams = {name: _standing_at(100) for name in names_of(self.rollout)}
 
@@ -171,7 +169,6 @@ class Cluster:
                     self._watched.add(request.metadata.uid)
             plan = decide(snapshot, self.now)
             self.decisions += 1
-            self.seen = snapshot
             if not plan.actions:
                 return plan
             for action in plan.actions:

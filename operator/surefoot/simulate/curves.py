@@ -4,6 +4,8 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import repeat
 
 from surefoot.api.v1alpha1.rollout import Gate, GateCondition, RolloutSpec, Trigger
 from surefoot.domain.facts.measurements import Sample
@@ -15,6 +17,9 @@ MOST_CHANGES = 4000
 _PLAIN = 0.1
 """What a metric says that has no bounds."""
 
+
+_NEW_SAMPLE: Callable[[tuple[datetime, float]], Sample] = partial(tuple.__new__, Sample)
+"""A sample of a pair, made without a call of Python: a week has a hundred thousand."""
 
 Take = Callable[[datetime, timedelta, int], Iterable[Sample | None]]
 
@@ -40,6 +45,19 @@ class Piece:
         if self.value is not None and self.origin is not None and passed < self.over:
             return self.origin + (self.value - self.origin) * (passed / self.over)
         return self.value
+
+    def samples(self, moment: datetime, step: timedelta, count: int) -> Iterable[Sample | None]:
+        """The samples at so many points from a moment on; None where there is no value."""
+        if self.value is None:
+            return repeat(None, count)
+        moments: list[datetime] = [moment + step * n for n in range(count)]
+        if self.period or self.over:
+            values = map(self.at, moments)
+            return (
+                None if value is None else Sample(at, value)
+                for at, value in zip(moments, values, strict=True)
+            )
+        return map(_NEW_SAMPLE, zip(moments, repeat(self.value)))
 
     def changes(self, end: datetime, interval: timedelta) -> Iterator[datetime]:
         """The moments at which it says something new, until it ends."""
@@ -78,13 +96,14 @@ class Curve:
         """The samples at so many points from a moment on."""
         pieces = self.pieces
         index = max(0, bisect.bisect_right(pieces, moment, key=_start) - 1)
-        for _ in range(count):
-            while index + 1 < len(pieces) and pieces[index + 1].start <= moment:
-                index += 1
-            piece = pieces[index]
-            value = piece.at(moment) if piece.period or piece.over else piece.value
-            yield None if value is None else Sample(moment, value)
-            moment += step
+        while count > 0:
+            ends = pieces[index + 1].start if index + 1 < len(pieces) else None
+            points = count if ends is None else min(count, -(-(ends - moment) // step))
+            if points > 0:
+                yield from pieces[index].samples(moment, step, points)
+                moment += points * step
+                count -= points
+            index += 1
 
     def go_on(self, piece: Piece) -> None:
         """Add a piece; those that would begin later are dropped."""

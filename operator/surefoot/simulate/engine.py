@@ -23,7 +23,6 @@ from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.facts.questions import conditions_of, length_of, metric_name
 from surefoot.domain.facts.snapshot import Admission, Halt
 from surefoot.domain.plan import Plan
-from surefoot.domain.review import evaluate
 from surefoot.lint.linter import read_queries
 from surefoot.simulate import people
 from surefoot.simulate.cluster import INTERVAL, Cluster
@@ -140,11 +139,8 @@ class Simulation:
             yield cluster.status.earliest_advance
         if plan.status.earliest_advance is not None:
             yield plan.status.earliest_advance
-        review = evaluate(cluster.seen or cluster.snapshot(), cluster.now)
-        for check in CHECKS:
-            moment = check.next_change(review.state, review.judgements[check.type])
-            if moment is not None:
-                yield moment
+        if plan.next_change is not None:
+            yield plan.next_change
 
     def _soaks(self) -> bool:
         """Whether healthy time is counted, so that time alone brings it on."""

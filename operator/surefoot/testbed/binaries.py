@@ -85,6 +85,17 @@ def provide(
     return paths
 
 
+def find_built(programs: Collection[str], cache: Path | None = None) -> dict[str, Path] | None:
+    """The paths of programs that are built already; None where one is not. Nothing is built."""
+    store = cache or cache_directory()
+    try:
+        builds = chosen_builds()
+    except TestbedError:
+        return None
+    paths = {name: store / build_of(name, builds).key() / name for name in programs}
+    return paths if all(path.is_file() for path in paths.values()) else None
+
+
 def _from_assets(programs: Collection[str]) -> dict[str, Path]:
     directory = os.environ.get(ASSETS_VARIABLE)
     if not directory:

@@ -19,7 +19,7 @@ from tests.support.ssh import Sealed, mpint, string
 
 MESSAGE = b'{"decision":"GO"}'
 KIND = b"sk-ecdsa-sha2-nistp256@openssh.com"
-OPENSSH = Path(__file__).with_name("openssh_webauthn.json")
+OPENSSH = json.loads(Path(__file__).with_name("openssh_sshsig.json").read_text(encoding="ascii"))
 
 
 @dataclass(frozen=True)
@@ -140,23 +140,19 @@ def test_page_that_made_the_key_is_part_of_the_key() -> None:
         check(read_armor(elsewhere.sign(MESSAGE)), key, MESSAGE, NAMESPACE)
 
 
-def test_vector_of_openssh_holds_and_no_bit_of_it_can_be_changed() -> None:
+@pytest.mark.parametrize("vector", OPENSSH["vectors"].values(), ids=OPENSSH["vectors"])
+def test_vector_of_openssh_holds_and_no_bit_of_it_can_be_changed(vector: dict[str, str]) -> None:
     """The public key and the signature are those of OpenSSH's own regression tests."""
-    vector = json.loads(OPENSSH.read_text(encoding="ascii"))
     kind, encoded = vector["key"].split()
     key = read_public_key(kind, encoded)
-    message = vector["message"].encode()
-    check(read_armor(vector["signature"]), key, message, vector["namespace"])
+    message, namespace = OPENSSH["message"].encode(), OPENSSH["namespace"]
+    check(read_armor(vector["signature"]), key, message, namespace)
     lines = vector["signature"].splitlines()
     raw = bytearray(base64.b64decode("".join(lines[1:-1])))
     for at in range(0, len(raw), 5):
         spoiled = bytearray(raw)
         spoiled[at] ^= 1
         text = base64.b64encode(bytes(spoiled)).decode()
+        armor = "\n".join([lines[0], text, lines[-1]])
         with pytest.raises(ValueError, match=r"."):
-            check(
-                read_armor("\n".join([lines[0], text, lines[-1]])),
-                key,
-                message,
-                vector["namespace"],
-            )
+            check(read_armor(armor), key, message, namespace)

@@ -261,7 +261,9 @@ jobs{app="b",of="x"} 2 1772409600
 def file_of(query: str, name: str = "errors", text: str = FILE) -> SampleFile:
     """A file, and a plan with one metric."""
     spec = a_plan(metrics=[{"name": name, "query": query}]).spec
-    return SampleFile(text, spec, "f.txt")
+    file = SampleFile(text, "f.txt")
+    file.find_metrics(spec)
+    return file
 
 
 def test_file_answers_as_prometheus_does() -> None:

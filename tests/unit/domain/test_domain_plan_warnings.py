@@ -125,6 +125,20 @@ def test_count_without_a_default_is_said(query: str, is_warned: bool) -> None:
     assert warned(query) == []
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"gates": [a_gate(atLeast=2, atMost=None)]},
+        {"triggers": [a_trigger(below=2)]},
+        {"gates": [a_gate(atMost="150%", relativeTo="Baseline")]},
+        {"triggers": [a_trigger(above="200%", relativeTo="PreviousStep")]},
+    ],
+)
+def test_count_that_should_be_there_needs_no_default(plan: dict[str, Any]) -> None:
+    """A zero would be no good news: it is below the bound, or nothing can be compared with it."""
+    assert warned("sum(rate(orders_total[5m]))", **plan) == []
+
+
 def test_query_that_is_not_parsed_yet_is_not_warned_of() -> None:
     """Nothing is known of it."""
     assert warned("sum(rate(x[5m]))", known=False, triggers=[a_trigger(above=5)]) == []

@@ -1,12 +1,16 @@
 """lint, simulate, backtest and suggest as commands: no cluster, one clear line, the exit code."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from surefoot.cli.main import app as surefoot
+from surefoot.plugin import backtesting
 from surefoot.plugin.app import app
 
 PLAN = """\
@@ -170,6 +174,38 @@ def test_backtest_and_suggest_out_of_a_file(plan: Path) -> None:
     assert rows[0]["present"] is True
 
 
+def test_query_that_nothing_can_evaluate_says_what_would(
+    plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file has samples, and without a Prometheus nothing evaluates PromQL."""
+    monkeypatch.setattr(backtesting, "find_programs", lambda: None)
+    plan.write_text(PLAN.replace("query: errors", '"query": "rate(calls[5m])"'))
+    (plan.parent / "samples.txt").write_text(SAMPLES.replace("errors", "calls"))
+    result = run("backtest", str(plan), "--openmetrics", "samples.txt", "--from", "50m")
+    assert result.exit_code == 2
+    assert "have prometheus and promtool on the PATH" in result.stderr
+
+
+def test_picture_in_pixels_is_written(plan: Path) -> None:
+    """The extra `pictures` draws the same picture, twice as wide."""
+    source = ("--openmetrics", "samples.txt", "--from", "50m")
+    assert run("backtest", str(plan), *source, "--png", "b.png").exit_code == 0
+    content = (plan.parent / "b.png").read_bytes()
+    assert content.startswith(b"\x89PNG\r\n")
+    assert int.from_bytes(content[16:20]) == 1920
+
+
+def test_picture_in_pixels_without_the_extra_says_what_to_install(
+    plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs the library who does not ask for it."""
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    source = ("--openmetrics", "samples.txt", "--from", "50m")
+    result = run("backtest", str(plan), *source, "--png", "b.png")
+    assert result.exit_code == 2
+    assert "pip install 'surefoot[pictures]'" in result.stderr
+
+
 def test_backtest_exits_with_one_where_it_would_have_rolled_back(plan: Path) -> None:
     """A pipeline goes by the code."""
     plan.write_text(PLAN.replace('"0.5"', '"0.05"'))
@@ -190,3 +226,25 @@ def test_commands_are_under_surefoot_ctl_as_well(plan: Path) -> None:
     """For those who have no kubectl."""
     result = CliRunner().invoke(surefoot, ["ctl", "lint", str(plan)])
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["simulate plan.yaml", "lint --help", "backtest plan.yaml --openmetrics samples.txt"]
+)
+def test_pipe_that_nobody_reads_ends_a_command_quietly(plan: Path, command: str) -> None:
+    """As SIGPIPE ends other programs: no traceback, and not the code of a finding."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        program = "from surefoot.plugin.app import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, *command.split()],
+            cwd=plan.parent,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,4 +1,4 @@
-"""What an edit costs, what an adoption needs, and how the operator's commands become shorter."""
+"""What an edit costs, and what an adoption needs."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from surefoot.cli.main import app
 from surefoot.plugin.planning import costs, differences, plan_to_adopt
 from surefoot.plugin.session import Declined, path_of
-from surefoot.plugin.shorter import shorter
 from tests.unit.plugin.things import GO_BY_HUDSON, NOW, metadata, raw_approval, raw_rollout, rollout
 
 TRIGGERS = {
@@ -130,68 +129,6 @@ def test_file_that_is_no_plan_is_wrong_use(tmp_path: Path, content: bytes, said:
     done = CliRunner().invoke(app, ["ctl", "diff", str(file)])
     assert done.exit_code == 2
     assert said in done.output
-
-
-PATCH = "kubectl patch {} -n shop --type=merge -p '{{\"spec\":{{{}}}}}'"
-ROLES = {
-    "approvals": [{"role": "security", "approval": "checkout-25-security", "state": "Pending"}]
-}
-
-
-@pytest.mark.parametrize(
-    ("what", "fields", "own"),
-    [
-        (
-            "approvals.surefoot.dev checkout-25-security",
-            '"decision":"GO","reason":"…","riskAssessment":"…"',
-            (
-                'kubectl surefoot approve checkout -n shop --role security --reason "…" '
-                '--risk-assessment "…"'
-            ),
-        ),
-        (
-            "approvals.surefoot.dev hour-48-ack-receiver",
-            '"decision":"GO","reason":"…"',
-            'kubectl surefoot acknowledge hour-48-ack-receiver -n shop --reason "…"',
-        ),
-        (
-            "checkpoints.surefoot.dev checkout-10-hour-48",
-            '"decision":"GO","summary":"…"',
-            'kubectl surefoot checkpoint checkout checkout-10-hour-48 -n shop --go --summary "…"',
-        ),
-        (
-            "rollouts.surefoot.dev checkout",
-            '"paused":null',
-            "kubectl surefoot resume checkout -n shop",
-        ),
-        (
-            "rollouts.surefoot.dev checkout",
-            '"attempt":1',
-            "kubectl surefoot retry checkout -n shop",
-        ),
-        (
-            "rollouts.surefoot.dev checkout",
-            '"rehearsal":{"run":2}',
-            "kubectl surefoot rehearse checkout -n shop",
-        ),
-    ],
-)
-def test_command_of_the_operator_has_a_shorter_one(what: str, fields: str, own: str) -> None:
-    """For anyone who reads it by the plugin, and so has it."""
-    assert shorter(PATCH.format(what, fields), raw_rollout(ROLES)) == own
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "kubectl delete configmap surefoot-halt -n shop",
-        "surefoot sign checkout-25-security -n shop --decision GO",
-        PATCH.format("approvals.surefoot.dev checkout-25-unknown", '"decision":"GO"'),
-    ],
-)
-def test_other_commands_stay_as_they_are(command: str) -> None:
-    """What is not known is not guessed."""
-    assert shorter(command, raw_rollout(ROLES)) == command
 
 
 def test_name_never_leads_elsewhere() -> None:

@@ -45,6 +45,14 @@ def explained(raw: dict[str, Any]) -> list[str]:
     return text_of(explanation.in_lines(raw, NOW, MARKS))
 
 
+def test_explanation_names_the_command_of_the_plugin_where_there_is_one() -> None:
+    """It is shorter, and anyone who reads this has it."""
+    blocker = {**MISSING["blockedBy"][0], "pluginCommand": "kubectl surefoot it"}
+    lines = explained(raw_rollout({**MISSING, "blockedBy": [blocker]}))
+    assert "      $ kubectl surefoot it" in lines
+    assert "      $ type this" not in lines
+
+
 def test_explanation_says_what_is_missing_and_what_to_type() -> None:
     """By condition, with the roles, the soak as of now and what triggers say."""
     lines = explained(raw_rollout(MISSING))

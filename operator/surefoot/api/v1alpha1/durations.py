@@ -1,5 +1,6 @@
 """Lengths of time as people write them (`48h`, `30m`, `7d`), and bounds (`1`, `"0.1%"`)."""
 
+import functools
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ _PARTS = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
     """Read `48h`, `1h30m`, `7d`, `0s`, `12.5s`.
 

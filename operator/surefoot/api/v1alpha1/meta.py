@@ -107,7 +107,6 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         ser_json_inf_nan="null",
     )
 

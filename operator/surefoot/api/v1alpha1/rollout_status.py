@@ -131,7 +131,9 @@ class Blocker(ApiModel):
     message: Message
     """Why, for people."""
     command: Message | None = None
-    """What to type, where a person can help."""
+    """What to type, where a person can help. It needs nothing but kubectl."""
+    plugin_command: Message | None = None
+    """The same by `kubectl surefoot`, where that is shorter."""
     escalated_to: Severity | None = None
     """How urgent it has become, since the people asked are late: Warning, then Critical."""
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -24,8 +25,7 @@ class Outcome(StrEnum):
     INVALID = "Invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The value of a query at one point of the grid. The value may be NaN or infinite."""
 
     at: datetime

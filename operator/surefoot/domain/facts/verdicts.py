@@ -120,6 +120,14 @@ def as_condition(
     ``before`` is the condition as it was written last.
     """
     unchanged = before is not None and before.status == status
+    if (
+        before is not None
+        and unchanged
+        and before.reason == reason
+        and before.message == message
+        and before.observed_generation == generation
+    ):
+        return before
     return Condition(
         type=kind,
         status=status,

@@ -1,8 +1,10 @@
 """lint, simulate, backtest, suggest: about a plan in a file, before anybody applies it."""
 
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -157,7 +159,7 @@ Authorities = Annotated[
 ]
 
 
-def backtest(
+def _history(
     file: PlanFile,
     *,
     prometheus: Prometheus = None,
@@ -165,68 +167,70 @@ def backtest(
     from_: From = "7d",
     to: To = None,
     every: Every = "30s",
+    rollout: PlanName = None,
+    bearer_token_file: BearerToken = None,
+    basic_auth_file: BasicAuth = None,
+    headers_file: Headers = None,
+    ca_file: Authorities = None,
+) -> "Asked":
+    """Which plan, and where its history is: the options of every command about history."""
+    from surefoot.plugin.backtesting import Asked
+
+    asked = Asked(
+        file,
+        rollout,
+        prometheus,
+        openmetrics,
+        from_,
+        to,
+        length("--every", every),
+        headers_file,
+        bearer_token_file,
+        basic_auth_file,
+        ca_file,
+    )
+    _one_source(asked)
+    return asked
+
+
+def _about_history(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `_history`, and what they ask as its first argument."""
+    shared = inspect.signature(_history).parameters
+    own = inspect.signature(command).parameters
+
+    def run(**given: Any) -> None:
+        asked = _history(**{name: given.pop(name) for name in shared})
+        command(asked, **given)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    parameters = [*shared.values(), *(own[name] for name in list(own)[1:])]
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    return run
+
+
+@_about_history
+def backtest(
+    asked: "Asked",
+    *,
     svg: Annotated[
         str | None, typer.Option("--svg", metavar="FILE", help="Draw it into this file.")
     ] = None,
-    rollout: PlanName = None,
-    bearer_token_file: BearerToken = None,
-    basic_auth_file: BasicAuth = None,
-    headers_file: Headers = None,
-    ca_file: Authorities = None,
+    png: Annotated[
+        str | None, typer.Option("--png", metavar="FILE", help="The same as PNG.")
+    ] = None,
     output: Output = Format.TEXT,
 ) -> None:
     """What gates and triggers would have said over history; exits 1 on a rollback."""
-    from surefoot.plugin.backtesting import Asked, run_backtest
+    from surefoot.plugin.backtesting import run_backtest
 
-    asked = Asked(
-        file,
-        rollout,
-        prometheus,
-        openmetrics,
-        from_,
-        to,
-        length("--every", every),
-        headers_file,
-        bearer_token_file,
-        basic_auth_file,
-        ca_file,
-    )
-    _one_source(asked)
-    raise typer.Exit(run_backtest(asked, output, svg))
+    raise typer.Exit(run_backtest(asked, output, svg=svg, png=png))
 
 
-def suggest(
-    file: PlanFile,
-    *,
-    prometheus: Prometheus = None,
-    openmetrics: OpenMetrics = None,
-    from_: From = "7d",
-    to: To = None,
-    every: Every = "30s",
-    rollout: PlanName = None,
-    bearer_token_file: BearerToken = None,
-    basic_auth_file: BasicAuth = None,
-    headers_file: Headers = None,
-    ca_file: Authorities = None,
-    output: Output = Format.TEXT,
-) -> None:
+@_about_history
+def suggest(asked: "Asked", *, output: Output = Format.TEXT) -> None:
     """Bounds from what was seen, with the false alarms that each would have raised."""
-    from surefoot.plugin.backtesting import Asked, run_suggest
+    from surefoot.plugin.backtesting import run_suggest
 
-    asked = Asked(
-        file,
-        rollout,
-        prometheus,
-        openmetrics,
-        from_,
-        to,
-        length("--every", every),
-        headers_file,
-        bearer_token_file,
-        basic_auth_file,
-        ca_file,
-    )
-    _one_source(asked)
     raise typer.Exit(run_suggest(asked, output))
 
 

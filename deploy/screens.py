@@ -1,0 +1,202 @@
+"""Record a session of the plugin and photograph the dashboard: docs/pictures/.
+
+    python -m deploy.screens
+
+The demo is played on a real control plane, so that there is a rollout with a past; two more are
+begun beside it. Then hudson looks: on a terminal of 80 columns, and in a browser without a window,
+light, dark, and as wide as a telephone.
+"""
+
+import base64
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect, sync_playwright
+from rich.console import Console
+
+from deploy.session import picture
+from surefoot.demo.interruption import Interrupted, Interruption
+from surefoot.demo.live import LiveScreen
+from surefoot.demo.production import CHECKOUT
+from surefoot.demo.scene import Lookout
+from surefoot.demo.stage import Stage, stage
+from surefoot.demo.story import Story
+from surefoot.testbed.progress import PlainLines
+from tests.support.browser import program_of
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+NAMESPACE, ONLOOKER = CHECKOUT.namespace, "hudson"
+SESSION = (
+    "kubectl surefoot get",
+    "kubectl surefoot explain search",
+    "kubectl surefoot inbox",
+)
+PLANS = """\
+apiVersion: surefoot.dev/v1alpha1
+kind: Rollout
+metadata: {name: search, namespace: shop}
+spec:
+  target: {configMapName: search-flags, flags: [search-ranking]}
+  steps: [{percent: 5}, {percent: 15}, {percent: 45}, {percent: 100}]
+  hold: {soak: 24h}
+  approvals:
+    opens: Step
+    roles:
+    - {name: security, type: SecurityReview, users: [hudson]}
+    - {name: lead, type: DeploymentLead, groups: [leads]}
+  metrics:
+  - name: error-rate
+    query: >-
+      (sum(rate(checkout_errors_total[5s])) or vector(0))
+      / (sum(rate(checkout_requests_total[5s])) > 0)
+  gates: [{name: errors, metric: error-rate, atMost: "1%", for: 3s}]
+  triggers: [{name: errors, metric: error-rate, above: "5%", for: 2s, action: Rollback}]
+---
+apiVersion: surefoot.dev/v1alpha1
+kind: Rollout
+metadata: {name: payments, namespace: shop}
+spec:
+  target: {configMapName: payments-flags, flags: [payments-v3]}
+  steps: [{percent: 10}, {percent: 25}, {percent: 60}, {percent: 100}]
+  hold: {soak: 1s}
+  approvals: {roles: [{name: security, type: SecurityReview, users: [hudson]}]}
+"""
+DESKTOP, PHONE = {"width": 1180, "height": 860}, {"width": 390, "height": 844}
+QUALITY = 88
+WITHIN = 60.0
+
+
+def main() -> int:
+    """Run the command: 0 where everything was recorded."""
+    interruption = Interruption().listen()
+    try:
+        with stage(PlainLines(sys.stdout), interruption, CHECKOUT) as place:
+            _play(place, interruption)
+            _begin_more(place)
+            environment = _of_the_onlooker(place)
+            os.environ |= environment
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            (PICTURES / "plugin.svg").write_text(picture(list(SESSION)), encoding="utf-8")
+            with _dashboard(environment) as link:
+                _photograph(link)
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+    return 0
+
+
+def _play(place: Stage, interruption: Interruption) -> None:
+    """The demo, without anybody who looks at its screen."""
+    screen = LiveScreen(Console(file=io.StringIO(), force_terminal=True, width=100, height=35))
+    lookout = Lookout(place.bed, place.operator, interruption, screen.scene_changed)
+    screen.begin(lookout)
+    lookout.look()
+    try:
+        Story(place.bed, lookout, screen).play()
+    finally:
+        lookout.stop()
+        screen.end()
+
+
+def _begin_more(place: Stage) -> None:
+    """Two rollouts that wait: one for time and people, one for hudson alone."""
+    plans = place.bed.directory / "more.yaml"
+    plans.write_text(PLANS)
+    place.bed.kubectl("apply", "--server-side", "-f", str(plans), user=CHECKOUT.author)
+    _wait_until(place, "rollout/search", "{.status.phase}", "Soaking")
+    _wait_until(place, "rollout/payments", "{.status.phase}", "AwaitingApproval")
+    _wait_until(place, "approval/search-15-security", "{.metadata.name}", "search-15-security")
+
+
+def _wait_until(place: Stage, name: str, path: str, expected: str) -> None:
+    ends = time.monotonic() + WITHIN
+    query = ("get", name, "-n", NAMESPACE, "-o", f"jsonpath={path}")
+    while place.bed.kubectl(*query, check=False).stdout != expected:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"{name} has not come to {expected}")
+        time.sleep(0.3)
+
+
+def _of_the_onlooker(place: Stage) -> dict[str, str]:
+    """The environment in which the commands run: one's own kubeconfig, and our programs first."""
+    folder = str(Path(sys.executable).parent)
+    kubeconfig = place.bed.directory / "onlooker.yaml"
+    kubeconfig.write_text(place.bed.kubeconfig(ONLOOKER).read_text())
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "PATH": os.pathsep.join((folder, os.environ.get("PATH", ""))),
+    }
+    subprocess.run(
+        ["kubectl", "config", "set-context", "--current", f"--namespace={NAMESPACE}"],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+    )
+    return environment
+
+
+@contextmanager
+def _dashboard(environment: dict[str, str]) -> Iterator[str]:
+    """Serve it; the value is the link."""
+    command = ["kubectl-surefoot", "dashboard", "--no-open", "-n", NAMESPACE]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as process:
+        try:
+            lines = map(re.compile(r"http://localhost:\S+").search, process.stdout or ())
+            yield next(found[0] for found in lines if found)
+        finally:
+            process.terminate()
+
+
+def _photograph(link: str) -> None:
+    """The list and one rollout: light, dark, and on a telephone."""
+    with sync_playwright() as playwright:
+        program = program_of(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(link)
+        home = page.url
+        _keep(page, "dashboard-light", DESKTOP)
+        page.emulate_media(color_scheme="dark")
+        _open(page, home, "checkout")
+        _keep(page, "dashboard-dark", DESKTOP)
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme="light")
+        _open(page, home, "search")
+        _keep(page, "dashboard-phone", PHONE)
+        browser.close()
+
+
+def _open(page: Page, home: str, name: str) -> None:
+    page.goto(home)
+    page.get_by_role("link", name=f"{NAMESPACE}/{name}").first.click()
+    expect(page.locator("h1")).to_have_text(f"{NAMESPACE}/{name}")
+
+
+def _keep(page: Page, name: str, size: dict[str, int]) -> None:
+    """A picture of what is seen without scrolling, as WebP, which is a fifth of a PNG."""
+    expect(page.locator(".state")).to_have_text("Live")
+    page.evaluate("document.fonts.ready")
+    options: dict[str, Any] = {
+        "format": "webp",
+        "quality": QUALITY,
+        "clip": {"x": 0, "y": 0, "scale": 1, **size},
+    }
+    devtools = page.context.new_cdp_session(page)
+    taken = devtools.send("Page.captureScreenshot", options)
+    (PICTURES / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
+    if os.environ.get("SUREFOOT_PICTURES_PNG"):
+        page.screenshot(path=f"{os.environ['SUREFOOT_PICTURES_PNG']}/{name}.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
