@@ -11,7 +11,7 @@ _HEAD = """\
 # Where a rollout can be
 
 Each arrow is one write of the status. The checks say what keeps a move from being recorded
-([architecture.md](architecture.md)), and `status.phase` says in a word what is in the way. A rollback
+(see [the way of one decision](architecture.md)), and `status.phase` says in a word what is in the way. A rollback
 that replaces a recorded move withdraws that move first, in the same write.
 
 """
