@@ -167,7 +167,7 @@ async def wait_until_async(
 
 
 def print_tasks() -> None:
-    """Print where each task of this event loop waits: whoever waits in vain asks that first."""
+    """Print where each task of this event loop waits, for a test that waits in vain."""
     for task in asyncio.all_tasks():
         task.print_stack(limit=12, file=sys.stdout)
 
