@@ -128,7 +128,8 @@ manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 	@$(BIN)/python -m deploy.chart
 
 conformance: $(STAMP) ## ask the libraries of Argo CD, kstatus and Flux what our tests take them to say
-	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py $(ARGS)
+	@$(BIN)/python -m pytest tests/gitops/conformance/conformance_tools.py \
+	    tests/gitops/conformance/argocd_tools.py $(ARGS)
 
 docs: docs-reference ## build/site: the documentation, with every link checked
 	@$(BIN)/python -m deploy.site
