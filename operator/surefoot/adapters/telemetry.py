@@ -200,7 +200,7 @@ class PrometheusTelemetry:
             ("route",),
             registry=registry,
         )
-        self._series: dict[ObjectKey, dict[Gauge, set[tuple[str, ...]]]] = {}
+        self._series: dict[ObjectKey, dict[Gauge, dict[tuple[str, ...], float]]] = {}
 
     def exposition(self) -> bytes:
         """Everything, in the text format."""
@@ -216,8 +216,8 @@ class PrometheusTelemetry:
 
     def admission_mode(self, mode: AdmissionMode) -> None:
         """The configuration in force has this mode of admission."""
-        for each in AdmissionMode:
-            self._admission_mode.labels(each.value).set(1 if each is mode else 0)
+        for candidate in AdmissionMode:
+            self._admission_mode.labels(candidate.value).set(1 if candidate is mode else 0)
 
     def configuration_read(self, *, is_in_force: bool) -> None:
         """The configuration file was read, and what it says is in force, or it could not be."""
@@ -277,13 +277,16 @@ class PrometheusTelemetry:
 
     def _set(self, key: ObjectKey, gauge: Gauge, values: dict[tuple[str, ...], float]) -> None:
         """Set these series of a Rollout's gauge, and remove those that it has no longer."""
-        shown = self._series.setdefault(key, {}).setdefault(gauge, set())
-        for labels in shown - set(values):
+        series = self._series.setdefault(key, {})
+        shown = series.get(gauge, {})
+        if shown == values:
+            return
+        for labels in shown.keys() - values.keys():
             gauge.remove(*key, *labels)
         for labels, value in values.items():
-            gauge.labels(*key, *labels).set(value)
-        shown.clear()
-        shown.update(values)
+            if shown.get(labels) != value:
+                gauge.labels(*key, *labels).set(value)
+        series[gauge] = values
 
     def forgot(self, key: ObjectKey) -> None:
         """A Rollout is gone: its series go as well."""
