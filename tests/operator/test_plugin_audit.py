@@ -136,7 +136,7 @@ async def test_audit_tells_what_was_done_and_what_was_refused(tried: Scene, tmp_
     assert found["recordIsWhole"] is True
 
     told = (await ask(scene, *words)).out
-    assert "### 10 → 25%: 4 of 6 (67%)" in told
+    assert "### 10% → 25%: 4 of 6 (67%)" in told
     assert "forge may not decide" in told
     page = (await ask(scene, *words, "-o", "html")).out
     assert page.startswith("<!doctype html>")
@@ -159,7 +159,7 @@ async def test_timeline_and_retrospective_are_made_from_the_record(
     (path,) = timeline.json["schedule"]["paths"]
     soak, *_ = path["stages"]
     assert (soak["plan"], soak["standard"]) == ("1s", "24h")
-    assert timeline.json["schedule"]["next"]["expansion"] == "25 → 100%"
+    assert timeline.json["schedule"]["next"]["expansion"] == "25% → 100%"
 
     record = tmp_path / "record.jsonl"
     record.write_text((await ask(scene, "record", "export", scene.name)).out)

@@ -264,7 +264,7 @@ def _summary(approval: "Approval") -> str:
     asked = spec.request
     dry = "dry run, counts for nothing: " if is_dry_run(approval) else ""
     return (
-        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_} to {asked.to}% "
+        f"{dry}{spec.decision.value} for {asked.rollout.name} from {asked.from_}% to {asked.to}% "
         f"as {spec.decided_by.username}, signed with "
         f"{read_armor(spec.signature.value).fingerprint}, "
         f"to be used until {spec.signature.to_wire()['expiresAt']}"

@@ -56,7 +56,7 @@ def print_history(console: Console, rollout: Rollout, patchers: Patchers) -> Non
 def _what(entry: Transition) -> str:
     if entry.from_ is None or entry.from_ == entry.to:
         return f"{entry.type}, {entry.to}%"
-    return f"{entry.type}, {entry.from_} → {entry.to}%"
+    return f"{entry.type}, {entry.from_}% → {entry.to}%"
 
 
 def _evidence(entry: Transition) -> Iterator[str]:

@@ -342,7 +342,7 @@ def _who_hears(dossier: Dossier, approval: Approval) -> str:
 def _approval_asked(approval: Approval) -> Message:
     asked = approval.spec.request
     sections = ", ".join(each.value for each in asked.required_sections)
-    step = "to be complete" if asked.from_ == 100 else f"from {asked.from_} to {asked.to}%"
+    step = "to be complete" if asked.from_ == 100 else f"from {asked.from_}% to {asked.to}%"
     message, action = f"{asked.role}: the step {step}", "Decide GO or NO-GO, with a reason"
     if asked.acknowledges is not None:
         message, action = (
@@ -518,7 +518,7 @@ def _asks_for(request: Request, said: Said) -> str:
 
 def _round(request: Request) -> str:
     number = request.spec.request.round
-    return f" (asked for the {number}. time)" if number > 1 else ""
+    return f" (request number {number})" if number > 1 else ""
 
 
 def _moment(at: datetime) -> str:

@@ -20,6 +20,9 @@ from surefoot.reports.requests import all_said, part_of
 
 _LOOKS_AHEAD = 1.15
 """How much longer than what happened the picture is at most, for what is planned next."""
+_STRETCHES = 50
+"""How many times longer than what happened the standard may make the picture. A standard of days
+beside a rollout of seconds would squeeze the rollout into a line, so it is cut off at the edge."""
 
 
 class Point(Part):
@@ -81,6 +84,8 @@ def course_of(facts: Facts) -> Course | None:
     begins, now = moves[0].at, facts.dossier.now
     standard = tuple(_stays(facts))
     last = max((now, *(each.until for each in standard)))
+    if last - begins > (now - begins) * _STRETCHES:
+        last = now
     planned = tuple(_planned(facts, moves))
     ends = begins + (last - begins) * _LOOKS_AHEAD
     return Course(
@@ -158,7 +163,7 @@ def _of_entry(entry: Transition) -> Iterator[Incident]:
             at=entry.at,
             percent=from_,
             mark=Mark.BREACH if is_breach else Mark.ROLLBACK,
-            said=f"{from_} → {entry.to}%: {by or entry.reason}",
+            said=f"{from_}% → {entry.to}%: {by or entry.reason}",
         )
     if entry.type is TransitionType.DRIFT_CORRECTED:
         manager = entry.evidence.manager or "somebody unknown"

@@ -140,12 +140,12 @@ def _people(dossier: Dossier, entry: Transition) -> str:
 
 
 def step_name(entry: Transition) -> str:
-    """Such as `10 → 25%`, `start at 10%`, or `completed`."""
+    """Such as `10% → 25%`, `start at 10%`, or `completed`."""
     if entry.type is TransitionType.COMPLETE:
         return "completed"
     if entry.from_ is None:
         return f"start at {entry.to}%"
-    return f"{entry.from_} → {entry.to}%"
+    return f"{entry.from_}% → {entry.to}%"
 
 
 def _decision(found: DecisionEvidence) -> Decision:

@@ -203,7 +203,7 @@ def document_of(dossier: Dossier, to: int | None) -> Document:
 
 
 def _in_words(step: Step) -> str:
-    begin = "" if step.from_ is None or step.to is None else f"from {step.from_} "
+    begin = "" if step.from_ is None or step.to is None else f"from {step.from_}% "
     return f"{begin}to {goal(step.to)}"
 
 

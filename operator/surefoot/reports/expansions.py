@@ -77,8 +77,8 @@ class Expansion:
 
     @property
     def name(self) -> str:
-        """Such as `10 → 25%`."""
-        return f"{self.from_} → {self.to}%"
+        """Such as `10% → 25%`."""
+        return f"{self.from_}% → {self.to}%"
 
     def reason(self, condition: ConditionType) -> str | None:
         """Why a condition was True; None where it is not known to have been."""

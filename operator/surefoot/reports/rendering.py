@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from surefoot.api.v1alpha1.durations import in_words
+from surefoot.api.v1alpha1.durations import in_words, parse_duration
 
 UNKNOWN = "unknown"
 _ALWAYS = r"[\\`*\[\]<|]"
@@ -177,6 +177,11 @@ def code(text: str) -> Verbatim:
     return Verbatim(f"{fence}{pad}{line}{pad}{fence}".replace("|", r"\|"))
 
 
+def rounded(length: str | None) -> str | None:
+    """A length of the record, such as `25.82259s`, as people say it: `26s`."""
+    return None if length is None else in_words(parse_duration(length))
+
+
 def joined(values: tuple[str, ...] | list[str], nothing: str = "nobody") -> str:
     """Names in a row; ``nothing`` where there are none."""
     return ", ".join(values) or nothing
@@ -191,7 +196,13 @@ def _environment(**options: Any) -> Environment:
         keep_trailing_newline=True,
         **options,
     )
-    environment.filters |= {"quoted": quoted, "code": code, "joined": joined, "verbatim": Verbatim}
+    environment.filters |= {
+        "quoted": quoted,
+        "code": code,
+        "joined": joined,
+        "rounded": rounded,
+        "verbatim": Verbatim,
+    }
     return environment
 
 

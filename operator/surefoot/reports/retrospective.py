@@ -142,7 +142,7 @@ def _causes(facts: Facts) -> Iterator[str]:
     for entry in facts.entries(TransitionType.ROLLBACK):
         by = format_by(entry, otherwise="unknown")
         why = entry.message or entry.reason
-        yield f"rollback from {entry.from_} to {entry.to}% by {by}: {why}"
+        yield f"rollback from {entry.from_}% to {entry.to}% by {by}: {why}"
     for entry in facts.entries(TransitionType.DRIFT_CORRECTED):
         manager = entry.evidence.manager or "somebody unknown"
         yield f"{manager} could write the flag's ConfigMap"
@@ -216,7 +216,7 @@ def _questions(facts: Facts) -> Iterator[Question]:
     for each in facts.entries(TransitionType.ROLLBACK):
         why = each.message or each.reason
         yield Question(
-            about=f"rollback from {each.from_} to {each.to}%",
+            about=f"rollback from {each.from_}% to {each.to}%",
             question=f"what was behind it ({why}), and which gate would have shown it before?",
         )
     for each in facts.entries(TransitionType.DRIFT_CORRECTED):

@@ -155,7 +155,7 @@ def _undone(facts: Facts) -> Iterator[_Said]:
     for each in facts.entries(TransitionType.ROLLBACK):
         by = f" by {format_by(each)}" if is_requested(each) else ""
         yield (
-            f"rolled back from {each.from_} to {each.to}%{by}: {each.message or each.reason}",
+            f"rolled back from {each.from_}% to {each.to}%{by}: {each.message or each.reason}",
             "find the cause before it is tried again",
         )
 

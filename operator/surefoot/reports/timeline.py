@@ -152,7 +152,7 @@ def _remark(entry: Transition) -> str:
 def _said(entry: Transition) -> str:
     if entry.from_ == entry.to:
         return f"{entry.type.value} at {entry.to}%"
-    return f"{entry.type.value} {entry.from_ if entry.from_ is not None else 0} → {entry.to}%"
+    return f"{entry.type.value} {entry.from_ if entry.from_ is not None else 0}% → {entry.to}%"
 
 
 def _planned(expansion: Expansion | None) -> datetime | None:
@@ -212,7 +212,7 @@ def _ahead(facts: Facts) -> list[Event]:
         moment += planned_stay(hold_of(spec, index))
         if index == status.step and status.earliest_advance is not None:
             moment = max(moment, status.earliest_advance)
-        said = f"Advance {step.percent} → {steps[index + 1].percent}%"
+        said = f"Advance {step.percent}% → {steps[index + 1].percent}%"
         found.append(_event(said, moment, None, "ahead, by the plan's clocks alone"))
     return found
 

@@ -1,4 +1,4 @@
-"""Our stand-ins answer as the tools do: Argo CD's Lua, kstatus, and Flux' expressions.
+"""Our stand-ins answer as the tools do: kstatus, and Flux' expressions.
 
 A program made of the tools' own Go libraries is asked the same questions. It takes minutes to
 build, so this is not among the tests that run each time: `make conformance`.
@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.gitops import argocd
-from tests.gitops.argocd import KINDS, LuaError, script_of
+from tests.gitops.argocd import KINDS
 from tests.gitops.kstatus import status_of
 from tests.gitops.record import objects
 from tests.gitops.test_gitops_flux import KUSTOMIZATIONS, verdict
@@ -24,8 +23,6 @@ OBJECTS = [
     pytest.param(obj, id=f"{kind}-{name}") for kind in KINDS for name, obj in MADE[kind].items()
 ]
 ROLLOUTS = [pytest.param(obj, id=name) for name, obj in MADE["Rollout"].items()]
-ACTIONS = ("pause", "resume", "rollback", "retry")
-"""Each is tried on each Rollout, whether or not it is offered there."""
 
 
 @pytest.fixture(scope="session")
@@ -46,36 +43,6 @@ def asked(program: Path, **question: Any) -> dict[str, Any]:
     answer = json.loads(done.stdout)
     assert isinstance(answer, dict)
     return answer
-
-
-@pytest.mark.parametrize("obj", OBJECTS)
-def test_health_is_what_argo_cds_lua_says(program: Path, obj: dict[str, Any]) -> None:
-    """On every object of the test data."""
-    script = script_of(obj["kind"], "health.lua")
-    assert asked(program, object=obj, script=script)["lua"] == argocd.health(obj)
-
-
-@pytest.mark.parametrize("obj", ROLLOUTS)
-def test_actions_are_what_argo_cds_lua_offers(program: Path, obj: dict[str, Any]) -> None:
-    """Enabled or not, with their parameters."""
-    script = script_of("Rollout", "actions/discovery.lua")
-    assert asked(program, object=obj, script=script)["lua"] == argocd.actions(obj)
-
-
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("obj", ROLLOUTS)
-def test_action_does_what_it_does_in_argo_cds_lua(
-    program: Path, obj: dict[str, Any], action: str
-) -> None:
-    """The same patch, or the same words of refusal."""
-    script = script_of("Rollout", f"actions/{action}/action.lua")
-    answer = asked(program, object=obj, script=script, params={"reason": "a test"})
-    ours: dict[str, Any] = {}
-    try:
-        ours["lua"] = argocd.run(script, obj, {"reason": "a test"})
-    except LuaError as error:
-        ours["error"] = str(error)
-    assert {key: answer[key] for key in ("lua", "error") if key in answer} == ours
 
 
 @pytest.mark.parametrize("obj", OBJECTS)

@@ -5,9 +5,7 @@ go 1.27.0
 require (
 	github.com/fluxcd/pkg/apis/kustomize v1.23.0
 	github.com/fluxcd/pkg/runtime v0.122.0
-	github.com/yuin/gopher-lua v1.1.2
 	k8s.io/apimachinery v0.37.1
-	layeh.com/gopher-json v0.0.0-20190114024228-97fed8db8427
 	sigs.k8s.io/cli-utils v0.37.2
 )
 

@@ -199,7 +199,7 @@ def test_decision_is_written_with_a_signature_that_holds(server: ApiServer, key:
     }
     assert signature["expiresAt"] == "2026-03-02T10:00:00Z"
     assert fact_of(server.changed(), key) == SignatureFact(None, key.key.fingerprint)
-    assert "GO for checkout from 10 to 25% as cora" in said
+    assert "GO for checkout from 10% to 25% as cora" in said
     assert key.key.fingerprint in said
 
 

@@ -73,7 +73,7 @@ def rollout(status: JSON | None = None, **spec: Any) -> Rollout:
 def raw_approval(
     role: str = "security", *, state: str = "Pending", decided: JSON | None = None, **asked: Any
 ) -> JSON:
-    """By which a role is asked about 10 → 25%."""
+    """By which a role is asked about 10% → 25%."""
     request = {
         "rollout": {"name": "checkout", "uid": "uid-checkout"},
         "planHash": "sha256:1",

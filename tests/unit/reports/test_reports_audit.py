@@ -160,7 +160,7 @@ def test_who_decided_on_what_evidence_is_told_step_by_step() -> None:
     """Signers, keys, windows, soak."""
     made = audit(the_proper_path())
     step = made.steps[-1]
-    assert (step.step, step.soak_healthy, step.admission) == ("10 → 25%", "48h30m0s", "Enforced")
+    assert (step.step, step.soak_healthy, step.admission) == ("10% → 25%", "48h30m0s", "Enforced")
     assert {(each.of, each.by, each.verified) for each in step.decisions} >= {
         ("hour-48", "atlas", True),
         ("security", "hudson", True),
@@ -171,7 +171,7 @@ def test_who_decided_on_what_evidence_is_told_step_by_step() -> None:
     ]
     assert "AllSignatures=Passed" in step.compliance
     assert {each.name for each in made.checks} >= {"CheckpointReport", "SoakTime"}
-    assert made.matrix.steps == ("10 → 25%", "next (ahead)")
+    assert made.matrix.steps == ("10% → 25%", "next (ahead)")
     cells = {row.role: row.cells for row in made.matrix.rows}
     assert cells["security"] == ("GO by hudson", "Pending")
     assert [(each.percent, each.metric, each.median) for each in made.costs.rows] == [
@@ -253,17 +253,17 @@ def test_the_retrospective_asks_what_it_can_not_know() -> None:
     made = retrospective_of(the_incident(), STANDARDS)
     not_asked, too_short = made.causes
     assert not_asked == (
-        "10 → 25%: the plan did not ask for: Checkpoint validation, Stakeholder approval, "
+        "10% → 25%: the plan did not ask for: Checkpoint validation, Stakeholder approval, "
         "Monitoring baseline, Rollback rehearsal"
     )
-    assert too_short == "10 → 25%: the plan asked for a soak of 1h42m, the standard for 24h"
+    assert too_short == "10% → 25%: the plan asked for a soak of 1h42m, the standard for 24h"
     assert {each.owner for each in made.actions} == {"to be named"}
     assert [each.about for each in made.questions] == [
-        "10 → 25%, initial soak",
-        "10 → 25%, checkpoint validation",
-        "10 → 25%, stakeholder approval",
-        "10 → 25%, monitoring baseline",
-        "10 → 25%, rollback rehearsal",
+        "10% → 25%, initial soak",
+        "10% → 25%, checkpoint validation",
+        "10% → 25%, stakeholder approval",
+        "10% → 25%, monitoring baseline",
+        "10% → 25%, rollback rehearsal",
         "users",
         "root cause",
         "lessons",

@@ -67,12 +67,12 @@ def test_what_is_asked_and_not_done_is_pending() -> None:
     assert report.action_required.startswith("Report, and decide GO or NO-GO; due 2026-")
     assert (approval.to, approval.message) == (
         "group security",
-        "security: the step from 10 to 25%",
+        "security: the step from 10% to 25%",
     )
     assert approval.status == "not answered"
     page = markdown(communications_of(dossier(asked(raw_approval(), 2))))
     assert (
-        ": **[PENDING]** security: the step from 10 to 25%. **To do:** Decide GO or NO-GO" in page
+        ": **[PENDING]** security: the step from 10% to 25%. **To do:** Decide GO or NO-GO" in page
     )
 
 

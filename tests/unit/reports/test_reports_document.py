@@ -364,7 +364,7 @@ def test_step_that_was_taken_says_by_which_transition_and_on_what() -> None:
     made = document_of(taken(approval, report, entry=entry), 25)
     assert made.verdict == "GO"
     assert top_of(made).startswith(
-        "# checkout from 10 to 25%: approval document\n\n"
+        "# checkout from 10% to 25%: approval document\n\n"
         "**Decision: GO**: the step was taken at 2026-03-01 10:00:00 UTC by transition to-25\n"
     )
     (signature,) = made.signatures
@@ -378,7 +378,7 @@ def test_step_that_was_taken_says_by_which_transition_and_on_what() -> None:
     assert (checkpoint.summary, checkpoint.counts) == ("stable", True)
     page = markdown(made)
     assert "| error-rate | errors | Value | 0.0004 | unknown | unknown | 20 | 100% |  |" in page
-    assert "Soak: 2h0m0s healthy of 2h required." in page
+    assert "Soak: 2h healthy of 2h required." in page
     assert "- SoakComplete=Complete" in page
 
 

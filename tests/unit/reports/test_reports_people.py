@@ -151,7 +151,7 @@ def test_timeline_tells_who_asked() -> None:
     """Beside what happened; of a step, what a person did last decided when it was taken."""
     timeline = timeline_of(by(conducted(), "hudson", verified=False), STANDARDS)
     remarks = {each.event: each.remark for each in timeline.schedule.events}
-    assert remarks["Rollback 25 → 10%"] == (
+    assert remarks["Rollback 25% → 10%"] == (
         "spec.rollback asks for 10%: a bad feeling; by hudson (not verified)"
     )
     assert remarks["Paused at 10%"].endswith("; by hudson (not verified)")

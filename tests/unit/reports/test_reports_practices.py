@@ -41,13 +41,13 @@ def test_the_incident_kept_to_the_expansion_rate_alone() -> None:
     """1 of 6, 17%, as its audit found."""
     (expansion,) = taken(the_incident())
     found = practices_of(expansion, STANDARDS)
-    assert (found.expansion, found.complied, found.out_of, found.percent) == ("10 → 25%", 1, 6, 17)
+    assert (found.expansion, found.complied, found.out_of, found.percent) == ("10% → 25%", 1, 6, 17)
     assert [each.practice for each in found.practices if each.compliance is COMPLIES] == [
         Practice.RATE
     ]
     assert UNKNOWN not in {each.compliance for each in found.practices}
     assert "1h42m at 10%, which no trigger watched, 93% below" in found.of(Practice.SOAK).found
-    assert found.of(Practice.RATE).found == "2.5 times (10 → 25%)"
+    assert found.of(Practice.RATE).found == "2.5 times (10% → 25%)"
 
 
 def test_the_proper_path_keeps_to_all() -> None:
@@ -237,5 +237,5 @@ def test_a_start_and_a_rollback_are_no_expansions() -> None:
     world = World(a_rollout(steps=steps_of(0, 10, 100)))
     world.run_until(100, hours(1))
     world.settle()
-    assert [each.name for each in taken(dossier(world))] == ["10 → 100%"]
+    assert [each.name for each in taken(dossier(world))] == ["10% → 100%"]
     assert ahead(dossier(world)) is None

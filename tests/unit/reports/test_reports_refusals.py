@@ -157,7 +157,7 @@ def test_admission_that_was_not_enforced_is_told_step_by_step() -> None:
     found = refusals_of(the_incident(), None).not_enforced
     assert [(each.when, each.admission) for each in found] == [
         ("Start, start at 10%", "Unenforced"),
-        ("Advance, 10 → 25%", "Unenforced"),
+        ("Advance, 10% → 25%", "Unenforced"),
         ("since then, until now", "Unenforced"),
     ]
     assert refusals_of(the_proper_path(), None).not_enforced == ()

@@ -80,7 +80,7 @@ def test_what_is_unknown_ranks_one_below_what_is_known_to_have_failed() -> None:
     (finding,) = severities(shortened).findings
     assert (finding.severity, finding.found.split(":")[0]) == (
         Severity.P2,
-        "unknown, 10 → 25%",
+        "unknown, 10% → 25%",
     )
 
 
@@ -88,7 +88,7 @@ def test_people_who_decide_without_admission_are_a_p1() -> None:
     """Nobody then knows who it was."""
     found = severities(with_evidence(the_proper_path(), admission="Unenforced"))
     (finding,) = found.of(Severity.P1)
-    assert finding.found == "10 → 25%: it was decided while admission was Unenforced"
+    assert finding.found == "10% → 25%: it was decided while admission was Unenforced"
 
 
 def test_a_change_past_the_operator_is_a_p1_and_names_who() -> None:
@@ -127,7 +127,7 @@ def test_confidence_is_the_share_of_facts_that_are_shown() -> None:
         "its approvals are complete": False,
         "all earlier expansions kept to every practice": None,
     }
-    assert (found.expansion, found.percent, found.level) == ("10 → 25%", 80, "HIGH")
+    assert (found.expansion, found.percent, found.level) == ("10% → 25%", 80, "HIGH")
 
 
 def test_the_incidents_confidence_is_low_and_names_why() -> None:

@@ -73,21 +73,33 @@ def test_events_are_in_the_order_of_time_with_their_variance() -> None:
     """Reports by when they were due; steps by when the stay before was to end."""
     events = timeline_of(the_proper_path(), STANDARDS).schedule.events
     assert [(each.event, each.variance) for each in events] == [
-        ("Start 0 → 10%", ""),
+        ("Start 0% → 10%", ""),
         ("Checkpoint night-shift at 10%", "30 min early"),
         ("Checkpoint hour-48 at 10%", "30 min early"),
-        ("Advance 10 → 25%", "30 min early"),
-        ("Advance 25 → 100%", ""),
+        ("Advance 10% → 25%", "30 min early"),
+        ("Advance 25% → 100%", ""),
     ]
     assert events[-1].actual is None
     assert events[-1].remark == "ahead, by the plan's clocks alone"
+
+
+def test_a_standard_of_days_does_not_squeeze_a_rollout_of_seconds_into_a_line() -> None:
+    """The picture is as long as what happened; the standard's stay is cut off at its edge."""
+    beside, beyond = (
+        timeline_of(the_incident(), Standards(soak=soak)).schedule.course for soak in ("48h", "90d")
+    )
+    assert beside is not None
+    assert beside.ends > max(stay.until for stay in beside.standard)
+    assert beyond is not None
+    assert beyond.ends < max(stay.until for stay in beyond.standard)
+    assert beyond.now < beyond.ends < beside.ends
 
 
 def test_the_next_times_are_the_plans_clocks_and_twice_the_longer_soak() -> None:
     """Reached at 23:42 on the 23rd, with 48 hours of soak."""
     reached = START + hours(1.7)
     found = timeline_of(the_incident(), STANDARDS).schedule.next
-    assert (found.expansion, found.minimum) == ("25 → 50%", reached + hours(48))
+    assert (found.expansion, found.minimum) == ("25% → 50%", reached + hours(48))
     assert found.recommended == reached + hours(96)
     stricter = timeline_of(the_incident(), Standards(soak="72h")).schedule.next
     assert (stricter.minimum, stricter.recommended) == (reached + hours(48), reached + hours(144))

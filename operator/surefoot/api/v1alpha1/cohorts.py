@@ -21,8 +21,9 @@ class Match(ApiModel):
         Field(alias="in", max_length=64),
         *SET_LIST,
     ] = ()
-    """The values that are meant. All but those of `notIn` if absent."""
+    """The values of the attribute that belong to the cohort. If absent, all values except those of
+    `notIn` do. Example: gold, platinum."""
     not_in: Annotated[
         tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=64), *SET_LIST
     ] = ()
-    """The values that are not meant."""
+    """The values of the attribute that do not belong to the cohort."""

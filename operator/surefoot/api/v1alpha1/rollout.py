@@ -572,9 +572,10 @@ class Coverage(ApiModel):
     """The observed share must match the percentage, or no step is taken."""
 
     metric: Name
-    """The metric with the share that was observed, as a fraction from 0 to 1."""
+    """The metric with the observed share, as a fraction from 0 to 1. Example: new-path-share."""
     tolerance: Annotated[Bound, Between(0, 100, "percentage points")] = 1
-    """How far the share may be off, in percentage points."""
+    """How far the share may be off, in percentage points. With 2, a flag at 10% may be observed at
+    8% to 12%."""
 
 
 class Delivery(ApiModel):
@@ -726,9 +727,9 @@ class Scorecard(ApiModel):
     """Readiness in points out of 100, shown on every evaluation."""
 
     go: Percent = 90
-    """From so many points on the verdict is Go."""
+    """The verdict is Go with this many points or more."""
     go_with_monitoring: Percent = 70
-    """From so many points on the verdict is GoWithMonitoring; below, it is NoGo."""
+    """The verdict is GoWithMonitoring with this many points or more, and NoGo with fewer."""
     gate: Flag = False
     """True: a step is blocked while the verdict is NoGo. False: the score is only shown."""
     items: Annotated[tuple[ScorecardItem, ...], Field(max_length=50), *map_list("name")] = ()
@@ -804,12 +805,13 @@ class RolloutSpec(ApiModel):
     triggers: Annotated[tuple[Trigger, ...], Field(max_length=32), *map_list("name")] = ()
     """Conditions on metrics that move back, hold or degrade. They are watched in every state."""
     limits: Limits | None = None
-    """Bounds on the plan itself."""
+    """Bounds on the plan itself: how much a step may grow, and which risks may be open."""
     rehearsal: Rehearsal | None = None
     """A rollback rehearsal that must have passed before each expansion. None is needed if
     absent."""
     coverage: Coverage | None = None
-    """The observed share must match the percentage. Nothing is compared if absent."""
+    """The share of the work that is observed on the new path must match the percentage. Nothing
+    is compared if absent."""
     delivery: Delivery | None = None
     """Not supported yet, and refused: soak begins when consumers report the new percentage."""
     cohorts: Annotated[tuple[Cohort, ...], Field(max_length=32), *map_list("name")] = ()
@@ -864,7 +866,11 @@ class Rollout(ApiModel):
     kind: Literal["Rollout"] = "Rollout"
     metadata: ObjectMeta
     spec: RolloutSpec
-    """The plan."""
+    """The plan. `target` and `steps` are required. A step is left for the next one when everything
+    that is asked for holds at once: its `hold` (soak, gates, checkpoints), `approvals`, quiet
+    `triggers`, and whatever else the plan names. `triggers` and `rollback` lower the flag at any
+    time and need no one. Git has the plan; `paused`, `rollback`, `attempt`, `rehearsal.run` and
+    `approvalDryRun` belong to the people who run it."""
     status: RolloutStatus = RolloutStatus()
     """Its state: the percentage, why it does not move, who decided and on what evidence."""
 

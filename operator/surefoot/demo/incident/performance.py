@@ -91,7 +91,7 @@ def _in_a_line(name: str, audit: dict[str, Any]) -> str:
     score, severity = audit["score"], audit["severity"]["worst"]
     return (
         f"{name}: score {score['total']} of {score['outOf']}, "
-        f"{step['complied']} of {step['outOf']} practices kept at {step['fromPercent']} → "
+        f"{step['complied']} of {step['outOf']} practices kept at {step['fromPercent']}% → "
         f"{step['toPercent']}%, worst finding {severity or 'none'}, {refused} attempts refused"
     )
 

@@ -74,7 +74,7 @@ class Story:
         entry = self._see.wait_until("the advance to 25%", AS_IT_WAS, _advance)
         self._screen.happened(
             News(
-                f"10 → 25% after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
+                f"10% → 25% after {entry} of 48 hours: no checkpoint, no baseline, nobody asked",
                 Mood.BAD,
             )
         )
