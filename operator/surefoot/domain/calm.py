@@ -92,7 +92,7 @@ def _is_as_before(calm: Calm, facts: FlagFacts, question: str, now: datetime) ->
     triggers = _triggers_by_question(facts.rollout.spec).get(question, ())
     if triggers and calm.read_from is not None and answer.start > calm.read_from:
         return False
-    return is_within(answer, bands) and all(_is_quiet(facts, each, now) for each in triggers)
+    return is_within(answer, bands) and all(_is_quiet(facts, trigger, now) for trigger in triggers)
 
 
 def _is_quiet(facts: FlagFacts, trigger: Trigger, now: datetime) -> bool:
@@ -105,18 +105,18 @@ def _bands(review: Review) -> Bands | None:
     state = review.state
     rollout, facts = state.rollout, state.snapshot
     asked = metric_queries(rollout, state.now, facts.evaluation_interval)
-    found: list[Bands] = [dict.fromkeys(asked, ())]
+    all_bands: list[Bands] = [dict.fromkeys(asked, ())]
     if not asked:
         return None
     for check in CHECKS:
         bands = check.steady_within(state, review.judgements[check.type])
         if bands is None:
             return None
-        found.append(bands)
+        all_bands.append(bands)
     # A warning is given of a share, which lies between 0 and 1, and of nothing that does not.
     shares = (name for name, query in facts.queries.items() if query.is_ratio and name in asked)
-    found += [{name: (_A_SHARE,)} for name in shares]
-    return joined(found)
+    all_bands += [{name: (_A_SHARE,)} for name in shares]
+    return joined(all_bands)
 
 
 def _end_of_the_soak(state: State) -> Iterable[datetime]:
@@ -131,8 +131,8 @@ def _version(rollout: Rollout) -> tuple[str, str]:
 
 @remembered_with
 def _triggers_by_question(spec: RolloutSpec) -> Mapping[str, tuple[Trigger, ...]]:
-    found: dict[str, tuple[Trigger, ...]] = {}
+    by_question: dict[str, tuple[Trigger, ...]] = {}
     for trigger in spec.triggers:
         question = windowed(metric_name(trigger), length_of(trigger.for_))
-        found[question] = (*found.get(question, ()), trigger)
-    return found
+        by_question[question] = (*by_question.get(question, ()), trigger)
+    return by_question

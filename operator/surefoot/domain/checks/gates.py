@@ -338,7 +338,7 @@ def _steady_within(state: State, judgement: GatesJudgement) -> Bands | None:
 def bands_of(state: State, gates: Iterable[Gate]) -> Bands:
     """The bands within which every bound of these gates is kept."""
     spec, status = state.rollout.spec, state.status
-    found: list[Bands] = []
+    bands: list[Bands] = []
     for gate in gates:
         for bound in conditions_of(gate):
             metric = metric_name(bound)
@@ -347,8 +347,8 @@ def bands_of(state: State, gates: Iterable[Gate]) -> Bands:
                 lowest = -math.inf if bound.at_least is None else bound_value(bound.at_least)
                 highest = math.inf if bound.at_most is None else bound_value(bound.at_most)
                 band = Band(lowest, highest, unit)
-                found.append({windowed(metric, length_of(bound.for_)): (band,)})
-    return joined(found)
+                bands.append({windowed(metric, length_of(bound.for_)): (band,)})
+    return joined(bands)
 
 
 GATES_HEALTHY = Check(

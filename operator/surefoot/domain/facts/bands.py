@@ -39,8 +39,8 @@ def is_within(answer: Measurement, bands: Iterable[Band]) -> bool:
 
 def joined(bands: Iterable[Bands]) -> dict[str, tuple[Band, ...]]:
     """All of them together."""
-    found: dict[str, tuple[Band, ...]] = {}
-    for each in bands:
-        for question, further in each.items():
-            found[question] = (*found.get(question, ()), *further)
-    return found
+    by_question: dict[str, tuple[Band, ...]] = {}
+    for part in bands:
+        for question, further in part.items():
+            by_question[question] = (*by_question.get(question, ()), *further)
+    return by_question
