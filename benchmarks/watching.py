@@ -171,7 +171,7 @@ class Sink:
         self.all, self.changed = asyncio.Event(), asyncio.Event()
         self._wanted = wanted
 
-    def observe(self, kind: Any, head: Any, read: Callable[[], Any]) -> None:
+    def observe(self, kind: Any, head: Any, read: Callable[[], Any], _parcel: Any = None) -> None:
         key = (kind, head.key)
         self.changes += key in self.kept
         self.kept[key] = read()

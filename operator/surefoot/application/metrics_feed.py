@@ -115,6 +115,9 @@ class MetricsFeed:
 
     def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By name, what is known now. What is missing is asked at once, not waited for."""
+        if _asks_nothing(rollout):  # it is not kept alive here: there may be thousands of them
+            self._drop(key)
+            return {}
         now = self._clock.now()
         before = self._interests.get(key)
         interest = self._note(key, rollout)
@@ -341,6 +344,11 @@ class MetricsFeed:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _asks_nothing(rollout: Rollout) -> bool:
+    """Whether a Rollout has no questions, and will have none until it is another version."""
+    return not rollout.spec.metrics or rollout.status.completed_at is not None
 
 
 def _text(metric: Metric) -> Text:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,10 +16,13 @@ from surefoot.adapters.kubernetes import list_watch
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.list_watch import ListWatch, list_watches
+from surefoot.adapters.kubernetes.objects import read
 from surefoot.adapters.kubernetes.pages import Page
-from surefoot.application.ports import Kind, ObjectHead, Observable
+from surefoot.adapters.kubernetes.parcels import Packed
+from surefoot.application.ports import Kind, ObjectHead, Observable, Parcel
 from surefoot.errors import NotFound, Unavailable
 from tests.support.fakes import FakeClock
+from tests.support.world import a_rollout
 
 JSON = dict[str, Any]
 
@@ -99,10 +103,17 @@ class Sink:
         self.told.append(text)
         self.changed.set()
 
-    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        read: Callable[[], Observable],
+        parcel: Parcel | None = None,
+    ) -> None:
         if head.key.name == self.fails_on:
             raise RuntimeError("a defect")
-        read()
+        assert parcel is not None
+        assert parcel.open() == read()
         self._tell(f"{head.key.name}@{head.resource_version}")
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
@@ -342,7 +353,7 @@ ITEMS = '"items" : [ {"a":1} , {} ] '
 @pytest.mark.parametrize("text", [f"{{{HEAD},{ITEMS}}}\n", f" {{ {ITEMS} , {HEAD} }} "])
 def test_page_is_read_whatever_its_order(text: str) -> None:
     page = Page("list", text.encode())
-    assert list(page.items()) == [{"a": 1}, {}]
+    assert list(page.items()) == [({"a": 1}, '{"a":1}'), ({}, "{}")]
     assert (page.version, page.following) == ("1", "c")
 
 
@@ -363,3 +374,15 @@ def test_page_is_read_whatever_its_order(text: str) -> None:
 def test_what_is_no_page_is_unavailable(text: str) -> None:
     with pytest.raises(Unavailable):
         list(Page("list", text.encode()).items())
+
+
+def test_parcel_is_much_smaller_than_what_came_and_reads_the_same() -> None:
+    """Whether it came in a list, or in an event of a watch."""
+    raw = a_rollout().to_wire()
+    raw["metadata"]["annotations"] = {"note": "words, words, words" * 500}
+    text = json.dumps(raw)
+    listed = Packed(Kind.ROLLOUT, text.encode())
+    watched = Packed(Kind.ROLLOUT, json.dumps({"object": raw}).encode(), "object")
+    assert listed.open() == watched.open() == read(Kind.ROLLOUT, raw)
+    assert listed.size == len(text)
+    assert sys.getsizeof(listed.packed) < len(text) / 4
