@@ -22,6 +22,7 @@ from surefoot.adapters.kubernetes.parcels import Packed
 from surefoot.application.ports import Kind, ObjectHead, Observable, Parcel
 from surefoot.errors import NotFound, Unavailable
 from tests.support.fakes import FakeClock
+from tests.support.testbed import SURELY
 from tests.support.world import a_rollout
 
 JSON = dict[str, Any]
@@ -60,10 +61,15 @@ class ApiServer:
         self.lists: list[Answer] = [listing(10)]
         self.watches: list[Answer | list[JSON | bytes]] = [[]]
         self.asked: list[dict[str, str]] = []
+        self.was_asked = asyncio.Event()
         self.is_over = asyncio.Event()
+        self.hangs_on = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append({"path": request.path, **request.query})
+        self.was_asked.set()
+        if request.path == self.hangs_on:
+            await self.is_over.wait()
         script: list[Any] = self.watches if "watch" in request.query else self.lists
         is_last = len(script) == 1
         answer = script[0] if is_last else script.pop(0)
@@ -344,6 +350,39 @@ async def test_each_kind_and_namespace_has_a_source_of_its_own(desk: Desk) -> No
     async with desk.watching(Kind.APPROVAL, "one"):
         await desk.sink.until("all@10:")
     assert desk.server.asked[0]["path"] == "/apis/surefoot.dev/v1alpha1/namespaces/one/approvals"
+
+
+async def test_watches_take_no_connection_that_a_request_needs(desk: Desk) -> None:
+    """A watch has its connection for itself, and there are four for each namespace."""
+    namespaces = tuple(f"team-{number}" for number in range(20))
+    sources = list_watches(desk.http, desk.clock, namespaces)
+    running = [asyncio.create_task(source.run(desk.sink)) for source in sources]
+    try:
+        async with asyncio.timeout(SURELY):
+            while len(desk.server.versions_watched) < len(sources):
+                await desk.server.was_asked.wait()
+                desk.server.was_asked.clear()
+            await desk.http.raw("list", CONFIG_MAPS, {})
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_request_waits_for_no_other(desk: Desk) -> None:
+    """The reads of a rollback go out while any number of others have no answer."""
+    desk.server.hangs_on = "/slow"
+    slow = [asyncio.create_task(desk.http.raw("get", "/slow", {})) for _ in range(200)]
+    try:
+        async with asyncio.timeout(SURELY):
+            while len(desk.server.asked) < len(slow):
+                await desk.server.was_asked.wait()
+                desk.server.was_asked.clear()
+            await desk.http.raw("list", CONFIG_MAPS, {})
+    finally:
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
 
 
 HEAD = '"kind":"XList","metadata":{"resourceVersion":"1","continue":"c"}'

@@ -377,7 +377,7 @@ def test_what_took_the_name_of_a_listed_object_is_told_apart() -> None:
 
 
 def test_models_are_kept_of_those_that_were_looked_at_last() -> None:
-    """Within the bound nothing is read twice; beyond it, whoever looks gets it read again."""
+    """Within the bound nothing is read twice; beyond it, anyone who looks gets it read again."""
     woken = Woken(in_use=2)
     parcels = {name: woken.sees(a_rollout(name)) for name in ("a", "b", "c")}
 
