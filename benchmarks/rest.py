@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ class Copies:
         self._approvals = (await self._http.get("list", f"{api}/approvals"))["items"]
         path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{MODEL}-flags"
         self._flag = await self._http.get("read", path)
+
+    def sizes(self) -> list[int]:
+        parts = [self._rollout, self._flag, *self._approvals]
+        return [len(json.dumps(part, separators=(",", ":"))) for part in parts]
 
     async def up_to(self, count: int) -> None:
         await asyncio.gather(*(self._copy(number) for number in range(self.count, count)))
@@ -168,8 +173,11 @@ async def measure(bed: TestBed, chosen: argparse.Namespace) -> Figures:
             bed.kubectl("create", "namespace", place)
         copies = Copies(http, places)
         await copies.read_the_model()
+        console.print("bytes of each:", *copies.sizes())
         for count in map(int, chosen.objects.split(",")):
+            began = time.monotonic()
             await copies.up_to(count)
+            console.print(f"{count} are there after {time.monotonic() - began:.0f} s")
             for program in chosen.programs:
                 found[count, program] = await measure_one(bed, program, home, chosen.rest)
                 console.print(count, program, json.dumps(found[count, program]))
