@@ -1,15 +1,17 @@
 """What does it cost to have so many Rollouts, while nothing happens to them?
 
-    python benchmarks/rest.py [--objects 100,1000] [--namespaces 10] [--rest 30] [SUREFOOT ...]
+    python benchmarks/rest.py [--objects 100,1000] [--rest 30] [--bed DIRECTORY] [SUREFOOT ...]
 
 A control plane gets one Rollout that waits for a signature, as an operator left it, and then copies
 of it: Rollout, ConfigMap and Approval with their statuses, spread over the namespaces. Every
 program given (else this one) is started on it in turns. Measured: CPU until the caches are synced
-and until everything was looked at, memory at rest and at its peak, CPU and requests at rest.
+and until everything was looked at, memory at rest and at its peak, CPU and requests at rest. With
+a bed of `surefoot testbed up --dir DIRECTORY`, the next run finds what this one has made.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -32,6 +34,7 @@ Figures = dict[tuple[int, str], dict[str, float]]
 SUREFOOT = "/apis/surefoot.dev/v1alpha1"
 MODEL = "r00000"
 AT_ONCE = 8
+NAMESPACES = 10
 TRIES = 8
 QUIET = 0.3
 """Seconds of CPU in five seconds."""
@@ -51,7 +54,12 @@ class Copies:
     async def read_the_model(self) -> None:
         api = f"{SUREFOOT}/namespaces/{NAMESPACE}"
         self._rollout = await self._http.get("read", f"{api}/rollouts/{MODEL}")
-        self._approvals = (await self._http.get("list", f"{api}/approvals"))["items"]
+        everything = (await self._http.get("list", f"{api}/approvals"))["items"]
+        self._approvals = [
+            each for each in everything if each["spec"]["request"]["rollout"]["name"] == MODEL
+        ]
+        found = self._http.pages("list", f"{SUREFOOT}/rollouts", metadata_only=True)
+        self.count = sum([len(page["items"]) async for page in found])
         path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{MODEL}-flags"
         self._flag = await self._http.get("read", path)
 
@@ -163,14 +171,17 @@ async def measure(bed: TestBed, chosen: argparse.Namespace) -> Figures:
     found: Figures = {}
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
+        places = [NAMESPACE, *(f"bench-{number}" for number in range(1, NAMESPACES))]
+        for place in places:
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}}
+            with contextlib.suppress(Conflict):
+                await http.write("create", "POST", "/api/v1/namespaces", body)
         with running(chosen.programs[0], bed, home):
             path = f"{SUREFOOT}/namespaces/{NAMESPACE}/rollouts"
-            await http.write("create", "POST", path, a_rollout(MODEL))
+            with contextlib.suppress(Conflict):
+                await http.write("create", "POST", path, a_rollout(MODEL))
             await signable(http, {MODEL: 1})
             await asyncio.sleep(5)
-        places = [NAMESPACE, *(f"bench-{number}" for number in range(1, chosen.namespaces))]
-        for place in places[1:]:
-            bed.kubectl("create", "namespace", place)
         copies = Copies(http, places)
         await copies.read_the_model()
         console.print("bytes of each:", *copies.sizes())
@@ -191,15 +202,18 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("programs", nargs="*")
     options.add_argument("--objects", default="100,1000")
-    options.add_argument("--namespaces", type=int, default=10)
     options.add_argument("--rest", type=float, default=30)
+    options.add_argument("--bed", help="the directory of a test bed that stays")
     options.add_argument("--log", help="a file for the last log of an operator")
     chosen = options.parse_args()
     chosen.programs = chosen.programs or [str(Path(sys.executable).with_name("surefoot"))]
-    with TestBed.start(prometheus=False) as bed:
+    with contextlib.ExitStack() as stack:
+        if chosen.bed is None:
+            bed = stack.enter_context(TestBed.start(prometheus=False))
+        else:
+            bed = TestBed.attach(Path(chosen.bed))
         bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
         bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        bed.kubectl("create", "namespace", NAMESPACE)
         found = asyncio.run(measure(bed, chosen))
     table = Table("Rollouts", "program", *next(iter(found.values())))
     for (count, program), figures in found.items():
