@@ -32,6 +32,7 @@ from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.list_watch import list_watches
 from surefoot.application.store import Store
+from surefoot.process.memory import give_back
 
 JSON = dict[str, Any]
 PATHS = {
@@ -242,6 +243,7 @@ def listen(pipe: Any, port: int, count: int, home: str, keeps: str) -> None:
         await sink.all.wait()
         known = time.process_time()
         gc.collect()
+        give_back()
         most, grown = memory("VmHWM") - before, memory("VmRSS") - before
         await asyncio.sleep(3)
         rested = time.process_time()

@@ -61,6 +61,7 @@ from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
 from surefoot.errors import ApiError, Unavailable
 from surefoot.process.health import Health
+from surefoot.process.memory import give_back
 from surefoot.process.polling import AllowedSignersPoller, HaltPoller
 from surefoot.process.reload import Exchanges, Reload, show_admission_mode
 from surefoot.process.tasks import first_of, kept_up, together
@@ -381,6 +382,7 @@ class Operator:
         there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
         there |= {origin.uid for _, origin in self.store.orphans()}
         self.record.present(there)
+        give_back()
         self.synced.set()
         self._swept.set()
 

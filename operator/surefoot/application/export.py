@@ -10,7 +10,7 @@ already, and waits for nothing here.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,8 @@ MOST_BEYOND = 2000
 BATCH_LINES = 100
 BATCH_BYTES = 512 * 1024
 SAVE_RETRY = 5.0
+AT_A_STRETCH = 20
+"""Rollouts that are told before others have their turn on the event loop: each may be parsed."""
 
 
 class Sink(Protocol):
@@ -119,9 +121,14 @@ class Record:
         self._deliveries: tuple[_Delivery, ...] = ()
         self._retired: list[_Delivery] = []
         self._exchanged = asyncio.Event()
+        self._untold: Iterator[Rollout] | None = None
+        """The Rollouts known before the sinks, as far as they are not told yet."""
 
     def exchange(self, sinks: Iterable[Sink], rollouts: Iterable[Rollout] = ()) -> None:
-        """Use these sinks from now on. ``rollouts`` are those that are known already."""
+        """Use these sinks from now on.
+
+        ``rollouts`` are those that are known already. They are told while others have their turn.
+        """
         self._retired += self._deliveries
         self._deliveries = tuple(
             _Delivery(
@@ -139,8 +146,7 @@ class Record:
         if not self._deliveries:
             self._kept.clear()
             self._unchained.clear()
-        for rollout in rollouts:
-            self.observe(rollout)
+        self._untold = iter(rollouts) if self._deliveries else None
         self._exchanged.set()
 
     def observe(self, rollout: Rollout) -> None:
@@ -173,7 +179,8 @@ class Record:
         waiting, self._unchained = self._unchained, []
         for origin, entry in waiting:
             kept = self._kept.get(origin.uid) or _Kept(origin)
-            if not kept.entries and not all(each.knows_what_it_has for each in self._deliveries):
+            is_told = self._untold is None and all(d.knows_what_it_has for d in self._deliveries)
+            if not kept.entries and not is_told:
                 self._unchained.append((origin, entry))
                 continue
             kept.entries = (*kept.entries, self._following(origin.uid, kept, entry))
@@ -208,6 +215,7 @@ class Record:
             retired, self._retired = self._retired, []
             await asyncio.gather(*(delivery.close() for delivery in retired))
             tasks = [asyncio.create_task(delivery.run()) for delivery in self._deliveries]
+            tasks.append(asyncio.create_task(self._catch_up(self._untold)))
             exchanged = asyncio.create_task(self._exchanged.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -219,6 +227,18 @@ class Record:
                 for task in (*tasks, exchanged):
                     task.cancel()
                 await asyncio.gather(*tasks, exchanged, return_exceptions=True)
+
+    async def _catch_up(self, untold: Iterator[Rollout] | None) -> None:
+        """Hear of what was there before the sinks, and then of nothing more."""
+        for number, rollout in enumerate(untold or ()):
+            if rollout.metadata.uid not in self._kept:  # else a newer version was told meanwhile
+                self.observe(rollout)
+            if number % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        if self._untold is untold:
+            self._untold = None
+            self._chain()
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Let go of every sink."""

@@ -354,11 +354,9 @@ class Store:
         return tuple(self._entries[Kind.ROLLOUT])
 
     def rollouts(self) -> Iterator[Rollout]:
-        """All Rollouts that can be read, one after the other; none is kept for it."""
-        for entry in list(self._entries[Kind.ROLLOUT].values()):
-            content = self._opened(entry)
-            if isinstance(content, Rollout):
-                yield content
+        """All Rollouts there are now that can be read, one by one; none is kept for it."""
+        entries = list(self._entries[Kind.ROLLOUT].values())
+        return (content for content in map(self._opened, entries) if isinstance(content, Rollout))
 
     def config_map(self, key: ObjectKey) -> ConfigMap | None:
         """A managed ConfigMap."""
