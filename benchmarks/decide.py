@@ -27,12 +27,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from surefoot.domain.decide import decide  # noqa: E402
-from surefoot.domain.facts.snapshot import Snapshot  # noqa: E402
+from surefoot.domain.facts.snapshot import Admission, Snapshot  # noqa: E402
 from surefoot.domain.metric_queries import metric_queries  # noqa: E402
 from surefoot.domain.plan import Plan  # noqa: E402
 from surefoot.domain.review import evaluate  # noqa: E402
 from surefoot.domain.rollback import roll_back  # noqa: E402
+from surefoot.domain.signoff.requests import Request  # noqa: E402
 from surefoot.domain.signoff.signatures import document  # noqa: E402
+from surefoot.domain.signoff.veto import prepare  # noqa: E402
 from tests.support.calls import calls_in, named  # noqa: E402
 from tests.support.largest import the_largest  # noqa: E402
 from tests.support.world import World, a_role, a_rollout, hours, steps_of  # noqa: E402
@@ -134,16 +136,16 @@ def report(
 
 
 def read_again(snapshot: Snapshot) -> Snapshot:
-    """The same facts as objects that only the verifier of signatures has seen before."""
+    """The same facts as objects that were just gathered: that is done in short stretches."""
     approvals = tuple(map(_copied, snapshot.approvals))
+    checkpoints = tuple(map(_copied, snapshot.checkpoints))
+    requests: tuple[Request, ...] = (*approvals, *checkpoints)
+    for request in requests:
+        prepare(request, verified=snapshot.admission is Admission.ENFORCED)
     for approval in approvals:
         document(approval)
-    return replace(
-        snapshot,
-        rollout=_copied(snapshot.rollout),
-        approvals=approvals,
-        checkpoints=tuple(map(_copied, snapshot.checkpoints)),
-    )
+    rollout = _copied(snapshot.rollout)
+    return replace(snapshot, rollout=rollout, approvals=approvals, checkpoints=checkpoints)
 
 
 def _copied(model: M) -> M:

@@ -222,7 +222,7 @@ class Operator:
         }
         exchanges = Exchanges(self._exchange_rules, parts, self._look_at_all)
         self.reload = Reload(settings, start.config_file, exchanges, self.telemetry)
-        self._allowed_signers = AllowedSignersPoller(self.signatures, self.store, clock, self.wake)
+        self._allowed_signers = AllowedSignersPoller(self.signatures, clock, self._wake_all)
 
     # Waking
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
-from surefoot.testbed.bed import TestBed
+from tests.support.allowed_signers import AllowedSigners
 from tests.support.browser import program_of
 from tests.support.scene import Scene
 from tests.support.testbed import SURELY
@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
 JSON = dict[str, Any]
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings"
-SIGNERS = "/api/v1/namespaces/surefoot-system/configmaps"
 TRICK = "good\u202egnihton\u001b[31m <script>document.title='gone'</script>"
 
 
@@ -173,7 +172,7 @@ async def test_who_may_not_decide_is_told_so_before_anything_is_written(scene: S
 
 
 async def test_go_is_signed_with_a_passkey_that_the_custodians_allow(
-    scene: Scene, testbed: TestBed
+    scene: Scene, allowed_signers: AllowedSigners
 ) -> None:
     """A passkey is made in the page, allowed, and signs a GO that the operator counts."""
     given_rights(scene, hudson="surefoot-approver")
@@ -192,23 +191,15 @@ async def test_go_is_signed_with_a_passkey_that_the_custodians_allow(
         line = await page.locator("#passkey-line").text_content()
         assert line is not None
         assert line.startswith('hudson namespaces="approval@surefoot.dev" sk-ecdsa-sha2-')
-        signers = {
-            "metadata": {"name": "surefoot-allowed-signers"},
-            "data": {"allowed_signers": line},
-        }
-        scene.client.delete(f"{SIGNERS}/surefoot-allowed-signers")
-        scene.client.post(SIGNERS, json=signers).raise_for_status()
-        try:
-            await page.get_by_role("link", name="Surefoot").click()
-            await page.get_by_role("button", name="Decide…").click()
-            dialog = page.get_by_role("dialog")
-            await dialog.get_by_label("Why, for the record").fill("numbers are good")
-            await dialog.get_by_role("button", name="GO…", exact=True).click()
-            await dialog.get_by_role("button", name="Sign", exact=True).click()
-            await expect(dialog.get_by_role("status")).to_contain_text("GO by hudson")
-            await scene.then_at(100)
-        finally:
-            scene.client.delete(f"{SIGNERS}/surefoot-allowed-signers")
+        allowed_signers.are_written(line)
+        await page.get_by_role("link", name="Surefoot").click()
+        await page.get_by_role("button", name="Decide…").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Why, for the record").fill("numbers are good")
+        await dialog.get_by_role("button", name="GO…", exact=True).click()
+        await dialog.get_by_role("button", name="Sign", exact=True).click()
+        await expect(dialog.get_by_role("status")).to_contain_text("GO by hudson")
+        await scene.then_at(100)
         assert faults == []
     (advance,) = [
         entry for entry in (await scene.status())["history"] if entry["type"] == "Advance"

@@ -1,12 +1,7 @@
-"""Detached signatures on a real API server: from `surefoot sign` to the history, and years later.
-
-The allowed signers are for all Rollouts of a cluster: these tests run one after another.
-"""
+"""Detached signatures on a real API server: from `surefoot sign` to the history, and long after."""
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +12,7 @@ from surefoot.api.v1alpha1.approval import Approval
 from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.process import polling
 from tests.support import commands
+from tests.support.allowed_signers import AllowedSigners
 from tests.support.commands import Done
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
@@ -25,40 +21,8 @@ pytestmark = [pytest.mark.apiserver]
 
 JSON = dict[str, Any]
 
-SIGNERS = "/api/v1/namespaces/surefoot-system/configmaps"
-NAME = "surefoot-allowed-signers"
 CORA = ed25519_key()
 HUDSON = ed25519_key()
-
-
-@dataclass
-class AllowedSigners:
-    """The ConfigMap in the operator's namespace."""
-
-    scene: Scene
-
-    def are(self, **keys: SshKey) -> str:
-        """Put in these keys, by user name. Answers with the text."""
-        text = "".join(
-            f'{name} namespaces="{NAMESPACE}" {key.public}\n' for name, key in keys.items()
-        )
-        body = {"metadata": {"name": NAME}, "data": {"allowed_signers": text}}
-        self.scene.client.post(SIGNERS, json=body).raise_for_status()
-        return text
-
-    def are_gone(self) -> None:
-        """Remove them, if they are there."""
-        answer = self.scene.client.delete(f"{SIGNERS}/{NAME}")
-        assert answer.status_code in {200, 404}, answer.text
-
-
-@pytest.fixture
-def allowed_signers(scene: Scene) -> Iterator[AllowedSigners]:
-    """None at first, and none afterwards."""
-    signers = AllowedSigners(scene)
-    signers.are_gone()
-    yield signers
-    signers.are_gone()
 
 
 async def given_a_rollout_that_cora_signs(scene: Scene) -> None:

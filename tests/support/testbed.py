@@ -16,7 +16,6 @@ import asyncio
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -169,7 +168,27 @@ async def wait_until_async(
 def print_tasks() -> None:
     """Print where each task of this event loop waits: whoever waits in vain asks that first."""
     for task in asyncio.all_tasks():
-        task.print_stack(limit=12, file=sys.stdout)
+        waits = " > ".join(_frames(task.get_coro()))
+        print(f"{task.get_name()}: {waits}")
+
+
+def _frames(coroutine: Any) -> Iterator[str]:
+    """Where a coroutine stands, and the one that it waits for, to the innermost."""
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        frame = frame or getattr(coroutine, "gi_frame", None)
+        if frame is None:
+            yield type(coroutine).__name__
+        else:
+            yield f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        coroutine = next(
+            (
+                inner
+                for name in ("cr_await", "ag_await", "gi_yieldfrom")
+                if (inner := getattr(coroutine, name, None)) is not None
+            ),
+            None,
+        )
 
 
 def _waited_in_vain(timeout: float, what: str, last: str) -> NoReturn:

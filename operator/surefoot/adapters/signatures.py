@@ -23,6 +23,7 @@ from surefoot.adapters.ssh_signatures import (
 )
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
+from surefoot.application.turns import by_turns
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.errors import ApiError
@@ -74,24 +75,30 @@ class SshSignatures:
         self._begun = 0
         self._taken = 0
         """The number of the read whose answer is held: an older one may end later."""
+        self._has_news = False
         self._looked_for: dict[str, int] = {}
 
-    async def refresh(self) -> bool:
-        """Read the allowed signers; answers whether they have changed. Raises an `ApiError`."""
+    async def refresh(self) -> None:
+        """Read the allowed signers. Raises an `ApiError`."""
         self._begun += 1
         number = self._begun
         text = await self._read()
         if number < self._taken:
-            return False
+            return
         self._taken = number
         is_changed = not self._is_known or text != self._text
         self._text, self._is_known = text, True
-        if is_changed:
-            self._looked_for.clear()
-        if is_changed and text is not None:
-            for fault in read_allowed_signers(text).faults:
-                log.warning("a line of the allowed signers is left out", fault=fault)
-        return is_changed
+        if not is_changed:
+            return
+        self._has_news = True
+        self._looked_for.clear()
+        for fault in read_allowed_signers(text or "").faults:
+            log.warning("a line of the allowed signers is left out", fault=fault)
+
+    def take_news(self) -> bool:
+        """Whether the allowed signers have changed since this was last asked, whoever read them."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
 
     async def verify(
         self, approvals: Iterable[Approval], *, afresh: bool
@@ -103,7 +110,7 @@ class SshSignatures:
         fault = await self._refreshed() if afresh else None if self._is_known else NOT_READ
         if fault is not None:
             return _undecided(signed, fault)
-        facts = self._facts(signed)
+        facts = await self._facts(signed)
         doubtful = [
             each for each in signed if facts[each.metadata.uid].fault and self._is_new(each)
         ]
@@ -114,7 +121,7 @@ class SshSignatures:
         if fault is not None:
             return facts | _undecided(doubtful, fault)
         self._looked_for |= {each.metadata.uid: each.metadata.generation for each in doubtful}
-        return self._facts(signed)
+        return await self._facts(signed)
 
     def signers(self) -> frozenset[str] | None:
         """The user names that a line admits; nobody where there are no allowed signers."""
@@ -125,8 +132,10 @@ class SshSignatures:
     def _is_new(self, approval: Approval) -> bool:
         return self._looked_for.get(approval.metadata.uid) != approval.metadata.generation
 
-    def _facts(self, signed: Iterable[Approval]) -> dict[str, SignatureFact]:
-        return {approval.metadata.uid: _fact(approval, self._text) for approval in signed}
+    async def _facts(self, signed: Iterable[Approval]) -> dict[str, SignatureFact]:
+        text = self._text
+        facts = await by_turns(signed, lambda each: (each.metadata.uid, _fact(each, text)))
+        return dict(facts)
 
     async def _refreshed(self) -> str | None:
         try:

@@ -28,10 +28,12 @@ from surefoot.application.ports import (
     Signatures,
 )
 from surefoot.application.store import Store
+from surefoot.application.turns import by_turns
 from surefoot.domain.facts.fallback import with_fallback
 from surefoot.domain.facts.measurements import Measurement, QueryFacts
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import (
+    Admission,
     ConfigMap,
     FlagFacts,
     Halt,
@@ -39,6 +41,7 @@ from surefoot.domain.facts.snapshot import (
     UnreadableFact,
 )
 from surefoot.domain.facts.upstreams import names_of
+from surefoot.domain.signoff.veto import prepare
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -244,16 +247,18 @@ class Gatherer:
         if config_map is None and rollout.status.committed is None:
             # Only managed ConfigMaps are watched, and this one may be somebody else's.
             config_map = _found(await self._cluster.config_map(target))
-        approvals = self._store.approvals(key)
+        approvals, checkpoints = self._store.approvals(key), self._store.checkpoints(key)
+        admission = self._admission.admission_status
+        await _prepared((*approvals, *checkpoints), admission)
         snapshot = self._snapshot(
             key,
             rollout,
             config_map=config_map,
-            checkpoints=self._store.checkpoints(key),
+            checkpoints=checkpoints,
             approvals=approvals,
             signatures=await self._verified(approvals, fresh=False),
             halt=self._store.halt(key.namespace, self._operator_namespace),
-            admission_status=self._admission.admission_status,
+            admission_status=admission,
             queries=await self._measurements.query_facts(key, rollout),
             faults=self._store.unreadable(key),
         )
@@ -272,6 +277,7 @@ class Gatherer:
             return Unreadable(error)
         if not isinstance(flag, _Flag):
             return flag
+        self._store.put_halt(halt, key.namespace, self._operator_namespace)
         rollout = flag.rollout
         faults = [item for item in (*reports, *signatures) if isinstance(item, UnreadableObject)]
         checkpoints = _as_known(
@@ -286,6 +292,7 @@ class Gatherer:
         if admission:
             await self._refresh_upstreams(rollout)
         queries = await self._measurements.query_facts(key, rollout)
+        await _prepared((*approvals, *checkpoints), status)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -382,6 +389,12 @@ class Gatherer:
             clock_disagreement=self._clock.disagreement(),
             skipped=self._clock.skipped(),
         )
+
+
+async def _prepared(requests: Iterable[Request], status: AdmissionStatus) -> None:
+    """What follows from requests alone is worked out by and by: there may be hundreds of them."""
+    verified = status.admission is Admission.ENFORCED
+    await by_turns(requests, partial(prepare, verified=verified))
 
 
 def _say_what_is_not_known(error: Exception) -> None:

@@ -227,6 +227,18 @@ class Store:
         self._halts = found
         return frozenset(changed)
 
+    def put_halt(self, halt: Halt | None, *places: str) -> None:
+        """Take in what a fresh read of these namespaces showed: a halt, or that there is none.
+
+        Whoever was stopped by it is woken once `replace_halts` no longer finds it. It may have come
+        and gone between two lists.
+        """
+        if halt is not None:
+            self._halts[halt.namespace] = halt
+            return
+        for place in places:
+            self._halts.pop(place, None)
+
     def _is_news(self, kind: Kind, head: ObjectHead) -> bool:
         if head.uid in self._dead:
             return False

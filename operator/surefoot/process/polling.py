@@ -58,13 +58,14 @@ class HaltPoller:
 
 
 class AllowedSignersPoller:
-    """Wakes the Rollouts with detached signatures when the allowed signers change."""
+    """Has every Rollout looked at when the allowed signers change, whoever noticed it."""
 
-    def __init__(self, signatures: SshSignatures, store: Store, clock: Clock, wake: Wake) -> None:
+    def __init__(
+        self, signatures: SshSignatures, clock: Clock, wake_all: Callable[[], None]
+    ) -> None:
         self._signatures = signatures
-        self._store = store
         self._clock = clock
-        self._wake = wake
+        self._wake_all = wake_all
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -73,12 +74,10 @@ class AllowedSignersPoller:
             await self._clock.sleep(ALLOWED_SIGNERS_EVERY)
 
     async def poll(self) -> None:
-        """Look once."""
+        """Look once. A decision may have read them before, and told nobody."""
         try:
-            changed = await self._signatures.refresh()
+            await self._signatures.refresh()
         except ApiError as error:
             log.debug("allowed signers not read", error=str(error))
-            return
-        for key in self._store.rollout_keys() if changed else ():
-            if any(approval.spec.signature for approval in self._store.approvals(key)):
-                self._wake(key)
+        if self._signatures.take_news():
+            self._wake_all()

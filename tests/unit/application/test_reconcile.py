@@ -32,6 +32,7 @@ from surefoot.domain.plan import (
 from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable, UnreadableObject
+from surefoot.process.polling import HaltPoller
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
 from tests.support.world import START, a_rollout
 
@@ -153,6 +154,30 @@ async def test_flag_moves_on_fresh_facts_only() -> None:
     assert "read halt" in office.cluster.calls
     assert office.cluster.config_maps == {}
     assert office.cluster.writes() == ["write status"]
+
+
+@pytest.mark.parametrize("place", ["agents", "surefoot-system"])
+async def test_halt_that_only_a_fresh_read_has_shown_is_known_to_have_ended(place: str) -> None:
+    """The list of halts was made before it and after it: its end is news all the same."""
+    office = Office()
+    woken: list[ObjectKey] = []
+    poller = HaltPoller(
+        office.cluster,
+        office.store,
+        office.clock,
+        office.gatherer,
+        woken.append,
+        operator_namespace="surefoot-system",
+    )
+    await poller.poll()
+    office.cluster.halted = Halt(place, "incident")
+    await office.look()
+    assert office.cluster.rollouts[KEY].status.percent is None, "the fresh read has stopped it"
+    office.cluster.halted = None
+    await poller.poll()
+    assert woken == [KEY]
+    await office.look()
+    assert office.cluster.rollouts[KEY].status.percent is not None
 
 
 async def test_whole_plan_without_holds_is_walked_pass_by_pass() -> None:

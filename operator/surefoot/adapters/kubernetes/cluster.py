@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version as installed_version
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +52,7 @@ from surefoot.application.ports import (
     Request,
     Subject,
 )
+from surefoot.application.turns import by_turns
 from surefoot.domain.facts.snapshot import ConfigMap, Halt
 from surefoot.domain.flag.config_map import Rendering
 from surefoot.domain.flag.shadow import SHADOW
@@ -116,12 +118,12 @@ class KubernetesCluster:
     async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.CHECKPOINT, rollout)
-        return tuple(read_or_fault(checkpoint_from, item) for item in items)
+        return tuple(await by_turns(items, partial(read_or_fault, checkpoint_from)))
 
     async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.APPROVAL, rollout)
-        return tuple(read_or_fault(approval_from, item) for item in items)
+        return tuple(await by_turns(items, partial(read_or_fault, approval_from)))
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""

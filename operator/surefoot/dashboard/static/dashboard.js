@@ -5,6 +5,12 @@ const base = document.body.dataset.base;
 const user = document.body.dataset.user;
 const dialog = document.getElementById("dialog");
 const KEPT = "surefoot-passkeys";
+const PATIENCE = 120000; // milliseconds in which somebody touches their key
+
+// What is pressed before the scripts are there would do nothing, and nobody would be told.
+document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("content").inert = false;
+});
 
 // The dialog opens with what was loaded into it, and gives the focus back.
 let opener = null;
@@ -103,6 +109,7 @@ async function make() {
     challenge: crypto.getRandomValues(new Uint8Array(32)),
     pubKeyCredParams: [{ type: "public-key", alg: -7 }],
     authenticatorSelection: { residentKey: "preferred", userVerification: "preferred" },
+    timeout: PATIENCE,
   } });
   const body = new URLSearchParams({ publicKey: encode(made.response.getPublicKey()) });
   const answer = await fetch(`${base}/passkey`, { method: "POST", body, headers: { "X-Surefoot": "1" } });
@@ -139,7 +146,7 @@ async function sign(form) {
   const ids = Object.keys(known);
   if (!ids.length) throw new Error("this browser has no passkey of yours; make one under Passkey");
   const answer = await navigator.credentials.get({ publicKey: {
-    rpId: "localhost", challenge: decode(form.dataset.challenge), userVerification: "preferred",
+    rpId: "localhost", challenge: decode(form.dataset.challenge), userVerification: "preferred", timeout: PATIENCE,
     allowCredentials: ids.map((id) => ({ type: "public-key", id: decode(id) })),
   } });
   form.elements.key.value = known[answer.id];

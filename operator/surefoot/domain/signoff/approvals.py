@@ -4,6 +4,8 @@ A NO-GO holds against everything but its own signer. A GO counts once, for a whi
 as what it was given for is still so.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -154,7 +156,10 @@ def judge_approvals(
     removed = tuple(veto for veto in vetoes.values() if veto.question.name not in planned)
     if not policy.roles and not removed:
         return ApprovalsJudgement(not_required(ConditionType.APPROVED), (), (), ())
-    asking = _Asking(policy, _planners(state, policy), reporters, replaced_at)
+    planned_by = _planners(state, policy)
+    asking = _Asking(
+        policy, planned_by, fold(planned_by), reporters, replaced_at, _asked_by_role(state)
+    )
     views = tuple(_view(state, asking, role, vetoes) for role in policy.roles)
     views = _one_role_a_person(views)
     may_ask = state.opens_requests and (policy.opens is Opens.STEP or hold_is_satisfied)
@@ -198,13 +203,16 @@ def _as_resolved(view: RoleView, conflict: Conflict) -> RoleView:
 class _Asking:
     """The things that all roles of the step have in common.
 
-    ``planners`` are the names that asked for the rollout or wrote its plan, as they are recorded.
+    ``planners`` are the names that asked for the rollout or wrote its plan, as they are recorded,
+    and ``excluded`` are the same in lower case. ``asked`` are the requests of each role, by round.
     """
 
     policy: ApprovalsPolicy
     planners: tuple[str, ...]
+    excluded: frozenset[str]
     reporters: Reporters
     replaced_at: datetime | None
+    asked: Mapping[str, list[Approval]]
 
 
 def _planners(state: State, policy: ApprovalsPolicy) -> tuple[str, ...]:
@@ -213,15 +221,16 @@ def _planners(state: State, policy: ApprovalsPolicy) -> tuple[str, ...]:
     return planners(state.rollout.metadata.annotations)
 
 
+def _asked_by_role(state: State) -> dict[str, list[Approval]]:
+    by_role: defaultdict[str, list[Approval]] = defaultdict(list)
+    for approval in sorted(state.snapshot.approvals, key=lambda each: each.spec.request.round):
+        if _is_about(state, approval):
+            by_role[approval.spec.request.role].append(approval)
+    return by_role
+
+
 def _view(state: State, asking: _Asking, role: Role, vetoes: dict[Question, Veto]) -> RoleView:
-    asked = sorted(
-        (
-            approval
-            for approval in state.snapshot.approvals
-            if approval.spec.request.role == role.name and _is_about(state, approval)
-        ),
-        key=lambda approval: approval.spec.request.round,
-    )
+    asked = asking.asked.get(role.name, [])
     request = next((each for each in reversed(asked) if _is_current(state, each)), None)
     rules = _rules(state, asking, role)
     return RoleView(
@@ -242,7 +251,7 @@ def _rules(state: State, asking: _Asking, role: Role) -> Rules:
         excluded="is excluded from signing for this role",
         exclusions=(
             Exclusion(kept_from(asking.policy, role, asking.reporters), REPORTED),
-            Exclusion(fold(asking.planners), PLANNED),
+            Exclusion(asking.excluded, PLANNED),
         ),
         void_before=(
             (state.void_before, TRIGGER_FIRED),

@@ -90,7 +90,7 @@ def signature_fault(approval: Approval, fact: SignatureFact | None, now: datetim
         return "it needs a detached signature: run surefoot sign" if is_needed else None
     if len(signed) > LONGEST_DOCUMENT:
         return f"what is signed has {len(signed)} bytes, more than {LONGEST_DOCUMENT}"
-    if is_go and _was_withdrawn(approval):
+    if is_go and was_withdrawn(approval):
         return "its signer decided NO-GO since: what was signed may be from before"
     if is_undecided(approval, fact) and not is_go:
         return None
@@ -111,7 +111,7 @@ def is_undecided(approval: Approval, fact: SignatureFact | None) -> bool:
 
 
 @remembered_with
-def _was_withdrawn(approval: Approval) -> bool:
+def was_withdrawn(approval: Approval) -> bool:
     """Whether its signer took back a GO on this very request, which anybody could put back.
 
     Where a signature speaks for the signer, others may bring it: then no GO counts on this request

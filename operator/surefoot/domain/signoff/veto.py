@@ -33,7 +33,7 @@ from surefoot.domain.signoff.decisions import (
 )
 from surefoot.domain.signoff.percent_ranges import PercentRange, range_of_move, range_of_request
 from surefoot.domain.signoff.requests import Request, decide_command, eligible_among
-from surefoot.domain.signoff.signatures import signature_fault
+from surefoot.domain.signoff.signatures import signature_fault, was_withdrawn
 
 
 class QuestionKind(StrEnum):
@@ -197,6 +197,16 @@ def _last_words(
     ):
         last[newest.by] = newest
     return last.values()
+
+
+def prepare(request: Request, *, verified: bool) -> None:
+    """Work out what follows from a request alone, before a judgement asks for it.
+
+    A judgement is one piece of work, and there may be hundreds of requests that were just read.
+    """
+    _earlier_words(request, request.status.state is RequestState.USED, verified)
+    if isinstance(request, Approval):
+        was_withdrawn(request)
 
 
 @remembered_with
