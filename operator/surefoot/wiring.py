@@ -37,7 +37,7 @@ from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
-from surefoot.application.lanes import is_due, may_roll_back, must_roll_back
+from surefoot.application.lanes import may_roll_back
 from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
@@ -47,7 +47,6 @@ from surefoot.application.ports import (
     Kind,
     ObjectKey,
     Policies,
-    Request,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
@@ -228,11 +227,7 @@ class Operator:
 
     def wake(self, key: ObjectKey) -> None:
         """Something changed for a Rollout."""
-        self._enqueue(key, Lane.URGENT if self._is_urgent(key) else Lane.NORMAL)
-
-    def _is_urgent(self, key: ObjectKey) -> bool:
-        rollout = self.store.rollout(key)
-        return isinstance(rollout, Rollout) and must_roll_back(rollout)
+        self._enqueue(key, Lane.URGENT if self.store.is_urgent(key) else Lane.NORMAL)
 
     def _count_unreadable(self, kind: Kind, count: int) -> None:
         self.telemetry.unreadable_objects(kind.value, count)
@@ -240,8 +235,8 @@ class Operator:
     def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
         """A provider answered."""
         rollout = self.store.rollout(key)
-        urgent = isinstance(rollout, Rollout) and (
-            must_roll_back(rollout) or may_roll_back(rollout, answers)
+        urgent = self.store.is_urgent(key) or (
+            isinstance(rollout, Rollout) and may_roll_back(rollout, answers)
         )
         self._enqueue(key, Lane.URGENT if urgent else Lane.ROUTINE)
 
@@ -260,7 +255,7 @@ class Operator:
 
     def _wake_all(self) -> None:
         for key in self.store.rollout_keys():
-            self.queue.add(key, Lane.URGENT if self._is_urgent(key) else Lane.ROUTINE)
+            self.queue.add(key, Lane.URGENT if self.store.is_urgent(key) else Lane.ROUTINE)
 
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
@@ -323,11 +318,7 @@ class Operator:
                 await workers.abort()
 
     def _is_due(self, key: ObjectKey) -> bool:
-        rollout = self.store.rollout(key)
-        if not isinstance(rollout, Rollout):
-            return True
-        requests: list[Request] = [*self.store.approvals(key), *self.store.checkpoints(key)]
-        return is_due(rollout, requests, self._clock.now())
+        return self.store.is_due(key, self._clock.now())
 
     async def _learn_the_time(self) -> None:
         await _set_clock(self._http, self._clock)

@@ -11,6 +11,7 @@ bound. So memory follows what is worked on, and not what there is.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -18,6 +19,7 @@ import structlog
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.application.lanes import due_since, must_roll_back
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Parcel, Request
 from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
 from surefoot.domain.facts.upstreams import (
@@ -54,6 +56,12 @@ class _Links(NamedTuple):
     """Of a Rollout: those that its plan waits for."""
     made_for: tuple[str, str] | None = None
     """Of a ConfigMap: the name and the UID of the Rollout that it says it belongs to."""
+    is_urgent: bool = False
+    """Of a Rollout: it must be rolled back."""
+    due_since: datetime | None = None
+    """Of a Rollout: when something may become, or have become, possible."""
+    has_news: bool = False
+    """Of a request: it carries a decision that is not on record."""
 
 
 @dataclass(slots=True, eq=False)
@@ -309,9 +317,8 @@ class Store:
             self._requests.setdefault(links.to, set()).add((kind, key))
         for name in links.upstreams:
             self._downstreams.setdefault(ObjectKey(*name), set()).add(key)
-        if isinstance(content, Checkpoint | Approval):
-            if has_no_unrecorded_decision(content):
-                self._watched.add(entry.head.uid)
+        if isinstance(content, Checkpoint | Approval) and not links.has_news:
+            self._watched.add(entry.head.uid)
         elif isinstance(content, UnreadableObject):
             self._unreadable[kind].add(key)
             self._count_unreadable(kind, len(self._unreadable[kind]))
@@ -369,6 +376,20 @@ class Store:
         """All Rollouts there are now that can be read, one by one; none is kept for it."""
         entries = list(self._entries[Kind.ROLLOUT].values())
         return (content for content in map(self._opened, entries) if isinstance(content, Rollout))
+
+    def is_urgent(self, key: ObjectKey) -> bool:
+        """Whether the Rollout itself says that it must be rolled back. Reads nothing."""
+        entry = self._entries[Kind.ROLLOUT].get(key)
+        return entry is not None and entry.links.is_urgent
+
+    def is_due(self, key: ObjectKey, now: datetime) -> bool:
+        """Whether something may have become possible while nobody looked. Reads nothing."""
+        entry = self._entries[Kind.ROLLOUT].get(key)
+        if entry is None or isinstance(entry.content, UnreadableObject):
+            return True
+        since = entry.links.due_since
+        requests = (self._entries[kind][at] for kind, at in self._requests.get(key, ()))
+        return (since is not None and since <= now) or any(r.links.has_news for r in requests)
 
     def config_map(self, key: ObjectKey) -> ConfigMap | None:
         """A managed ConfigMap."""
@@ -477,10 +498,16 @@ def is_newer(version: str, than: str) -> bool:
 def _links_of(head: ObjectHead, content: Observable | UnreadableObject) -> _Links:
     match content:
         case Rollout():
-            return _Links(to=_config_map_key(content), upstreams=names_of(content))
+            return _Links(
+                to=_config_map_key(content),
+                upstreams=names_of(content),
+                is_urgent=must_roll_back(content),
+                due_since=due_since(content),
+            )
         case Checkpoint() | Approval():
             name = content.spec.request.rollout.name
-            return _Links(to=ObjectKey(content.metadata.namespace, name))
+            key = ObjectKey(content.metadata.namespace, name)
+            return _Links(to=key, has_news=not has_no_unrecorded_decision(content))
         case ConfigMap():
             return _Links(made_for=rollout_named_by(content))
     if content.rollout and content.kind != Kind.ROLLOUT:  # a request that cannot be read

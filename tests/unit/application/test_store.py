@@ -409,3 +409,14 @@ def test_what_was_written_here_is_kept_until_a_watch_brings_it() -> None:
     woken.sees(a_rollout("c"))
     assert woken.store.rollout(KEY) == kept
     assert parcel.opened == 1
+
+
+def test_what_goes_first_is_known_without_reading_anything() -> None:
+    """It is asked of all Rollouts at once: after a start, and when the policies have changed."""
+    woken = Woken()
+    parcels = [woken.sees(a_rollout(name)) for name in ("a", "b", "c")]
+    parcels += [woken.sees(an_approval(name)) for name in ("d", "e")]
+    keys = woken.store.rollout_keys()
+    assert [woken.store.is_urgent(key) for key in keys] == [False] * 3
+    assert all(woken.store.is_due(key, START) for key in keys)
+    assert [parcel.opened for parcel in parcels] == [0] * 5
