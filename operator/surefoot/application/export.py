@@ -214,8 +214,9 @@ class Record:
             self._exchanged.clear()
             retired, self._retired = self._retired, []
             await asyncio.gather(*(delivery.close() for delivery in retired))
+            await asyncio.gather(*(delivery.load() for delivery in self._deliveries))
+            await self._catch_up()
             tasks = [asyncio.create_task(delivery.run()) for delivery in self._deliveries]
-            tasks.append(asyncio.create_task(self._catch_up(self._untold)))
             exchanged = asyncio.create_task(self._exchanged.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -228,17 +229,30 @@ class Record:
                     task.cancel()
                 await asyncio.gather(*tasks, exchanged, return_exceptions=True)
 
-    async def _catch_up(self, untold: Iterator[Rollout] | None) -> None:
-        """Hear of what was there before the sinks, and then of nothing more."""
+    async def _catch_up(self) -> None:
+        """Hear of what was there before the sinks; nothing is delivered before."""
+        untold = self._untold
         for number, rollout in enumerate(untold or ()):
-            if rollout.metadata.uid not in self._kept:  # else a newer version was told meanwhile
-                self.observe(rollout)
+            self._tell_of_the_past(rollout)
             if number % AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
-        if self._untold is untold:
-            self._untold = None
-            self._chain()
-        await asyncio.Event().wait()
+            if self._untold is not untold:  # the sinks were exchanged again
+                return
+        self._untold = None
+        self._chain()
+
+    def _tell_of_the_past(self, rollout: Rollout) -> None:
+        """Hear of a version that may not be the newest any more: what is known goes on from it."""
+        kept = self._kept.get(rollout.metadata.uid)
+        if kept is None or not kept.entries:
+            self.observe(rollout)
+            return
+        first = kept.entries[0]
+        past = rollout.status.history[: _place_of(first, rollout.status.history)]
+        if past and past[-1].hash == first.prev_hash:
+            kept.entries = (*past, *kept.entries)
+            for delivery in self._deliveries:
+                delivery.has_news(rollout.metadata.uid)
 
     async def close(self) -> None:
         """Let go of every sink."""
@@ -255,19 +269,23 @@ class Record:
             self._trim(uid, kept)
 
     def _trim(self, uid: str, kept: _Kept) -> None:
-        beyond = len(kept.entries) - KEPT_ENTRIES
-        if beyond <= 0:
-            return
+        """Keep what waits, and the last entry, which tells what is new: the status has the rest."""
         waiting = max(
             (delivery.waiting(uid, kept) for delivery in self._deliveries),
             default=0,
         )
-        wanted = min(max(waiting, KEPT_ENTRIES), LONGEST_BACKLOG)
-        kept.entries = kept.entries[-wanted:]
-        if sum(max(0, len(each.entries) - KEPT_ENTRIES) for each in self._kept.values()) > (
-            MOST_BEYOND
-        ):
+        kept.entries = kept.entries[-min(max(waiting, 1), LONGEST_BACKLOG) :]
+        if len(kept.entries) <= KEPT_ENTRIES:
+            return
+        beyond = sum(max(0, len(each.entries) - KEPT_ENTRIES) for each in self._kept.values())
+        if beyond > MOST_BEYOND:
             kept.entries = kept.entries[-KEPT_ENTRIES:]
+
+
+def _place_of(entry: Transition, history: Sequence[Transition]) -> int:
+    """Where this entry is in a history; its length, where it is not."""
+    hashes = [each.hash for each in history]
+    return hashes.index(entry.hash) if entry.hash in hashes else len(hashes)
 
 
 @dataclass(slots=True)
@@ -327,19 +345,25 @@ class _Delivery:
     async def close(self) -> None:
         await self.sink.close()
 
+    async def load(self) -> dict[str, Mark]:
+        """Find out how far the sink has each Rollout."""
+        if self._marks is None:
+            self._marks = await self._loaded()
+            self._is_loaded()
+        return self._marks
+
     async def run(self) -> None:
         """Deliver until cancelled, and go on by itself after whatever the sink does."""
-        self._marks = await self._loaded()
-        self._is_loaded()
+        marks = await self.load()
         self._todo = dict.fromkeys(self._kept)
         while True:
             self._news.clear()
-            batch = self._next(self._marks)
+            batch = self._next(marks)
             self._say_what_waits()
             if batch is not None:
-                await self._deliver(batch, self._marks)
+                await self._deliver(batch, marks)
             elif not self._is_saved:
-                await self._save(self._marks)
+                await self._save(marks)
             else:
                 await self._news.wait()
 
@@ -363,6 +387,7 @@ class _Delivery:
             waiting = following(kept.entries, after) if kept else ()
             if kept is None or not waiting:
                 del self._todo[uid]
+                self._settle(uid)
                 continue
             for line in lines(kept.origin, waiting, after):
                 size += len(line.text.encode()) + 1

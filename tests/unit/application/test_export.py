@@ -161,6 +161,23 @@ async def test_what_changes_or_ends_before_it_is_told_keeps_its_order() -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_every_sink_has_is_not_kept_and_a_new_sink_gets_it_all_the_same() -> None:
+    """The statuses have it: thousands of histories would take more than all else together."""
+    world = World()
+    async with world.running():
+        await world.happens("1", "2", "3")
+        assert world.record is not None
+        [kept] = world.record._kept.values()
+        assert [entry.transition_id for entry in kept.entries] == ["3"]
+        late = FakeSink("late")
+        world.record.exchange([world.sink, late], world.rollouts.values())
+        await turns()
+        await world.happens("4")
+        assert world.sink.ids == late.ids == ["1", "2", "3", "4"]
+        [kept] = world.record._kept.values()
+        assert [entry.transition_id for entry in kept.entries] == ["4"]
+
+
 async def test_entries_arrive_once_and_in_order() -> None:
     """Those that there were at the start, and those that come."""
     world = World()
