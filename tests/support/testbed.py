@@ -166,7 +166,7 @@ async def wait_until_async(
 
 
 def print_tasks() -> None:
-    """Print where each task of this event loop waits: whoever waits in vain asks that first."""
+    """Print where each task of this event loop waits: the first question after a wait in vain."""
     for task in asyncio.all_tasks():
         waits = " > ".join(_frames(task.get_coro()))
         print(f"{task.get_name()}: {waits}")

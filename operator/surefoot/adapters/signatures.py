@@ -96,7 +96,7 @@ class SshSignatures:
             log.warning("a line of the allowed signers is left out", fault=fault)
 
     def take_news(self) -> bool:
-        """Whether the allowed signers have changed since this was last asked, whoever read them."""
+        """Whether the allowed signers have changed since this was last asked; any read tells."""
         has_news, self._has_news = self._has_news, False
         return has_news
 

@@ -238,8 +238,8 @@ class Store:
     def put_halt(self, halt: Halt | None, *places: str) -> None:
         """Take in what a fresh read of these namespaces showed: a halt, or that there is none.
 
-        Whoever was stopped by it is woken once `replace_halts` no longer finds it. It may have come
-        and gone between two lists.
+        Those who were stopped by it are woken once `replace_halts` no longer finds it. It may have
+        come and gone between two lists.
         """
         if halt is not None:
             self._halts[halt.namespace] = halt

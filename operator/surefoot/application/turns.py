@@ -1,4 +1,4 @@
-"""Long work on the event loop, in short stretches: whoever has something urgent has their turn."""
+"""Long work on the event loop, in short stretches: what is urgent has its turn in between."""
 
 import asyncio
 from collections.abc import Callable, Iterable

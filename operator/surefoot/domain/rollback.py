@@ -149,7 +149,10 @@ def _pending(
         evidence=with_fallback(
             Evidence(decided_at=now), lambda: _evidence(facts, triggers, now)
         ).model_copy(
-            update={"cohorts": with_fallback(None, lambda: evidence_of(cohorts, required.to))}
+            update={
+                "cohorts": with_fallback(None, lambda: evidence_of(cohorts, required.to)),
+                "replaced": status.pending.evidence.decisions if status.pending else (),
+            }
         ),
     )
 

@@ -58,7 +58,7 @@ class HaltPoller:
 
 
 class AllowedSignersPoller:
-    """Has every Rollout looked at when the allowed signers change, whoever noticed it."""
+    """Has every Rollout looked at when the allowed signers change, by whatever read it was seen."""
 
     def __init__(
         self, signatures: SshSignatures, clock: Clock, wake_all: Callable[[], None]

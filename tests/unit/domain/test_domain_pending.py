@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from surefoot.api.v1alpha1.approval import Decision
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
@@ -511,3 +512,18 @@ def test_metric_of_an_unknown_provider_is_not_waited_for() -> None:
     world.unanswered.add("errors")
     world.settle()
     assert world.condition("PlanValid") == ("False", "UnknownProvider")
+
+
+@pytest.mark.parametrize("when", RECORDED)
+def test_rollback_that_replaces_a_move_keeps_what_the_move_had_counted(when: str) -> None:
+    """The GO was seen by nothing but that move, and its signer says something else since."""
+    world = crashed(when)
+    recorded = world.approvals[SIGNED].status.decisions
+    assert recorded == (), "the GO is known from the move alone"
+    world.sign(SIGNED, "h", decision="NO-GO", reason="I see errors")
+    world.edit(rollback={"to": 0})
+    world.settle()
+    assert world.history()[-1] == ("Rollback", 0)
+    words = [(entry.by, entry.decision) for entry in world.approvals[SIGNED].status.decisions]
+    assert words == [("h", Decision.GO), ("h", Decision.NO_GO)]
+    assert world.states()[SIGNED] == "Void"

@@ -1,4 +1,4 @@
-"""What is polled: whoever notices a change, everybody concerned is woken for it."""
+"""What is polled: when anyone notices a change, everybody concerned is woken for it."""
 
 from surefoot.adapters.signatures import SshSignatures
 from surefoot.errors import Unavailable

@@ -275,6 +275,9 @@ class Evidence(ApiModel):
     """What was recorded of each metric at the step being left, its cost among them."""
     decisions: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] = ()
     """The checkpoints and approvals that were counted."""
+    replaced: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] = ()
+    """With a Rollback that took the place of a move upward which was recorded and not yet written:
+    the checkpoints and approvals that this move had counted. They were not used."""
     upstreams: Annotated[tuple[UpstreamEvidence, ...], Field(max_length=16), ATOMIC] | None = None
     """The Rollouts that `dependsOn` names, where it names any."""
     cohorts: Annotated[tuple[CohortEvidence, ...], Field(max_length=32), ATOMIC] | None = None

@@ -200,12 +200,13 @@ def _small_enough(item: Transition) -> Transition:
     bare = tuple(d.model_copy(update={"reason": ""}) for d in brief)
     keyed = tuple(d.model_copy(update={"signature": _key_of(d)}) for d in bare)
     briefest = tuple(d.model_copy(update={"signature": None, "by": d.by[:64]}) for d in bare)
-    measured: dict[str, Any] = {"windows": (), "baselines": ()}
+    measured: dict[str, Any] = {"windows": (), "baselines": (), "replaced": ()}
     for smaller in (
         {"decisions": brief},
         {"decisions": brief, "windows": evidence.windows[:16]},
         {"decisions": brief, "windows": ()},
         {"decisions": brief, "windows": (), "baselines": ()},
+        {"decisions": brief, **measured},
         {"decisions": bare, **measured, "changed_fields": (), "conditions": ()},
         {"decisions": keyed, **measured, "changed_fields": (), "conditions": ()},
         {"decisions": briefest, **measured, "changed_fields": evidence.changed_fields[:16]},

@@ -205,7 +205,8 @@ def _with_counted(state: State, request: Request) -> tuple[PastDecision, ...]:
     """The decisions on record, and GOs that were counted before they were put there.
 
     A GO may be counted by the very pass that saw it first, and its signer may change their mind
-    before it is recorded. The transition that counts it says all that the record needs.
+    before it is recorded. The transition that counts it says all that the record needs, and so does
+    the rollback that took its place.
     """
     known = request.status.decisions
     last = known[-1].generation if known else 0
@@ -224,7 +225,7 @@ def _counted_on(state: State, uid: str) -> Iterator[PastDecision]:
         transitions.append((pending.evidence, pending.recorded_at))
     for evidence, at in transitions:
         seen_at = evidence.decided_at or at
-        for item in evidence.decisions:
+        for item in (*evidence.decisions, *evidence.replaced):
             if item.uid == uid and item.decision == Decision.GO.value:
                 given = item.decided_at
                 yield PastDecision(
