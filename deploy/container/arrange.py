@@ -14,13 +14,6 @@ from pathlib import Path
 LIBRARIES = Path("/usr/local/lib/python3.13/dist-packages")
 STANDARD = Path("/usr/lib/python3.13")
 UNUSED = (
-    # The client's methods and classes for every path and kind of the API, more than half of all
-    # libraries together. Surefoot and kopf send requests of their own, and each of these modules is
-    # imported by anyone who asks for it by name only.
-    "kubernetes/client/api",
-    "kubernetes/client/models/[a-z]*.py",
-    "kubernetes/aio/client/api",
-    "kubernetes/aio/client/models/[a-z]*.py",
     "*/tests",
     "bin",
     # What the installer noted about this machine.

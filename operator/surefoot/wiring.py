@@ -33,6 +33,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.admission import EVERY as ADMISSION_EVERY
 from surefoot.application.admission import AdmissionWatch
 from surefoot.application.announce import BackgroundAnnouncer, FanOutAnnouncer
+from surefoot.application.calm import CalmRollouts
 from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
@@ -46,6 +47,7 @@ from surefoot.application.ports import (
     Cluster,
     Kind,
     ObjectKey,
+    Observable,
     Policies,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
@@ -122,7 +124,11 @@ class Operator:
         self.telemetry.follow_clock(clock)
         self.telemetry.admission_mode(settings.admission)
         cluster = KubernetesCluster(
-            http, clock, operator_namespace=home, namespaces=start.namespaces
+            http,
+            clock,
+            operator_namespace=home,
+            namespaces=start.namespaces,
+            known=self._known,
         )
         self.cluster = start.overrides.cluster(cluster)
         self._sources = list_watches(http, clock, start.namespaces)
@@ -172,6 +178,7 @@ class Operator:
             operator_namespace=home,
             rules=_rules(settings),
         )
+        self.calm = CalmRollouts(self.gatherer.flag_with, clock)
         self.reconciler = Reconciler(
             gatherer=self.gatherer,
             decide=start.overrides.decide,
@@ -223,6 +230,9 @@ class Operator:
         self.reload = Reload(settings, start.config_file, exchanges, self.telemetry)
         self._allowed_signers = AllowedSignersPoller(self.signatures, clock, self._wake_all)
 
+    def _known(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        return self.store.known(kind, key)
+
     # Waking
 
     def wake(self, key: ObjectKey) -> None:
@@ -233,7 +243,12 @@ class Operator:
         self.telemetry.unreadable_objects(kind.value, count)
 
     def wake_for_answers(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> None:
-        """A provider answered."""
+        """A provider answered. What leaves a Rollout calm needs no look at the whole of it."""
+        again_after = self.calm.stays(key, answers)
+        if again_after is not None:
+            self.queue.forget(key)
+            self.queue.add_after(key, again_after)
+            return
         rollout = self.store.rollout(key)
         urgent = self.store.is_urgent(key) or (
             isinstance(rollout, Rollout) and may_roll_back(rollout, answers)
@@ -260,6 +275,7 @@ class Operator:
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
         self.rehearser.forget(key)
+        self.calm.forget(key)
         self.queue.forget(key)
 
     # Running
@@ -349,11 +365,15 @@ class Operator:
 
     async def _work(self, key: ObjectKey, _lane: Lane) -> None:
         self.queue.forget(key)
+        self.calm.forget(key)
         outcome = await self.reconciler.reconcile(key)
         if outcome.result is Result.CONFLICT:
             await self.keeper.check(key)
-        if outcome.again_after is not None:
-            self.queue.add_after(key, outcome.again_after, outcome.lane)
+        again_after = outcome.again_after
+        if outcome.calm is not None:
+            again_after = self.calm.note(key, outcome.calm)
+        if again_after is not None:
+            self.queue.add_after(key, again_after, outcome.lane)
 
     def _kept_up(self, part: Part) -> Coroutine[Any, Any, None]:
         return kept_up(part, self._clock, self.telemetry.part_failed)

@@ -3,7 +3,7 @@
 import copy
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from surefoot.api.v1alpha1.approval import Purpose
 from surefoot.api.v1alpha1.rollout import TriggerAction
-from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
+from surefoot.api.v1alpha1.rollout_status import Phase, RolloutStatus, TriggerState
 from surefoot.domain import decide as decisions
+from surefoot.domain.calm import stays_calm
+from surefoot.domain.due import acted_on
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
+from surefoot.domain.plan import Calm, Plan
 from tests.support.dry_runs import change_nothing
 from tests.support.invariants import Judge, demand
 from tests.support.world import (
@@ -192,6 +195,21 @@ ops = st.one_of(
 sequences = st.lists(ops, max_size=30)
 
 
+@dataclass(frozen=True)
+class _Calm:
+    """What a decision to do nothing asks of the answers, and what it was made on."""
+
+    calm: Calm
+    facts: Snapshot
+    status: RolloutStatus
+
+    def stays(self, facts: Snapshot, now: datetime) -> bool:
+        """Whether only answers have come since, and they need no look."""
+        nothing: dict[str, Any] = {"measurements": {}, "unanswered_since": {}}
+        is_woken = replace(facts, **nothing) != replace(self.facts, **nothing)
+        return not is_woken and stays_calm(self.calm, facts, now)
+
+
 class Tale:
     """A rollout to which things happen, watched by a judge after every plan."""
 
@@ -205,6 +223,8 @@ class Tale:
             self.world.enforce(Admission.ENFORCED)
         self.judge = Judge(frozenset({PLANNER}))
         self.memory: list[Snapshot] = []
+        self.calm: _Calm | None = None
+        self.calm_looks = 0
         self.look()
 
     def fork(self) -> "Tale":
@@ -245,6 +265,7 @@ class Tale:
         plan = decisions.decide(facts, world.now)
         assert plan == decisions.decide(facts, world.now), "decide is not deterministic"
         change_nothing(facts, plan, world.now)
+        self._needs_a_look(facts, plan)
         world.plans.append(plan)
         try:
             world.perform(plan, facts.rollout)
@@ -255,6 +276,18 @@ class Tale:
             world.watched_requests.clear()
         self.judge.watch(world.log)
         return bool(plan.actions)
+
+    def _needs_a_look(self, facts: Snapshot, plan: Plan) -> None:
+        """Where an operator would not have looked, there was nothing to be seen."""
+        before, now = self.calm, self.world.now
+        if before is not None and before.stays(facts, now):
+            self.calm_looks += 1
+            demand(not plan.actions, "calm", f"{plan.summary}, and nobody would have looked")
+            seen, was = acted_on(plan.status), acted_on(before.status)
+            changed = [key for key in seen.keys() | was.keys() if seen.get(key) != was.get(key)]
+            demand(not changed, "calm", f"{changed} changed, and nobody would have looked")
+        if before is None or plan.calm is None or not before.stays(facts, now):
+            self.calm = None if plan.calm is None else _Calm(plan.calm, facts, plan.status)
 
     # What happens.
 
@@ -365,6 +398,8 @@ class Tale:
 
     def _all_sign(self) -> None:
         """All that is pending gets its GO, each by somebody else; dry runs may stay as they are."""
+        for name in self._undecided():
+            self._see(name)
         states = self.world.states()
         pending = [
             name

@@ -111,7 +111,7 @@ class Settings(Section):
     """The configuration file: YAML, with these fields in camelCase. All of them are optional."""
 
     evaluation_interval: Interval = timedelta(seconds=30)
-    """How often metrics are asked for and Rollouts are looked at."""
+    """How often metrics are asked for, and answers judged."""
     status_refresh: Interval = timedelta(minutes=10)
     """How often a status is written though no verdict changed."""
     admission: AdmissionMode = AdmissionMode.ENFORCED

@@ -166,6 +166,13 @@ class Gatherer:
             return None
         return self._flag_facts(key, rollout, self._store.config_map(_target_of(key, rollout)))
 
+    def flag_with(self, key: ObjectKey, answers: Mapping[str, Measurement]) -> FlagFacts | None:
+        """The same with these answers and no others, and without the ConfigMap."""
+        rollout = self._store.rollout(key)
+        if not isinstance(rollout, Rollout):
+            return None
+        return self._flag_facts(key, rollout, None, lambda: answers)
+
     async def read_flag(self, key: ObjectKey) -> FlagRead | Gone | Unreadable:
         """The same by fresh reads of the Rollout and its ConfigMap, and of nothing else."""
         flag = await self._read_flag(key)
@@ -204,10 +211,14 @@ class Gatherer:
         return _Flag(rollout, held)
 
     def _flag_facts(
-        self, key: ObjectKey, rollout: Rollout, config_map: ConfigMap | None
+        self,
+        key: ObjectKey,
+        rollout: Rollout,
+        config_map: ConfigMap | None,
+        answers: Callable[[], Mapping[str, Measurement]] | None = None,
     ) -> FlagFacts:
         """What the providers say, as far as they say anything: `spec.rollback` needs none of it."""
-        measurements = partial(self._measurements.measurements, key, rollout)
+        measurements = answers or partial(self._measurements.measurements, key, rollout)
         queries = partial(self._measurements.known_queries, key, rollout)
         providers = partial(self._providers.names, key.namespace)
         return FlagFacts(

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,7 +26,7 @@ from surefoot.application.queue import Lane
 from surefoot.application.store import Store
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
-from surefoot.domain.plan import Abandon, Announcement, Apply, Intend, Plan
+from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import Conflict, NotFound, Refused, Unavailable
@@ -42,6 +43,8 @@ BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
 STOPPED_RETRY = 1.0
+SAME_MOMENT = timedelta(seconds=1)
+"""A decision may be so old when fresh reads confirm it; then it is decided again."""
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
 
@@ -62,11 +65,15 @@ class Result(StrEnum):
 
 
 class Pass(NamedTuple):
-    """What a pass came to: when to look again (None: when woken), and in which lane."""
+    """What a pass came to: when to look again (None: when woken), and in which lane.
+
+    ``calm`` is what must stay as it is for answers of providers to need no look.
+    """
 
     result: Result
     again_after: float | None
     lane: Lane = Lane.NORMAL
+    calm: Calm | None = None
 
 
 class Interrupted(Exception):
@@ -166,7 +173,7 @@ class Reconciler:
         judged = await self._unless_interrupted(key, self._judge_whole(key, triggers))
         if isinstance(judged, Pass):
             return judged
-        facts, plan = judged
+        facts, plan, _ = judged
         rollout = facts.snapshot.rollout
         self._observe(key, facts.snapshot, plan)
         if any(isinstance(action, Abandon) for action in plan.actions):
@@ -222,6 +229,7 @@ class Reconciler:
             Result.DONE if plan.actions else Result.IDLE,
             plan.requeue_after.total_seconds(),
             self._lane(key),
+            plan.calm,
         )
 
     async def _judge_whole(
@@ -232,7 +240,7 @@ class Reconciler:
             return judged
         # Only what may move people forward waits for admission.
         is_forward = _goes_forward(judged.plan)
-        judged = await self._judge(key, triggers, fresh=True, admission=is_forward)
+        judged = await self._judge(key, triggers, fresh=True, admission=is_forward, confirms=judged)
         if is_forward or isinstance(judged, Pass) or not _goes_forward(judged.plan):
             return judged
         # The caches said something else, such as a rollback that is no longer asked for.
@@ -245,8 +253,12 @@ class Reconciler:
         *,
         fresh: bool,
         admission: bool = False,
+        confirms: "_Judged | None" = None,
     ) -> "_Judged | Pass":
-        """Decide on the facts as gathered. ``triggers`` is what they said when the pass began."""
+        """Decide on the facts as gathered. ``triggers`` is what they said when the pass began.
+
+        Where the facts are those of the decision that they are to confirm, that one stands.
+        """
         facts = await self._gatherer.gather(key, fresh=fresh, admission=admission)
         if isinstance(facts, Gone):
             self._failures.pop(key, None)
@@ -261,7 +273,9 @@ class Reconciler:
         now = self._clock.now()
         if triggers is not None:
             hand_on(triggers, facts.snapshot, now)
-        return _Judged(facts, self._decide(facts.snapshot, now))
+        if confirms is not None and confirms.stands(facts.snapshot, now):
+            return confirms._replace(facts=facts)
+        return _Judged(facts, self._decide(facts.snapshot, now), now)
 
     def _observe(self, key: ObjectKey, snapshot: Snapshot, plan: Plan) -> None:
         self._telemetry.judged(snapshot.rollout, plan.status)
@@ -312,8 +326,23 @@ class Reconciler:
 
 
 class _Judged(NamedTuple):
+    """What was decided, on which facts, and at which moment."""
+
     facts: Facts
     plan: Plan
+    at: datetime
+
+    def stands(self, snapshot: Snapshot, now: datetime) -> bool:
+        """Whether the same would be decided on these facts, which were gathered just after.
+
+        The same facts give the same plan at the same moment. By how much the clock may be late
+        changes from one request to the next, and is not compared.
+        """
+        known = self.facts.snapshot
+        return (
+            now - self.at <= SAME_MOMENT
+            and replace(snapshot, clock_uncertainty=known.clock_uncertainty) == known
+        )
 
 
 def _goes_forward(plan: Plan) -> bool:

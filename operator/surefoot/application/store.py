@@ -368,6 +368,12 @@ class Store:
         content = None if entry is None else self._content(entry)
         return content if isinstance(content, Rollout | UnreadableObject) else None
 
+    def known(self, kind: Kind, key: ObjectKey) -> Observable | None:
+        """The newest version of an object that is known, as far as it can be read."""
+        entry = self._entries[kind].get(key)
+        content = None if entry is None else entry.content
+        return None if isinstance(content, UnreadableObject) else content
+
     def rollout_keys(self) -> tuple[ObjectKey, ...]:
         """All Rollouts."""
         return tuple(self._entries[Kind.ROLLOUT])

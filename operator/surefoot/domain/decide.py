@@ -4,6 +4,7 @@ Rollback outranks everything, then what is already recorded, then drift, then th
 is taken when every check of the table that applies to it holds, and by nothing else.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.durations import parse_elapsed
@@ -18,6 +19,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
+from surefoot.domain.calm import calm_until
 from surefoot.domain.checks.check import Group, no_change
 from surefoot.domain.checks.cohorts import at_step, windows_of
 from surefoot.domain.checks.rehearsal import PASSED
@@ -142,10 +144,10 @@ def _withdraw(review: Review, pending: PendingTransition, why: str) -> Plan:
 
 def _may_be_marked(review: Review) -> bool:
     """Whether there is a ConfigMap that is the operator's to mark, or offered to it."""
-    state, found = review.state, review.state.snapshot.config_map
+    state, config_map = review.state, review.state.snapshot.config_map
     if state.has_started:
         return True
-    return found is not None and may_be_marked(found, state.rollout)
+    return config_map is not None and may_be_marked(config_map, state.rollout)
 
 
 def _interference(review: Review) -> str | None:
@@ -411,7 +413,10 @@ def _wait(review: Review) -> Plan:
     rehearses = (rehearsal,) if rehearsal is not None else ()
     actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
     plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
-    return _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    plan = _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    if actions:
+        return plan
+    return replace(plan, calm=calm_until(review, now + min(due, _time_changes_in(review))))
 
 
 def _bookkeeping(review: Review) -> tuple[Action, ...]:
@@ -465,6 +470,12 @@ def _idle(status: RolloutStatus, after: timedelta, summary: str) -> Plan:
 
 
 def _look_again_in(review: Review) -> timedelta:
+    """When something may happen next that no event tells of."""
+    snapshot, changes = review.state.snapshot, _time_changes_in(review)
+    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
+
+
+def _time_changes_in(review: Review) -> timedelta:
     """When something that is only a matter of time happens next."""
     state = review.state
     snapshot, now = state.snapshot, state.now
@@ -476,7 +487,6 @@ def _look_again_in(review: Review) -> timedelta:
     )
     ahead = [
         snapshot.status_refresh,
-        snapshot.evaluation_interval if snapshot.rollout.spec.metrics else None,
         escalation.next_moment(state) if state.asks_people else None,
         DRIFT_PACE if review.status.drift else None,
         *(moment - now for moment in changes if moment is not None),
@@ -509,8 +519,10 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
     """Events for what the status says now and did not say before."""
     before = review.state.rollout.status
     known = {item.transition_id for item in before.history}
-    said = [announcement(item) for item in status.history if item.transition_id not in known]
-    said += trigger_announcements(before, review.state.triggers)
+    announcements = [
+        announcement(item) for item in status.history if item.transition_id not in known
+    ]
+    announcements += trigger_announcements(before, review.state.triggers)
     reasons = {c.type: c.reason for c in before.conditions}
     for condition, reason in (
         (ConditionType.NOT_PAUSED, "Halted"),
@@ -519,7 +531,7 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
         verdict = review.verdict(condition)
         is_new = reasons.get(condition.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
-            said.append(
+            announcements.append(
                 Announcement(
                     reason or "InvalidPlan",
                     verdict.message,
@@ -528,22 +540,22 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
                 )
             )
     known_warnings = {(warned.reason, warned.path) for warned in before.warnings}
-    said += [
+    announcements += [
         Announcement("PlanWarning", f"{w.path}: {w.message}", warning=True, about=w.path)
         for w in status.warnings
         if (w.reason, w.path) not in known_warnings
     ]
-    known_unreadable = {(found.kind, found.name) for found in before.unreadable}
-    said += [
+    known_unreadable = {(fact.kind, fact.name) for fact in before.unreadable}
+    announcements += [
         Announcement("Unreadable", f"{u.kind} {u.name}: {u.message}", warning=True, about=u.name)
         for u in status.unreadable
         if (u.kind, u.name) not in known_unreadable
     ]
-    said += _news_of_soak(review, before.soak)
-    said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
-    said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    said += escalation_events(review.state, before.blocked_by, status.blocked_by)
-    return tuple(said)
+    announcements += _news_of_soak(review, before.soak)
+    announcements += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
+    announcements += _news_of_rehearsals(before.rehearsal, status.rehearsal)
+    announcements += escalation_events(review.state, before.blocked_by, status.blocked_by)
+    return tuple(announcements)
 
 
 def _news_of_soak(review: Review, before: SoakStatus | None) -> tuple[Announcement, ...]:

@@ -23,7 +23,7 @@ def write_due_in(
     written: RolloutStatus, judged: RolloutStatus, now: datetime, refresh: timedelta
 ) -> timedelta:
     """How long until the judged status must be written; zero or less means now."""
-    before, after = _facts(written), _facts(judged)
+    before, after = acted_on(written), acted_on(judged)
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     if written.observed_at is None or not all(map(_may_flap, changed)):
         return timedelta(0)
@@ -61,7 +61,7 @@ def _message(status: RolloutStatus, kind: str) -> str | None:
     return next((c.message for c in status.conditions if c.type == kind), None)
 
 
-def _facts(status: RolloutStatus) -> dict[_Key, Hashable]:
+def acted_on(status: RolloutStatus) -> dict[_Key, Hashable]:
     """What somebody acts on, by kind and name."""
     facts: dict[_Key, Hashable] = {
         ("status", "generation"): status.observed_generation,

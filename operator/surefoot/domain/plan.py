@@ -12,12 +12,16 @@
 At most one of Intend, Apply, Commit, Abandon, Restore and Undo is in a plan: they move the flag.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus, Severity
+from surefoot.domain.facts.bands import Bands
+from surefoot.domain.facts.clock import SkippedTime
+from surefoot.domain.facts.snapshot import Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,32 @@ MOVES = (Intend, Apply, Commit, Abandon, Restore, Undo)
 
 
 @dataclass(frozen=True, slots=True)
+class Calm:
+    """What must stay as it is for nothing to be to do.
+
+    ``until`` is the moment at which time alone may change something. ``bands`` has every question
+    of the Rollout, with the bands that its answers must lie in. ``stale_after`` is the last moment
+    at which each of the answers that were judged can be. ``read_from`` is what an answer must reach
+    back to for the soak account to miss nothing; None where none is kept.
+    """
+
+    version: tuple[str, str]
+    until: datetime
+    bands: Bands
+    stale_after: Mapping[str, datetime]
+    read_from: datetime | None
+    skipped: tuple[SkippedTime, ...]
+    admission: Admission
+    interval: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do now, and when to look again at the latest.
 
     ``status`` is the Rollout's status as judged, whether or not it is due to be written.
     ``summary`` is the decision in a line, for the log. ``is_rollback``: it is the way down.
+    ``calm`` is what must stay as it is for answers to need no look; None where each of them does.
     """
 
     status: RolloutStatus
@@ -165,6 +190,7 @@ class Plan:
     requeue_after: timedelta
     summary: str
     is_rollback: bool = False
+    calm: Calm | None = None
 
     @property
     def moves_the_flag(self) -> bool:

@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from surefoot.adapters.kubernetes.cluster import VERSION, KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
 from surefoot.api.v1alpha1.meta import VERSION_LABEL
+from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, TransitionType
 from surefoot.application.ports import Kind, Marks, ObjectHead, ObjectKey, Subject
 from surefoot.domain.flag.config_map import Rendering, rendering_of
@@ -385,7 +387,7 @@ async def test_program_that_gives_no_token_does_not_hold_requests_up(
 async def test_certificate_that_cannot_be_read_is_unavailable(address: str, tmp_path: Path) -> None:
     """It may be there again in a minute."""
     access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
-    access._configuration.ssl_ca_cert = str(tmp_path / "gone.crt")
+    access.endpoint = replace(access.endpoint, ca_file=str(tmp_path / "gone.crt"))
     http = Http(access)
     with pytest.raises(Unavailable, match="write it: no answer from the API server"):
         await http.write("write it", "PUT", "/x", {})
@@ -588,7 +590,7 @@ async def test_no_configuration_at_all_says_what_to_do(
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="Set KUBECONFIG"):
+    with pytest.raises(ConfigurationError, match="set KUBECONFIG"):
         await Access.load()
 
 
@@ -699,6 +701,54 @@ async def test_status_goes_with_uid_and_version_and_without_the_spec(
         "resourceVersion": "1",
     }
     assert "spec" not in body
+
+
+async def test_written_status_is_not_read_again_where_it_was_taken_as_it_is(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """The answer tells the new version; the rest is what was judged and what was written."""
+    rollout = a_rollout()
+    status = rollout.status.model_copy(update={"percent": 10, "progress": "1/4"})
+    stored = rollout.model_copy(update={"status": status}).to_wire()
+    stored["metadata"]["resourceVersion"] = "2"
+    answers.will_say(200, stored)
+    written = await cluster.write_rollout_status(rollout, status)
+    assert written == Rollout.model_validate(stored)
+    assert written.spec is rollout.spec
+
+
+async def test_written_status_is_as_the_api_server_keeps_it(
+    cluster: KubernetesCluster, answers: MeasurementSource
+) -> None:
+    """It may have dropped a field that it does not know."""
+    rollout = a_rollout()
+    status = rollout.status.model_copy(update={"percent": 10, "progress": "1/4"})
+    stored = rollout.model_copy(update={"status": status}).to_wire()
+    stored["metadata"]["resourceVersion"] = "2"
+    del stored["status"]["progress"]
+    answers.will_say(200, stored)
+    written = await cluster.write_rollout_status(rollout, status)
+    assert written == Rollout.model_validate(stored)
+    assert written.status.progress != "1/4"
+
+
+async def test_version_that_is_known_is_not_read_again(
+    http: Http, answers: MeasurementSource
+) -> None:
+    """And another version of it is."""
+    rollout = a_rollout()
+    cluster = KubernetesCluster(
+        http, FakeClock(), operator_namespace="surefoot-system", known=lambda _kind, _key: rollout
+    )
+    wire = rollout.to_wire()
+    answers.will_say(200, wire)
+    assert await cluster.rollout(KEY) is rollout
+    newer = {**wire, "metadata": {**wire["metadata"], "resourceVersion": "2"}}
+    answers.will_say(200, newer)
+    assert await cluster.rollout(KEY) == Rollout.model_validate(newer)
+    replaced = {**wire, "metadata": {**wire["metadata"], "uid": "another"}}
+    answers.will_say(200, replaced)
+    assert await cluster.rollout(KEY) == Rollout.model_validate(replaced)
 
 
 async def test_what_is_not_there_is_none(

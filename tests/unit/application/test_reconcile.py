@@ -1,6 +1,7 @@
 """One pass: caches first, fresh facts where the flag would move, and every failure survived."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -154,6 +155,45 @@ async def test_flag_moves_on_fresh_facts_only() -> None:
     assert "read halt" in office.cluster.calls
     assert office.cluster.config_maps == {}
     assert office.cluster.writes() == ["write status"]
+
+
+@dataclass
+class Counting:
+    """The real decisions, counted; fresh reads may take a while."""
+
+    decided: int = 0
+
+    def __call__(self, snapshot: Snapshot, now: datetime) -> Plan:
+        self.decided += 1
+        return decide(snapshot, now)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+async def test_decision_that_fresh_reads_confirm_is_not_made_twice(seconds: float) -> None:
+    """The same facts give the same plan; but not for ever."""
+    decision = Counting()
+    office = Office(decision)
+
+    async def slow(call: str) -> None:
+        if call == "read halt":
+            office.clock.at += timedelta(seconds=seconds)
+
+    office.cluster.before = slow
+    await office.look()
+    assert office.cluster.config_maps
+    assert decision.decided == (2 if seconds else 1)
+
+
+async def test_decision_on_other_facts_than_the_cached_ones_is_made_again() -> None:
+    """Somebody pauses the Rollout, and no event has told of it yet."""
+    decision = Counting()
+    office = Office(decision)
+    rollout = office.cluster.rollouts[KEY]
+    paused = rollout.spec.model_copy(update={"paused": True})
+    office.cluster.put_rollout(rollout.model_copy(update={"spec": paused}))
+    await office.look()
+    assert decision.decided == 2
+    assert office.cluster.config_maps == {}
 
 
 @pytest.mark.parametrize("place", ["agents", "surefoot-system"])

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def shown() -> Iterator[tuple[str, str, str]]:
                     yield where, match["program"], match["words"].strip()
 
 
+@cache
+def below(command: Any) -> Mapping[str, Any]:
+    """The commands of a group, loaded once; a group loads them again each time it is asked."""
+    found: Mapping[str, Any] = getattr(command, "commands", {})
+    return found
+
+
 def fault(program: str, text: str) -> str:
     """What is wrong with a command; empty if nothing is."""
     command = ROOTS[program]
@@ -45,10 +53,10 @@ def fault(program: str, text: str) -> str:
         words = shlex.split(text)
     except ValueError:
         words = text.split()
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
+    while words and words[0] in below(command):
+        command = below(command)[words.pop(0)]
     is_word = bool(words) and not words[0].startswith("-") and words[0] not in PLACEHOLDERS
-    if getattr(command, "commands", None) and is_word:
+    if below(command) and is_word:
         return f"there is no command {words[0]}"
     known = {"-h", "--help", "--version", "--install-completion"}
     known |= {name for option in command.params for name in (*option.opts, *option.secondary_opts)}

@@ -1,48 +1,44 @@
-"""Where the API server is and how to be let in: kubeconfig as kubectl finds it, or in-cluster.
+"""Where the API server is and how the operator is let in, with credentials that are kept fresh.
 
-`kubernetes.aio` reads the configuration, exec plugins included; the requests themselves do not go
-through its client (see `surefoot.adapters.kubernetes.http`).
+The configuration is read as for the commands, by `kubeconfig`. A process that runs for months reads
+it again now and then, and after a refusal; what it had then stays where that fails.
 """
 
 import asyncio
-import os
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import replace
 
 import structlog
-from kubernetes.aio import config as kubernetes_config
-from kubernetes.aio.client.configuration import Configuration
 
 from surefoot.adapters.kubernetes.endpoint import Endpoint
-from surefoot.errors import ConfigurationError
+from surefoot.adapters.kubernetes.kubeconfig import (
+    SERVICE_ACCOUNT,
+    KubeconfigAccess,
+    KubeconfigOptions,
+)
 
-_library = cast("Any", kubernetes_config)  # it has no types
 log = structlog.get_logger(__name__)
 
 REFRESH_EVERY = 60.0
 """Seconds between looks for a renewed token. Bound tokens live for ten minutes at the least."""
 REFRESH_WITHIN = 5.0
 """Seconds for a look. A program that gives out tokens may hang; the present token then stays."""
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NAMESPACE_FILE = SERVICE_ACCOUNT / "namespace"
 
 
 class Access:
     """The way to one API server: its endpoint, and an authorization that is kept fresh."""
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        loader: Any | None,
-        origin: str,
-        context: str | None = None,
-    ) -> None:
+    def __init__(self, options: KubeconfigOptions) -> None:
         """Use ``Access.load``."""
-        self._configuration = configuration
-        self._loader = loader
-        self._context = context
+        self._options = options
         self._refresh_lock = asyncio.Lock()
         self._refreshed_at = asyncio.get_running_loop().time()
-        self.origin = origin
+        self._authorization: str | None = None
+        self.endpoint: Endpoint
+        """Where and how to connect."""
+        self.namespace: str
+        """The namespace that the context, or the pod, stands in; `default` where none is said."""
+        self.origin: str
         """Where the configuration was found, for people."""
 
     @classmethod
@@ -51,56 +47,20 @@ class Access:
 
         Raises `ConfigurationError` where there is none of them, or it cannot be read.
         """
-        configuration = Configuration()
-        found = kubeconfig or _default_kubeconfig()
-        try:
-            if found is None:
-                _library.load_incluster_config(configuration)
-                return cls(configuration, None, "the pod's service account")
-            loader = await _library.load_kube_config(
-                config_file=found,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        except (kubernetes_config.ConfigException, OSError, ValueError, TypeError) as error:
-            where = found or "the pod's service account"
-            raise ConfigurationError(
-                f"cannot find the API server: {where}: {error}. "
-                "Set KUBECONFIG to a kubeconfig file, or run inside a cluster."
-            ) from error
-        return cls(configuration, loader, found, context)
-
-    @property
-    def namespace(self) -> str:
-        """The namespace that the context, or the pod, stands in; `default` where none is said."""
-        if self._loader is None:
-            return own_namespace("default")
-        return str(self._loader.current_context["context"].get("namespace") or "default")
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where and how to connect."""
-        made = self._configuration
-        return Endpoint(
-            server=made.host.rstrip("/"),
-            ca_file=made.ssl_ca_cert,
-            certificate_file=made.cert_file,
-            key_file=made.key_file,
-            verify=made.verify_ssl,
-            server_name=made.tls_server_name,
-            proxy=made.proxy,
-        )
+        options = KubeconfigOptions(kubeconfig=kubeconfig, context=context)
+        access = cls(options)
+        await access._look_again()
+        access._options = replace(options, program_within=REFRESH_WITHIN)
+        return access
 
     async def authorization(self) -> str | None:
         """The value of the Authorization header, or None where a certificate says who we are."""
         if asyncio.get_running_loop().time() - self._refreshed_at > REFRESH_EVERY:
             await self.refresh()
-        token = self._configuration.api_key.get("BearerToken")
-        return str(token) if token else None
+        return self._authorization
 
     async def refresh(self) -> None:
-        """Look for a newer token: the pod's file, the kubeconfig, or its exec plugin."""
+        """Look for newer credentials: the pod's file, the kubeconfig, or its exec plugin."""
         async with self._refresh_lock:
             now = asyncio.get_running_loop().time()
             if now - self._refreshed_at < 1:
@@ -109,35 +69,14 @@ class Access:
             try:
                 async with asyncio.timeout(REFRESH_WITHIN):
                     await self._look_again()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the present token stays
+            except Exception as error:  # noqa: BLE001 - whatever it is, the present ones stay
                 log.warning("credentials not refreshed", origin=self.origin, error=repr(error))
 
     async def _look_again(self) -> None:
-        if self._loader is None:
-            _library.load_incluster_config(self._configuration)
-            return
-        user = self._loader._user  # noqa: SLF001 - its own refresh_token() looks there as well
-        if user is not None and "exec" in user:
-            await self._loader.load_from_exec_plugin()
-            token = getattr(self._loader, "token", None)
-            if token:
-                self._configuration.api_key["BearerToken"] = token
-            return
-        self._loader = await _library.load_kube_config(
-            config_file=self.origin,
-            # Without it the next request would go to the cluster of the current context.
-            context=self._context,
-            client_configuration=self._configuration,
-            persist_config=False,
-        )
-
-
-def _default_kubeconfig() -> str | None:
-    named = os.environ.get("KUBECONFIG")
-    if named:
-        return named
-    usual = Path("~/.kube/config").expanduser()
-    return str(usual) if usual.exists() else None
+        """Read everything again, and take it over once all of it is there."""
+        found = await asyncio.to_thread(KubeconfigAccess.load, self._options)
+        self._authorization, self.endpoint = await found.authorization(), found.endpoint
+        self.origin, self.namespace = found.origin, found.namespace
 
 
 def own_namespace(default: str) -> str:

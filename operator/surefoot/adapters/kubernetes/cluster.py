@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed_version
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import structlog
 
 from surefoot.adapters.kubernetes.http import JSON, Http
 from surefoot.adapters.kubernetes.objects import (
+    M,
     approval_from,
+    as_written,
     checkpoint_from,
     config_map_from,
     head_of,
@@ -24,8 +26,8 @@ from surefoot.adapters.kubernetes.objects import (
     read_or_fault,
     rollout_from,
 )
-from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
-from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
+from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec, ApprovalStatus
+from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.meta import (
     ALLOWED_SIGNERS_CONFIGMAP,
     ALLOWED_SIGNERS_KEY,
@@ -85,7 +87,11 @@ NAMESPACE_WITHIN = 2.0
 
 
 class KubernetesCluster:
-    """The `Cluster` port. ``namespaces`` is what is watched; empty means all."""
+    """The `Cluster` port. ``namespaces`` is what is watched; empty means all.
+
+    ``known`` is what is known of an object already: a read that shows that version need not be
+    understood once more.
+    """
 
     def __init__(
         self,
@@ -95,6 +101,7 @@ class KubernetesCluster:
         operator_namespace: str,
         namespaces: tuple[str, ...] = (),
         instance: str = "surefoot",
+        known: Callable[[Kind, ObjectKey], Observable | None] = lambda _kind, _key: None,
     ) -> None:
         self._http = http
         self._clock = clock
@@ -102,13 +109,14 @@ class KubernetesCluster:
         self._namespaces = namespaces
         self._instance = instance
         self._crd_versions: dict[str, str | None] = {}
+        self._known = known
 
     # Reading
 
     async def rollout(self, key: ObjectKey) -> Rollout | None:
         """A fresh read; None if it does not exist."""
         raw = await self._get(Kind.ROLLOUT, key)
-        return None if raw is None else rollout_from(raw)
+        return None if raw is None else self._understood(Kind.ROLLOUT, rollout_from)(raw)
 
     async def config_map(self, key: ObjectKey) -> ConfigMapVersion | None:
         """A fresh read; None if it does not exist."""
@@ -118,12 +126,14 @@ class KubernetesCluster:
     async def checkpoints(self, rollout: ObjectKey) -> tuple[ReadCheckpoint, ...]:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.CHECKPOINT, rollout)
-        return tuple(await by_turns(items, partial(read_or_fault, checkpoint_from)))
+        reader = self._understood(Kind.CHECKPOINT, checkpoint_from)
+        return tuple(await by_turns(items, partial(read_or_fault, reader)))
 
     async def approvals(self, rollout: ObjectKey) -> tuple[ReadApproval, ...]:
         """A fresh list of those that name this Rollout, the unreadable ones among them."""
         items = await self._naming(Kind.APPROVAL, rollout)
-        return tuple(await by_turns(items, partial(read_or_fault, approval_from)))
+        reader = self._understood(Kind.APPROVAL, approval_from)
+        return tuple(await by_turns(items, partial(read_or_fault, reader)))
 
     async def request(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read of a Checkpoint or Approval; None if it does not exist."""
@@ -266,6 +276,22 @@ class KubernetesCluster:
             remedy=f"kubectl apply --server-side -f crds.yaml, of version {VERSION}",
         )
 
+    def _understood(
+        self, kind: Kind, reader: Callable[[Mapping[str, Any]], M]
+    ) -> Callable[[Mapping[str, Any]], M]:
+        """A reader that takes what is known where that is the version that was read."""
+
+        def read_or_known(raw: Mapping[str, Any]) -> M:
+            head = head_of(raw)
+            known = self._known(kind, head.key)
+            if isinstance(known, Rollout | Checkpoint | Approval):
+                metadata = known.metadata
+                if (metadata.uid, metadata.resource_version) == (head.uid, head.resource_version):
+                    return cast("M", known)
+            return reader(raw)
+
+        return read_or_known
+
     async def _get(self, kind: Kind, key: ObjectKey) -> JSON | None:
         what = f"get {kind.value} {key}"
         try:
@@ -295,7 +321,9 @@ class KubernetesCluster:
         head = ObjectHead(
             ObjectKey(metadata.namespace, metadata.name), metadata.uid, metadata.resource_version
         )
-        return rollout_from(await self._put_status(Kind.ROLLOUT, head, status.to_wire()))
+        sent = status.to_wire()
+        answer = await self._put_status(Kind.ROLLOUT, head, sent)
+        return as_written(judged, status, sent, answer) or rollout_from(answer)
 
     async def write_request_status(
         self, kind: Kind, head: ObjectHead, status: CheckpointStatus | ApprovalStatus

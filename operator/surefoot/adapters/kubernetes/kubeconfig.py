@@ -1,7 +1,7 @@
 """The kubeconfig as kubectl reads it, for programs that must start at once.
 
-The libraries that read it take longer to load than a command of the plugin may take in all, and
-they know no `--as`. See decision 68.
+The libraries that read it take longer to load than a command of the plugin may take in all, and a
+third of the operator's start; they know no `--as`. See decisions 68 and 74.
 """
 
 import asyncio
@@ -29,18 +29,21 @@ USUAL_FILE = Path("~/.kube/config")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECTIONS = ("clusters", "contexts", "users")
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
-EXEC_TIMEOUT = 60.0
-"""Seconds for a program that gives out credentials: it may ask the person to log in."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigOptions:
-    """What was asked for on the command line; None is what kubectl would take."""
+    """What was asked for on the command line; None is what kubectl would take.
+
+    ``program_within`` are the seconds for a program that gives out credentials: it may ask the
+    person to log in.
+    """
 
     kubeconfig: str | None = None
     context: str | None = None
     user: str | None = None
     groups: tuple[str, ...] = ()
+    program_within: float = 60.0
 
 
 class KubeconfigAccess:
@@ -177,13 +180,13 @@ class KubeconfigAccess:
             "spec": {"interactive": sys.stdin.isatty()}
             | ({"cluster": self._cluster_info()} if program.get("provideClusterInfo") else {}),
         }
-        given = {each["name"]: each["value"] for each in program.get("env") or ()}
+        given = {variable["name"]: variable["value"] for variable in program.get("env") or ()}
         try:
             done = subprocess.run(  # noqa: S603 - the person's own kubeconfig names it
                 [command, *map(str, program.get("args") or ())],
                 env={**os.environ, **given, "KUBERNETES_EXEC_INFO": json.dumps(asks)},
                 stdout=subprocess.PIPE,
-                timeout=EXEC_TIMEOUT,
+                timeout=self._options.program_within,
                 check=True,
             )
             status = json.loads(done.stdout)["status"]
@@ -220,24 +223,24 @@ def _paths(named: str | None) -> list[Path]:
 
 def _merged(paths: Iterable[Path], *, is_named: bool) -> JSON:
     """The files as one: of two entries of a name the first counts, as for kubectl."""
-    found: JSON = {section: {} for section in SECTIONS}
+    merged: JSON = {section: {} for section in SECTIONS}
     missing = []
     for path in paths:
         if not path.exists() and not is_named:
             missing.append(str(path))
             continue
         content = _read(path)
-        found.setdefault("current-context", content.get("current-context") or None)
-        found["current-context"] = found["current-context"] or content.get("current-context")
+        merged.setdefault("current-context", content.get("current-context") or None)
+        merged["current-context"] = merged["current-context"] or content.get("current-context")
         for section in SECTIONS:
             for name, entry in _entries(content, section, path):
-                found[section].setdefault(name, entry)
-    if missing and not found["contexts"]:
+                merged[section].setdefault(name, entry)
+    if missing and not merged["contexts"]:
         raise ConfigurationError(
             f"cannot find the API server: there is no {', no '.join(missing)}, which KUBECONFIG "
-            "names: set it to a kubeconfig file, or name one with --kubeconfig"
+            "names: set it to a kubeconfig file (commands also take --kubeconfig)"
         )
-    return found
+    return merged
 
 
 def _read(path: Path) -> JSON:
@@ -286,9 +289,9 @@ def _entries(content: JSON, section: str, path: Path) -> Iterator[tuple[str, JSO
 
 
 def _entry(merged: Mapping[str, Any], section: str, name: str, origin: str) -> JSON:
-    found = merged[section].get(name)
-    if isinstance(found, dict):
-        return found
+    entry = merged[section].get(name)
+    if isinstance(entry, dict):
+        return entry
     singular = section.removesuffix("s")
     raise ConfigurationError(
         f"there is no {singular} {name!r} in {origin}{_there_are(section, merged[section], name)}"
@@ -320,8 +323,8 @@ def _in_cluster(options: KubeconfigOptions) -> KubeconfigAccess:
     host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
     if not host or not (SERVICE_ACCOUNT / "token").exists():
         raise ConfigurationError(
-            f"cannot find the API server: there is no {USUAL_FILE}; set KUBECONFIG to a kubeconfig "
-            "file, or name one with --kubeconfig"
+            f"cannot find the API server: there is no {USUAL_FILE}, and this is no pod; set "
+            "KUBECONFIG to a kubeconfig file (commands also take --kubeconfig)"
         )
     if options.context:
         raise ConfigurationError("--context chooses from a kubeconfig, and there is none here")

@@ -12,6 +12,7 @@ from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import READING
 from surefoot.api.v1alpha1.names import FIELD_MANAGER
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.errors import UnreadableObject
@@ -53,6 +54,24 @@ def read(kind: Kind, raw: Mapping[str, Any]) -> Observable:
 def rollout_from(raw: Mapping[str, Any]) -> Rollout:
     """Read a Rollout. Raises `UnreadableObject`."""
     return _model_from(Kind.ROLLOUT, Rollout, raw)
+
+
+def as_written(
+    judged: Rollout, status: RolloutStatus, sent: Mapping[str, Any], answer: Mapping[str, Any]
+) -> Rollout | None:
+    """The Rollout after its status was written over exactly the version that was judged.
+
+    A write of a status changes nothing else of that version. So where the answer has the status as
+    it was sent, everything in it is known already. None where it has not: somebody dropped a field
+    or set one, and the answer must be read.
+    """
+    metadata, known = metadata_of(answer), judged.metadata
+    is_same = (metadata.get("uid"), metadata.get("generation")) == (known.uid, known.generation)
+    version = metadata.get("resourceVersion")
+    if judged.left_out or not is_same or not version or answer.get("status") != sent:
+        return None
+    written = known.model_copy(update={"resource_version": version})
+    return judged.model_copy(update={"metadata": written, "status": status})
 
 
 def checkpoint_from(raw: Mapping[str, Any]) -> Checkpoint:
@@ -118,7 +137,7 @@ def _text_at(raw: Any, *path: str) -> str:
 
 
 def _faults(errors: Sequence[ErrorDetails]) -> str:
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors[:3])
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors[:3])
 
 
 LEAST_STATUS = frozenset({
@@ -163,10 +182,10 @@ def _without_unreadable_parts(whole: dict[str, Any], error: ValidationError) -> 
 
 
 def _less(whole: dict[str, Any], errors: Sequence[ErrorDetails]) -> dict[str, Any] | None:
-    places = [_removable(each["loc"]) for each in errors]
+    places = [_removable(error["loc"]) for error in errors]
     status: Any = copy.deepcopy(whole.get("status"))
     # From the back, so that the places of list items stay true while earlier ones are removed.
-    for place in sorted({each for each in places if each is not None}, reverse=True):
+    for place in sorted({removable for removable in places if removable is not None}, reverse=True):
         if place.item >= 0:
             del status[place.field][place.item]
         elif place.field == "pending":

@@ -8,6 +8,7 @@ from surefoot.domain.checks.answers import first_answer_at
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.baseline import BaselineJudgement, judge_baseline
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.bands import Bands
 from surefoot.domain.facts.moments import later
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO, hold_of
@@ -48,6 +49,10 @@ def _earliest(state: State, judgement: BaselineJudgement, _not_before: datetime)
     return first_answer_at(state, enough, step)
 
 
+def _steady_within(_state: State, judgement: BaselineJudgement) -> Bands | None:
+    return {} if judgement.verdict.holds else None
+
+
 BASELINE_RECORDED = Check(
     type=ConditionType.BASELINE_RECORDED,
     group=Group.HOLD,
@@ -55,6 +60,7 @@ BASELINE_RECORDED = Check(
     phase=Phase.SOAKING,
     judge=judge,
     waits="a baseline that lacks samples was never recorded, so that no advance was decided on it",
+    steady_within=_steady_within,
     earliest=_earliest,
     faults=faults,
 )

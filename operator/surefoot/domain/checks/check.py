@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from surefoot.api.v1alpha1.rollout_status import Phase
 from surefoot.domain.derive.state import Move, State
+from surefoot.domain.facts.bands import Bands
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.verdicts import ConditionType, UnmetRequirement, Verdict
 
@@ -49,6 +50,11 @@ def no_change(_state: State, _judgement: Any) -> datetime | None:
     return None
 
 
+def any_answers(_state: State, _judgement: Any) -> Bands | None:
+    """The bands of a check that looks at no answers of providers."""
+    return {}
+
+
 def no_clock(_state: State, _judgement: Any, _not_before: datetime) -> datetime | None:
     """The clock of a check that waits for none."""
     return None
@@ -73,6 +79,8 @@ class Check:
     ``outlives_completion``: it is still told about once the rollout is complete.
     ``judge`` gets the state and the judgements of ``reads``. ``faults`` are what is wrong with the
     part of the plan that it is about. ``next_change`` is when its verdict may change by time alone.
+    ``steady_within`` are the bands within which answers leave its verdict as it is, and None where
+    each of them may change it, or time may while they stay as they are.
     ``earliest`` is the moment before which its clock does not let it hold, if nothing breaks: the
     same at every evaluation, and None where no clock of it runs. It is asked for the time from a
     moment on, before which the checks ahead of it in the table do not hold anyway.
@@ -93,6 +101,7 @@ class Check:
     clock_reasons: frozenset[str] = frozenset()
     faults: Callable[[Snapshot], Iterable[UnmetRequirement]] = no_faults
     next_change: Callable[[State, Any], datetime | None] = no_change
+    steady_within: Callable[[State, Any], Bands | None] = any_answers
     earliest: Callable[[State, Any, datetime], datetime | None] = no_clock
     says: Callable[[State, Any], Iterable[str]] = say_what_is_unmet
     asks_people: bool = False

@@ -9,6 +9,7 @@ from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgement
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
+from surefoot.domain.facts.bands import Band, Bands
 from surefoot.domain.facts.measurements import Outcome, is_stale
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import ZERO
@@ -64,13 +65,13 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     window = window_at(measurement, measurement.end, ZERO, began)
     evidence = (window_evidence(plan.metric, "coverage", measurement, window),)
     share = measurement.value * 100
-    said = (
+    message = (
         f"{number(share)}% are in as {plan.metric} counts them, {percent}% were let in; "
         f"{plan.tolerance} points off are tolerated"
     )
     if abs(share - percent) > parse_bound(plan.tolerance) + _ROUNDING:
-        return _lacks("OutsideTolerance", said), evidence
-    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", said), evidence
+        return _lacks("OutsideTolerance", message), evidence
+    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", message), evidence
 
 
 def _lacks(reason: str, message: str) -> Verdict:
@@ -83,6 +84,17 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     return unknown_metric(spec, "coverage", spec.coverage.metric) if spec.coverage else ()
 
 
+def _steady_within(state: State, judgement: CoverageJudgement) -> Bands | None:
+    plan, percent = state.rollout.spec.coverage, state.percent
+    if plan is None:
+        return {}
+    if not judgement.verdict.holds or percent is None:
+        return None
+    tolerance = parse_bound(plan.tolerance)
+    band = Band((percent - tolerance) / 100, (percent + tolerance) / 100)
+    return {plan.metric: (band,)}
+
+
 COVERAGE_OBSERVED = Check(
     type=ConditionType.COVERAGE_OBSERVED,
     group=Group.HOLD,
@@ -91,5 +103,6 @@ COVERAGE_OBSERVED = Check(
     judge=judge,
     withdraws="another share is in than was let in",
     is_paced=True,
+    steady_within=_steady_within,
     faults=faults,
 )

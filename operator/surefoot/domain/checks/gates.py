@@ -3,6 +3,7 @@
 Only finite, single, fresh values count. A window with a hole in it has not held.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +18,11 @@ from surefoot.domain.derive.baseline import ReferenceValue, reference_value
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.trigger_faults import unknown_metric
 from surefoot.domain.derive.triggers import unanswered
+from surefoot.domain.facts.bands import Band, Bands, joined
 from surefoot.domain.facts.measurements import Measurement, Outcome, is_stale
 from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.moments import later
-from surefoot.domain.facts.questions import conditions_of, length_of, windowed
+from surefoot.domain.facts.questions import conditions_of, length_of, metric_name, windowed
 from surefoot.domain.facts.snapshot import Snapshot
 from surefoot.domain.facts.steps import HoldPolicy
 from surefoot.domain.facts.verdicts import (
@@ -125,10 +127,10 @@ def _warming_up(judged: GateVerdict, left: str) -> GateVerdict:
 def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
     failing = [verdict for verdict in verdicts if not verdict.holds]
     if not failing:
-        said = "; ".join(verdict.message for verdict in verdicts)
+        message = "; ".join(verdict.message for verdict in verdicts)
         none_counts = all(verdict.reason == NOT_REQUIRED for verdict in verdicts)
         reason = NOT_REQUIRED if none_counts else "GatesHold"
-        return passes(ConditionType.GATES_HEALTHY, reason, said)
+        return passes(ConditionType.GATES_HEALTHY, reason, message)
     # What is known to be wrong is said before what is not known.
     failing.sort(key=lambda verdict: verdict.holds is None)
     missing = [UnmetRequirement(verdict.reason, f"gate {verdict.message}") for verdict in failing]
@@ -181,7 +183,7 @@ def _judge_bound(
     metric = gate.metric or gate.name
     unit = reference_value(state.rollout.spec, state.status, gate.relative_to, metric)
     if unit.unit is None:
-        message = f"{gate.name}: {unit.said}"
+        message = f"{gate.name}: {unit.description}"
         if not unit.is_required:
             return GateVerdict(gate.name, True, NOT_REQUIRED, message, ())
         return GateVerdict(gate.name, False, Outcome.INVALID.value, message, ())
@@ -189,11 +191,11 @@ def _judge_bound(
     if look is None:
         return _without_value(state, gate, metric, is_lenient)
     window = look.window
-    seen = (SeenWindow(metric, used_by, look.measurement, window, unit.said),)
+    seen = (SeenWindow(metric, used_by, look.measurement, window, unit.description),)
     over = f" for {gate.for_}" if length_of(gate.for_) else ""
     breach = _newest_breach(gate, look, unit)
     if breach is not None:
-        message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
+        message = f"{gate.name}: {_format_value(gate, breach)}, must be {_bounds(gate, unit)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
         message = f"{gate.name}: {_bounds(gate, unit)} for {look.held} of {gate.for_}"
@@ -205,7 +207,7 @@ def _judge_bound(
         )
         return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, seen)
     newest = unit.ratio(window.numbers[-1].value)
-    message = f"{gate.name}: {_said(gate, newest)}, {_bounds(gate, unit)}{over}"
+    message = f"{gate.name}: {_format_value(gate, newest)}, {_bounds(gate, unit)}{over}"
     return GateVerdict(gate.name, True, "GateHolds", message, seen)
 
 
@@ -252,7 +254,7 @@ def _newest_breach(gate: Gate | GateCondition, look: _Look, unit: ReferenceValue
     return next((ratio for ratio in ratios if not _within(gate, ratio)), None)
 
 
-def _said(gate: Gate | GateCondition, value: float) -> str:
+def _format_value(gate: Gate | GateCondition, value: float) -> str:
     return number_like(gate.at_most if gate.at_most is not None else gate.at_least, value)
 
 
@@ -327,6 +329,28 @@ def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> d
     return first_answer_at(state, full, measurement.step)
 
 
+def _steady_within(state: State, judgement: GatesJudgement) -> Bands | None:
+    if not judgement.verdict.holds:
+        return None
+    return bands_of(state, gates_of(state.rollout.spec, state.hold))
+
+
+def bands_of(state: State, gates: Iterable[Gate]) -> Bands:
+    """The bands within which every bound of these gates is kept."""
+    spec, status = state.rollout.spec, state.status
+    found: list[Bands] = []
+    for gate in gates:
+        for bound in conditions_of(gate):
+            metric = metric_name(bound)
+            unit = reference_value(spec, status, bound.relative_to, metric).unit
+            if unit is not None:
+                lowest = -math.inf if bound.at_least is None else bound_value(bound.at_least)
+                highest = math.inf if bound.at_most is None else bound_value(bound.at_most)
+                band = Band(lowest, highest, unit)
+                found.append({windowed(metric, length_of(bound.for_)): (band,)})
+    return joined(found)
+
+
 GATES_HEALTHY = Check(
     type=ConditionType.GATES_HEALTHY,
     group=Group.HOLD,
@@ -335,6 +359,7 @@ GATES_HEALTHY = Check(
     judge=lambda state, _earlier: judge_gates(state),
     withdraws="a gate does not hold any more",
     is_paced=True,
+    steady_within=_steady_within,
     earliest=_earliest,
     faults=faults,
 )

@@ -7,6 +7,7 @@ from surefoot.api.v1alpha1.rollout_status import Phase, TriggerState
 from surefoot.domain.checks.check import LEAVING_A_STEP, Check, Group, Judgements
 from surefoot.domain.derive.state import State
 from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.bands import Bands, joined
 from surefoot.domain.facts.questions import first_end_at, windowed
 from surefoot.domain.facts.snapshot import FlagFacts
 from surefoot.domain.facts.verdicts import (
@@ -90,6 +91,17 @@ def _earliest(state: State, _: Verdict, _not_before: datetime) -> datetime | Non
     return max((moment for moment in moments if moment is not None), default=None)
 
 
+def _steady_within(state: State, _: Verdict) -> Bands | None:
+    """All that are quiet stay so while no value breaches."""
+    if any(verdict.state is not TriggerState.QUIET for verdict in state.triggers):
+        return None
+    return joined(
+        {windowed(verdict.trigger.metric, verdict.trigger.length): (band,)}
+        for verdict in state.triggers
+        if (band := verdict.trigger.quiet_within) is not None
+    )
+
+
 TRIGGERS_QUIET = Check(
     type=ConditionType.TRIGGERS_QUIET,
     group=Group.GUARD,
@@ -99,6 +111,7 @@ TRIGGERS_QUIET = Check(
     waits="one that fires withdraws it by itself; what is pending or has no data may be over soon",
     stops="a trigger fires",
     is_paced=True,
+    steady_within=_steady_within,
     earliest=_earliest,
     says=_says,
     clock_reasons=frozenset({SETTLING}),

@@ -95,6 +95,11 @@ def accrue_soak(
     return SoakAccount(hold.soak, healthy, running, end, fired_at, not_read_back)
 
 
+def opened_at(status: RolloutStatus, began: datetime) -> datetime:
+    """From when the account is to be closed, where this status was written last."""
+    return _opening(status, began)[0]
+
+
 def _opening(status: RolloutStatus, began: datetime) -> tuple[datetime, timedelta, timedelta]:
     """From when the account is to be closed, and what is in it: healthy, and not read back."""
     soak = status.soak

@@ -24,6 +24,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     WindowEvidence,
 )
 from surefoot.domain.derive.baseline import ReferenceValue, reference_value
+from surefoot.domain.facts.bands import Band
 from surefoot.domain.facts.measurements import Measurement, is_stale
 from surefoot.domain.facts.questions import length_of, windowed
 from surefoot.domain.facts.snapshot import FlagFacts
@@ -81,6 +82,17 @@ class ArmedTrigger:
         return [value / unit < below for value in values]
 
     @property
+    def quiet_within(self) -> Band | None:
+        """The values that do not breach; None where there is nothing to compare with."""
+        unit = self.reference_value.unit
+        if unit is None:
+            return None
+        if self.spec.above is not None:
+            return Band(highest=bound_value(self.spec.above), unit=unit)
+        below = bound_value(self.spec.below) if self.spec.below is not None else -math.inf
+        return Band(lowest=below, unit=unit)
+
+    @property
     def limit(self) -> int | str | None:
         """The bound as the plan writes it."""
         return self.spec.above if self.spec.above is not None else self.spec.below
@@ -91,7 +103,7 @@ class ArmedTrigger:
         side = "above" if self.spec.above is not None else "below"
         return f"{side} {self.limit}{self.reference_value.suffix}"
 
-    def said(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value beside the bound, in words."""
         return number_like(self.limit, self.reference_value.ratio(value))
 
@@ -247,7 +259,7 @@ def _judge(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> Trigger
             f"trigger {trigger.name}",
             measurement,
             window,
-            trigger.reference_value.said,
+            trigger.reference_value.description,
         ),
     )
 
@@ -261,7 +273,7 @@ def _without_baseline(trigger: ArmedTrigger) -> TriggerVerdict:
     return TriggerVerdict(
         trigger=trigger,
         state=TriggerState.NO_DATA if required else TriggerState.QUIET,
-        message=f"{trigger.name}: {trigger.reference_value.said}",
+        message=f"{trigger.name}: {trigger.reference_value.description}",
         value=None,
         rolls_back=False,
         seen=None,
@@ -316,7 +328,7 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
 def _message(
     trigger: ArmedTrigger, state: TriggerState, window: Window, measurement: Measurement
 ) -> str:
-    value = trigger.said(window.newest.value) if window.newest else "no value"
+    value = trigger.format_value(window.newest.value) if window.newest else "no value"
     over = f" for {trigger.spec.for_}" if trigger.length else ""
     match state:
         case TriggerState.FIRING:

@@ -103,12 +103,18 @@ class Measurement:
         return None
 
 
-def is_stale(measurement: Measurement, now: datetime, interval: timedelta) -> bool:
-    """Whether an answer is too old to be judged.
+def stale_after(measurement: Measurement, interval: timedelta) -> datetime:
+    """The last moment at which an answer can be judged.
 
     Its age is that of the newest point that it speaks of, whenever it arrived: a question may have
     waited. It is stale once that is older than two evaluation intervals, or once the samples behind
     it are older than the metric's `staleAfter`.
     """
-    is_too_old = now - measurement.end > 2 * interval
-    return is_too_old or (measurement.fresh_until is not None and now > measurement.fresh_until)
+    too_old = measurement.end + 2 * interval
+    fresh_until = measurement.fresh_until
+    return too_old if fresh_until is None else min(too_old, fresh_until)
+
+
+def is_stale(measurement: Measurement, now: datetime, interval: timedelta) -> bool:
+    """Whether an answer is too old to be judged."""
+    return now > stale_after(measurement, interval)
