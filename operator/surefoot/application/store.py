@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeVar
+from weakref import ref
 
 import structlog
 
@@ -76,6 +77,8 @@ class Entry:
     content: Observable | UnreadableObject | None
     parcel: Parcel | None
     links: _Links
+    elsewhere: ref[Rollout] | None = None
+    """The model of a Rollout that was let go of here; somebody else may still use it."""
 
 
 class _InUse:
@@ -102,6 +105,7 @@ class _InUse:
         size = self._entries.pop(entry, None)
         if size is not None:
             self._size -= size
+            entry.elsewhere = ref(entry.content) if isinstance(entry.content, Rollout) else None
             entry.content = None
 
 
@@ -291,9 +295,10 @@ class Store:
         return entry.content
 
     def _opened(self, entry: Entry) -> Observable | UnreadableObject | None:
-        if entry.content is None and entry.parcel is not None:
+        in_use = entry.content or (entry.elsewhere() if entry.elsewhere is not None else None)
+        if in_use is None and entry.parcel is not None:
             return entry.parcel.open()
-        return entry.content
+        return in_use
 
     def _tell(self, rollout: Rollout) -> None:
         """Tell the keeper of the record; a defect there must not stop the work on the Rollout."""
@@ -369,7 +374,7 @@ class Store:
         return content if isinstance(content, Rollout | UnreadableObject) else None
 
     def known(self, kind: Kind, key: ObjectKey) -> Observable | None:
-        """The newest version of an object that is known, as far as it can be read."""
+        """The newest version of an object that is known, as far as its model is in use."""
         entry = self._entries[kind].get(key)
         content = None if entry is None else entry.content
         return None if isinstance(content, UnreadableObject) else content
