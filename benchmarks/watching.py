@@ -4,19 +4,21 @@
 
 A server in another process plays the API server, with four objects for each Rollout (itself, its
 ConfigMap, a Checkpoint, an Approval), and then changes each Rollout once. Measured in a fresh
-process each: CPU and memory until all is known, and CPU for the changes; nothing is judged. FILE is
-another source of events with a function `kopf_sources(kubeconfig)`, to be compared in the same run.
+process each, with the operator's store and with every model kept: CPU until all is known and for
+the changes, memory at most and afterwards; nothing is judged. FILE is another source of events with
+a function `kopf_sources(kubeconfig)`, to be compared in the same run.
 """
 
 import argparse
 import asyncio
+import gc
 import importlib.util
 import json
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Collection
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.list_watch import list_watches
+from surefoot.application.store import Store
+from surefoot.process.memory import give_back
 
 JSON = dict[str, Any]
 PATHS = {
@@ -37,7 +41,8 @@ PATHS = {
     "/apis/surefoot.dev/v1alpha1/approvals": "Approval",
     "/api/v1/configmaps": "ConfigMap",
 }
-HISTORY = 30
+HISTORY = 20
+STORE, MODELS = "list and watch, the store", "list and watch, all models"
 
 
 def an_object(kind: str, number: int, version: int) -> JSON:
@@ -55,19 +60,28 @@ def an_object(kind: str, number: int, version: int) -> JSON:
         return whole | {"data": {"flag": "10"}}
     whole |= {"apiVersion": "surefoot.dev/v1alpha1", "kind": kind}
     if kind == "Rollout":
+        digests = [sha256(f"{number}/{place}".encode()).hexdigest() for place in range(HISTORY)]
         entry = {
-            "transitionId": "0" * 20,
             "type": "Advance",
             "from": 5,
             "to": 10,
             "at": "2026-03-01T12:00:00Z",
-            "by": "surefoot",
-            "reason": "x" * 200,
-            "hash": "0" * 64,
+            "by": ["surefoot"],
+            "reason": "Advance",
+            "evidence": {
+                "generation": 1,
+                "decidedAt": "2026-03-01T12:00:00Z",
+                "conditions": [f"Condition{place}=AsItShouldBe" for place in range(12)],
+                "admission": "Enforced",
+            },
         }
+        history = [
+            entry | {"transitionId": digest[:20], "hash": digest, "message": f"{digest} " * 2}
+            for digest in digests
+        ]
         target = {"configMapName": f"{name}-flags", "flags": ["flag"]}
         spec = {"target": target, "steps": [{"percent": p} for p in (10, 20, 50, 100)]}
-        status = {"observedGeneration": 1, "percent": 10, "history": [entry] * HISTORY}
+        status = {"observedGeneration": 1, "percent": 10, "history": history}
         return whole | {"spec": spec, "status": status}
     request = {"rollout": {"name": name, "uid": f"Rollout-{number}"}, "attempt": 0}
     request |= {"planHash": "", "from": 10, "to": 20}
@@ -163,19 +177,25 @@ def serve(pipe: Any, count: int) -> None:
 
 
 class Sink:
-    """Reads what it is told, as the store does, and keeps it."""
+    """Hands on what it is told, to the operator's store or to nobody, and counts it."""
 
-    def __init__(self, wanted: int) -> None:
-        self.kept: dict[Any, Any] = {}
+    def __init__(self, wanted: int, store: Store | None) -> None:
+        self.known: set[Any] = set()
         self.changes = 0
         self.all, self.changed = asyncio.Event(), asyncio.Event()
         self._wanted = wanted
+        self._store = store
+        self._models: dict[Any, Any] = {}
 
-    def observe(self, kind: Any, head: Any, read: Callable[[], Any]) -> None:
+    def observe(self, kind: Any, head: Any, read: Callable[[], Any], parcel: Any = None) -> None:
         key = (kind, head.key)
-        self.changes += key in self.kept
-        self.kept[key] = read()
-        if len(self.kept) == 4 * self._wanted:
+        self.changes += key in self.known
+        self.known.add(key)
+        if self._store is None:
+            self._models[key] = read()
+        else:
+            self._store.observe(kind, head, read, parcel)
+        if len(self.known) == 4 * self._wanted:
             self.all.set()
         if self.changes >= self._wanted:
             self.changed.set()
@@ -187,7 +207,12 @@ class Sink:
         pass
 
 
-def listen(pipe: Any, port: int, count: int, home: str, file: str | None) -> None:
+def memory(what: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
+
+
+def listen(pipe: Any, port: int, count: int, home: str, keeps: str) -> None:
     path = Path(home) / "kubeconfig"
     path.write_text(
         yaml.safe_dump(
@@ -200,24 +225,26 @@ def listen(pipe: Any, port: int, count: int, home: str, file: str | None) -> Non
         )
     )
 
-    async def run() -> tuple[float, float, float, float]:
+    async def run() -> tuple[float, ...]:
         http = Http(await Access.load(str(path)))
-        if file is None:
+        if keeps in {STORE, MODELS}:
             sources: Any = list_watches(http, ServerClock())
         else:
-            spec = importlib.util.spec_from_file_location("another", file)
+            spec = importlib.util.spec_from_file_location("another", keeps)
             assert spec is not None
             assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             sources = module.kopf_sources(str(path))
-        sink = Sink(count)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sink = Sink(count, Store() if keeps == STORE else None)
+        before = memory("VmRSS")
         began = time.process_time()
         running = [asyncio.create_task(source.run(sink)) for source in sources]
         await sink.all.wait()
         known = time.process_time()
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - memory
+        gc.collect()
+        give_back()
+        most, grown = memory("VmHWM") - before, memory("VmRSS") - before
         await asyncio.sleep(3)
         rested = time.process_time()
         await http.get("change", "/change")
@@ -227,7 +254,7 @@ def listen(pipe: Any, port: int, count: int, home: str, file: str | None) -> Non
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await http.close()
-        return known - began, rested - known, changed - rested, grown
+        return known - began, rested - known, changed - rested, most, grown
 
     pipe.send(asyncio.run(run()))
 
@@ -239,20 +266,20 @@ def main() -> None:
     chosen = options.parse_args()
     count = chosen.rollouts
     context = multiprocessing.get_context("spawn")
-    table = Table("source", "CPU s, lists", "CPU s, 3 s after", f"CPU s, {count} changes", "MiB")
-    files = [None, chosen.source] if chosen.source else [None]
-    for file in files:
+    heads = ("CPU s, lists", "CPU s, 3 s after", f"CPU s, {count} changes")
+    table = Table("source", *heads, "MiB at most", "MiB afterwards")
+    for keeps in (STORE, MODELS, chosen.source) if chosen.source else (STORE, MODELS):
         ours, theirs = context.Pipe()
         server = context.Process(target=serve, args=(theirs, count), daemon=True)
         server.start()
         port = ours.recv()
         with tempfile.TemporaryDirectory() as home:
-            listener = context.Process(target=listen, args=(theirs, port, count, home, file))
+            listener = context.Process(target=listen, args=(theirs, port, count, home, keeps))
             listener.start()
             figures = ours.recv()
             listener.join()
         server.kill()
-        table.add_row(file or "list and watch", *(f"{figure:.2f}" for figure in figures))
+        table.add_row(keeps, *(f"{figure:.2f}" for figure in figures))
     Console().print(table)
 
 

@@ -38,7 +38,7 @@ from surefoot.application.execute import Committer, Executor
 from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
-from surefoot.application.lanes import is_due, may_roll_back, must_roll_back
+from surefoot.application.lanes import may_roll_back
 from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
@@ -49,7 +49,6 @@ from surefoot.application.ports import (
     ObjectKey,
     Observable,
     Policies,
-    Request,
 )
 from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
@@ -63,6 +62,7 @@ from surefoot.domain.record.transitions import committed
 from surefoot.domain.rollback import roll_back
 from surefoot.errors import ApiError, Unavailable
 from surefoot.process.health import Health
+from surefoot.process.memory import give_back
 from surefoot.process.polling import AllowedSignersPoller, HaltPoller
 from surefoot.process.reload import Exchanges, Reload, show_admission_mode
 from surefoot.process.tasks import first_of, kept_up, together
@@ -237,11 +237,7 @@ class Operator:
 
     def wake(self, key: ObjectKey) -> None:
         """Something changed for a Rollout."""
-        self._enqueue(key, Lane.URGENT if self._is_urgent(key) else Lane.NORMAL)
-
-    def _is_urgent(self, key: ObjectKey) -> bool:
-        rollout = self.store.rollout(key)
-        return isinstance(rollout, Rollout) and must_roll_back(rollout)
+        self._enqueue(key, Lane.URGENT if self.store.is_urgent(key) else Lane.NORMAL)
 
     def _count_unreadable(self, kind: Kind, count: int) -> None:
         self.telemetry.unreadable_objects(kind.value, count)
@@ -254,8 +250,8 @@ class Operator:
             self.queue.add_after(key, again_after)
             return
         rollout = self.store.rollout(key)
-        urgent = isinstance(rollout, Rollout) and (
-            must_roll_back(rollout) or may_roll_back(rollout, answers)
+        urgent = self.store.is_urgent(key) or (
+            isinstance(rollout, Rollout) and may_roll_back(rollout, answers)
         )
         self._enqueue(key, Lane.URGENT if urgent else Lane.ROUTINE)
 
@@ -274,7 +270,7 @@ class Operator:
 
     def _wake_all(self) -> None:
         for key in self.store.rollout_keys():
-            self.queue.add(key, Lane.URGENT if self._is_urgent(key) else Lane.ROUTINE)
+            self.queue.add(key, Lane.URGENT if self.store.is_urgent(key) else Lane.ROUTINE)
 
     def _forget(self, key: ObjectKey) -> None:
         self.feed.forget(key)
@@ -338,11 +334,7 @@ class Operator:
                 await workers.abort()
 
     def _is_due(self, key: ObjectKey) -> bool:
-        rollout = self.store.rollout(key)
-        if not isinstance(rollout, Rollout):
-            return True
-        requests: list[Request] = [*self.store.approvals(key), *self.store.checkpoints(key)]
-        return is_due(rollout, requests, self._clock.now())
+        return self.store.is_due(key, self._clock.now())
 
     async def _learn_the_time(self) -> None:
         await _set_clock(self._http, self._clock)
@@ -401,6 +393,7 @@ class Operator:
         there = {head.uid for head in self.store.heads(Kind.ROLLOUT).values()}
         there |= {origin.uid for _, origin in self.store.orphans()}
         self.record.present(there)
+        give_back()
         self.synced.set()
         self._swept.set()
 

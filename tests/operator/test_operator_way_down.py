@@ -18,6 +18,7 @@ from tests.support.broken_api import (
     BrokenApi,
     Fault,
     answers_404,
+    answers_429,
     answers_500,
     answers_html,
     hangs,
@@ -256,6 +257,36 @@ async def test_flag_comes_down_by_an_operator_that_starts_while_it_is_broken(
                 await each.until(api.was_asked, "the fault to be met")
             await each.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
         await in_each(scenes, Scene.then_lowered)
+
+
+async def test_nothing_moves_while_every_answer_is_429_and_the_flag_comes_down_right_after(
+    scene: Scene, elsewhere: Callable[[], Scene], tmp_path: Path, service: Service
+) -> None:
+    """A trigger fires and a soak ends meanwhile: neither is acted on from the caches."""
+    fires, soaks, metric = scene, elsewhere(), "every answer is 429"
+    asks(fires, service)
+    await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+    async with (
+        BrokenApi.before(fires, tmp_path) as api,
+        fires.an_operator(interval=1.0, sweep_every=1.0, beside=(soaks,)),
+    ):
+        await fires.given_a_rollout(steps=(10, 100), hold=SOAKING, **a_trigger(metric))
+        await soaks.given_a_rollout(steps=(10, 100), hold={"soak": "2s"})
+        for each in (fires, soaks):
+            await each.then_at(10)
+        api.breaks("/", answers_429, writes=True)
+        await scene.until(api.is_idle, "what was under way to end")
+        written = [each.percents_written() for each in (fires, soaks)]
+        await asyncio.to_thread(service.has_error_rate, 5.0, metric)
+
+        async def was_refused() -> bool:
+            return api.asked > 60
+
+        await scene.until(was_refused, "the operator to try again and again")
+        assert [each.percents_written() for each in (fires, soaks)] == written
+        api.is_mended()
+        await fires.then_lowered()
+        await soaks.then_completed()
 
 
 # Windows of any length

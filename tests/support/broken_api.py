@@ -44,6 +44,13 @@ async def answers_500() -> web.StreamResponse:
     return _status(500, "InternalError")
 
 
+async def answers_429() -> web.StreamResponse:
+    """Too much to do: ask again in a second."""
+    answer = _status(429, "TooManyRequests")
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
 async def answers_404() -> web.StreamResponse:
     """What a server says of a kind that it does not know."""
     return _status(404, "NotFound")
@@ -76,6 +83,7 @@ class BrokenApi:
         self._access = access
         self._part = ""
         self._fault: Fault = answers_500
+        self._breaks_writes = False
         self._under_way: dict[asyncio.Task[object], str] = {}
         self._session: aiohttp.ClientSession
         self.asked = 0
@@ -108,9 +116,13 @@ class BrokenApi:
             scene.kubeconfig = direct
             await runner.cleanup()
 
-    def breaks(self, part: str, fault: Fault) -> None:
-        """From now on every request with this in its path or query meets the fault."""
+    def breaks(self, part: str, fault: Fault, *, writes: bool = False) -> None:
+        """From now on every read with this in its path or query meets the fault.
+
+        So does every write, where ``writes`` says so.
+        """
         self._part, self._fault, self.asked = part, fault, 0
+        self._breaks_writes = writes
         for task, target in self._under_way.items():
             if part in target:
                 task.cancel()
@@ -123,9 +135,14 @@ class BrokenApi:
         """Whether somebody has met the fault."""
         return self.asked > 0
 
+    async def is_idle(self) -> bool:
+        """Whether nothing is passed on at present."""
+        return not self._under_way
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         target = f"{request.path_qs}{'' if request.query_string else '?'}"
-        if self._part and self._part in target and request.method == "GET":
+        is_meant = request.method == "GET" or self._breaks_writes
+        if self._part and self._part in target and is_meant:
             self.asked += 1
             answer = await self._fault()
             if answer is not None:

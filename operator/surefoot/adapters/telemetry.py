@@ -8,14 +8,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.rollout_series import RolloutSeries
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Severity, TriggerState
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.ports import Kind, ObjectKey, TransitionRecord
 from surefoot.domain.facts.snapshot import Admission
-
-_LEVELS = (Severity.WARNING, Severity.CRITICAL)
-_FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
 
 
 class PrometheusTelemetry:
@@ -24,31 +22,8 @@ class PrometheusTelemetry:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
-        rollout = ("namespace", "rollout")
-        self._percent = Gauge(
-            "surefoot_rollout_percent", "Committed percentage", rollout, registry=registry
-        )
-        self._blocked = Gauge(
-            "surefoot_rollout_blocked",
-            "1 where the condition blocks",
-            (*rollout, "condition"),
-            registry=registry,
-        )
-        self._trigger = Gauge(
-            "surefoot_trigger_state",
-            "1 for the state that the trigger is in",
-            (*rollout, "trigger", "state"),
-            registry=registry,
-        )
-        self._approvals = Gauge(
-            "surefoot_approvals_pending", "Signatures waited for", rollout, registry=registry
-        )
-        self._overdue = Gauge(
-            "surefoot_requests_overdue",
-            "Reports and signatures past their time, by how urgent they have become",
-            (*rollout, "severity"),
-            registry=registry,
-        )
+        self._rollouts = RolloutSeries()
+        registry.register(self._rollouts)
         self._leader = Gauge(
             "surefoot_leader",
             "1 where this operator acts, 0 where it stands by for another",
@@ -200,10 +175,9 @@ class PrometheusTelemetry:
             ("route",),
             registry=registry,
         )
-        self._series: dict[ObjectKey, dict[Gauge, dict[tuple[str, ...], float]]] = {}
 
     def exposition(self) -> bytes:
-        """Everything, in the text format."""
+        """Everything, in the text format. It may be called in any thread."""
         return generate_latest(self._registry)
 
     def follow_clock(self, clock: ServerClock) -> None:
@@ -239,33 +213,7 @@ class PrometheusTelemetry:
     def judged(self, rollout: Rollout, status: RolloutStatus) -> None:
         """What a pass found: the live values."""
         key = ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
-        if status.percent is not None:
-            self._set(key, self._percent, {(): float(status.percent)})
-        self._set(
-            key,
-            self._blocked,
-            {
-                (condition.type,): 0.0 if condition.status == "True" else 1.0
-                for condition in status.conditions
-                if condition.type not in _FOR_TOOLS
-            },
-        )
-        self._set(
-            key,
-            self._trigger,
-            {
-                (trigger.name, state.value): 1.0 if trigger.state is state else 0.0
-                for trigger in status.triggers
-                for state in TriggerState
-            },
-        )
-
-        late = [blocker.escalated_to for blocker in status.blocked_by]
-        self._set(
-            key,
-            self._overdue,
-            {(level.value,): float(late.count(level)) for level in _LEVELS},
-        )
+        self._rollouts.judged(key, status)
 
     def leads(self, *, is_leader: bool) -> None:
         """Whether this operator acts; without an election it always does."""
@@ -273,26 +221,11 @@ class PrometheusTelemetry:
 
     def approvals_pending(self, key: ObjectKey, count: int) -> None:
         """How many signatures a Rollout waits for."""
-        self._set(key, self._approvals, {(): float(count)})
-
-    def _set(self, key: ObjectKey, gauge: Gauge, values: dict[tuple[str, ...], float]) -> None:
-        """Set these series of a Rollout's gauge, and remove those that it has no longer."""
-        series = self._series.setdefault(key, {})
-        shown = series.get(gauge, {})
-        if shown == values:
-            return
-        for labels in shown.keys() - values.keys():
-            gauge.remove(*key, *labels)
-        for labels, value in values.items():
-            if shown.get(labels) != value:
-                gauge.labels(*key, *labels).set(value)
-        series[gauge] = values
+        self._rollouts.approvals_pending(key, count)
 
     def forgot(self, key: ObjectKey) -> None:
         """A Rollout is gone: its series go as well."""
-        for gauge, shown in self._series.pop(key, {}).items():
-            for labels in shown:
-                gauge.remove(*key, *labels)
+        self._rollouts.forgot(key)
 
     def transition(self, record: TransitionRecord) -> None:
         """A transition was committed."""

@@ -10,7 +10,7 @@ already, and waits for nothing here.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,8 @@ MOST_BEYOND = 2000
 BATCH_LINES = 100
 BATCH_BYTES = 512 * 1024
 SAVE_RETRY = 5.0
+AT_A_STRETCH = 20
+"""Rollouts that are told before others have their turn on the event loop: each may be parsed."""
 
 
 class Sink(Protocol):
@@ -119,9 +121,14 @@ class Record:
         self._deliveries: tuple[_Delivery, ...] = ()
         self._retired: list[_Delivery] = []
         self._exchanged = asyncio.Event()
+        self._untold: Iterator[Rollout] | None = None
+        """The Rollouts known before the sinks, as far as they are not told yet."""
 
     def exchange(self, sinks: Iterable[Sink], rollouts: Iterable[Rollout] = ()) -> None:
-        """Use these sinks from now on. ``rollouts`` are those that are known already."""
+        """Use these sinks from now on.
+
+        ``rollouts`` are those that are known already. They are told while others have their turn.
+        """
         self._retired += self._deliveries
         self._deliveries = tuple(
             _Delivery(
@@ -139,8 +146,7 @@ class Record:
         if not self._deliveries:
             self._kept.clear()
             self._unchained.clear()
-        for rollout in rollouts:
-            self.observe(rollout)
+        self._untold = iter(rollouts) if self._deliveries else None
         self._exchanged.set()
 
     def observe(self, rollout: Rollout) -> None:
@@ -173,7 +179,8 @@ class Record:
         waiting, self._unchained = self._unchained, []
         for origin, entry in waiting:
             kept = self._kept.get(origin.uid) or _Kept(origin)
-            if not kept.entries and not all(each.knows_what_it_has for each in self._deliveries):
+            is_told = self._untold is None and all(d.knows_what_it_has for d in self._deliveries)
+            if not kept.entries and not is_told:
                 self._unchained.append((origin, entry))
                 continue
             kept.entries = (*kept.entries, self._following(origin.uid, kept, entry))
@@ -207,6 +214,8 @@ class Record:
             self._exchanged.clear()
             retired, self._retired = self._retired, []
             await asyncio.gather(*(delivery.close() for delivery in retired))
+            await asyncio.gather(*(delivery.load() for delivery in self._deliveries))
+            await self._catch_up()
             tasks = [asyncio.create_task(delivery.run()) for delivery in self._deliveries]
             exchanged = asyncio.create_task(self._exchanged.wait())
             try:
@@ -219,6 +228,31 @@ class Record:
                 for task in (*tasks, exchanged):
                     task.cancel()
                 await asyncio.gather(*tasks, exchanged, return_exceptions=True)
+
+    async def _catch_up(self) -> None:
+        """Hear of what was there before the sinks; nothing is delivered before."""
+        untold = self._untold
+        for number, rollout in enumerate(untold or ()):
+            self._tell_of_the_past(rollout)
+            if number % AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+            if self._untold is not untold:  # the sinks were exchanged again
+                return
+        self._untold = None
+        self._chain()
+
+    def _tell_of_the_past(self, rollout: Rollout) -> None:
+        """Hear of a version that may not be the newest any more: what is known goes on from it."""
+        kept = self._kept.get(rollout.metadata.uid)
+        if kept is None or not kept.entries:
+            self.observe(rollout)
+            return
+        first = kept.entries[0]
+        past = rollout.status.history[: _place_of(first, rollout.status.history)]
+        if past and past[-1].hash == first.prev_hash:
+            kept.entries = (*past, *kept.entries)
+            for delivery in self._deliveries:
+                delivery.has_news(rollout.metadata.uid)
 
     async def close(self) -> None:
         """Let go of every sink."""
@@ -235,19 +269,23 @@ class Record:
             self._trim(uid, kept)
 
     def _trim(self, uid: str, kept: _Kept) -> None:
-        beyond = len(kept.entries) - KEPT_ENTRIES
-        if beyond <= 0:
-            return
+        """Keep what waits, and the last entry, which tells what is new: the status has the rest."""
         waiting = max(
             (delivery.waiting(uid, kept) for delivery in self._deliveries),
             default=0,
         )
-        wanted = min(max(waiting, KEPT_ENTRIES), LONGEST_BACKLOG)
-        kept.entries = kept.entries[-wanted:]
-        if sum(max(0, len(each.entries) - KEPT_ENTRIES) for each in self._kept.values()) > (
-            MOST_BEYOND
-        ):
+        kept.entries = kept.entries[-min(max(waiting, 1), LONGEST_BACKLOG) :]
+        if len(kept.entries) <= KEPT_ENTRIES:
+            return
+        beyond = sum(max(0, len(each.entries) - KEPT_ENTRIES) for each in self._kept.values())
+        if beyond > MOST_BEYOND:
             kept.entries = kept.entries[-KEPT_ENTRIES:]
+
+
+def _place_of(entry: Transition, history: Sequence[Transition]) -> int:
+    """Where this entry is in a history; its length, where it is not."""
+    hashes = [each.hash for each in history]
+    return hashes.index(entry.hash) if entry.hash in hashes else len(hashes)
 
 
 @dataclass(slots=True)
@@ -307,19 +345,25 @@ class _Delivery:
     async def close(self) -> None:
         await self.sink.close()
 
+    async def load(self) -> dict[str, Mark]:
+        """Find out how far the sink has each Rollout."""
+        if self._marks is None:
+            self._marks = await self._loaded()
+            self._is_loaded()
+        return self._marks
+
     async def run(self) -> None:
         """Deliver until cancelled, and go on by itself after whatever the sink does."""
-        self._marks = await self._loaded()
-        self._is_loaded()
+        marks = await self.load()
         self._todo = dict.fromkeys(self._kept)
         while True:
             self._news.clear()
-            batch = self._next(self._marks)
+            batch = self._next(marks)
             self._say_what_waits()
             if batch is not None:
-                await self._deliver(batch, self._marks)
+                await self._deliver(batch, marks)
             elif not self._is_saved:
-                await self._save(self._marks)
+                await self._save(marks)
             else:
                 await self._news.wait()
 
@@ -343,6 +387,7 @@ class _Delivery:
             waiting = following(kept.entries, after) if kept else ()
             if kept is None or not waiting:
                 del self._todo[uid]
+                self._settle(uid)
                 continue
             for line in lines(kept.origin, waiting, after):
                 size += len(line.text.encode()) + 1

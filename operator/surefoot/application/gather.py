@@ -336,15 +336,15 @@ class Gatherer:
         """
         known = self._store.upstreams(rollout, self.rules.shared_namespaces)
         keys = [ObjectKey(*name) for name in names_of(rollout) if name in known]
-        heads = self._store.heads(Kind.ROLLOUT)
+        heads = {key: self._store.head(Kind.ROLLOUT, key) for key in keys}
         upstreams = await asyncio.gather(*map(self._upstream, keys))
         for key, upstream in zip(keys, upstreams, strict=True):
             if isinstance(upstream, UnreadableObject):
                 self._store.put_unreadable(Kind.ROLLOUT, upstream)
             elif upstream is not None:
                 self._store.put(Kind.ROLLOUT, upstream, key)
-            elif key in heads:
-                self._store.remove(Kind.ROLLOUT, heads[key])
+            elif (head := heads[key]) is not None:
+                self._store.remove(Kind.ROLLOUT, head)
 
     async def _upstream(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
         try:

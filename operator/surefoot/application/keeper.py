@@ -71,7 +71,7 @@ class OrphanKeeper:
 
     async def check(self, rollout: ObjectKey) -> None:
         """A write met a conflict: perhaps the Rollout is gone, and no watch has told yet."""
-        head = self._store.heads(Kind.ROLLOUT).get(rollout)
+        head = self._store.head(Kind.ROLLOUT, rollout)
         try:
             found = await self._cluster.rollout(rollout)
         except ApiError as error:

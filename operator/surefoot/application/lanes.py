@@ -1,15 +1,15 @@
 """Which work goes first: whatever may roll back, and then what is due. Pure predicates."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from surefoot.api.v1alpha1.durations import parse_bound
 from surefoot.api.v1alpha1.rollout import OnNoData, Rollout, Trigger, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import TransitionType, TriggerState
-from surefoot.application.ports import Request
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement
-from surefoot.domain.signoff.decisions import has_no_unrecorded_decision
+
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
 def must_roll_back(rollout: Rollout) -> bool:
@@ -24,20 +24,17 @@ def must_roll_back(rollout: Rollout) -> bool:
     )
 
 
-def is_due(rollout: Rollout, requests: Iterable[Request], now: datetime) -> bool:
-    """Whether something may have become possible while nobody looked.
+def due_since(rollout: Rollout) -> datetime | None:
+    """Since, or from, when something may be possible, as far as the Rollout itself tells.
 
-    It only decides what is looked at first: everything is looked at.
+    It only decides what is looked at first after a start: everything is looked at.
     """
     status = rollout.status
     if status.pending is not None or status.committed is None:
-        return True
+        return AT_ONCE
     if status.observed_generation != rollout.metadata.generation:
-        return True
-    if any(not has_no_unrecorded_decision(request) for request in requests):
-        return True
-    earliest = status.earliest_advance
-    return status.completed_at is None and earliest is not None and earliest <= now
+        return AT_ONCE
+    return None if status.completed_at is not None else status.earliest_advance
 
 
 def may_roll_back(rollout: Rollout, answers: Mapping[str, Measurement]) -> bool:

@@ -1,13 +1,14 @@
 """Asks the metrics providers, once per grid point and question, whatever the number of Rollouts.
 
-Answers are kept here and Rollouts are woken for them; nobody waits for a provider. Every question
-is a task of its own, bounded per provider, so that a slow or dead provider delays its own answers
-and nothing else.
+Answers are kept here and Rollouts are woken for them; nobody waits for a provider. Each provider
+has a line of its own, and a few tasks that ask what waits there. So a slow or dead provider delays
+its own answers and nothing else, and thousands of questions need no more tasks than a few do.
 """
 
 import asyncio
 import bisect
 import contextlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,14 @@ class _Topic:
 
 
 @dataclass(slots=True)
+class _Line:
+    """What waits to be asked of one provider, and how many tasks ask it."""
+
+    waiting: deque[_Topic] = field(default_factory=deque)
+    askers: int = 0
+
+
+@dataclass(slots=True)
 class _Interest:
     """A Rollout and the questions that it had last, by name.
 
@@ -106,7 +115,7 @@ class MetricsFeed:
         self._interests: dict[ObjectKey, _Interest] = {}
         self._askers: dict[Identity, set[ObjectKey]] = {}
         self._topics: dict[Identity, _Topic] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._inspected: dict[ObjectKey, dict[Text, QueryFacts]] = {}
         self._inspecting: dict[ObjectKey, asyncio.Task[None]] = {}
@@ -115,6 +124,9 @@ class MetricsFeed:
 
     def measurements(self, key: ObjectKey, rollout: Rollout) -> Mapping[str, Measurement]:
         """By name, what is known now. What is missing is asked at once, not waited for."""
+        if _asks_nothing(rollout):  # it is not kept alive here: there may be thousands of them
+            self._drop(key)
+            return {}
         now = self._clock.now()
         before = self._interests.get(key)
         interest = self._note(key, rollout)
@@ -282,33 +294,51 @@ class MetricsFeed:
         topic = self._topics.setdefault(_identity(question), _Topic())
         if topic.asking is None:
             topic.asking = question
-            self._spawn(topic)
+            self._spawn(topic, question.provider)
         elif not is_tick and question.start < topic.asking.start:
             topic.wanted = _widest(topic.wanted, question)
 
-    def _spawn(self, topic: _Topic) -> None:
-        task = asyncio.create_task(self._answered(topic), name="question")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _spawn(self, topic: _Topic, provider: str) -> None:
+        """Let it wait for its turn."""
+        line = self._lines.setdefault(provider, _Line())
+        line.waiting.append(topic)
+        if line.askers < PER_PROVIDER:
+            line.askers += 1
+            task = asyncio.create_task(self._serve(line), name="questions")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _answered(self, topic: _Topic) -> None:
-        while topic.asking is not None:
-            question = topic.asking
-            try:
-                topic.answer, topic.answered = await self._measure(question)
-            except Exception:  # a defect of an adapter must not end the asking
-                log.exception("a provider broke its promise", provider=question.provider)
-            finally:
-                topic.asking, topic.wanted = topic.wanted, None
-            self._tell(_identity(question))
+    async def _serve(self, line: _Line) -> None:
+        """Ask what waits, one after the other, until nothing does."""
+        try:
+            while line.waiting:
+                topic = line.waiting.popleft()
+                try:
+                    await self._answer(topic)
+                except Exception:  # a defect of those who are woken must not end the asking
+                    log.exception("an answer was not handed on")
+                if topic.asking is not None:
+                    line.waiting.append(topic)
+        finally:
+            line.askers -= 1
+
+    async def _answer(self, topic: _Topic) -> None:
+        question = topic.asking
+        if question is None:
+            return
+        try:
+            topic.answer, topic.answered = await self._measure(question)
+        except Exception:  # a defect of an adapter must not end the asking
+            log.exception("a provider broke its promise", provider=question.provider)
+        finally:
+            topic.asking, topic.wanted = topic.wanted, None
+        self._tell(_identity(question))
 
     async def _measure(self, question: RangeQuery) -> tuple[Measurement, RangeQuery]:
-        slots = self._slots.setdefault(question.provider, asyncio.Semaphore(PER_PROVIDER))
-        async with slots:
-            # It may have waited for its turn: what is asked is the present.
-            question = self._moved_to_now(question)
-            began = self._clock.elapsed()
-            answer = await self._providers.measure(question)
+        # It may have waited for its turn: what is asked is the present.
+        question = self._moved_to_now(question)
+        began = self._clock.elapsed()
+        answer = await self._providers.measure(question)
         took = self._clock.elapsed() - began
         lag = (self._clock.now() - answer.end).total_seconds()
         self._telemetry.provider_answered(question.provider, answer.outcome.value, took, lag)
@@ -341,6 +371,11 @@ class MetricsFeed:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _asks_nothing(rollout: Rollout) -> bool:
+    """Whether a Rollout has no questions, and will have none until it is another version."""
+    return not rollout.spec.metrics or rollout.status.completed_at is not None
 
 
 def _text(metric: Metric) -> Text:

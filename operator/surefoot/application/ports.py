@@ -213,11 +213,31 @@ class Announcer(Protocol):
         """Hand them over."""
 
 
+class Parcel(Protocol):
+    """An object as it came, kept small until somebody looks at it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its JSON."""
+
+    def open(self) -> Observable:
+        """Read it, as often as is needed. Raises `UnreadableObject`."""
+
+
 class EventSink(Protocol):
     """Takes what a source of events saw, on the loop of the operator."""
 
-    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
-        """An object exists in this version. ``read`` parses it, if that is still needed."""
+    def observe(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        read: Callable[[], Observable],
+        parcel: Parcel | None = None,
+    ) -> None:
+        """An object exists in this version. ``read`` parses it, if that is still needed.
+
+        Where there is a ``parcel``, it can be forgotten and read again.
+        """
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object was deleted, or is no longer among those watched."""

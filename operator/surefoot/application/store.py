@@ -2,19 +2,26 @@
 
 It only ever grows newer: an older version of the same object is not taken in again, nor one that
 is known to be gone. It may be late; what is at stake is read again (see `gather`).
+
+Of an object that nobody looks at, only what it is found by is kept, and the object as it came,
+packed: its model is made again when somebody looks, and those looked at last are kept within a
+bound. So memory follows what is worked on, and not what there is.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+from weakref import ref
 
 import structlog
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Request
+from surefoot.application.lanes import due_since, must_roll_back
+from surefoot.application.ports import Kind, ObjectHead, ObjectKey, Observable, Parcel, Request
 from surefoot.domain.facts.snapshot import Claim, ConfigMap, Halt
 from surefoot.domain.facts.upstreams import (
     RolloutName,
@@ -33,17 +40,73 @@ log = structlog.get_logger(__name__)
 REMEMBERED_DEAD = 10_000
 """UIDs of deleted objects that are kept, so that a late event does not bring one back."""
 
+IN_USE = 2 * 1024 * 1024
+"""Bytes of JSON whose models are kept. The models take five times as much, and 1.4 ms to make."""
+
 Wake = Callable[[ObjectKey], None]
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
+class _Links(NamedTuple):
+    """What an object is found by, and is told of, while it is packed."""
+
+    to: ObjectKey | None = None
+    """The ConfigMap of a Rollout; the Rollout that a request names."""
+    upstreams: tuple[RolloutName, ...] = ()
+    """Of a Rollout: those that its plan waits for."""
+    made_for: tuple[str, str] | None = None
+    """Of a ConfigMap: the name and the UID of the Rollout that it says it belongs to."""
+    is_urgent: bool = False
+    """Of a Rollout: it must be rolled back."""
+    due_since: datetime | None = None
+    """Of a Rollout: when something may become, or have become, possible."""
+    has_news: bool = False
+    """Of a request: it carries a decision that is not on record."""
+
+
+@dataclass(slots=True, eq=False)
 class Entry:
-    """A version of an object, or why it cannot be read."""
+    """A version of an object, or why it cannot be read.
+
+    ``content`` is None while nobody looks; then there is a ``parcel``. Of what was only read or
+    written here so far there is no parcel yet: a watch brings it.
+    """
 
     head: ObjectHead
-    content: Observable | UnreadableObject
+    content: Observable | UnreadableObject | None
+    parcel: Parcel | None
+    links: _Links
+    elsewhere: ref[Rollout] | None = None
+    """The model of a Rollout that was let go of here; somebody else may still use it."""
+
+
+class _InUse:
+    """The entries that were looked at last: of them the content is kept, within a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._entries: OrderedDict[Entry, int] = OrderedDict()
+
+    def note(self, entry: Entry) -> None:
+        """Somebody looks at it. Others are let go of; what could not be read again is kept."""
+        if entry.parcel is None:
+            return
+        if entry not in self._entries:
+            self._entries[entry] = entry.parcel.size
+            self._size += entry.parcel.size
+        self._entries.move_to_end(entry)
+        while self._size > self._most and len(self._entries) > 1:
+            self.discard(next(iter(self._entries)))
+
+    def discard(self, entry: Entry) -> None:
+        """Let go of it."""
+        size = self._entries.pop(entry, None)
+        if size is not None:
+            self._size -= size
+            entry.elsewhere = ref(entry.content) if isinstance(entry.content, Rollout) else None
+            entry.content = None
 
 
 class Store:
@@ -52,6 +115,7 @@ class Store:
     ``recorded`` is told every newer version of a Rollout, those that we wrote ourselves included,
     and ``gone`` where a Rollout was that is no longer there, also where another one took its name.
     ``unreadable`` is told how many objects of a kind cannot be read, whenever that changes.
+    ``in_use`` bounds what is kept as a model, in bytes of JSON.
     """
 
     def __init__(
@@ -60,6 +124,7 @@ class Store:
         recorded: Callable[[Rollout], None] = lambda _rollout: None,
         gone: Callable[[ObjectKey], None] = lambda _key: None,
         unreadable: Callable[[Kind, int], None] = lambda _kind, _count: None,
+        in_use: int = IN_USE,
     ) -> None:
         self.wake = wake
         self._recorded = recorded
@@ -67,6 +132,7 @@ class Store:
         self._count_unreadable = unreadable
         self._unreadable: dict[Kind, set[ObjectKey]] = {kind: set() for kind in Kind}
         self._entries: dict[Kind, dict[ObjectKey, Entry]] = {kind: {} for kind in Kind}
+        self._in_use = _InUse(in_use)
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._watched: set[str] = set()
         self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
@@ -76,17 +142,36 @@ class Store:
 
     # Feeding
 
-    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        read: Callable[[], Observable],
+        parcel: Parcel | None = None,
+    ) -> None:
         """Take in a version that exists. ``read`` parses it, if it is news."""
         if not self._is_news(kind, head):
+            self._complete(kind, head, parcel)
             return
         content: Observable | UnreadableObject
         try:
             content = read()
         except UnreadableObject as error:
             self._log_unreadable(kind, head, error)
-            content = error
-        self._replace(kind, head, content)
+            content, parcel = error, None
+        self._replace(kind, Entry(head, content, parcel, _links_of(head, content)))
+
+    def _complete(self, kind: Kind, head: ObjectHead, parcel: Parcel | None) -> None:
+        """A watch brings what we read or wrote ourselves: from now on it can be read again."""
+        entry = self._entries[kind].get(head.key)
+        if (
+            entry is not None
+            and entry.head == head
+            and entry.parcel is None
+            and not isinstance(entry.content, UnreadableObject)
+        ):
+            entry.parcel = parcel
+            self._in_use.note(entry)
 
     def put(self, kind: Kind, content: Observable, key: ObjectKey) -> None:
         """Take in what we just read or wrote ourselves, without being woken for it later.
@@ -95,7 +180,7 @@ class Store:
         """
         head = ObjectHead(key, *_identity(content))
         if self._is_news(kind, head):
-            self._replace(kind, head, content, wakes=False)
+            self._replace(kind, Entry(head, content, None, _links_of(head, content)), wakes=False)
 
     def put_unreadable(self, kind: Kind, error: UnreadableObject) -> None:
         """Take in that an object which was just read cannot be understood, without being woken."""
@@ -103,7 +188,7 @@ class Store:
         head = ObjectHead(key, error.uid, error.resource_version)
         if self._is_news(kind, head):
             self._log_unreadable(kind, head, error)
-            self._replace(kind, head, error, wakes=False)
+            self._replace(kind, Entry(head, error, None, _links_of(head, error)), wakes=False)
 
     def _log_unreadable(self, kind: Kind, head: ObjectHead, error: UnreadableObject) -> None:
         log.warning("unreadable object", kind=kind.value, object=str(head.key), fault=str(error))
@@ -174,28 +259,46 @@ class Store:
             return True
         return is_newer(head.resource_version, entry.head.resource_version)
 
-    def _replace(
-        self,
-        kind: Kind,
-        head: ObjectHead,
-        content: Observable | UnreadableObject,
-        *,
-        wakes: bool = True,
-    ) -> None:
-        before = self._entries[kind].get(head.key)
+    def _replace(self, kind: Kind, entry: Entry, *, wakes: bool = True) -> None:
+        key, content = entry.head.key, entry.content
+        before = self._entries[kind].get(key)
+        changes = kind is Kind.ROLLOUT and self._changes_for_downstreams(before, entry)
         if before is not None:
             self._unindex(kind, before)
-        entry = Entry(head, content)
-        self._entries[kind][head.key] = entry
+            self._in_use.discard(before)
+        self._entries[kind][key] = entry
         self._index(kind, entry)
         if isinstance(content, Rollout):
             self._tell(content)
         if wakes:
             self._wake_for(kind, entry)
-        if kind is Kind.ROLLOUT and _upstream(before) != _upstream(entry):
-            self._wake_downstreams(entry.head.key)
-        if kind is Kind.ROLLOUT and before is not None and before.head.uid != head.uid:
-            self._gone(head.key)
+        if changes:
+            self._wake_downstreams(key)
+        if kind is Kind.ROLLOUT and before is not None and before.head.uid != entry.head.uid:
+            self._gone(key)
+        self._in_use.note(entry)
+
+    def _changes_for_downstreams(self, before: Entry | None, after: Entry) -> bool:
+        """Whether what others act on has changed, where there are any."""
+        if not self._downstreams.get(after.head.key):
+            return False
+        return self._matters(before) != self._matters(after)
+
+    def _matters(self, entry: Entry | None) -> tuple[object, ...] | None:
+        content = None if entry is None else self._content(entry)
+        return upstream_of(content).matters if isinstance(content, Rollout) else None
+
+    def _content(self, entry: Entry) -> Observable | UnreadableObject | None:
+        """Look at it."""
+        entry.content = self._opened(entry)
+        self._in_use.note(entry)
+        return entry.content
+
+    def _opened(self, entry: Entry) -> Observable | UnreadableObject | None:
+        in_use = entry.content or (entry.elsewhere() if entry.elsewhere is not None else None)
+        if in_use is None and entry.parcel is not None:
+            return entry.parcel.open()
+        return in_use
 
     def _tell(self, rollout: Rollout) -> None:
         """Tell the keeper of the record; a defect there must not stop the work on the Rollout."""
@@ -208,36 +311,33 @@ class Store:
     def _forget(self, kind: Kind, entry: Entry) -> None:
         del self._entries[kind][entry.head.key]
         self._unindex(kind, entry)
+        self._in_use.discard(entry)
         self._watched.discard(entry.head.uid)
 
     def _index(self, kind: Kind, entry: Entry) -> None:
-        content = entry.content
-        if isinstance(content, Rollout):
-            self._rollouts_on.setdefault(_config_map_key(content), set()).add(entry.head.key)
-            for name in names_of(content):
-                self._downstreams.setdefault(ObjectKey(*name), set()).add(entry.head.key)
-        elif isinstance(content, Checkpoint | Approval):
-            self._requests.setdefault(_rollout_key(content), set()).add((kind, entry.head.key))
-            if has_no_unrecorded_decision(content):
-                self._watched.add(entry.head.uid)
+        key, links, content = entry.head.key, entry.links, entry.content
+        if links.to is not None and kind is Kind.ROLLOUT:
+            self._rollouts_on.setdefault(links.to, set()).add(key)
+        elif links.to is not None:
+            self._requests.setdefault(links.to, set()).add((kind, key))
+        for name in links.upstreams:
+            self._downstreams.setdefault(ObjectKey(*name), set()).add(key)
+        if isinstance(content, Checkpoint | Approval) and not links.has_news:
+            self._watched.add(entry.head.uid)
         elif isinstance(content, UnreadableObject):
-            if content.rollout:
-                self._requests.setdefault(_named_by(entry), set()).add((kind, entry.head.key))
-            self._unreadable[kind].add(entry.head.key)
+            self._unreadable[kind].add(key)
             self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _unindex(self, kind: Kind, entry: Entry) -> None:
-        content = entry.content
-        if isinstance(content, Rollout):
-            _discard(self._rollouts_on, _config_map_key(content), entry.head.key)
-            for name in names_of(content):
-                _discard(self._downstreams, ObjectKey(*name), entry.head.key)
-        elif isinstance(content, Checkpoint | Approval):
-            _discard(self._requests, _rollout_key(content), (kind, entry.head.key))
-        elif isinstance(content, UnreadableObject):
-            if content.rollout:
-                _discard(self._requests, _named_by(entry), (kind, entry.head.key))
-            self._unreadable[kind].discard(entry.head.key)
+        key, links = entry.head.key, entry.links
+        if links.to is not None and kind is Kind.ROLLOUT:
+            _discard(self._rollouts_on, links.to, key)
+        elif links.to is not None:
+            _discard(self._requests, links.to, (kind, key))
+        for name in links.upstreams:
+            _discard(self._downstreams, ObjectKey(*name), key)
+        if isinstance(entry.content, UnreadableObject):
+            self._unreadable[kind].discard(key)
             self._count_unreadable(kind, len(self._unreadable[kind]))
 
     def _wake_for(self, kind: Kind, entry: Entry) -> None:
@@ -245,17 +345,15 @@ class Store:
             self.wake(key)
 
     def _concerned(self, kind: Kind, entry: Entry) -> Iterator[ObjectKey]:
-        content, key = entry.content, entry.head.key
-        if kind is Kind.ROLLOUT:
-            yield key
-            if isinstance(content, Rollout):  # two on one ConfigMap: it decides who waits
-                yield from self._rollouts_on.get(_config_map_key(content), set()) - {key}
-        elif isinstance(content, Checkpoint | Approval):
-            yield _rollout_key(content)
-        elif isinstance(content, UnreadableObject) and content.rollout:
-            yield _named_by(entry)
-        elif isinstance(content, ConfigMap):
+        key, to = entry.head.key, entry.links.to
+        if kind is Kind.CONFIG_MAP:
             yield from set(self._rollouts_on.get(key, ()))
+        elif kind is Kind.ROLLOUT:
+            yield key
+            if to is not None:  # two on one ConfigMap: it decides who waits
+                yield from self._rollouts_on.get(to, set()) - {key}
+        elif to is not None:
+            yield to
 
     def _wake_downstreams(self, key: ObjectKey) -> None:
         """Wake anyone who waits for a Rollout, directly or not: a cycle concerns all on it."""
@@ -272,11 +370,11 @@ class Store:
     def rollout(self, key: ObjectKey) -> Rollout | UnreadableObject | None:
         """The Rollout, as far as it can be read."""
         entry = self._entries[Kind.ROLLOUT].get(key)
-        content = None if entry is None else entry.content
+        content = None if entry is None else self._content(entry)
         return content if isinstance(content, Rollout | UnreadableObject) else None
 
     def known(self, kind: Kind, key: ObjectKey) -> Observable | None:
-        """The newest version of an object that is known, as far as it can be read."""
+        """The newest version of an object that is known, as far as its model is in use."""
         entry = self._entries[kind].get(key)
         content = None if entry is None else entry.content
         return None if isinstance(content, UnreadableObject) else content
@@ -285,15 +383,30 @@ class Store:
         """All Rollouts."""
         return tuple(self._entries[Kind.ROLLOUT])
 
-    def rollouts(self) -> tuple[Rollout, ...]:
-        """All Rollouts that can be read."""
-        entries = self._entries[Kind.ROLLOUT].values()
-        return tuple(each.content for each in entries if isinstance(each.content, Rollout))
+    def rollouts(self) -> Iterator[Rollout]:
+        """All Rollouts there are now that can be read, one by one; none is kept for it."""
+        entries = list(self._entries[Kind.ROLLOUT].values())
+        return (content for content in map(self._opened, entries) if isinstance(content, Rollout))
+
+    def is_urgent(self, key: ObjectKey) -> bool:
+        """Whether the Rollout itself says that it must be rolled back. Reads nothing."""
+        entry = self._entries[Kind.ROLLOUT].get(key)
+        return entry is not None and entry.links.is_urgent
+
+    def is_due(self, key: ObjectKey, now: datetime) -> bool:
+        """Whether something may have become possible while nobody looked. Reads nothing."""
+        entry = self._entries[Kind.ROLLOUT].get(key)
+        if entry is None or isinstance(entry.content, UnreadableObject):
+            return True
+        since = entry.links.due_since
+        requests = (self._entries[kind][at] for kind, at in self._requests.get(key, ()))
+        return (since is not None and since <= now) or any(r.links.has_news for r in requests)
 
     def config_map(self, key: ObjectKey) -> ConfigMap | None:
         """A managed ConfigMap."""
         entry = self._entries[Kind.CONFIG_MAP].get(key)
-        return entry.content if entry and isinstance(entry.content, ConfigMap) else None
+        content = None if entry is None else self._content(entry)
+        return content if isinstance(content, ConfigMap) else None
 
     def checkpoints(self, rollout: ObjectKey) -> tuple[Checkpoint, ...]:
         """Those that name this Rollout, by name."""
@@ -303,19 +416,13 @@ class Store:
         """Those that name this Rollout, by name."""
         return tuple(r for r in self._requests_of(rollout) if isinstance(r, Approval))
 
-    def _requests_of(self, rollout: ObjectKey) -> Iterator[Request]:
+    def _requests_of(self, rollout: ObjectKey) -> Iterator[Observable | UnreadableObject | None]:
         for kind, key in sorted(self._requests.get(rollout, ())):
-            content = self._entries[kind][key].content
-            if isinstance(content, Checkpoint | Approval):
-                yield content
+            yield self._content(self._entries[kind][key])
 
     def unreadable(self, rollout: ObjectKey) -> tuple[UnreadableObject, ...]:
         """The requests that name this Rollout and cannot be read, by name."""
-        contents = (
-            self._entries[kind][key].content
-            for kind, key in sorted(self._requests.get(rollout, ()))
-        )
-        return tuple(content for content in contents if isinstance(content, UnreadableObject))
+        return tuple(r for r in self._requests_of(rollout) if isinstance(r, UnreadableObject))
 
     def unreadable_upstreams(self, rollout: Rollout) -> tuple[UnreadableObject, ...]:
         """The Rollouts that this one names, and that cannot be read."""
@@ -333,18 +440,14 @@ class Store:
         """Other Rollouts of the namespace that name the same ConfigMap."""
         claims: list[Claim] = []
         for key in sorted(self._rollouts_on.get(_config_map_key(rollout), ())):
-            other = self._entries[Kind.ROLLOUT][key].content
-            if isinstance(other, Rollout) and other.metadata.uid != rollout.metadata.uid:
-                created = other.metadata.creation_timestamp
-                if created is not None:
-                    claims.append(
-                        Claim(
-                            key.name,
-                            other.metadata.uid,
-                            created,
-                            started=other.status.committed is not None,
-                        )
-                    )
+            entry = self._entries[Kind.ROLLOUT][key]
+            if entry.head.uid == rollout.metadata.uid:
+                continue
+            other = self._content(entry)
+            created = other.metadata.creation_timestamp if isinstance(other, Rollout) else None
+            if isinstance(other, Rollout) and created is not None:
+                started = other.status.committed is not None
+                claims.append(Claim(key.name, other.metadata.uid, created, started=started))
         return tuple(claims)
 
     def upstreams(self, rollout: Rollout, shared: frozenset[str]) -> dict[RolloutName, Upstream]:
@@ -373,15 +476,17 @@ class Store:
         """Which versions are known of a kind."""
         return {key: entry.head for key, entry in self._entries[kind].items()}
 
+    def head(self, kind: Kind, key: ObjectKey) -> ObjectHead | None:
+        """Which version is known of an object."""
+        entry = self._entries[kind].get(key)
+        return None if entry is None else entry.head
+
     def orphans(self) -> Iterator[tuple[ObjectKey, Origin]]:
         """Managed ConfigMaps whose Rollout is not known here, each with the Rollout it names."""
         for key, entry in list(self._entries[Kind.CONFIG_MAP].items()):
-            if not isinstance(entry.content, ConfigMap):
+            if entry.links.made_for is None:
                 continue
-            named = rollout_named_by(entry.content)
-            if named is None:
-                continue
-            name, uid = named
+            name, uid = entry.links.made_for
             rollout = self._entries[Kind.ROLLOUT].get(ObjectKey(key.namespace, name))
             if rollout is None or rollout.head.uid != uid:
                 yield key, Origin(key.namespace, name, uid)
@@ -401,25 +506,28 @@ def is_newer(version: str, than: str) -> bool:
         return version != than
 
 
-def _upstream(entry: Entry | None) -> tuple[object, ...] | None:
-    """What Rollouts that depend on this one act on."""
-    content = None if entry is None else entry.content
-    return upstream_of(content).matters if isinstance(content, Rollout) else None
+def _links_of(head: ObjectHead, content: Observable | UnreadableObject) -> _Links:
+    match content:
+        case Rollout():
+            return _Links(
+                to=_config_map_key(content),
+                upstreams=names_of(content),
+                is_urgent=must_roll_back(content),
+                due_since=due_since(content),
+            )
+        case Checkpoint() | Approval():
+            name = content.spec.request.rollout.name
+            key = ObjectKey(content.metadata.namespace, name)
+            return _Links(to=key, has_news=not has_no_unrecorded_decision(content))
+        case ConfigMap():
+            return _Links(made_for=rollout_named_by(content))
+    if content.rollout and content.kind != Kind.ROLLOUT:  # a request that cannot be read
+        return _Links(to=ObjectKey(head.key.namespace, content.rollout))
+    return _Links()
 
 
 def _config_map_key(rollout: Rollout) -> ObjectKey:
     return ObjectKey(rollout.metadata.namespace, rollout.spec.target.config_map_name)
-
-
-def _rollout_key(request: Request) -> ObjectKey:
-    return ObjectKey(request.metadata.namespace, request.spec.request.rollout.name)
-
-
-def _named_by(entry: Entry) -> ObjectKey:
-    """The Rollout that an unreadable request names."""
-    content = entry.content
-    named = content.rollout if isinstance(content, UnreadableObject) else ""
-    return ObjectKey(entry.head.key.namespace, named)
 
 
 def _discard(index: dict[K, set[V]], key: K, value: V) -> None:

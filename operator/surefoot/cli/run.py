@@ -94,7 +94,10 @@ async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
     from surefoot.handlers.lifecycle import run
+    from surefoot.process.open_files import allow_as_many_as_possible
     from surefoot.wiring import Start
+
+    allow_as_many_as_possible()
 
     start = Start(settings=found, namespaces=namespaces, config_file=config, elects=elects)
     await run(start)

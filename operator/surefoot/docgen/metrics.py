@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from surefoot.adapters.clock import ServerClock
+from surefoot.adapters.rollout_series import FAMILIES
 from surefoot.adapters.telemetry import PrometheusTelemetry
 from surefoot.docgen.markdown import code, listed, page, table
 
@@ -49,7 +50,8 @@ def _rows() -> Iterator[tuple[str, str, str, str]]:
 def _labels(telemetry: PrometheusTelemetry) -> dict[str, tuple[str, ...]]:
     """The label names of each metric: the library shows them only where there is a series."""
     metrics = (each for each in vars(telemetry).values() if isinstance(each, MetricWrapperBase))
-    return {each._name: tuple(each._labelnames) for each in metrics}  # noqa: SLF001
+    own = {each._name: tuple(each._labelnames) for each in metrics}  # noqa: SLF001
+    return own | {family.name: family.labels for family in FAMILIES}
 
 
 def _shown(samples: Iterable[Sample]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from surefoot.application.ports import (
     Kind,
     ObjectHead,
     Observable,
+    Parcel,
 )
 from surefoot.errors import ApiError, NotFound
 
@@ -71,9 +72,15 @@ class Watching:
                 pauses = list(RESTART_PAUSES)
             await self._clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
 
-    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        read: Callable[[], Observable],
+        parcel: Parcel | None = None,
+    ) -> None:
         """Hand it on."""
-        self._sink.observe(kind, head, read)
+        self._sink.observe(kind, head, read, parcel)
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """Hand it on."""

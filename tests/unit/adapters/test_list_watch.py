@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,10 +16,14 @@ from surefoot.adapters.kubernetes import list_watch
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.list_watch import ListWatch, list_watches
+from surefoot.adapters.kubernetes.objects import read
 from surefoot.adapters.kubernetes.pages import Page
-from surefoot.application.ports import Kind, ObjectHead, Observable
+from surefoot.adapters.kubernetes.parcels import Packed
+from surefoot.application.ports import Kind, ObjectHead, Observable, Parcel
 from surefoot.errors import NotFound, Unavailable
 from tests.support.fakes import FakeClock
+from tests.support.testbed import SURELY
+from tests.support.world import a_rollout
 
 JSON = dict[str, Any]
 
@@ -56,10 +61,15 @@ class ApiServer:
         self.lists: list[Answer] = [listing(10)]
         self.watches: list[Answer | list[JSON | bytes]] = [[]]
         self.asked: list[dict[str, str]] = []
+        self.was_asked = asyncio.Event()
         self.is_over = asyncio.Event()
+        self.hangs_on = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append({"path": request.path, **request.query})
+        self.was_asked.set()
+        if request.path == self.hangs_on:
+            await self.is_over.wait()
         script: list[Any] = self.watches if "watch" in request.query else self.lists
         is_last = len(script) == 1
         answer = script[0] if is_last else script.pop(0)
@@ -99,10 +109,17 @@ class Sink:
         self.told.append(text)
         self.changed.set()
 
-    def observe(self, kind: Kind, head: ObjectHead, read: Callable[[], Observable]) -> None:
+    def observe(
+        self,
+        kind: Kind,
+        head: ObjectHead,
+        read: Callable[[], Observable],
+        parcel: Parcel | None = None,
+    ) -> None:
         if head.key.name == self.fails_on:
             raise RuntimeError("a defect")
-        read()
+        assert parcel is not None
+        assert parcel.open() == read()
         self._tell(f"{head.key.name}@{head.resource_version}")
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
@@ -335,6 +352,39 @@ async def test_each_kind_and_namespace_has_a_source_of_its_own(desk: Desk) -> No
     assert desk.server.asked[0]["path"] == "/apis/surefoot.dev/v1alpha1/namespaces/one/approvals"
 
 
+async def test_watches_take_no_connection_that_a_request_needs(desk: Desk) -> None:
+    """A watch has its connection for itself, and there are four for each namespace."""
+    namespaces = tuple(f"team-{number}" for number in range(20))
+    sources = list_watches(desk.http, desk.clock, namespaces)
+    running = [asyncio.create_task(source.run(desk.sink)) for source in sources]
+    try:
+        async with asyncio.timeout(SURELY):
+            while len(desk.server.versions_watched) < len(sources):
+                await desk.server.was_asked.wait()
+                desk.server.was_asked.clear()
+            await desk.http.raw("list", CONFIG_MAPS, {})
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_request_waits_for_no_other(desk: Desk) -> None:
+    """The reads of a rollback go out while any number of others have no answer."""
+    desk.server.hangs_on = "/slow"
+    slow = [asyncio.create_task(desk.http.raw("get", "/slow", {})) for _ in range(200)]
+    try:
+        async with asyncio.timeout(SURELY):
+            while len(desk.server.asked) < len(slow):
+                await desk.server.was_asked.wait()
+                desk.server.was_asked.clear()
+            await desk.http.raw("list", CONFIG_MAPS, {})
+    finally:
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+
 HEAD = '"kind":"XList","metadata":{"resourceVersion":"1","continue":"c"}'
 ITEMS = '"items" : [ {"a":1} , {} ] '
 
@@ -342,7 +392,7 @@ ITEMS = '"items" : [ {"a":1} , {} ] '
 @pytest.mark.parametrize("text", [f"{{{HEAD},{ITEMS}}}\n", f" {{ {ITEMS} , {HEAD} }} "])
 def test_page_is_read_whatever_its_order(text: str) -> None:
     page = Page("list", text.encode())
-    assert list(page.items()) == [{"a": 1}, {}]
+    assert list(page.items()) == [({"a": 1}, '{"a":1}'), ({}, "{}")]
     assert (page.version, page.following) == ("1", "c")
 
 
@@ -363,3 +413,15 @@ def test_page_is_read_whatever_its_order(text: str) -> None:
 def test_what_is_no_page_is_unavailable(text: str) -> None:
     with pytest.raises(Unavailable):
         list(Page("list", text.encode()).items())
+
+
+def test_parcel_is_much_smaller_than_what_came_and_reads_the_same() -> None:
+    """Whether it came in a list, or in an event of a watch."""
+    raw = a_rollout().to_wire()
+    raw["metadata"]["annotations"] = {"note": "words, words, words" * 500}
+    text = json.dumps(raw)
+    listed = Packed(Kind.ROLLOUT, text.encode())
+    watched = Packed(Kind.ROLLOUT, json.dumps({"object": raw}).encode(), "object")
+    assert listed.open() == watched.open() == read(Kind.ROLLOUT, raw)
+    assert listed.size == len(text)
+    assert sys.getsizeof(listed.packed) < len(text) / 4

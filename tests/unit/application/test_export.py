@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, Transition, TransitionType
 from surefoot.application import backoff, export
-from surefoot.application.export import Record
+from surefoot.application.export import AT_A_STRETCH, Record
 from surefoot.domain.record.transitions import with_entry
 from surefoot.domain.record.verification import Mark, origin_of, verify
 from surefoot.errors import SinkError, Unavailable
@@ -140,6 +140,42 @@ def an_entry(name: str) -> Transition:
 
 def numbered(first: int, after: int) -> list[str]:
     return [str(number) for number in range(first, after)]
+
+
+async def test_what_changes_or_ends_before_it_is_told_keeps_its_order() -> None:
+    """With thousands of Rollouts the last is told seconds after the first."""
+    world = World()
+    await world.happens("1", "2")
+    early = world.rollouts["memory-sync"]
+    await world.happens("3")
+    others = [a_rollout(f"other-{number}") for number in range(AT_A_STRETCH * 3)]
+    record = Record(world.cursors, world.clock, world.counts, world.announcer)
+    record.exchange(world.sinks, [*others, early])
+    running = asyncio.create_task(record.run())
+    await asyncio.sleep(0)
+    record.observe(world.rollouts["memory-sync"])
+    record.end(origin_of(early), an_entry("end"))
+    await turns(100)
+    assert world.sink.ids == ["1", "2", "3", "end"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_every_sink_has_is_not_kept_and_a_new_sink_gets_it_all_the_same() -> None:
+    """The statuses have it: thousands of histories would take more than all else together."""
+    world = World()
+    async with world.running():
+        await world.happens("1", "2", "3")
+        assert world.record is not None
+        [kept] = world.record._kept.values()
+        assert [entry.transition_id for entry in kept.entries] == ["3"]
+        late = FakeSink("late")
+        world.record.exchange([world.sink, late], world.rollouts.values())
+        await turns()
+        await world.happens("4")
+        assert world.sink.ids == late.ids == ["1", "2", "3", "4"]
+        [kept] = world.record._kept.values()
+        assert [entry.transition_id for entry in kept.entries] == ["4"]
 
 
 async def test_entries_arrive_once_and_in_order() -> None:

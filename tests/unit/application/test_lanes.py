@@ -1,16 +1,20 @@
 """What is looked at first after a start."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.application.lanes import is_due
+from surefoot.api.v1alpha1.rollout_status import TransitionType
+from surefoot.application.ports import Kind, ObjectKey
+from surefoot.application.store import Store
 from tests.support.world import START, a_rollout
 
 HOUR = timedelta(hours=1)
+KEY = ObjectKey("agents", "memory-sync")
 
 
 def judged(**status: Any) -> Rollout:
@@ -58,7 +62,7 @@ def a_signature(decision: str | None) -> Approval:
         (judged(earliestAdvance=START - HOUR), None, True),
         (judged(earliestAdvance=START + HOUR), None, False),
         (judged(earliestAdvance=START - HOUR, completedAt=START), None, False),
-        (judged(pending=object()), None, True),
+        (judged(pending=SimpleNamespace(type=TransitionType.ADVANCE)), None, True),
         (judged(observedGeneration=0), None, True),
         (judged(committed=None), None, True),
     ],
@@ -67,4 +71,7 @@ def test_what_may_have_become_possible_meanwhile_is_due(
     rollout: Rollout, decision: str | None, due: bool
 ) -> None:
     """A clock that ran out, a decision, an edit, and whatever was under way or not begun."""
-    assert is_due(rollout, [a_signature(decision)], START) is due
+    store = Store()
+    store.observe_fresh(Kind.ROLLOUT, KEY, rollout)
+    store.observe_fresh(Kind.APPROVAL, ObjectKey("agents", "a"), a_signature(decision))
+    assert store.is_due(KEY, START) is due

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -67,15 +68,22 @@ class Lock:
 
 
 class StoppableClock(FakeClock):
-    """The clock of a process that can be stopped: time passes, and its sleeps do not end."""
+    """The clock of a process that can be stopped: time passes, and its sleeps do not end.
 
-    def __init__(self, shared: FakeClock, goes: asyncio.Event) -> None:
+    It is hours ahead of the shared one.
+    """
+
+    def __init__(self, shared: FakeClock, goes: asyncio.Event, hours: int) -> None:
         super().__init__()
         self._shared = shared
         self._goes = goes
+        self._ahead = 3600.0 * hours
 
     def elapsed(self) -> float:
-        return self._shared.elapsed()
+        return self._shared.elapsed() + self._ahead
+
+    def now(self) -> datetime:
+        return self._shared.now() + timedelta(seconds=self._ahead)
 
     async def sleep(self, seconds: float) -> None:
         await self._shared.sleep(seconds)
@@ -84,7 +92,10 @@ class StoppableClock(FakeClock):
 
 @dataclass
 class Replica:
-    """A replica, which is started again whenever it has lost the leadership."""
+    """A replica, which is started again whenever it has lost the leadership.
+
+    No two have the same time: their clocks are hours apart.
+    """
 
     name: str
     board: Board
@@ -104,7 +115,7 @@ class Replica:
         self.started += 1
         self.election = Elected(
             Lock(self.board, self.goes),
-            StoppableClock(self.clock, self.goes),
+            StoppableClock(self.clock, self.goes, hours=ord(self.name[0])),
             f"{self.name}-{self.started}",
             TIMES,
             self.told.append,

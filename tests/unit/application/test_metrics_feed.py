@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.application.metrics_feed import MetricsFeed
+from surefoot.application.metrics_feed import PER_PROVIDER, MetricsFeed
 from surefoot.application.ports import ObjectKey
 from surefoot.domain.facts.measurements import (
     UNKNOWN_QUERY,
@@ -160,6 +160,21 @@ async def test_dead_provider_delays_no_other() -> None:
     assert desk.woken == [("one", "errors")]
     assert sum(q.provider == "other" for q in desk.asked) == 8
     await desk.feed.stop()
+
+
+async def test_thousands_of_questions_that_differ_by_a_label_wait_without_a_task_each() -> None:
+    """However many there are, a provider is asked a few at a time, and all are answered."""
+    desk = Desk()
+    names = {f"r{number}" for number in range(1000)}
+    before = len(asyncio.all_tasks())
+    for name in names:
+        rollout = asks(name, f'errors{{run="{name}"}}')
+        assert desk.feed.measurements(ObjectKey("agents", name), rollout) == {}
+    desk.feed.tick()
+    while len(desk.woken) < len(names):
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) - before <= PER_PROVIDER
+    assert {name for name, _ in desk.woken} == names
 
 
 async def test_questions_come_at_the_points_of_the_grid() -> None:

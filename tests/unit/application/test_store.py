@@ -1,6 +1,6 @@
 """The cache only grows newer, tells whom something concerns, and forgets what is gone."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -22,17 +22,37 @@ KEY = ObjectKey("agents", "memory-sync")
 FLAGS = ObjectKey("agents", "memory-sync-flags")
 
 
+@dataclass
+class Boxed:
+    """A parcel that counts how often it was opened."""
+
+    content: Any
+    opened: int = 0
+    size: int = 1
+
+    def open(self) -> Any:
+        """Read it."""
+        self.opened += 1
+        return self.made()
+
+    def made(self) -> Any:
+        """A model that nobody else has."""
+        return self.content.model_copy() if hasattr(self.content, "spec") else self.content
+
+
 class Woken:
-    """A store, and whom it woke."""
+    """A store that keeps no model which it can read again, and whom it woke."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_use: int = 0) -> None:
         self.keys: list[str] = []
-        self.store = Store(lambda key: self.keys.append(key.name))
+        self.store = Store(lambda key: self.keys.append(key.name), in_use=in_use)
 
-    def sees(self, content: Any, version: str = "1") -> None:
+    def sees(self, content: Any, version: str = "1") -> Boxed:
         """An event came in."""
         kind, head, seen = _as(content, version)
-        self.store.observe(kind, head, lambda: seen)
+        parcel = Boxed(seen)
+        self.store.observe(kind, head, parcel.made, parcel)
+        return parcel
 
     def loses(self, content: Any, version: str = "9") -> None:
         """A deletion came in."""
@@ -358,3 +378,61 @@ def test_what_took_the_name_of_a_listed_object_is_told_apart() -> None:
     another = ObjectHead(KEY, "another", "9")
     woken.store.listed(Kind.ROLLOUT, "agents", [another], "10")
     assert woken.store.rollout(KEY) is None
+
+
+def test_models_are_kept_of_those_that_were_looked_at_last() -> None:
+    """Within the bound nothing is read twice; beyond it, anyone who looks gets it read again."""
+    woken = Woken(in_use=2)
+    parcels = {name: woken.sees(a_rollout(name)) for name in ("a", "b", "c")}
+
+    def look(name: str) -> None:
+        found = woken.store.rollout(ObjectKey("agents", name))
+        assert isinstance(found, Rollout)
+        assert found.metadata.name == name
+
+    for name in ("b", "c", "a", "a", "c"):
+        look(name)
+    assert {name: parcel.opened for name, parcel in parcels.items()} == {"a": 1, "b": 0, "c": 0}
+    look("b")
+    assert parcels["b"].opened == 1
+    assert [rollout.metadata.name for rollout in woken.store.rollouts()] == ["a", "b", "c"]
+    look("b")
+    look("c")
+    assert {name: parcel.opened for name, parcel in parcels.items()} == {"a": 2, "b": 1, "c": 0}
+
+
+def test_what_was_written_here_is_kept_until_a_watch_brings_it() -> None:
+    """Until then it could not be read again."""
+    woken = Woken()
+    woken.store.put(Kind.ROLLOUT, _as(a_rollout(), "7")[2], KEY)
+    kept = woken.store.rollout(KEY)
+    for name in ("a", "b"):
+        woken.sees(a_rollout(name))
+    assert isinstance(kept, Rollout)
+    assert woken.store.rollout(KEY) is kept
+    kept = kept.model_copy()
+    parcel = woken.sees(a_rollout(), version="7")
+    woken.sees(a_rollout("c"))
+    assert woken.store.rollout(KEY) == kept
+    assert parcel.opened == 1
+
+
+def test_what_goes_first_is_known_without_reading_anything() -> None:
+    """It is asked of all Rollouts at once: after a start, and when the policies have changed."""
+    woken = Woken()
+    parcels = [woken.sees(a_rollout(name)) for name in ("a", "b", "c")]
+    parcels += [woken.sees(an_approval(name)) for name in ("d", "e")]
+    keys = woken.store.rollout_keys()
+    assert [woken.store.is_urgent(key) for key in keys] == [False] * 3
+    assert all(woken.store.is_due(key, START) for key in keys)
+    assert [parcel.opened for parcel in parcels] == [0] * 5
+
+
+def test_model_that_somebody_else_still_uses_is_not_made_again() -> None:
+    """Such as the metrics feed, which holds the Rollouts that it asks for."""
+    woken = Woken()
+    parcel = woken.sees(a_rollout())
+    held = woken.store.rollout(KEY)
+    woken.sees(a_rollout("another"))
+    assert woken.store.rollout(KEY) is held
+    assert parcel.opened == 0

@@ -19,6 +19,7 @@ from surefoot.adapters.kubernetes.cluster import MANAGED_SELECTOR, collection_pa
 from surefoot.adapters.kubernetes.http import Http, retry_after
 from surefoot.adapters.kubernetes.objects import head_of, is_object, read
 from surefoot.adapters.kubernetes.pages import Page
+from surefoot.adapters.kubernetes.parcels import Packed
 from surefoot.application.ports import Clock, EventSink, Kind, ObjectHead
 from surefoot.errors import ApiError, NotFound, Unavailable
 
@@ -108,8 +109,8 @@ class ListWatch:
         tokens: set[str] = set()
         while True:
             page = Page(what, await self._http.raw(what, self._path, query))
-            for item in page.items():
-                heads.append(self._take(sink, what, item))
+            for item, text in page.items():
+                heads.append(self._take(sink, what, item, Packed(self._kind, text.encode())))
                 if len(heads) % AT_A_STRETCH == 0:
                     await asyncio.sleep(0)
             if not page.following:
@@ -155,7 +156,7 @@ class ListWatch:
         if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
             raise Unavailable(f"{what}: an event without an object")
         if kind in {"ADDED", "MODIFIED"}:
-            self._take(sink, what, found)
+            self._take(sink, what, found, Packed(self._kind, line, "object"))
         elif kind == "DELETED":
             sink.remove(self._kind, self._head(what, found))
         self._version = str(found["metadata"].get("resourceVersion") or self._version)
@@ -166,10 +167,10 @@ class ListWatch:
             raise ExpiredError
         raise Unavailable(f"{what}: {status.get('code')}: {str(status.get('message'))[:300]}")
 
-    def _take(self, sink: EventSink, what: str, item: JSON) -> ObjectHead:
+    def _take(self, sink: EventSink, what: str, item: JSON, packed: Packed) -> ObjectHead:
         head = self._head(what, item)
         try:
-            sink.observe(self._kind, head, partial(read, self._kind, item))
+            sink.observe(self._kind, head, partial(read, self._kind, item), packed)
         except Exception as error:  # a defect that one object provokes must not hide the others
             log.exception("an object was not taken in", object=str(head.key), error=repr(error))
         return head

@@ -20,8 +20,11 @@ class Page:
         self._raw = raw
         self._head: JSON = {}
 
-    def items(self) -> Iterator[JSON]:
-        """The items. Raises `Unavailable` where this is not a list of objects, to its end."""
+    def items(self) -> Iterator[tuple[JSON, str]]:
+        """The items, each with its text.
+
+        Raises `Unavailable` where this is not a list of objects, to its end.
+        """
         try:
             yield from self._read(self._raw.decode())
         except (JSONDecodeError, UnicodeDecodeError, IndexError, RecursionError) as error:
@@ -46,7 +49,7 @@ class Page:
         metadata = self._head.get("metadata")
         return metadata if isinstance(metadata, dict) else {}
 
-    def _read(self, text: str) -> Iterator[JSON]:
+    def _read(self, text: str) -> Iterator[tuple[JSON, str]]:
         at = _after(text, 0, "{")
         while text[at] != "}":
             name, at = _decode(text, at)
@@ -54,10 +57,11 @@ class Page:
             if name == "items" and text[at] == "[":
                 at = _after(text, at, "[")
                 while text[at] != "]":
+                    began = at
                     item, at = _decode(text, at)
                     if not isinstance(item, dict):
                         raise Unavailable(f"{self._what}: the answer is not a list of objects")
-                    yield item
+                    yield item, text[began:at]
                     at = _next(text, at, "]")
                 at = _skip(text, at + 1)
             else:
