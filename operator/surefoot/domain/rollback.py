@@ -151,7 +151,7 @@ def _pending(
         ).model_copy(
             update={
                 "cohorts": with_fallback(None, lambda: evidence_of(cohorts, required.to)),
-                "replaced": status.pending.evidence.decisions if status.pending else (),
+                "replaced": status.pending.evidence.decisions if status.pending else None,
             }
         ),
     )

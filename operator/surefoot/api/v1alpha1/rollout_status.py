@@ -277,7 +277,7 @@ class Evidence(ApiModel):
     """What was recorded of each metric at the step being left, its cost among them."""
     decisions: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] = ()
     """The checkpoints and approvals that were counted."""
-    replaced: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] = ()
+    replaced: Annotated[tuple[DecisionEvidence, ...], Field(max_length=80), ATOMIC] | None = None
     """With a Rollback that took the place of a move upward which was recorded and not yet written:
     the checkpoints and approvals that this move had counted. They were not used."""
     upstreams: Annotated[tuple[UpstreamEvidence, ...], Field(max_length=16), ATOMIC] | None = None

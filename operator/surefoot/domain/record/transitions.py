@@ -200,7 +200,7 @@ def _small_enough(item: Transition) -> Transition:
     bare = tuple(d.model_copy(update={"reason": ""}) for d in brief)
     keyed = tuple(d.model_copy(update={"signature": _key_of(d)}) for d in bare)
     briefest = tuple(d.model_copy(update={"signature": None, "by": d.by[:64]}) for d in bare)
-    measured: dict[str, Any] = {"windows": (), "baselines": (), "replaced": ()}
+    measured: dict[str, Any] = {"windows": (), "baselines": (), "replaced": None}
     for smaller in (
         {"decisions": brief},
         {"decisions": brief, "windows": evidence.windows[:16]},

@@ -225,7 +225,7 @@ def _counted_on(state: State, uid: str) -> Iterator[PastDecision]:
         transitions.append((pending.evidence, pending.recorded_at))
     for evidence, at in transitions:
         seen_at = evidence.decided_at or at
-        for item in (*evidence.decisions, *evidence.replaced):
+        for item in (*evidence.decisions, *(evidence.replaced or ())):
             if item.uid == uid and item.decision == Decision.GO.value:
                 given = item.decided_at
                 yield PastDecision(
