@@ -3,6 +3,7 @@
 `ci` is the same every time, and no machine is too slow for it; `long` looks further.
 """
 
+import gc
 import os
 
 import pytest
@@ -15,6 +16,12 @@ pytest_plugins = [
     "tests.support.crds",
     "tests.support.policies",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more at what stays to the end: modules and tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -128,7 +128,7 @@ def last_decision(world: World) -> dict[str, str]:
     """The annotations of the last event about hudson's patch in this world."""
     found = [
         event["annotations"]
-        for event in audit_events(world.cluster.bed)
+        for event in audit_events(world.cluster.bed, about=world.namespace)
         if event["user"]["username"] == "hudson"
         and event.get("objectRef", {}).get("namespace") == world.namespace
         and "surefoot-decisions/decision" in event.get("annotations", {})

@@ -149,8 +149,9 @@ def test_made_up_credential_is_let_pass_and_recorded(
     }
     answer = admin.request("PATCH", path_of(approval), json=decision_by("hudson"), headers=headers)
     assert answer.is_success, answer.text
+    identity = answer.headers["Audit-Id"]
     [event] = [
-        each for each in audit_events(hardened) if each["auditID"] == answer.headers["Audit-Id"]
+        each for each in audit_events(hardened, about=identity) if each["auditID"] == identity
     ]
     assert event["user"]["username"] == "admin"
     assert event["impersonatedUser"]["username"] == "hudson"

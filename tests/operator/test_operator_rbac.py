@@ -68,10 +68,11 @@ def _granted(bed: TestBed) -> set[Permission]:
 
 def _events_of_the_operator(scene: Scene) -> list[JSON]:
     """What its account asked for, about this namespace, its own, and the whole cluster."""
+    account = "system:serviceaccount:{}:{}".format(*OPERATOR)
     return [
         event
-        for event in audit_events(scene.bed, from_byte=scene.audit_from)
-        if event["user"]["username"] == "system:serviceaccount:{}:{}".format(*OPERATOR)
+        for event in audit_events(scene.bed, about=account, from_byte=scene.audit_from)
+        if event["user"]["username"] == account
         and event.get("objectRef", {}).get("namespace") in {None, scene.namespace, OPERATOR[0]}
     ]
 

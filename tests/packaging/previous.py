@@ -178,7 +178,7 @@ def writes(bed: TestBed, *, since: int = 0) -> list[JSON]:
     """What was written into the namespace, in the order of the store."""
     done = [
         event["responseObject"]
-        for event in audit_events(bed, from_byte=since)
+        for event in audit_events(bed, about=NAMESPACE, from_byte=since)
         if event["verb"] in {"create", "update", "patch"}
         and event.get("objectRef", {}).get("namespace") == NAMESPACE
         and event["objectRef"]["resource"] in KINDS

@@ -6,6 +6,10 @@ do meanwhile. So the units of work are handed out by what they weigh, and the fi
 are cut: into one unit a function where a fixture is shared by all workers anyway, and into one unit
 a test where nothing is shared.
 
+Some units compute, and the others mostly wait for an API server. So the first worker computes while
+the others wait, and a worker that has no more of its own kind takes of the other: where all of them
+waited first and computed afterwards, the cores were idle at first, and too few afterwards.
+
 Load it as a plugin: ``pytest_plugins = ["tests.support.balance"]``. Without workers it is idle.
 """
 
@@ -40,7 +44,7 @@ BY_TEST: Final = ("tests/property/",)
 """Folders of which each test may: they share nothing."""
 
 QUICK: Final = ("tests/unit/", "tests/property/")
-"""Folders whose tests start nothing."""
+"""Folders whose tests start nothing, and so compute all the time."""
 
 
 def unit_of(test: str) -> str:
@@ -58,10 +62,17 @@ def weight_of(test: str) -> float:
 
 
 class Balanced(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Hands out the units of work in the order in which they were collected."""
+    """Hands out the units of work in the order of their collection, each kind by itself."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        computes = node is self.nodes[0]
+        own = (unit for unit in self.workqueue if unit.startswith(QUICK) is computes)
+        if (first := next(own, None)) is not None:
+            self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(trylast=True)

@@ -332,7 +332,7 @@ class Scene:
     def writes(self, resource: str) -> list[JSON]:
         """Every request of the operator's account that changed something, by the audit log."""
         found = []
-        for event in audit_events(self.bed, from_byte=self.audit_from):
+        for event in audit_events(self.bed, about=self.namespace, from_byte=self.audit_from):
             reference = event.get("objectRef", {})
             if (
                 event["verb"] in {"create", "update", "patch", "delete"}

@@ -116,12 +116,16 @@ def new_namespace(client: httpx.Client) -> str:
     return str(answer.raise_for_status().json()["metadata"]["name"])
 
 
-def audit_events(bed: TestBed, *, from_byte: int = 0) -> list[dict[str, Any]]:
-    """Read every event that is whole; the API server may just be writing one more."""
+def audit_events(bed: TestBed, *, about: str, from_byte: int = 0) -> list[dict[str, Any]]:
+    """Read every event that is whole and has this text in it, such as the name of a namespace.
+
+    All tests of a run write into one log: to understand all of it takes seconds. The API server may
+    just be writing one more event.
+    """
     with bed.audit_log.open("rb") as log:
         log.seek(from_byte)
         whole, _, _ = log.read().rpartition(b"\n")
-    return [json.loads(line) for line in whole.split(b"\n") if line]
+    return [json.loads(line) for line in whole.split(b"\n") if about.encode() in line]
 
 
 def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:

@@ -114,7 +114,7 @@ def _audited(testbed: TestBed, namespace: str, resource: str, name: str) -> dict
     wanted = {"resource": resource, "namespace": namespace, "name": name}
 
     def found() -> dict[str, Any] | None:
-        for entry in audit_events(testbed):
+        for entry in audit_events(testbed, about=namespace):
             reference = entry.get("objectRef", {})
             if entry["verb"] == "create" and wanted.items() <= reference.items():
                 return entry

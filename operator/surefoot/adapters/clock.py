@@ -159,7 +159,10 @@ class ServerClock:
     def _settle(self, answer: Answer) -> None:
         """At the start, believe what most answers tell; the earliest of those that are equal."""
         estimates = self._estimates()
-        best = max(estimates, key=lambda each: (each.independent, each.answers, -each.lowest))
+        best = max(
+            estimates,
+            key=lambda estimate: (estimate.independent, estimate.answers, -estimate.lowest),
+        )
         self._believed = best
         self._rivals = [estimate for estimate in estimates if estimate is not best]
         since = min(estimate.first_at for estimate in estimates)

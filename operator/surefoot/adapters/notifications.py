@@ -69,14 +69,14 @@ def routes(section: NotificationSection) -> tuple[Route, ...]:
     """One for each entry, in order."""
     return tuple(
         Route(
-            name=each.name,
-            target=AppriseTarget(each),
-            severities=frozenset(each.severities),
-            namespaces=frozenset(each.namespaces),
-            reasons=frozenset(each.reasons),
-            repeat_after=each.repeat_after,
+            name=route.name,
+            target=AppriseTarget(route),
+            severities=frozenset(route.severities),
+            namespaces=frozenset(route.namespaces),
+            reasons=frozenset(route.reasons),
+            repeat_after=route.repeat_after,
         )
-        for each in section.routes
+        for route in section.routes
     )
 
 
@@ -113,12 +113,12 @@ def _send(url_file: Path, notification: Notification) -> None:
         raise NotificationError(_why(" ".join(entry.message for entry in result.logs())))
 
 
-def _why(said: str) -> str:
+def _why(message: str) -> str:
     """Why it was not sent, by what apprise says of it, without its words."""
-    code = _HTTP_CODE.search(said)
+    code = _HTTP_CODE.search(message)
     if code is not None:
         return f"it was answered with HTTP {code[1]}"
-    if "onnection error" in said or "ocket" in said:
+    if "onnection error" in message or "ocket" in message:
         return "the target could not be reached, or broke the connection"
     return "the target did not take it"
 

@@ -56,16 +56,21 @@ class Providers:
 
     def _take(self, settings: Iterable[ProviderSettings]) -> None:
         known, self._providers = self._providers, {}
-        for each in settings:
-            present = known.get(each.name)
-            if present is None or present.settings != each:
-                present = _Configured(each, self._makers[each.type](each, self._now))
-            self._providers[each.name] = present
+        for provider_settings in settings:
+            present = known.get(provider_settings.name)
+            if present is None or present.settings != provider_settings:
+                present = _Configured(
+                    provider_settings,
+                    self._makers[provider_settings.type](provider_settings, self._now),
+                )
+            self._providers[provider_settings.name] = present
 
     def names(self, namespace: str) -> frozenset[str]:
         """Names of the providers that Rollouts of this namespace may use."""
         return frozenset(
-            name for name, each in self._providers.items() if each.settings.serves(namespace)
+            name
+            for name, configured in self._providers.items()
+            if configured.settings.serves(namespace)
         )
 
     async def inspect(self, provider: str, query: str) -> QueryFacts:
@@ -92,5 +97,5 @@ class Providers:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        closing = (each.provider.close() for each in self._providers.values())
+        closing = (configured.provider.close() for configured in self._providers.values())
         await asyncio.gather(*closing, *self._closing)

@@ -119,8 +119,8 @@ def check(settings: ServingSection) -> str | None:
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _told(name: str, path: Path, look: Callable[[Path], Answer]) -> Answer:

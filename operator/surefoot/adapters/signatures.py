@@ -112,7 +112,9 @@ class SshSignatures:
             return _undecided(signed, fault)
         facts = await self._facts(signed)
         doubtful = [
-            each for each in signed if facts[each.metadata.uid].fault and self._is_new(each)
+            approval
+            for approval in signed
+            if facts[approval.metadata.uid].fault and self._is_new(approval)
         ]
         if afresh or not doubtful:
             return facts
@@ -120,7 +122,9 @@ class SshSignatures:
         fault = await self._refreshed()
         if fault is not None:
             return facts | _undecided(doubtful, fault)
-        self._looked_for |= {each.metadata.uid: each.metadata.generation for each in doubtful}
+        self._looked_for |= {
+            approval.metadata.uid: approval.metadata.generation for approval in doubtful
+        }
         return await self._facts(signed)
 
     def signers(self) -> frozenset[str] | None:
@@ -134,7 +138,9 @@ class SshSignatures:
 
     async def _facts(self, signed: Iterable[Approval]) -> dict[str, SignatureFact]:
         text = self._text
-        facts = await by_turns(signed, lambda each: (each.metadata.uid, _fact(each, text)))
+        facts = await by_turns(
+            signed, lambda approval: (approval.metadata.uid, _fact(approval, text))
+        )
         return dict(facts)
 
     async def _refreshed(self) -> str | None:
@@ -146,7 +152,7 @@ class SshSignatures:
 
 
 def _undecided(approvals: Iterable[Approval], fault: str) -> dict[str, SignatureFact]:
-    return {each.metadata.uid: SignatureFact(fault, undecided=True) for each in approvals}
+    return {approval.metadata.uid: SignatureFact(fault, undecided=True) for approval in approvals}
 
 
 def _fact(approval: Approval, allowed_signers: str | None) -> SignatureFact:
@@ -176,9 +182,9 @@ def _verified(signed: bytes, value: str, signer: str, allowed_signers: str | Non
 
 
 def _not_allowed(envelope: Envelope, signer: str, allowed: AllowedSigners) -> str:
-    said = f"the allowed signers do not have the key {envelope.fingerprint} for {signer}"
+    message = f"the allowed signers do not have the key {envelope.fingerprint} for {signer}"
     left_out = "; ".join(allowed.faults[:NAMED_FAULTS])
-    return f"{said}; left out: {left_out}" if left_out else said
+    return f"{message}; left out: {left_out}" if left_out else message
 
 
 # Allowed signers
@@ -187,7 +193,7 @@ def _not_allowed(envelope: Envelope, signer: str, allowed: AllowedSigners) -> st
 @lru_cache(maxsize=8)
 def read_allowed_signers(text: str) -> AllowedSigners:
     """Read the file format of `ssh-keygen`, see ALLOWED SIGNERS in its manual."""
-    found: dict[tuple[str, bytes], AllowedSigner] = {}
+    signers: dict[tuple[str, bytes], AllowedSigner] = {}
     faults: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip()
@@ -201,14 +207,14 @@ def read_allowed_signers(text: str) -> AllowedSigners:
         if signer is None:
             continue
         for name in sorted(signer.principals):
-            first = found.setdefault((name, signer.key.blob), signer)
+            first = signers.setdefault((name, signer.key.blob), signer)
             if first is not signer:
                 key = fingerprint(signer.key.blob)
                 faults.append(
                     f"line {number}: the key {key} of {name} is in line {first.line} as well; "
                     "only that one counts"
                 )
-    return AllowedSigners(found, tuple(faults))
+    return AllowedSigners(signers, tuple(faults))
 
 
 def _read_line(number: int, line: str) -> AllowedSigner | None:
@@ -246,18 +252,18 @@ def _principals(line: str) -> tuple[frozenset[str], str]:
 def _without_patterns(names: str, what: str) -> frozenset[str]:
     if _PATTERN.search(names):
         raise ValueError(f"patterns are not supported in {what}: spell out each one")
-    found = frozenset(name for name in names.split(",") if name)
-    if not found:
+    parts = frozenset(name for name in names.split(",") if name)
+    if not parts:
         raise ValueError(f"{what} are missing")
-    return found
+    return parts
 
 
 def _options(text: str) -> tuple[dict[str, str], str]:
     """The options before the key, by name in lower case, and what follows them."""
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     first = text.split(maxsplit=1)[0] if text else ""
     if not ("=" in first or "," in first or first.lower() == "cert-authority"):
-        return found, text
+        return options, text
     while True:
         match = _OPTION.match(text)
         if match is None:
@@ -265,12 +271,12 @@ def _options(text: str) -> tuple[dict[str, str], str]:
         name, value = match["name"].lower(), match["value"]
         if name == "cert-authority":
             raise ValueError("certificate authorities are not supported: name the keys themselves")
-        if name not in _OPTIONS or value is None or name in found:
+        if name not in _OPTIONS or value is None or name in options:
             raise ValueError(f"the option {match['name'][:32]} is not known, empty or there twice")
-        found[name] = value
+        options[name] = value
         text = text[match.end() :]
         if match["end"] != ",":
-            return found, text
+            return options, text
 
 
 def _moment(options: Mapping[str, str], name: str) -> datetime | None:

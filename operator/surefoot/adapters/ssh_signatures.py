@@ -151,8 +151,10 @@ def to_be_signed(message: bytes, namespace: str, hash_name: str) -> bytes:
 def check(envelope: Envelope, key: PublicKey, message: bytes, namespace: str) -> None:
     """Return if this key signed this message for this namespace; say what is wrong if not."""
     if envelope.namespace != namespace.encode():
-        said = envelope.namespace[:64].decode("ascii", "replace")
-        raise ValueError(f'it was made for the namespace "{said}", not for "{namespace}"')
+        signed_namespace = envelope.namespace[:64].decode("ascii", "replace")
+        raise ValueError(
+            f'it was made for the namespace "{signed_namespace}", not for "{namespace}"'
+        )
     if envelope.hash_name not in _MESSAGE_HASHES:
         raise ValueError(f"its hash is {envelope.hash_name[:64]}, not sha256 or sha512")
     if envelope.blob != key.blob:

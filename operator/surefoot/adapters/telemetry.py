@@ -216,8 +216,8 @@ class PrometheusTelemetry:
 
     def admission_mode(self, mode: AdmissionMode) -> None:
         """The configuration in force has this mode of admission."""
-        for each in AdmissionMode:
-            self._admission_mode.labels(each.value).set(1 if each is mode else 0)
+        for candidate in AdmissionMode:
+            self._admission_mode.labels(candidate.value).set(1 if candidate is mode else 0)
 
     def configuration_read(self, *, is_in_force: bool) -> None:
         """The configuration file was read, and what it says is in force, or it could not be."""

@@ -66,8 +66,8 @@ def _check_origin(origin: bytes, application: bytes) -> None:
     if '"' in text or "\\" in text or not is_bare:
         raise ValueError("the origin of its page is not one")
     if not domain or not (host == domain or host.endswith(f".{domain}")):
-        said = f"its key is bound to {domain[:64]!r}, and was used on a page of {text[:64]!r}"
-        raise ValueError(said)
+        message = f"its key is bound to {domain[:64]!r}, and was used on a page of {text[:64]!r}"
+        raise ValueError(message)
     is_local = host == LOCAL or host.endswith(f".{LOCAL}")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise ValueError(f"its page {text[:64]!r} was not protected on its way: https is needed")
@@ -83,8 +83,8 @@ def _check_client_data(assertion: Assertion, message: bytes) -> None:
     if not assertion.client_data.startswith(beginning):
         raise ValueError("its browser was asked for something else than this decision")
     try:
-        said = json.loads(assertion.client_data)
+        client_data = json.loads(assertion.client_data)
     except (ValueError, RecursionError) as error:
         raise ValueError("what its browser says is not JSON") from error
-    if said.get("crossOrigin", False) is not False:
+    if client_data.get("crossOrigin", False) is not False:
         raise ValueError("its page was shown within another page")

@@ -39,7 +39,7 @@ def abbreviate(people: Sequence[str], others: Sequence[str], room: int) -> str:
 
 def _candidates(people: Sequence[str], others: Sequence[str]) -> Iterable[str]:
     """The same in fewer and fewer words."""
-    roles = [headline(each) for each in people]
+    roles = [headline(person) for person in people]
     yield ", ".join((*people, *others))
     yield ", ".join((*roles, *others))
     for named in (people, roles):

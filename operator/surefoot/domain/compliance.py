@@ -71,8 +71,8 @@ def outcomes(review: Review) -> tuple[str, ...]:
 
 def _checks(review: Review) -> tuple[ComplianceCheck, ...]:
     if review.state.is_below_first:
-        said = "nothing is asked for below the first step"
-        return tuple(_not_asked(name, said) for name in CHECKS)
+        message = "nothing is asked for below the first step"
+        return tuple(_not_asked(name, message) for name in CHECKS)
     return (
         _checkpoint_report(review),
         _approval_document(review),
@@ -97,11 +97,11 @@ def _checkpoint_report(review: Review) -> ComplianceCheck:
     if not reports:
         return _not_asked(CHECKPOINT_REPORT, "this step has no report and no handoff")
     if all(view.is_go for view in reports):
-        return _passed(CHECKPOINT_REPORT, ", ".join(map(_said_of_report, reports)))
+        return _passed(CHECKPOINT_REPORT, ", ".join(map(_describe_report, reports)))
     return _failed(CHECKPOINT_REPORT, review.verdict(ConditionType.CHECKPOINTS_PASSED).message)
 
 
-def _said_of_report(view: CheckpointView) -> str:
+def _describe_report(view: CheckpointView) -> str:
     by = f" by {view.decision.by}" if view.decision is not None else ""
     return f"{view.plan.name} GO{by}"
 
@@ -115,11 +115,11 @@ def _approval_document(review: Review) -> ComplianceCheck:
     if not views:
         return _not_asked(APPROVAL_DOCUMENT, "this step asks nobody to sign")
     undecided = [view for view in views if not _has_decided(view)]
-    said = f"{len(views) - len(undecided)} of {len(views)} roles have decided"
+    message = f"{len(views) - len(undecided)} of {len(views)} roles have decided"
     if not undecided or review.holds(ConditionType.APPROVED):
-        return _passed(APPROVAL_DOCUMENT, said)
+        return _passed(APPROVAL_DOCUMENT, message)
     waits = (awaiting(view, may_ask=review.approvals.may_ask).message for view in undecided)
-    return _failed(APPROVAL_DOCUMENT, f"{said}: {'; '.join(waits)}")
+    return _failed(APPROVAL_DOCUMENT, f"{message}: {'; '.join(waits)}")
 
 
 def _has_decided(view: RoleView) -> bool:
@@ -134,8 +134,8 @@ def _all_signatures(review: Review) -> ComplianceCheck:
     needed = policy.quorum if policy is not None else None
     of_these = f" ({needed} needed)" if needed is not None else ""
     signed = sum(view.is_go for view in views)
-    said = f"{signed} of {len(views)}{of_these} signed: {verdict.message}"
-    return _as_it_holds(ALL_SIGNATURES, verdict, said)
+    message = f"{signed} of {len(views)}{of_these} signed: {verdict.message}"
+    return _as_it_holds(ALL_SIGNATURES, verdict, message)
 
 
 def _soak_time(review: Review) -> ComplianceCheck:
@@ -171,12 +171,12 @@ def _by_gates(name: str, gates: Iterable[GateVerdict], absent: str) -> Complianc
     if not measured:
         return _not_asked(name, "; ".join(gate.message for gate in judged) or absent)
     failing = [gate for gate in measured if not gate.holds]
-    said = "; ".join(gate.message for gate in failing or measured)
-    return _failed(name, said) if failing else _passed(name, said)
+    message = "; ".join(gate.message for gate in failing or measured)
+    return _failed(name, message) if failing else _passed(name, message)
 
 
-def _as_it_holds(name: str, verdict: Verdict, said: str) -> ComplianceCheck:
-    return _passed(name, said) if verdict.holds else _failed(name, said)
+def _as_it_holds(name: str, verdict: Verdict, message: str) -> ComplianceCheck:
+    return _passed(name, message) if verdict.holds else _failed(name, message)
 
 
 def _passed(name: str, message: str) -> ComplianceCheck:

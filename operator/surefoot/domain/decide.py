@@ -144,10 +144,10 @@ def _withdraw(review: Review, pending: PendingTransition, why: str) -> Plan:
 
 def _may_be_marked(review: Review) -> bool:
     """Whether there is a ConfigMap that is the operator's to mark, or offered to it."""
-    state, found = review.state, review.state.snapshot.config_map
+    state, config_map = review.state, review.state.snapshot.config_map
     if state.has_started:
         return True
-    return found is not None and may_be_marked(found, state.rollout)
+    return config_map is not None and may_be_marked(config_map, state.rollout)
 
 
 def _interference(review: Review) -> str | None:
@@ -522,8 +522,10 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
     """Events for what the status says now and did not say before."""
     before = review.state.rollout.status
     known = {item.transition_id for item in before.history}
-    said = [announcement(item) for item in status.history if item.transition_id not in known]
-    said += trigger_announcements(before, review.state.triggers)
+    announcements = [
+        announcement(item) for item in status.history if item.transition_id not in known
+    ]
+    announcements += trigger_announcements(before, review.state.triggers)
     reasons = {c.type: c.reason for c in before.conditions}
     for condition, reason in (
         (ConditionType.NOT_PAUSED, "Halted"),
@@ -532,7 +534,7 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
         verdict = review.verdict(condition)
         is_new = reasons.get(condition.value) != verdict.reason
         if verdict.holds is False and is_new and reason in {None, verdict.reason}:
-            said.append(
+            announcements.append(
                 Announcement(
                     reason or "InvalidPlan",
                     verdict.message,
@@ -541,22 +543,22 @@ def _announcements(review: Review, status: RolloutStatus) -> tuple[Announcement,
                 )
             )
     known_warnings = {(warned.reason, warned.path) for warned in before.warnings}
-    said += [
+    announcements += [
         Announcement("PlanWarning", f"{w.path}: {w.message}", warning=True, about=w.path)
         for w in status.warnings
         if (w.reason, w.path) not in known_warnings
     ]
-    known_unreadable = {(found.kind, found.name) for found in before.unreadable}
-    said += [
+    known_unreadable = {(fact.kind, fact.name) for fact in before.unreadable}
+    announcements += [
         Announcement("Unreadable", f"{u.kind} {u.name}: {u.message}", warning=True, about=u.name)
         for u in status.unreadable
         if (u.kind, u.name) not in known_unreadable
     ]
-    said += _news_of_soak(review, before.soak)
-    said += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
-    said += _news_of_rehearsals(before.rehearsal, status.rehearsal)
-    said += escalation_events(review.state, before.blocked_by, status.blocked_by)
-    return tuple(said)
+    announcements += _news_of_soak(review, before.soak)
+    announcements += _news_of_admission(review, reasons.get(ConditionType.ADMISSION_ENFORCED.value))
+    announcements += _news_of_rehearsals(before.rehearsal, status.rehearsal)
+    announcements += escalation_events(review.state, before.blocked_by, status.blocked_by)
+    return tuple(announcements)
 
 
 def _news_of_soak(review: Review, before: SoakStatus | None) -> tuple[Announcement, ...]:

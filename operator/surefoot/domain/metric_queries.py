@@ -74,12 +74,12 @@ def _asked(spec: RolloutSpec, interval: timedelta) -> tuple[_Asked, ...]:
     """The questions of a plan, by metric."""
     used, most_points = _lengths(spec), window_points(spec)
     most_accounted = intervals_to_account(spec)
-    found: list[_Asked] = []
+    questions: list[_Asked] = []
     for metric in spec.metrics:
         lengths = used.get(metric.name, {})
         steps = {length: step_for(length, interval, most_points) for length in lengths}
         finest = min(steps, key=steps.__getitem__, default=None)
-        found += [
+        questions += [
             _Asked(
                 name=windowed(metric.name, length),
                 metric=metric,
@@ -90,7 +90,7 @@ def _asked(spec: RolloutSpec, interval: timedelta) -> tuple[_Asked, ...]:
             )
             for length, is_of_trigger in lengths.items()
         ]
-    return tuple(found)
+    return tuple(questions)
 
 
 def _baseline_questions(

@@ -65,7 +65,7 @@ def plan_warnings(
     A query that was not parsed yet, or cannot be, is not warned of.
     """
     facts = _Facts(queries, measurements)
-    found = (
+    warnings = (
         warning
         for rule in (
             _unreachable_triggers,
@@ -76,7 +76,7 @@ def plan_warnings(
         )
         for warning in rule(spec, facts)
     )
-    return tuple(islice(found, MOST_WARNINGS))
+    return tuple(islice(warnings, MOST_WARNINGS))
 
 
 def _unreachable_triggers(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
@@ -166,12 +166,12 @@ def _effect_on_gate(side: str, bound: int | str | None) -> str:
 
 
 def _cannot_be_meant(
-    said: str, metric: str, bound: int | str, path: str, facts: _Facts
+    statement: str, metric: str, bound: int | str, path: str, facts: _Facts
 ) -> PlanWarning:
     percent = f'; "{bound}%" would be a percentage' if not str(bound).endswith("%") else ""
     return PlanWarning(
         "BoundCannotBeMeant",
-        f"{said}, but the query of {metric} is a share, which lies between 0 and 1; "
+        f"{statement}, but the query of {metric} is a share, which lies between 0 and 1; "
         f"{facts.seen(metric, bound)}{percent}",
         path,
     )
@@ -208,13 +208,13 @@ def _loose_bounds(spec: RolloutSpec) -> tuple[_LooseBound, ...]:
     by_measure: dict[tuple[str, RelativeTo | None], list[Trigger]] = {}
     for trigger in spec.triggers:
         by_measure.setdefault((metric_name(trigger), trigger.relative_to), []).append(trigger)
-    found = (
+    loose_bounds = (
         _LooseBound(gate, condition, metric, trigger, *bounds)
         for gate, condition, metric in _conditions(spec)
         for trigger in by_measure.get((metric, condition.relative_to), ())
         if (bounds := _looser(condition, trigger)) is not None
     )
-    return tuple(islice(found, MOST_WARNINGS))
+    return tuple(islice(loose_bounds, MOST_WARNINGS))
 
 
 def _looser(

@@ -172,7 +172,9 @@ def evaluate(snapshot: Snapshot, now: datetime) -> Review:
 
 def judge_all(state: State, checks: tuple[Check, ...]) -> Judgements:
     """The judgement of every check of the table, each with those of the checks that it reads."""
-    found: dict[ConditionType, Judgement] = {}
+    judgements: dict[ConditionType, Judgement] = {}
     for check in checks:
-        found[check.type] = check.judge(state, {kind: found[kind] for kind in check.reads})
-    return found
+        judgements[check.type] = check.judge(
+            state, {kind: judgements[kind] for kind in check.reads}
+        )
+    return judgements

@@ -36,5 +36,5 @@ class PolicySettings:
     @property
     def namespace(self) -> str:
         """Where the operator lives: its service account's namespace."""
-        found = re.fullmatch(r"system:serviceaccount:([^:]+):[^:]+", self.operator)
-        return found[1] if found else DEFAULT_NAMESPACE
+        match = re.fullmatch(r"system:serviceaccount:([^:]+):[^:]+", self.operator)
+        return match[1] if match else DEFAULT_NAMESPACE

@@ -38,4 +38,4 @@ def shipped(settings: PolicySettings, *, mutation: bool = True) -> tuple[Manifes
         *(module.policy(settings) for module in REFUSING),
         *(mutations.policies() if mutation else ()),
     )
-    return tuple(manifest for each in made for manifest in each.manifests())
+    return tuple(manifest for policy in made for manifest in policy.manifests())

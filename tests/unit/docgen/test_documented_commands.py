@@ -1,9 +1,9 @@
 """Every command of ours that the documentation shows exists, with the options that it shows."""
 
-import functools
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,11 @@ def shown() -> Iterator[tuple[str, str, str]]:
                     yield where, match["program"], match["words"].strip()
 
 
-@functools.cache
-def commands_of(group: Any) -> dict[str, Any]:
-    """The commands of a group, which loads all of them each time that it is asked."""
-    return getattr(group, "commands", {})
+@cache
+def below(command: Any) -> Mapping[str, Any]:
+    """The commands of a group, loaded once; a group loads them again each time it is asked."""
+    found: Mapping[str, Any] = getattr(command, "commands", {})
+    return found
 
 
 def fault(program: str, text: str) -> str:
@@ -52,10 +53,10 @@ def fault(program: str, text: str) -> str:
         words = shlex.split(text)
     except ValueError:
         words = text.split()
-    while words and words[0] in commands_of(command):
-        command = commands_of(command)[words.pop(0)]
+    while words and words[0] in below(command):
+        command = below(command)[words.pop(0)]
     is_word = bool(words) and not words[0].startswith("-") and words[0] not in PLACEHOLDERS
-    if commands_of(command) and is_word:
+    if below(command) and is_word:
         return f"there is no command {words[0]}"
     known = {"-h", "--help", "--version", "--install-completion"}
     known |= {name for option in command.params for name in (*option.opts, *option.secondary_opts)}

@@ -84,11 +84,11 @@ def test_cohort_comes_in_at_its_percentage() -> None:
 
 def test_document_stays_as_it_is_between_transitions() -> None:
     """Passing time, and passing gates, change nobody's answer."""
-    world = gated(START + hours(2), soak="9h")
+    world = gated(START + minutes(20), soak="2h")
     world.settle()
     assert world.config_map is not None
     before = world.config_map.resource_version
-    world.run(hours(8))
+    world.run(hours(1))
     assert world.config_map.resource_version == before
     assert stands(world) == (False, "AwaitsGate")
     assert excluded(world, "payments") == {"payments"}
@@ -546,12 +546,12 @@ def test_those_who_are_not_named_may_be_in_several_cohorts() -> None:
 
 def test_at_100_percent_every_cohort_of_a_valid_plan_is_in() -> None:
     """A gate that is waited for is needed by the last step, and a checkpoint by one before it."""
-    world = gated(START + hours(9))
+    world = gated(START + hours(4))
     world.run_until(50, hours(3))
     assert stands(world) == (False, "AwaitsGate")
-    world.run_until(100, hours(10))
+    world.run_until(100, hours(2))
     assert (stands(world), excluded(world, "payments")) == ((True, "CameIn"), set())
-    assert world.now >= START + hours(9)
+    assert world.now >= START + hours(4)
 
 
 def test_example_is_a_valid_plan() -> None:

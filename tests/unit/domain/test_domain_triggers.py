@@ -279,7 +279,7 @@ def test_unreachable_provider_only_holds_by_default() -> None:
     world = watched(steady(0.0))
     world.run(minutes(10))
     world.failing["errors"] = (Outcome.UNREACHABLE, "connection refused")
-    world.run(hours(10))
+    world.pass_by(hours(10), seen=minutes(30))
     assert (world.percent, world.status.phase) == (10, "Holding")
 
 
@@ -467,13 +467,13 @@ def test_go_given_while_a_hold_trigger_fires_is_void_at_once() -> None:
 def test_triggers_are_enforced_while_waiting_for_people() -> None:
     """flagger #1801: a failed check must not be ignored at a manual gate."""
     world = watched(
-        bad_from(hours(5)),
+        bad_from(hours(2)),
         hold={"soak": "1h"},
         approvals={"roles": [a_role("security", "h")]},
     )
-    world.run(hours(4))
+    world.run(hours(1.5))
     assert world.status.phase == "AwaitingApproval"
-    world.run(hours(1))
+    world.run(hours(0.5))
     assert world.percent == 0
 
 

@@ -180,7 +180,7 @@ class KubeconfigAccess:
             "spec": {"interactive": sys.stdin.isatty()}
             | ({"cluster": self._cluster_info()} if program.get("provideClusterInfo") else {}),
         }
-        given = {each["name"]: each["value"] for each in program.get("env") or ()}
+        given = {variable["name"]: variable["value"] for variable in program.get("env") or ()}
         try:
             done = subprocess.run(  # noqa: S603 - the person's own kubeconfig names it
                 [command, *map(str, program.get("args") or ())],
@@ -223,24 +223,24 @@ def _paths(named: str | None) -> list[Path]:
 
 def _merged(paths: Iterable[Path], *, is_named: bool) -> JSON:
     """The files as one: of two entries of a name the first counts, as for kubectl."""
-    found: JSON = {section: {} for section in SECTIONS}
+    merged: JSON = {section: {} for section in SECTIONS}
     missing = []
     for path in paths:
         if not path.exists() and not is_named:
             missing.append(str(path))
             continue
         content = _read(path)
-        found.setdefault("current-context", content.get("current-context") or None)
-        found["current-context"] = found["current-context"] or content.get("current-context")
+        merged.setdefault("current-context", content.get("current-context") or None)
+        merged["current-context"] = merged["current-context"] or content.get("current-context")
         for section in SECTIONS:
             for name, entry in _entries(content, section, path):
-                found[section].setdefault(name, entry)
-    if missing and not found["contexts"]:
+                merged[section].setdefault(name, entry)
+    if missing and not merged["contexts"]:
         raise ConfigurationError(
             f"cannot find the API server: there is no {', no '.join(missing)}, which KUBECONFIG "
             "names: set it to a kubeconfig file (commands also take --kubeconfig)"
         )
-    return found
+    return merged
 
 
 def _read(path: Path) -> JSON:
@@ -289,9 +289,9 @@ def _entries(content: JSON, section: str, path: Path) -> Iterator[tuple[str, JSO
 
 
 def _entry(merged: Mapping[str, Any], section: str, name: str, origin: str) -> JSON:
-    found = merged[section].get(name)
-    if isinstance(found, dict):
-        return found
+    entry = merged[section].get(name)
+    if isinstance(entry, dict):
+        return entry
     singular = section.removesuffix("s")
     raise ConfigurationError(
         f"there is no {singular} {name!r} in {origin}{_there_are(section, merged[section], name)}"

@@ -137,7 +137,7 @@ def _text_at(raw: Any, *path: str) -> str:
 
 
 def _faults(errors: Sequence[ErrorDetails]) -> str:
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors[:3])
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors[:3])
 
 
 LEAST_STATUS = frozenset({
@@ -182,10 +182,10 @@ def _without_unreadable_parts(whole: dict[str, Any], error: ValidationError) -> 
 
 
 def _less(whole: dict[str, Any], errors: Sequence[ErrorDetails]) -> dict[str, Any] | None:
-    places = [_removable(each["loc"]) for each in errors]
+    places = [_removable(error["loc"]) for error in errors]
     status: Any = copy.deepcopy(whole.get("status"))
     # From the back, so that the places of list items stay true while earlier ones are removed.
-    for place in sorted({each for each in places if each is not None}, reverse=True):
+    for place in sorted({removable for removable in places if removable is not None}, reverse=True):
         if place.item >= 0:
             del status[place.field][place.item]
         elif place.field == "pending":

@@ -68,10 +68,12 @@ class KubernetesPolicies:
             alive, listed = await asyncio.gather(
                 probe, asyncio.gather(*map(self._heads, REFUSING_KINDS))
             )
-            heads = {head for each in listed if isinstance(each, set) for head in each}
+            heads = {
+                head for kind_heads in listed if isinstance(kind_heads, set) for head in kind_heads
+            }
             if heads >= proven:
                 return _together((alive,))
-            if faults := [each for each in listed if isinstance(each, AdmissionStatus)]:
+            if faults := [status for status in listed if isinstance(status, AdmissionStatus)]:
                 return _together((alive, *faults))
         return await self._look_at_all()
 
@@ -86,8 +88,8 @@ class KubernetesPolicies:
         )
         compared = (
             status
-            for kind, found in zip(kinds, listed, strict=True)
-            for status in self._compare(kind, found)
+            for kind, objects in zip(kinds, listed, strict=True)
+            for status in self._compare(kind, objects)
         )
         together = _together((who, *compared, approval, config_map))
         if together == ALIVE:
@@ -132,16 +134,16 @@ class KubernetesPolicies:
         for name, wanted in self._shipped[kind].items():
             yield self._compare_one(wanted, listed.get(name))
 
-    def _compare_one(self, wanted: Manifest, found: JSON | None) -> AdmissionStatus:
+    def _compare_one(self, wanted: Manifest, actual: JSON | None) -> AdmissionStatus:
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         before = self._as_shipped.pop((kind, name), None)
-        if found is None:
+        if actual is None:
             fault = f"{_named(wanted)} is missing, or has lost its label {SELECTOR}"
             return _missing(fault) if kind in REFUSING_KINDS else ALIVE
-        head = head_of(found)
+        head = head_of(actual)
         differing = None
         if before != head:
-            differing = first_difference(wanted["spec"], found.get("spec"))
+            differing = first_difference(wanted["spec"], actual.get("spec"))
         if differing is not None:
             return _missing(f"{_named(wanted)} is not as shipped: {differing or 'spec'} differs")
         self._as_shipped[kind, name] = head
@@ -153,10 +155,10 @@ class KubernetesPolicies:
 
     async def _heads(self, kind: str) -> set[tuple[str, ObjectHead]] | AdmissionStatus:
         """Which versions there are of a kind."""
-        found = await self._bounded(f"list {_plural(kind)}", self._listed(kind, whole=False))
-        if isinstance(found, AdmissionStatus):
-            return found
-        return {(kind, head_of(each)) for each in found.values()}
+        listed = await self._bounded(f"list {_plural(kind)}", self._listed(kind, whole=False))
+        if isinstance(listed, AdmissionStatus):
+            return listed
+        return {(kind, head_of(item)) for item in listed.values()}
 
     async def _listed(self, kind: str, *, whole: bool) -> dict[str, JSON]:
         """What there is of a kind, by name; else the metadata alone. It is never out of a cache.
@@ -164,18 +166,18 @@ class KubernetesPolicies:
         Those that only fill in names may be missing, and so may their API (Kubernetes before 1.36).
         """
         what, path = f"list {_plural(kind)}", f"/apis/{API}/{_plural(kind)}"
-        found: dict[str, JSON] = {}
+        objects: dict[str, JSON] = {}
         selected = {"labelSelector": SELECTOR}
         try:
             async for page in self._http.pages(what, path, selected, metadata_only=not whole):
                 items = page.get("items")
                 if not isinstance(items, list) or not all(map(is_object, items)):
                     raise Unavailable(f"{what}: the answer is not a list of objects")
-                found |= {each["metadata"]["name"]: each for each in items}
+                objects |= {item["metadata"]["name"]: item for item in items}
         except NotFound:
             if kind in REFUSING_KINDS:
                 raise
-        return found
+        return objects
 
     async def _probe_approvals(self) -> AdmissionStatus:
         path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/approvals"
@@ -194,25 +196,25 @@ class KubernetesPolicies:
         except Conflict:
             pass  # it got as far as the store: admission had let it pass
         except Refused as error:
-            said = str(error).removeprefix(f"probe with {what}: ")
-            if _DENIED_BY_US.match(said):
+            message = str(error).removeprefix(f"probe with {what}: ")
+            if _DENIED_BY_US.match(message):
                 return ALIVE
             raise
         return _missing(f"{what} was let pass, which the policies refuse")
 
 
-def first_difference(wanted: Any, found: Any, path: str = "") -> str | None:
+def first_difference(wanted: Any, actual: Any, path: str = "") -> str | None:
     """The path of the first part that differs, such as `validations[3].expression`; None if none.
 
     The empty path means the whole. What is there and was not shipped differs as well: a condition
     that was added can switch a policy off.
     """
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        parts = _members(wanted, found, path)
-    elif isinstance(wanted, list) and isinstance(found, list):
-        parts = _items(wanted, found, path)
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        parts = _members(wanted, actual, path)
+    elif isinstance(wanted, list) and isinstance(actual, list):
+        parts = _items(wanted, actual, path)
     else:
-        return None if wanted == found else path
+        return None if wanted == actual else path
     return next(
         (differs for w, f, at in parts if (differs := first_difference(w, f, at)) is not None), None
     )
@@ -222,26 +224,26 @@ _NOTHING = object()
 Part = tuple[Any, Any, str]
 
 
-def _members(wanted: Mapping[str, Any], found: Mapping[str, Any], path: str) -> Iterator[Part]:
-    for name in dict.fromkeys((*wanted, *found)):
+def _members(wanted: Mapping[str, Any], actual: Mapping[str, Any], path: str) -> Iterator[Part]:
+    for name in dict.fromkeys((*wanted, *actual)):
         at = f"{path}.{name}" if path else name
-        yield wanted.get(name, _NOTHING), found.get(name, _NOTHING), at
+        yield wanted.get(name, _NOTHING), actual.get(name, _NOTHING), at
 
 
-def _items(wanted: list[Any], found: list[Any], path: str) -> Iterator[Part]:
-    for index in range(max(len(wanted), len(found))):
-        yield _item(wanted, index), _item(found, index), f"{path}[{index}]"
+def _items(wanted: list[Any], actual: list[Any], path: str) -> Iterator[Part]:
+    for index in range(max(len(wanted), len(actual))):
+        yield _item(wanted, index), _item(actual, index), f"{path}[{index}]"
 
 
 def _item(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else _NOTHING
 
 
-def _together(found: Iterable[AdmissionStatus]) -> AdmissionStatus:
+def _together(statuses: Iterable[AdmissionStatus]) -> AdmissionStatus:
     """The worst that was found. What is certainly wrong outranks what is not known."""
-    faulty = [each for each in found if each != ALIVE]
+    faulty = [status for status in statuses if status != ALIVE]
     for admission in (Admission.NOT_ENFORCED, Admission.UNKNOWN):
-        faults = [each.fault for each in faulty if each.admission is admission]
+        faults = [status.fault for status in faulty if status.admission is admission]
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             return AdmissionStatus(admission, faults[0][:LONGEST_FAULT] + more)
@@ -265,10 +267,10 @@ def _plural(kind: str) -> str:
 
 
 def _by_kind(manifests: Iterable[Manifest]) -> dict[str, dict[str, Manifest]]:
-    found: dict[str, dict[str, Manifest]] = {}
-    for each in manifests:
-        found.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
-    return found
+    by_kind: dict[str, dict[str, Manifest]] = {}
+    for manifest in manifests:
+        by_kind.setdefault(manifest["kind"], {})[manifest["metadata"]["name"]] = manifest
+    return by_kind
 
 
 def _decided_approval() -> JSON:

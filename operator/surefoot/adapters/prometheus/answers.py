@@ -84,8 +84,8 @@ def open_answer(status: int, media_type: str, body: bytes) -> Answer | Verdict:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        found = one_line(media_type.partition(";")[0], 60) or "something"
-        return _unusable(f"answered {found} where JSON was expected: is the address right?")
+        answered_type = one_line(media_type.partition(";")[0], 60) or "something"
+        return _unusable(f"answered {answered_type} where JSON was expected: is the address right?")
     match content:
         case {"status": "success", "data": {"resultType": str(kind), "result": list(result)}}:
             return Answer(kind, result, _warnings(content))
@@ -153,16 +153,16 @@ def judge_age(
     if answer.result_type != "vector":
         return _unusable(f"answered a {one_line(answer.result_type, 20)}, not a vector")
     times = [_newest(entry, inputs) for entry in answer.result]
-    found = [each for each in times if each is not None]
-    if len(found) < len(times):
+    pairs = [pair for pair in times if pair is not None]
+    if len(pairs) < len(times):
         return _unusable("answered the question for the age of its samples in an unknown way")
-    if not found:
+    if not pairs:
         return Verdict(
             Outcome.STALE,
-            f"reads {_names([each.text for each in inputs])}, of which there is no sample: "
-            f"one at most {in_words(limit)} old is needed",
+            f"reads {_names([query_input.text for query_input in inputs])}, of which there is "
+            f"no sample: one at most {in_words(limit)} old is needed",
         )
-    newest, source = min(found, key=lambda pair: pair[0])
+    newest, source = min(pairs, key=lambda pair: pair[0])
     age = at - newest
     if age <= limit:
         return newest
@@ -187,7 +187,11 @@ def _partial(warnings: tuple[str, ...]) -> Verdict:
 
 def _warnings(content: Mapping[str, object]) -> tuple[str, ...]:
     warnings = content.get("warnings") or []
-    return tuple(str(each) for each in warnings) if isinstance(warnings, list) else (str(warnings),)
+    return (
+        tuple(str(warning) for warning in warnings)
+        if isinstance(warnings, list)
+        else (str(warnings),)
+    )
 
 
 def _own_words(body: bytes) -> str:
@@ -205,7 +209,7 @@ def _own_words(body: bytes) -> str:
 def _several(result: Sequence[object]) -> Verdict:
     labels = [_labels(series) for series in result]
     common = frozenset.intersection(*labels)
-    told_apart = _names([_written(each - common) for each in labels])
+    told_apart = _names([_written(label_set - common) for label_set in labels])
     return Verdict(
         Outcome.MANY_SERIES,
         f"answered {len(result)} series where one is needed: {told_apart}; "
@@ -277,7 +281,7 @@ def _judge_samples(samples: tuple[Sample, ...], window: Window) -> Verdict:
 def _newest(entry: object, inputs: Sequence[Input]) -> tuple[datetime, Input] | None:
     match entry:
         case {"metric": dict(labels), "value": [int() | float(), str(text)]}:
-            source = {str(i): each for i, each in enumerate(inputs)}.get(
+            source = {str(i): query_input for i, query_input in enumerate(inputs)}.get(
                 str(labels.get(INPUT_LABEL))
             )
             seconds = _number(text)

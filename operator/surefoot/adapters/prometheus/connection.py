@@ -111,8 +111,8 @@ def verdict_on(
             case credentials.FileError():
                 return unreachable(f"was not asked: {cause}")
             case ssl.SSLCertVerificationError(verify_message=str(reason)):
-                said = f"has a certificate that is not accepted: {one_line(reason, 200)}"
-                return unreachable(f"{said}; {_remedy(reason)}")
+                message = f"has a certificate that is not accepted: {one_line(reason, 200)}"
+                return unreachable(f"{message}; {_remedy(reason)}")
     if any(map(is_timeout, causes)):
         return unreachable(f"did not answer within {timeout}")
     return unreachable(_broken_connection(causes, broken_off))
@@ -148,10 +148,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
     ahead = [error]
     while ahead and len(seen) < 32:
-        each = ahead.pop(0)
-        if any(each is other for other in seen):
+        current = ahead.pop(0)
+        if any(current is other for other in seen):
             continue
-        seen.append(each)
-        yield each
-        inner = (getattr(each, "reason", None), *each.args, each.__cause__, each.__context__)
-        ahead.extend(found for found in inner if isinstance(found, BaseException))
+        seen.append(current)
+        yield current
+        inner = (
+            getattr(current, "reason", None),
+            *current.args,
+            current.__cause__,
+            current.__context__,
+        )
+        ahead.extend(cause for cause in inner if isinstance(cause, BaseException))

@@ -68,9 +68,9 @@ def check(settings: ProviderSettings) -> tuple[str, ...]:
 
 def _faults(checks: Iterable[Callable[[], object]]) -> list[FileError]:
     faults = []
-    for each in checks:
+    for file_check in checks:
         try:
-            each()
+            file_check()
         except FileError as fault:
             faults.append(fault)
     return faults
@@ -100,10 +100,10 @@ def _files(settings: ProviderSettings) -> Iterator[tuple[str, Path]]:
 
 def _stamp(setting: str, path: Path) -> _Stamp:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise FileError(f"{setting} {path}: {_reason(error)}") from error
-    return setting, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return setting, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _read(setting: str, path: Path) -> str:

@@ -180,7 +180,7 @@ class _Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses of a host. Raises OSError where it has none."""
-        found = await self._lookups.run(
+        addresses = await self._lookups.run(
             lambda _: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM), self._patience
         )
         return [
@@ -192,7 +192,7 @@ class _Resolver(AbstractResolver):
                 proto=proto,
                 flags=socket.AI_NUMERICHOST,
             )
-            for kind, _, proto, _, address in found
+            for kind, _, proto, _, address in addresses
         ]
 
     async def close(self) -> None:

@@ -92,7 +92,9 @@ class LibraryConnection:
         if self._closed:
             return NO_LONGER_CONFIGURED
         try:
-            return await self._calls.run(lambda each: self._exchange(each, send), self._patience)
+            return await self._calls.run(
+                lambda client: self._exchange(client, send), self._patience
+            )
         except Exception as error:  # noqa: BLE001 - an outcome, whatever a library may raise
             return verdict_on(
                 error,

@@ -106,11 +106,11 @@ class _Memory:
     def get(self, text: str) -> Query | None:
         """What was read of a text; None where it was not read, or is forgotten."""
         with self._lock:
-            found = self._known.get(text)
-            if found is None:
+            cached = self._known.get(text)
+            if cached is None:
                 return None
             self._known.move_to_end(text)
-            return found[0]
+            return cached[0]
 
     def put(self, text: str, query: Query) -> None:
         """Remember it, and forget what is too much."""
@@ -212,12 +212,12 @@ def _parse(text: str) -> tuple[promql.Expr, tuple[str, ...]]:
     try:
         return _parse_or_panic(text)
     except ValueError as error:
-        said = str(error)
-    if said == "no expression found in input":
+        message = str(error)
+    if message == "no expression found in input":
         raise _FaultError("the query is only a comment")
-    if said == "invalid promql query":
+    if message == "invalid promql query":
         raise _FaultError(f"the query does not parse: {_place_of_fault(text)}")
-    raise _FaultError(f"the query does not parse: {said}")
+    raise _FaultError(f"the query does not parse: {message}")
 
 
 def _parse_or_panic(text: str) -> tuple[promql.Expr, tuple[str, ...]]:
@@ -282,13 +282,13 @@ def _last_understood(text: str, tokens: list[re.Match[str]]) -> int | None:
     low, high = -1, len(tokens)
     while high - low > _EXACT_TOKENS:
         middle = (low + high) // 2
-        found = _last_parsing(text, tokens, middle, middle - _PROBES)
-        if found is None:
+        last = _last_parsing(text, tokens, middle, middle - _PROBES)
+        if last is None:
             high = middle
         else:
             low = middle
-    found = _last_parsing(text, tokens, high - 1, low)
-    return low if found is None and low >= 0 else found
+    last = _last_parsing(text, tokens, high - 1, low)
+    return low if last is None and low >= 0 else last
 
 
 def _last_parsing(text: str, tokens: list[re.Match[str]], newest: int, oldest: int) -> int | None:
@@ -468,9 +468,9 @@ def _may_be_empty(tree: promql.Expr) -> bool:
 
 
 def _selector(node: promql.VectorSelector, hidden: tuple[str, ...]) -> str:
-    matchers = [_matcher(each, hidden) for each in node.matchers.matchers]
+    matchers = [_matcher(matcher, hidden) for matcher in node.matchers.matchers]
     alternatives = [
-        [_matcher(each, hidden) for each in group] for group in node.matchers.or_matchers
+        [_matcher(matcher, hidden) for matcher in group] for group in node.matchers.or_matchers
     ]
     groups = [",".join(matchers)] if matchers else []
     inside = " or ".join(groups + [",".join(group) for group in alternatives])

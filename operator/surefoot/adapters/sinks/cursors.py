@@ -26,8 +26,8 @@ class ConfigMapCursors:
 
     async def load(self, sink: str) -> dict[str, Mark]:
         """By Rollout UID; what is not as it was written is left out. Raises `ApiError`."""
-        found = await self._read(sink)
-        data = (found or {}).get("data") or {}
+        config_map = await self._read(sink)
+        data = (config_map or {}).get("data") or {}
         marks = {uid: _mark(text) for uid, text in data.items()}
         return {uid: mark for uid, mark in marks.items() if mark is not None}
 
@@ -43,12 +43,12 @@ class ConfigMapCursors:
 
     async def _read(self, sink: str) -> JSON | None:
         try:
-            found = await self._http.get(f"get ConfigMap {_name(sink)}", self._path(sink))
+            config_map = await self._http.get(f"get ConfigMap {_name(sink)}", self._path(sink))
         except NotFound:
             self._versions[sink] = None
             return None
-        self._versions[sink] = found["metadata"]["resourceVersion"]
-        return found
+        self._versions[sink] = config_map["metadata"]["resourceVersion"]
+        return config_map
 
     async def _write(self, sink: str, marks: Mapping[str, Mark]) -> None:
         version = self._versions.get(sink)

@@ -8,7 +8,7 @@ from surefoot.application.export import Sink
 
 def sinks(section: RecordSection) -> tuple[Sink, ...]:
     """One for each entry, in order."""
-    return tuple(_sink(each) for each in section.sinks)
+    return tuple(_sink(entry) for entry in section.sinks)
 
 
 def _sink(settings: SinkSettings) -> Sink:

@@ -66,9 +66,9 @@ class FileSink(_Blocking):
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
             try:
-                found = os.fstat(descriptor)
-                is_regular = stat.S_ISREG(found.st_mode)
-                if is_regular and _is_cut_short(descriptor, found.st_size):
+                status = os.fstat(descriptor)
+                is_regular = stat.S_ISREG(status.st_mode)
+                if is_regular and _is_cut_short(descriptor, status.st_size):
                     # What is cut short stays as it is: nothing that was recorded is ever removed.
                     content = b"\n" + content
                 _write_all(descriptor, content)

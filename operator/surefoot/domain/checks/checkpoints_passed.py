@@ -82,13 +82,13 @@ def _cycle(plans: tuple[CheckpointPlan, ...]) -> tuple[str, ...]:
         for name in after.get(path[-1], ()):
             if name in path:
                 return (*path[path.index(name) :], name)
-            found = walk((*path, name)) if name in after else ()
-            if found:
-                return found
+            cycle = walk((*path, name)) if name in after else ()
+            if cycle:
+                return cycle
         walked.add(path[-1])
         return ()
 
-    return next((found for plan in plans if (found := walk((plan.name,)))), ())
+    return next((cycle for plan in plans if (cycle := walk((plan.name,)))), ())
 
 
 def _next_change(state: State, _: CheckpointsJudgement) -> datetime | None:

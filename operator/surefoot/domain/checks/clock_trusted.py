@@ -14,9 +14,9 @@ from surefoot.domain.facts.verdicts import (
 
 def judge(state: State, _: Judgements) -> Verdict:
     """Whether it is known what time it is. The soak is read back once it is."""
-    said = state.snapshot.clock_disagreement
-    if said:
-        unmet = UnmetRequirement("AnswersDisagree", f"{said}; no soak is counted meanwhile")
+    disagreement = state.snapshot.clock_disagreement
+    if disagreement:
+        unmet = UnmetRequirement("AnswersDisagree", f"{disagreement}; no soak is counted meanwhile")
         return blocks(ConditionType.CLOCK_TRUSTED, unmet, unknown=True)
     return passes(
         ConditionType.CLOCK_TRUSTED, "AnswersAgree", "the API server's answers agree about the time"

@@ -135,12 +135,12 @@ def _standing(
     if status.percent is None:
         return False, "NotStarted", f"comes in {_condition(cohort)}"
     if before is None:
-        said = "new in the plan, which takes effect with the next step"
-        return status.percent > 0, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
+        message = "new in the plan, which takes effect with the next step"
+        return status.percent > 0, "AwaitsNextStep", f"{message}: comes in {_condition(cohort)}"
     is_so = f"takes part since {before.included_at}%" if before.included else "off"
     if before.from_ != cohort.from_ or not waits_alike(before, cohort):
-        said = f"{is_so}, and changed in the plan, which takes effect with the next step"
-        return before.included, "AwaitsNextStep", f"{said}: comes in {_condition(cohort)}"
+        message = f"{is_so}, and changed in the plan, which takes effect with the next step"
+        return before.included, "AwaitsNextStep", f"{message}: comes in {_condition(cohort)}"
     if before.included:
         return True, "CameIn", is_so
     reason = reason_of(before, status.percent)
@@ -150,12 +150,12 @@ def _standing(
 
 
 def _condition(cohort: Cohort) -> str:
-    said = f"from {cohort.from_}%"
+    condition = f"from {cohort.from_}%"
     if cohort.until_checkpoint is not None:
-        said += f", once checkpoint {cohort.until_checkpoint} is GO"
+        condition += f", once checkpoint {cohort.until_checkpoint} is GO"
     if cohort.until_gate is not None:
-        said += f", with a step at which gate {cohort.until_gate} holds"
-    return said
+        condition += f", with a step at which gate {cohort.until_gate} holds"
+    return condition
 
 
 def _share(situation: State, cohort: Cohort) -> tuple[float | None, str | None]:
@@ -175,9 +175,9 @@ def balance(situation: State) -> Balance | None:
     asked = [cohort for cohort in situation.rollout.spec.cohorts if cohort.metric is not None]
     if not asked:
         return None
-    found = {cohort.name: _share(situation, cohort)[0] for cohort in asked}
-    known = sorted((share, name) for name, share in found.items() if share is not None)
-    unknown = tuple(name for name, share in found.items() if share is None)
+    shares = {cohort.name: _share(situation, cohort)[0] for cohort in asked}
+    known = sorted((share, name) for name, share in shares.items() if share is not None)
+    unknown = tuple(name for name, share in shares.items() if share is None)
     if not known:
         return Balance(unknown=unknown)
     (low, smallest), (high, largest) = known[0], known[-1]

@@ -65,13 +65,13 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     window = window_at(measurement, measurement.end, ZERO, began)
     evidence = (window_evidence(plan.metric, "coverage", measurement, window),)
     share = measurement.value * 100
-    said = (
+    message = (
         f"{number(share)}% are in as {plan.metric} counts them, {percent}% were let in; "
         f"{plan.tolerance} points off are tolerated"
     )
     if abs(share - percent) > parse_bound(plan.tolerance) + _ROUNDING:
-        return _lacks("OutsideTolerance", said), evidence
-    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", said), evidence
+        return _lacks("OutsideTolerance", message), evidence
+    return passes(ConditionType.COVERAGE_OBSERVED, "WithinTolerance", message), evidence
 
 
 def _lacks(reason: str, message: str) -> Verdict:

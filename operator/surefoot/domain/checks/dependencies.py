@@ -70,40 +70,42 @@ def judge_dependencies(
     missing, met = [], []
     for dependency in rollout.spec.depends_on:
         name = name_of(dependency, namespace)
-        found = upstreams.get(name) if may_depend(namespace, name, shared) else None
-        lacking = _lacking(dependency, name, found)
+        upstream = upstreams.get(name) if may_depend(namespace, name, shared) else None
+        lacking = _lacking(dependency, name, upstream)
         if lacking is not None:
             missing.append(lacking)
-        elif found is not None:
-            met.append(f"Rollout {name} is at {found.percent}%")
+        elif upstream is not None:
+            met.append(f"Rollout {name} is at {upstream.percent}%")
     if missing:
         return blocks(ConditionType.DEPENDENCIES_MET, *missing)
     return passes(ConditionType.DEPENDENCIES_MET, "DependenciesMet", "; ".join(met))
 
 
 def _lacking(
-    dependency: Dependency, name: RolloutName, found: Upstream | None
+    dependency: Dependency, name: RolloutName, upstream: Upstream | None
 ) -> UnmetRequirement | None:
-    if found is None or found.deleting:
-        state = "does not exist" if found is None else "is being deleted"
+    if upstream is None or upstream.deleting:
+        state = "does not exist" if upstream is None else "is being deleted"
         return UnmetRequirement(
             "UpstreamMissing",
             f"waits for Rollout {name}, which {state}; create it, or remove it from dependsOn",
         )
     wanted = "to be Completed" if dependency.at_least is None else f"at {dependency.at_least}%"
-    if found.rolled_back:
+    if upstream.rolled_back:
         return UnmetRequirement(
             "UpstreamRolledBack",
             f"waits for Rollout {name} {wanted}: it was rolled back; it goes on when its attempt "
             "is raised",
             f"kubectl describe rollouts.surefoot.dev {name.name} -n {name.namespace}",
         )
-    reached = found.percent is not None and (
-        found.completed if dependency.at_least is None else found.percent >= dependency.at_least
+    reached = upstream.percent is not None and (
+        upstream.completed
+        if dependency.at_least is None
+        else upstream.percent >= dependency.at_least
     )
     if reached:
         return None
-    stands = "has not started" if found.percent is None else f"is at {found.percent}%"
+    stands = "has not started" if upstream.percent is None else f"is at {upstream.percent}%"
     return UnmetRequirement(
         "UpstreamNotThere",
         f"waits for Rollout {name} {wanted}: it {stands}",
@@ -115,7 +117,7 @@ def upstream_evidence(
     rollout: Rollout, upstreams: Mapping[RolloutName, Upstream]
 ) -> tuple[UpstreamEvidence, ...] | None:
     """The Rollouts that were waited for, as they were; None where there are none."""
-    found = tuple(
+    evidence = tuple(
         UpstreamEvidence(
             namespace=name.namespace,
             name=name.name,
@@ -126,7 +128,7 @@ def upstream_evidence(
         for name in names_of(rollout)
         if (upstream := upstreams.get(name)) is not None and upstream.percent is not None
     )
-    return found or None
+    return evidence or None
 
 
 DEPENDENCIES_MET = Check(

@@ -127,10 +127,10 @@ def _warming_up(judged: GateVerdict, left: str) -> GateVerdict:
 def _all_together(verdicts: tuple[GateVerdict, ...]) -> Verdict:
     failing = [verdict for verdict in verdicts if not verdict.holds]
     if not failing:
-        said = "; ".join(verdict.message for verdict in verdicts)
+        message = "; ".join(verdict.message for verdict in verdicts)
         none_counts = all(verdict.reason == NOT_REQUIRED for verdict in verdicts)
         reason = NOT_REQUIRED if none_counts else "GatesHold"
-        return passes(ConditionType.GATES_HEALTHY, reason, said)
+        return passes(ConditionType.GATES_HEALTHY, reason, message)
     # What is known to be wrong is said before what is not known.
     failing.sort(key=lambda verdict: verdict.holds is None)
     missing = [UnmetRequirement(verdict.reason, f"gate {verdict.message}") for verdict in failing]
@@ -183,7 +183,7 @@ def _judge_bound(
     metric = gate.metric or gate.name
     unit = reference_value(state.rollout.spec, state.status, gate.relative_to, metric)
     if unit.unit is None:
-        message = f"{gate.name}: {unit.said}"
+        message = f"{gate.name}: {unit.description}"
         if not unit.is_required:
             return GateVerdict(gate.name, True, NOT_REQUIRED, message, ())
         return GateVerdict(gate.name, False, Outcome.INVALID.value, message, ())
@@ -191,11 +191,11 @@ def _judge_bound(
     if look is None:
         return _without_value(state, gate, metric, is_lenient)
     window = look.window
-    seen = (SeenWindow(metric, used_by, look.measurement, window, unit.said),)
+    seen = (SeenWindow(metric, used_by, look.measurement, window, unit.description),)
     over = f" for {gate.for_}" if length_of(gate.for_) else ""
     breach = _newest_breach(gate, look, unit)
     if breach is not None:
-        message = f"{gate.name}: {_said(gate, breach)}, must be {_bounds(gate, unit)}{over}"
+        message = f"{gate.name}: {_format_value(gate, breach)}, must be {_bounds(gate, unit)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
         message = f"{gate.name}: {_bounds(gate, unit)} for {look.held} of {gate.for_}"
@@ -207,7 +207,7 @@ def _judge_bound(
         )
         return GateVerdict(gate.name, None, Outcome.NO_DATA.value, message, seen)
     newest = unit.ratio(window.numbers[-1].value)
-    message = f"{gate.name}: {_said(gate, newest)}, {_bounds(gate, unit)}{over}"
+    message = f"{gate.name}: {_format_value(gate, newest)}, {_bounds(gate, unit)}{over}"
     return GateVerdict(gate.name, True, "GateHolds", message, seen)
 
 
@@ -254,7 +254,7 @@ def _newest_breach(gate: Gate | GateCondition, look: _Look, unit: ReferenceValue
     return next((ratio for ratio in ratios if not _within(gate, ratio)), None)
 
 
-def _said(gate: Gate | GateCondition, value: float) -> str:
+def _format_value(gate: Gate | GateCondition, value: float) -> str:
     return number_like(gate.at_most if gate.at_most is not None else gate.at_least, value)
 
 

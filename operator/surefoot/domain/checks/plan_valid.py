@@ -49,7 +49,7 @@ def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
 
 
 def _target_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
-    rollout, found = snapshot.rollout, snapshot.config_map
+    rollout, config_map = snapshot.rollout, snapshot.config_map
     name = rollout.spec.target.config_map_name
     rival = _stronger_claim(snapshot)
     if rival is not None:
@@ -59,9 +59,13 @@ def _target_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
             "of the two Rollouts",
         )
         return
-    if rollout.status.committed is not None or found is None or is_own_start(found, rollout):
+    if (
+        rollout.status.committed is not None
+        or config_map is None
+        or is_own_start(config_map, rollout)
+    ):
         return
-    if not is_offered(found, rollout):
+    if not is_offered(config_map, rollout):
         yield UnmetRequirement(
             "ConfigMapExists",
             f"ConfigMap {name} exists and is not this Rollout's; to take it over without moving "
@@ -70,7 +74,7 @@ def _target_faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
             f"surefoot.dev/adopt={rollout.metadata.name}",
         )
         return
-    offered = adoption(found, rollout)
+    offered = adoption(config_map, rollout)
     if offered.percent is None:
         yield UnmetRequirement(offered.reason, offered.message)
 

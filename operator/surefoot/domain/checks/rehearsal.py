@@ -108,12 +108,14 @@ def _judge(situation: State, plan: Rehearsal, due: Rehearse | None, waits: str |
         until = f"{later(last.at, max_age):%Y-%m-%d %H:%M UTC}"
         message = f"run {last.run} passed in {last.took} and counts until {until}{waiting}"
         return passes(ConditionType.REHEARSAL_FRESH, "Fresh", message)
-    said = "" if missing is None else missing.message
+    reason = "" if missing is None else missing.message
     if due is not None and waits is not None:
-        missing = UnmetRequirement("RehearsalWaits", f"{said}{waiting}")
+        missing = UnmetRequirement("RehearsalWaits", f"{reason}{waiting}")
     elif due is not None:
-        missing = UnmetRequirement("Rehearsing", f"{said}; run {due.run} is under way")
-    return blocks(ConditionType.REHEARSAL_FRESH, missing or UnmetRequirement("NotRehearsed", said))
+        missing = UnmetRequirement("Rehearsing", f"{reason}; run {due.run} is under way")
+    return blocks(
+        ConditionType.REHEARSAL_FRESH, missing or UnmetRequirement("NotRehearsed", reason)
+    )
 
 
 def _why_none_counts(

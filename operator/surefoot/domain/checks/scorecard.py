@@ -67,12 +67,12 @@ class Evidences:
     checkpoints: tuple[CheckpointView, ...]
 
 
-def score(found: Evidences) -> Readiness | None:
+def score(evidence: Evidences) -> Readiness | None:
     """The score as of now, item by item; None where the plan has no scorecard."""
-    card = found.situation.rollout.spec.scorecard
+    card = evidence.situation.rollout.spec.scorecard
     if card is None:
         return None
-    items = tuple(_scored(found, item) for item in card.items or DEFAULT_ITEMS)
+    items = tuple(_scored(evidence, item) for item in card.items or DEFAULT_ITEMS)
     total = sum(item.points for item in items)
     return Readiness(score=total, out_of=OUT_OF, verdict=_verdict_of(card, total), items=items)
 
@@ -83,13 +83,13 @@ def _verdict_of(card: Scorecard, total: int) -> str:
     return "GoWithMonitoring" if total >= card.go_with_monitoring else "NoGo"
 
 
-def _scored(found: Evidences, item: ScorecardItem) -> ReadinessItem:
+def _scored(evidence: Evidences, item: ScorecardItem) -> ReadinessItem:
     if item.condition is not None:
-        earned, message = _by_condition(found, item.condition)
+        earned, message = _by_condition(evidence, item.condition)
     elif item.checkpoint is not None:
-        earned, message = _by_checkpoint(found, item.checkpoint)
+        earned, message = _by_checkpoint(evidence, item.checkpoint)
     else:
-        earned, message = _by_gate(found, item.gate or item.name)
+        earned, message = _by_gate(evidence, item.gate or item.name)
     return ReadinessItem(
         name=item.name,
         points=item.points if earned else 0,
@@ -99,26 +99,28 @@ def _scored(found: Evidences, item: ScorecardItem) -> ReadinessItem:
     )
 
 
-def _by_gate(found: Evidences, name: str) -> tuple[bool, str]:
-    gates = found.situation.rollout.spec.gates
+def _by_gate(evidence: Evidences, name: str) -> tuple[bool, str]:
+    gates = evidence.situation.rollout.spec.gates
     gate = next((gate for gate in gates if gate.name == name), None)
     if gate is None:
         return False, f"not measured: the plan has no gate {name}"
-    judged = judge_gate(found.situation, gate)
+    judged = judge_gate(evidence.situation, gate)
     measured = judged.holds is not None and judged.reason != "NotRequired"
-    said = "gate" if measured else "not measured: gate"
-    return measured and judged.holds is True, f"{said} {judged.message}"
+    subject = "gate" if measured else "not measured: gate"
+    return measured and judged.holds is True, f"{subject} {judged.message}"
 
 
-def _by_condition(found: Evidences, name: str) -> tuple[bool, str]:
-    verdict = found.verdicts.get(ConditionType(name)) if name in _SCORED else None
+def _by_condition(evidence: Evidences, name: str) -> tuple[bool, str]:
+    verdict = evidence.verdicts.get(ConditionType(name)) if name in _SCORED else None
     if verdict is None or verdict.reason == "NotRequired":
         return False, f"not shown: the plan asks for nothing that {name} could say"
     return verdict.holds is True, f"{name}: {verdict.message}"
 
 
-def _by_checkpoint(found: Evidences, name: str) -> tuple[bool, str]:
-    views = [view for view in found.checkpoints if name in {view.plan.name, view.plan.type.value}]
+def _by_checkpoint(evidence: Evidences, name: str) -> tuple[bool, str]:
+    views = [
+        view for view in evidence.checkpoints if name in {view.plan.name, view.plan.type.value}
+    ]
     if not views:
         kind = f"of type {name}" if name in _TYPES else name
         return False, f"not shown: this step has no checkpoint {kind}"
@@ -161,11 +163,11 @@ def judge_scorecard(
     if missing:
         return blocks(ConditionType.SCORECARD_PASSED, *missing)
     if card is not None and card.gate and readiness is not None:
-        said = f"readiness {readiness.score} of {readiness.out_of}"
-        return passes(ConditionType.SCORECARD_PASSED, readiness.verdict, said)
+        message = f"readiness {readiness.score} of {readiness.out_of}"
+        return passes(ConditionType.SCORECARD_PASSED, readiness.verdict, message)
     if spec.limits is not None and spec.limits.max_open_risk is not None:
-        said = f"no risk worse than {spec.limits.max_open_risk.value} is open"
-        return passes(ConditionType.SCORECARD_PASSED, "RisksCovered", said)
+        message = f"no risk worse than {spec.limits.max_open_risk.value} is open"
+        return passes(ConditionType.SCORECARD_PASSED, "RisksCovered", message)
     return not_required(ConditionType.SCORECARD_PASSED)
 
 

@@ -99,7 +99,11 @@ def _complete_at(state: State, soak: SoakAccount) -> datetime:
     """When the soak is complete if nothing breaks: at a moment that every trigger speaks of."""
     moment = later(_begins_at(state, soak), soak.left)
     measurements = (trigger.trigger.measurement for trigger in state.triggers)
-    answers = (first_answer_at(state, moment, each.step) for each in measurements if each)
+    answers = (
+        first_answer_at(state, moment, measurement.step)
+        for measurement in measurements
+        if measurement
+    )
     return max(answers, default=moment)
 
 

@@ -118,17 +118,17 @@ def judge_baseline(situation: State) -> BaselineJudgement:
         return BaselineJudgement(_recorded(status.baselines, status.percent), status.baselines)
     if not situation.opens_requests:
         return BaselineJudgement(_lacks("NotRecorded", needed), status.baselines)
-    found = [_collect(situation, metric, since) for metric in wanted]
-    short = [each for each in found if each.present < hold.baseline]
+    collected = [_collect(situation, metric, since) for metric in wanted]
+    short = [samples for samples in collected if samples.present < hold.baseline]
     if short:
         return BaselineJudgement(
             verdict=blocks(ConditionType.BASELINE_RECORDED, *_too_few(short, hold.baseline)),
             baselines=status.baselines,
-            left=max(hold.baseline - each.present for each in short),
-            counted_to=max(each.counted_to for each in short),
+            left=max(hold.baseline - samples.present for samples in short),
+            counted_to=max(samples.counted_to for samples in short),
         )
     percent = status.percent or 0
-    new = tuple(_entry(each, percent, situation.now) for each in found)
+    new = tuple(_entry(samples, percent, situation.now) for samples in collected)
     baselines = _with_new(situation.rollout.spec, status.baselines, new)
     return BaselineJudgement(_recorded(baselines, percent), baselines)
 
@@ -143,12 +143,12 @@ def _lacks(reason: str, message: str) -> Verdict:
 
 
 def _recorded(baselines: tuple[Baseline, ...], percent: int | None) -> Verdict:
-    said = ", ".join(
+    medians = ", ".join(
         f"{entry.metric} {number(float(entry.median))} ({entry.count} samples)"
         for entry in baselines
         if entry.percent == percent
     )
-    return passes(ConditionType.BASELINE_RECORDED, "Recorded", f"medians at {percent}%: {said}")
+    return passes(ConditionType.BASELINE_RECORDED, "Recorded", f"medians at {percent}%: {medians}")
 
 
 def _collect(situation: State, metric: Metric, since: datetime) -> _Collected:
@@ -177,30 +177,30 @@ def _trouble(measurement: Measurement) -> str:
 def _too_few(short: Iterable[_Collected], required: timedelta) -> Iterator[UnmetRequirement]:
     """What is missing; metrics that lack the same are named together."""
     lacking: dict[str, list[str]] = {}
-    for found in short:
-        present = format_elapsed(found.present // timedelta(seconds=1) * timedelta(seconds=1))
-        why = f"; now: {found.trouble}" if found.trouble else ""
-        said = (
+    for collected in short:
+        present = format_elapsed(collected.present // timedelta(seconds=1) * timedelta(seconds=1))
+        why = f"; now: {collected.trouble}" if collected.trouble else ""
+        shortage = (
             f"{present} of {in_words(required)} had samples "
-            f"({len(found.samples)} of {found.expected} points{why})"
+            f"({len(collected.samples)} of {collected.expected} points{why})"
         )
-        lacking.setdefault(said, []).append(found.metric.name)
-    for said, names in lacking.items():
-        yield UnmetRequirement("TooFewSamples", f"baseline of {', '.join(names)}: {said}")
+        lacking.setdefault(shortage, []).append(collected.metric.name)
+    for shortage, names in lacking.items():
+        yield UnmetRequirement("TooFewSamples", f"baseline of {', '.join(names)}: {shortage}")
 
 
-def _entry(found: _Collected, percent: int, now: datetime) -> Baseline:
-    values = sorted(sample.value for sample in found.samples)
+def _entry(collected: _Collected, percent: int, now: datetime) -> Baseline:
+    values = sorted(sample.value for sample in collected.samples)
     return Baseline(
         percent=percent,
-        metric=found.metric.name,
+        metric=collected.metric.name,
         count=len(values),
-        coverage=found.coverage,
+        coverage=collected.coverage,
         median=_exactly(statistics.median(values)),
         p95=_exactly(values[math.ceil(0.95 * len(values)) - 1]),
         stddev=_exactly(statistics.pstdev(values)),
-        present=format_elapsed(found.present),
-        query=_query_of(found.metric),
+        present=format_elapsed(collected.present),
+        query=_query_of(collected.metric),
         recorded_at=now,
     )
 
@@ -251,19 +251,20 @@ class ReferenceValue:
     """What the values of a gate or trigger are measured in.
 
     ``unit`` is 1 for an absolute bound, the median of a baseline for a relative one, and None where
-    there is none to compare with. ``said`` is what it is, or why there is none. ``is_required`` is
-    False at the step that records the first baseline, where nothing is to be compared.
+    there is none to compare with. ``description`` is what it is, or why there is none.
+    ``is_required`` is False at the step that records the first baseline, where nothing is to be
+    compared.
     """
 
     unit: float | None
-    said: str = ""
+    description: str = ""
     is_required: bool = True
 
     @property
     def ratio_unit(self) -> float:
         """What values are divided by. There must be a unit."""
         if self.unit is None:
-            raise ValueError(self.said)
+            raise ValueError(self.description)
         return self.unit
 
     def ratio(self, value: float) -> float:
@@ -273,7 +274,7 @@ class ReferenceValue:
     @property
     def suffix(self) -> str:
         """What follows a bound in words; nothing for an absolute one."""
-        return f" of {self.said}" if self.said else ""
+        return f" of {self.description}" if self.description else ""
 
 
 ABSOLUTE = ReferenceValue(1.0)
@@ -292,12 +293,12 @@ def reference_value(
     entries = _entries(status, metric)
     if relative_to is RelativeTo.PREVIOUS_STEP:
         earlier = tuple(entry for entry in entries if entry.percent < percent)
-        found = earlier[-1] if earlier else None
+        baseline = earlier[-1] if earlier else None
     else:
-        found = entries[0] if entries else None
-    if found is not None and found.percent != percent:
-        return _unit_of(found)
-    if found is not None or _hold_at(spec, percent).baseline > ZERO:
+        baseline = entries[0] if entries else None
+    if baseline is not None and baseline.percent != percent:
+        return _unit_of(baseline)
+    if baseline is not None or _hold_at(spec, percent).baseline > ZERO:
         return ReferenceValue(None, f"the first baseline is that of {percent}% itself", False)
     if percent == 0:
         return ReferenceValue(None, "nobody is in at 0%", False)
@@ -310,9 +311,9 @@ def reference_value(
 
 def _unit_of(entry: Baseline) -> ReferenceValue:
     median = float(entry.median)
-    said = f"the median {number(median)} at {entry.percent}%"
+    description = f"the median {number(median)} at {entry.percent}%"
     if not math.isfinite(median) or median <= 0:
         return ReferenceValue(
-            None, f"{said} of {entry.metric} is no baseline that anything is a multiple of"
+            None, f"{description} of {entry.metric} is no baseline that anything is a multiple of"
         )
-    return ReferenceValue(median, said)
+    return ReferenceValue(median, description)

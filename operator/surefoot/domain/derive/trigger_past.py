@@ -52,13 +52,13 @@ def judge_past(
         return TriggerPast()
     points = _Points(trigger, measurement, first, last)
     flags = points.unquiet()
-    spans, found = [], flags.find(1)
+    spans, begin = [], flags.find(1)
     before_first = start + (first - 1) * step
-    while found >= 0:
-        end = flags.find(0, found)
+    while begin >= 0:
+        end = flags.find(0, begin)
         end = len(flags) if end < 0 else end
-        spans.append(Span(before_first + found * step, before_first + (end + 1) * step))
-        found = flags.find(1, end)
+        spans.append(Span(before_first + begin * step, before_first + (end + 1) * step))
+        begin = flags.find(1, end)
     fired = points.last_firing()
     return TriggerPast(tuple(spans), None if fired is None else start + fired * step)
 

@@ -103,7 +103,7 @@ class ArmedTrigger:
         side = "above" if self.spec.above is not None else "below"
         return f"{side} {self.limit}{self.reference_value.suffix}"
 
-    def said(self, value: float) -> str:
+    def format_value(self, value: float) -> str:
         """A value beside the bound, in words."""
         return number_like(self.limit, self.reference_value.ratio(value))
 
@@ -259,7 +259,7 @@ def _judge(snapshot: FlagFacts, trigger: ArmedTrigger, now: datetime) -> Trigger
             f"trigger {trigger.name}",
             measurement,
             window,
-            trigger.reference_value.said,
+            trigger.reference_value.description,
         ),
     )
 
@@ -273,7 +273,7 @@ def _without_baseline(trigger: ArmedTrigger) -> TriggerVerdict:
     return TriggerVerdict(
         trigger=trigger,
         state=TriggerState.NO_DATA if required else TriggerState.QUIET,
-        message=f"{trigger.name}: {trigger.reference_value.said}",
+        message=f"{trigger.name}: {trigger.reference_value.description}",
         value=None,
         rolls_back=False,
         seen=None,
@@ -328,7 +328,7 @@ def unanswered(measurement: Measurement | None, is_stale: bool, now: datetime) -
 def _message(
     trigger: ArmedTrigger, state: TriggerState, window: Window, measurement: Measurement
 ) -> str:
-    value = trigger.said(window.newest.value) if window.newest else "no value"
+    value = trigger.format_value(window.newest.value) if window.newest else "no value"
     over = f" for {trigger.spec.for_}" if trigger.length else ""
     match state:
         case TriggerState.FIRING:

@@ -62,13 +62,13 @@ _known: OrderedDict[bytes, _Hashes] = OrderedDict()
 def _hashes(spec: RolloutSpec) -> _Hashes:
     """The hashes of a plan. The same plan, read again, is recognised by a digest of its text."""
     text = hashlib.sha256(spec.model_dump_json().encode()).digest()
-    found = _known.get(text)
-    if found is None:
-        found = _known[text] = _computed(canonical(spec))
+    hashes = _known.get(text)
+    if hashes is None:
+        hashes = _known[text] = _computed(canonical(spec))
         if len(_known) > _MOST_KNOWN:
             _known.popitem(last=False)
     _known.move_to_end(text)
-    return found
+    return hashes
 
 
 def _computed(plan: dict[str, Any]) -> _Hashes:
@@ -100,7 +100,7 @@ def canonical(model: ApiModel) -> dict[str, Any]:
     """The model as JSON values that do not depend on spelling."""
     skipped = _NOT_THE_PLAN.get(type(model), frozenset())
     plain = model.model_dump(mode="json", by_alias=True, exclude_none=True, context=CANONICAL)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, field in type(model).model_fields.items():
         alias = field.alias or name
         if name in skipped or alias not in plain:
@@ -111,8 +111,8 @@ def canonical(model: ApiModel) -> dict[str, Any]:
             if not value:
                 continue
         if alias not in _defaults(type(model)) or _defaults(type(model))[alias] != value:
-            found[alias] = value
-    return found
+            values[alias] = value
+    return values
 
 
 def _canonical_value(value: Any, plain: Any) -> Any:

@@ -71,7 +71,9 @@ def name_of(dependency: Dependency, namespace: str) -> RolloutName:
 def names_of(rollout: Rollout) -> tuple[RolloutName, ...]:
     """The Rollouts that a plan waits for, each once."""
     namespace = rollout.metadata.namespace
-    return tuple(dict.fromkeys(name_of(each, namespace) for each in rollout.spec.depends_on))
+    return tuple(
+        dict.fromkeys(name_of(dependency, namespace) for dependency in rollout.spec.depends_on)
+    )
 
 
 def may_depend(namespace: str, on: RolloutName, shared: frozenset[str]) -> bool:

@@ -203,7 +203,7 @@ def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -
     """
     if config_map is None:
         return Difference("the ConfigMap is missing", by_the_plan=False)
-    found = (
+    differences = (
         *_data_differences(config_map, rendering),
         *_mark_differences("label", config_map.labels, rendering.labels),
         *_mark_differences(
@@ -212,8 +212,8 @@ def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -
             {k: v for k, v in rendering.annotations.items() if k != ON_DELETE_ANNOTATION},
         ),
     )
-    if found:
-        return Difference("; ".join(found[:4]), by_the_plan=False)
+    if differences:
+        return Difference("; ".join(differences[:4]), by_the_plan=False)
     says = config_map.annotations.get(ON_DELETE_ANNOTATION)
     if says != rendering.annotations[ON_DELETE_ANNOTATION] or (
         config_map.goes_with(owner) != rendering.owned
@@ -229,24 +229,24 @@ def _data_differences(config_map: ConfigMap, rendering: Rendering) -> tuple[str,
         return ("the ConfigMap is immutable, which hides later changes from its consumers",)
     if config_map.has_binary_data:
         return ("it has binaryData, which was not written by the operator",)
-    found = [
+    differences = [
         f"{key} is {_quoted(config_map.data.get(key))}, not {_quoted(expected)}"
         for key, expected in rendering.data.items()
         if config_map.data.get(key) != expected
     ]
-    found += [
+    differences += [
         f"{key} is not the operator's" for key in sorted(set(config_map.data) - set(rendering.data))
     ]
-    return tuple(found)
+    return tuple(differences)
 
 
 def _mark_differences(
-    what: str, found: Mapping[str, str], expected: Mapping[str, str]
+    what: str, actual: Mapping[str, str], expected: Mapping[str, str]
 ) -> tuple[str, ...]:
     return tuple(
-        f"{what} {key} is {_quoted(found.get(key))}, not {_quoted(value)}"
+        f"{what} {key} is {_quoted(actual.get(key))}, not {_quoted(value)}"
         for key, value in expected.items()
-        if found.get(key) != value
+        if actual.get(key) != value
     )
 
 
@@ -278,16 +278,16 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
             f"ConfigMap {config_map.name} has keys that are no flags of the plan: {keys}; "
             "add them to target.flags or move them to another ConfigMap",
         )
-    found = {flag: config_map.data.get(flag) for flag in flags}
-    values = set(found.values())
+    flag_values = {flag: config_map.data.get(flag) for flag in flags}
+    values = set(flag_values.values())
     text = next(iter(values))
     if len(values) > 1 or text is None or not is_percentage(text):
-        said = ", ".join(f"{flag}={_quoted(value)}" for flag, value in found.items())
+        assignments = ", ".join(f"{flag}={_quoted(value)}" for flag, value in flag_values.items())
         return Adoption(
             None,
             "AdoptedFlagsDiffer",
             f"ConfigMap {config_map.name} must hold the same whole number from 0 to 100 for every "
-            f"flag; found {said}",
+            f"flag; found {assignments}",
         )
     percent = int(text)
     percents = [step.percent for step in rollout.spec.steps]

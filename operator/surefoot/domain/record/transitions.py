@@ -176,10 +176,10 @@ def sealing_hash(wire: Mapping[str, Any], seal: str) -> str:
 def _without_silence(value: Any) -> Any:
     """The value, in all depths without the fields that say nothing."""
     if isinstance(value, dict):
-        said = {name: _without_silence(each) for name, each in value.items()}
-        return {name: each for name, each in said.items() if each}
+        fields = {name: _without_silence(field) for name, field in value.items()}
+        return {name: field for name, field in fields.items() if field}
     if isinstance(value, list):
-        return [_without_silence(each) for each in value]
+        return [_without_silence(item) for item in value]
     return value
 
 

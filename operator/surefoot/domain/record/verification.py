@@ -244,8 +244,8 @@ class _Verifier:
         )
 
     def _numbered(self) -> tuple[list[int], list[str]]:
-        found = [(number, text) for number, text in enumerate(self.texts, 1) if text.strip()]
-        return [number for number, _ in found], [text for _, text in found]
+        numbered = [(number, text) for number, text in enumerate(self.texts, 1) if text.strip()]
+        return [number for number, _ in numbered], [text for _, text in numbered]
 
     def _read(self, number: int, text: str) -> _Read | None:
         try:
@@ -287,15 +287,18 @@ class _Verifier:
         before = f"entry {chain.last.transition_id}" if chain.last else "the beginning"
         if there is None:
             kind = FaultKind.MISSING
-            said = f"between {before} and it at least one entry is missing"
+            message = f"between {before} and it at least one entry is missing"
         elif there > line.number:
-            kind, said = FaultKind.REORDERED, f"it stands before line {there}, which it follows"
+            kind, message = FaultKind.REORDERED, f"it stands before line {there}, which it follows"
         elif not any(fault.line >= there for fault in self.faults):
-            kind, said = FaultKind.REORDERED, f"it follows line {there}, and stands after {before}"
+            kind, message = (
+                FaultKind.REORDERED,
+                f"it follows line {there}, and stands after {before}",
+            )
         else:
             return  # what stands in its place has been told of
         name = f"entry {entry.transition_id} of Rollout {chain.origin}"
-        self._fault(line.number, kind, f"{name}: {said}")
+        self._fault(line.number, kind, f"{name}: {message}")
 
     def _is_gap(self, chain: Chain, line: _Read, entry: Mark) -> None:
         if chain.last is None:

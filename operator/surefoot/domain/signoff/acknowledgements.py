@@ -106,12 +106,12 @@ def _view(state: State, outcome: Checkpoint, party: Party) -> AcknowledgementVie
 @remembered_with
 def _asked(state: State) -> Mapping[tuple[str, str], tuple[Approval, ...]]:
     """Every acknowledgement that was asked for, by the UID of the outcome and the party's name."""
-    found: dict[tuple[str, str], list[Approval]] = {}
+    by_outcome: dict[tuple[str, str], list[Approval]] = {}
     for approval in state.snapshot.approvals:
         asked = approval.spec.request
         if asked.purpose is Purpose.ACKNOWLEDGE and asked.acknowledges is not None:
-            found.setdefault((asked.acknowledges.uid, asked.role), []).append(approval)
-    return {key: tuple(approvals) for key, approvals in found.items()}
+            by_outcome.setdefault((asked.acknowledges.uid, asked.role), []).append(approval)
+    return {key: tuple(approvals) for key, approvals in by_outcome.items()}
 
 
 def openings(state: State, views: Iterable[AcknowledgementView]) -> tuple[OpenRequest, ...]:

@@ -194,9 +194,9 @@ def _as_resolved(view: RoleView, conflict: Conflict) -> RoleView:
     if view.no_go is None or conflict.view is None or not conflict.resolves(view.no_go):
         return view
     request = conflict.view.request
-    said = f"the NO-GO of {view.no_go.by} was resolved by the meeting "
-    said += request.metadata.name if request is not None else ""
-    return replace(view, no_go=None, resolved=said)
+    resolution = f"the NO-GO of {view.no_go.by} was resolved by the meeting "
+    resolution += request.metadata.name if request is not None else ""
+    return replace(view, no_go=None, resolved=resolution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,9 @@ def _planners(state: State, policy: ApprovalsPolicy) -> tuple[str, ...]:
 
 def _asked_by_role(state: State) -> dict[str, list[Approval]]:
     by_role: defaultdict[str, list[Approval]] = defaultdict(list)
-    for approval in sorted(state.snapshot.approvals, key=lambda each: each.spec.request.round):
+    for approval in sorted(
+        state.snapshot.approvals, key=lambda request: request.spec.request.round
+    ):
         if _is_about(state, approval):
             by_role[approval.spec.request.role].append(approval)
     return by_role
@@ -231,13 +233,15 @@ def _asked_by_role(state: State) -> dict[str, list[Approval]]:
 
 def _view(state: State, asking: _Asking, role: Role, vetoes: dict[Question, Veto]) -> RoleView:
     asked = asking.asked.get(role.name, [])
-    request = next((each for each in reversed(asked) if _is_current(state, each)), None)
+    request = next((approval for approval in reversed(asked) if _is_current(state, approval)), None)
     rules = _rules(state, asking, role)
     return RoleView(
         role=role,
         answer=evaluate(state, request, rules),
         rounds=asked[-1].spec.request.round if asked else 0,
-        may_sign=without(role, frozenset().union(*(each.names for each in rules.exclusions))),
+        may_sign=without(
+            role, frozenset().union(*(exclusion.names for exclusion in rules.exclusions))
+        ),
         excluded=_why_excluded(role, rules),
         conditions=conditions.judge(state, request),
         no_go=vetoes.get(Question(QuestionKind.ROLE, role.name)),
@@ -282,8 +286,8 @@ def _earlier(state: State, asked: list[Approval]) -> str | None:
         if status.decisions and not _is_current(state, approval):
             last = status.decisions[-1]
             why = "it has expired" if status.state is RequestState.EXPIRED else status.void_reason
-            said = f"the {last.decision.value} of {last.by} does not count"
-            return f"{said}: {why}" if why else said
+            message = f"the {last.decision.value} of {last.by} does not count"
+            return f"{message}: {why}" if why else message
     return None
 
 
@@ -379,9 +383,9 @@ def _verdict(
         agreed += sum(view.resolved is not None and not view.is_go for view in views)
     is_enough = agreed >= (policy.quorum or len(views))
     if not against and is_enough:
-        said = [_said([view for view in views if view.is_go])]
-        said += [view.resolved for view in views if view.resolved is not None]
-        return passes(ConditionType.APPROVED, "Approved", "; ".join(said))
+        sentences = [_format_signers([view for view in views if view.is_go])]
+        sentences += [view.resolved for view in views if view.resolved is not None]
+        return passes(ConditionType.APPROVED, "Approved", "; ".join(sentences))
     open_roles = [
         awaiting(view, may_ask=may_ask)
         for view in views
@@ -394,11 +398,15 @@ def _verdict(
     return blocks(ConditionType.APPROVED, *refused, *more, *open_roles)
 
 
-def _said(agreed: list[RoleView]) -> str:
+def _format_signers(agreed: list[RoleView]) -> str:
     """Name the signers, and say whether they are certain."""
-    said = ", ".join(f"{v.role.name} by {v.decision.by}" for v in agreed if v.decision is not None)
+    signers = ", ".join(
+        f"{v.role.name} by {v.decision.by}" for v in agreed if v.decision is not None
+    )
     certain = all(view.is_named_for_sure for view in agreed)
-    return said if certain else f"{said}; names are not verified, as admission is not enforced"
+    return (
+        signers if certain else f"{signers}; names are not verified, as admission is not enforced"
+    )
 
 
 def awaiting(view: RoleView, *, may_ask: bool) -> UnmetRequirement:

@@ -214,13 +214,18 @@ def judge_checkpoints(state: State) -> CheckpointsJudgement:
         if view.is_reported_go:
             opens += acknowledgements.openings(state, view.acknowledgements)
     against = (*(no_go for view in views for no_go in view.against), *removed)
-    missing = [found for view in views if not view.is_go for found in _missing(state, view, passed)]
+    missing = [
+        requirement
+        for view in views
+        if not view.is_go
+        for requirement in _missing(state, view, passed)
+    ]
     missing += [veto.requirement() for veto in removed]
     if missing:
         verdict = blocks(ConditionType.CHECKPOINTS_PASSED, *missing)
         return CheckpointsJudgement(verdict, views, opens, against)
-    said = ", ".join(f"{view.plan.name} GO" for view in views)
-    verdict = passes(ConditionType.CHECKPOINTS_PASSED, "CheckpointsPassed", said)
+    message = ", ".join(f"{view.plan.name} GO" for view in views)
+    verdict = passes(ConditionType.CHECKPOINTS_PASSED, "CheckpointsPassed", message)
     return CheckpointsJudgement(verdict, views, opens, against)
 
 
@@ -241,10 +246,12 @@ def _vetoes(state: State) -> _Vetoes:
 
 
 def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView:
-    asked = [each for each in _asked(state) if each.spec.request.name == plan.name]
+    asked = [
+        checkpoint for checkpoint in _asked(state) if checkpoint.spec.request.name == plan.name
+    ]
     request = max(
-        (each for each in asked if _is_current(state, each)),
-        key=lambda each: each.spec.request.round,
+        (checkpoint for checkpoint in asked if _is_current(state, checkpoint)),
+        key=lambda checkpoint: checkpoint.spec.request.round,
         default=None,
     )
     rules = _rules(state, plan)
@@ -256,9 +263,9 @@ def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView
     return CheckpointView(
         plan=plan,
         answer=answer,
-        rounds=max((each.spec.request.round for each in asked), default=0),
+        rounds=max((checkpoint.spec.request.round for checkpoint in asked), default=0),
         may_report=without(
-            plan.reporter, excluded.union(*(each.names for each in rules.go_exclusions))
+            plan.reporter, excluded.union(*(exclusion.names for exclusion in rules.go_exclusions))
         ),
         conditions=conditions.judge(state, request),
         no_go=vetoes.get(Question(QuestionKind.CHECKPOINT, plan.name)),
@@ -285,11 +292,13 @@ def _rules(state: State, plan: CheckpointPlan) -> Rules:
 def _reporters(state: State, asked: Iterable[Checkpoint]) -> frozenset[str]:
     """Everyone who has decided a checkpoint in this attempt, in lower case."""
     decided = (
-        current_decision(state, each)
-        for each in asked
-        if each.spec.request.attempt == state.attempt
+        current_decision(state, checkpoint)
+        for checkpoint in asked
+        if checkpoint.spec.request.attempt == state.attempt
     )
-    return fold(entry.by for each in decided if each is not None for entry in each.history)
+    return fold(
+        entry.by for decision in decided if decision is not None for entry in decision.history
+    )
 
 
 def _is_current(state: State, checkpoint: Checkpoint) -> bool:
@@ -366,7 +375,11 @@ def _missing(state: State, view: CheckpointView, passed: set[str]) -> tuple[Unme
     refused = (view.refusal.requirement(),) if view.refusal else ()
     if not view.is_reported_go:
         return (*refused, _missing_report(state, view, passed))
-    waits = (acknowledgements.missing(each) for each in view.acknowledgements if not each.is_go)
+    waits = (
+        acknowledgements.missing(acknowledgement)
+        for acknowledgement in view.acknowledgements
+        if not acknowledgement.is_go
+    )
     return refused or tuple(_due(state, view, missing) for missing in waits)
 
 
@@ -427,8 +440,11 @@ def is_late(view: CheckpointView, now: datetime) -> bool:
     """Whether the report is, or was, later than due, with whatever it needs to be acknowledged."""
     if view.due_at is None:
         return False
-    given = [view.decision, *(each.decision for each in view.acknowledgements)]
-    return max(each.at if each else now for each in given) > view.due_at
+    given = [
+        view.decision,
+        *(acknowledgement.decision for acknowledgement in view.acknowledgements),
+    ]
+    return max(decision.at if decision else now for decision in given) > view.due_at
 
 
 def next_moment(state: State) -> timedelta | None:

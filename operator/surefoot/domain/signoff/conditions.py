@@ -68,26 +68,30 @@ def judge(state: State, request: Request | None) -> ConditionsView | None:
     asked = _asked(state).get(request.metadata.uid, ())
     meant = exactly(request)
     report = max(
-        (each for each in asked if each.spec.request.conditions_of == meant and _counts(each)),
-        key=lambda each: each.spec.request.round,
+        (
+            checkpoint
+            for checkpoint in asked
+            if checkpoint.spec.request.conditions_of == meant and _counts(checkpoint)
+        ),
+        key=lambda checkpoint: checkpoint.spec.request.round,
         default=None,
     )
     return ConditionsView(
         of=request,
         answer=evaluate(state, report, _rules(state, request)),
-        rounds=max((each.spec.request.round for each in asked), default=0),
+        rounds=max((checkpoint.spec.request.round for checkpoint in asked), default=0),
     )
 
 
 @remembered_with
 def _asked(state: State) -> Mapping[str, tuple[Checkpoint, ...]]:
     """Every report on conditions that was asked for, by the UID of what asks for them."""
-    found: dict[str, list[Checkpoint]] = {}
+    by_uid: dict[str, list[Checkpoint]] = {}
     for checkpoint in state.snapshot.checkpoints:
         of = checkpoint.spec.request.conditions_of
         if of is not None:
-            found.setdefault(of.uid, []).append(checkpoint)
-    return {uid: tuple(checkpoints) for uid, checkpoints in found.items()}
+            by_uid.setdefault(of.uid, []).append(checkpoint)
+    return {uid: tuple(checkpoints) for uid, checkpoints in by_uid.items()}
 
 
 def _rules(state: State, of: Request) -> Rules:
@@ -160,14 +164,16 @@ def missing(view: ConditionsView, whose: str) -> UnmetRequirement:
     people = people_asked(view.of)
     named = ", ".join(view.unmet)
     others = format_people(people.users, people.groups)
-    said = f"the GO of {whose} asks for {named} first: {others} must "
-    said += "report that this is met"
+    message = f"the GO of {whose} asks for {named} first: {others} must "
+    message += "report that this is met"
     if view.void_reason is not None:
-        said += f", again: {view.void_reason}"
+        message += f", again: {view.void_reason}"
     elif view.decision is not None:
-        said += f"; {view.decision.by} reported that it is not: {view.decision.reason}"
+        message += f"; {view.decision.by} reported that it is not: {view.decision.reason}"
     command = decide_command(view.report) if view.report is not None else None
-    return UnmetRequirement("ConditionsUnmet", said, command if view.void_reason is None else None)
+    return UnmetRequirement(
+        "ConditionsUnmet", message, command if view.void_reason is None else None
+    )
 
 
 def statuses(view: ConditionsView | None) -> tuple[ConditionStatus, ...]:

@@ -73,9 +73,9 @@ def current_decision(state: State, request: Request) -> ObservedDecision | None:
     if spec.decision is None or spec.decided_by is None:
         return None
     known = _decisions(state)
-    found = known.get(id(request))
-    if found is not None and found[0] is request:
-        return found[1]
+    cached = known.get(id(request))
+    if cached is not None and cached[0] is request:
+        return cached[1]
     history = request.status.decisions
     if not is_recorded(request):
         entry = _observed(state, request, spec.decision, spec.decided_by.username)

@@ -101,8 +101,8 @@ def _begun(state: State, asked: ApprovalDryRun) -> ApprovalDryRunStatus:
     """The run as it begins now; or that it waits, and for what."""
     why_not = _why_not(state, asked)
     if why_not is not None:
-        said = f"dry run {asked.run} of the approval has not begun: {why_not}"
-        return ApprovalDryRunStatus(run=asked.run, to=asked.to, message=said)
+        message = f"dry run {asked.run} of the approval has not begun: {why_not}"
+        return ApprovalDryRunStatus(run=asked.run, to=asked.to, message=message)
     to = _to(state, asked)
     return ApprovalDryRunStatus(
         run=asked.run,
@@ -195,7 +195,7 @@ def _with_outcome(
 ) -> ApprovalDryRunStatus:
     """The run with how it stands now."""
     verdict = judgement.verdict
-    said = "it would be approved" if verdict.holds else "it would not be approved"
+    outcome = "it would be approved" if verdict.holds else "it would not be approved"
     goal = _goal(run.from_ or 0, run.to or 0)
     policy = _policy(there, run.from_ or 0)
     return ApprovalDryRunStatus(
@@ -203,7 +203,7 @@ def _with_outcome(
         from_=run.from_,
         to=run.to,
         would_be_approved=verdict.holds is True,
-        message=f"dry run {run.run} of the approval of {goal}: it counts for nothing; {said}: "
+        message=f"dry run {run.run} of the approval of {goal}: it counts for nothing; {outcome}: "
         f"{verdict.message}{_not_known(policy)}",
         obstacles=signing_obstacles(policy, _constraints(there, reporters))[:_MOST_OBSTACLES],
         roles=role_statuses(judgement, there.snapshot.signatures),

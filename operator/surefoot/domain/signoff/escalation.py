@@ -82,7 +82,7 @@ def escalation_events(
     earlier = {blocker.command: blocker for blocker in before}
     known = {(blocker.reason, _identity(blocker)) for blocker in before}
     asked = _asked(state)
-    said = []
+    announcements = []
     for blocker in after:
         is_new = (blocker.reason, _identity(blocker)) not in known
         if blocker.reason == LATE and is_new:
@@ -96,8 +96,8 @@ def escalation_events(
         else:
             reason = None
         if reason is not None:
-            said.append(_announcement(reason, blocker))
-    return said
+            announcements.append(_announcement(reason, blocker))
+    return announcements
 
 
 def _asked_or_escalated(now: Blocker, before: Blocker | None) -> str | None:

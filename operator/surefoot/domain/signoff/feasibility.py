@@ -193,8 +193,8 @@ def _only_one(users: tuple[str, ...]) -> frozenset[str]:
 
 
 def _by_nobody(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> str:
-    said = "; ".join(bar for bar in _bars(policy, role, constraints) if bar is not None)
-    return f"nobody can sign for {role.name}: {said}"
+    reasons = "; ".join(bar for bar in _bars(policy, role, constraints) if bar is not None)
+    return f"nobody can sign for {role.name}: {reasons}"
 
 
 def _too_few(roles: Iterable[str], people: Iterable[str]) -> str:

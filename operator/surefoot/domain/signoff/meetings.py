@@ -114,8 +114,8 @@ def _in_words(positions: Iterable[Position]) -> str:
     lines = []
     for position in positions:
         if position.no_go is not None:
-            said = position.no_go
-            lines.append(f"{position.role}: NO-GO by {said.by}: {said.reason}")
+            no_go = position.no_go
+            lines.append(f"{position.role}: NO-GO by {no_go.by}: {no_go.reason}")
         if position.go is not None:
             lines.append(f"{position.role}: GO by {position.go.by}: {position.go.reason}")
     return "\n".join(lines)[:_LONGEST_EVIDENCE]

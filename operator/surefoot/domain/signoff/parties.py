@@ -19,7 +19,7 @@ from surefoot.domain.signoff.requests import eligible_among, named
 from surefoot.domain.signoff.veto import Question, QuestionKind, Veto, active_no_gos
 
 
-class _Said(NamedTuple):
+class _Statements(NamedTuple):
     """An Approval of a role, and what people who were asked have said on it."""
 
     approval: Approval
@@ -36,7 +36,7 @@ class _Role:
     name: str
     people: People
     signing: Signing
-    known: tuple[_Said, ...]
+    known: tuple[_Statements, ...]
     agreed: frozenset[str]
 
 
@@ -61,19 +61,19 @@ def parties(
 @remembered_with
 def _roles(state: State) -> tuple[_Role, ...]:
     """Each role and what its people have said of the next step, for every meeting of the step."""
-    by_role: dict[str, list[_Said]] = {}
+    by_role: dict[str, list[_Statements]] = {}
     for approval in state.snapshot.approvals:
         if overlaps_next_step(state, approval):
-            said = _Said(approval, _words(approval, current_decision(state, approval)))
-            by_role.setdefault(approval.spec.request.role, []).append(said)
+            statements = _Statements(approval, _words(approval, current_decision(state, approval)))
+            by_role.setdefault(approval.spec.request.role, []).append(statements)
     return tuple(_role(state, name, tuple(known)) for name, known in sorted(by_role.items()))
 
 
-def _role(state: State, name: str, known: tuple[_Said, ...]) -> _Role:
+def _role(state: State, name: str, known: tuple[_Statements, ...]) -> _Role:
     policy = state.hold.approvals
     planned = next((role for role in policy.roles if role.name == name), None) if policy else None
     asked = planned or known[-1].approval.spec.request
-    words = (entry for said in known for entry in said.words)
+    words = (entry for statements in known for entry in statements.words)
     return _Role(
         name=name,
         people=named(asked.users, asked.groups),
@@ -89,9 +89,9 @@ def _had_decided(state: State, role: _Role, veto: Veto | None, moment: datetime)
         return True
     return any(
         earliest(entry) < moment
-        for said in role.known
-        if _is_of_now(state, said.approval)
-        for entry in said.words
+        for statements in role.known
+        if _is_of_now(state, statements.approval)
+        for entry in statements.words
     )
 
 

@@ -49,26 +49,26 @@ def records(
     by_checkpoint = {v.request.metadata.uid: v for v in checkpoints if v.request is not None}
     by_approval = {v.request.metadata.uid: v for v in roles if v.request is not None}
     by_acknowledgement = {
-        each.request.metadata.uid: each
+        acknowledgement.request.metadata.uid: acknowledgement
         for view in checkpoints
-        for each in view.acknowledgements
-        if each.request is not None
+        for acknowledgement in view.acknowledgements
+        if acknowledgement.request is not None
     }
     by_report = _conditions_by_report(state)
-    found: list[RecordRequest] = []
+    record_requests: list[RecordRequest] = []
     for checkpoint in snapshot.checkpoints:
         if checkpoint.spec.request.rollout.uid == uid:
             key = checkpoint.metadata.uid
             view = by_checkpoint.get(key) or by_report.get(key)
             status = _checkpoint_status(state, checkpoint, view, used)
-            found += _record(state, checkpoint, status)
+            record_requests += _record(state, checkpoint, status)
     for approval in snapshot.approvals:
         if approval.spec.request.rollout.uid == uid:
             key = approval.metadata.uid
             view_of_it = by_approval.get(key) or by_acknowledgement.get(key)
             status_of_it = _approval_status(state, approval, view_of_it, used)
-            found += _record(state, approval, status_of_it)
-    return tuple(found)
+            record_requests += _record(state, approval, status_of_it)
+    return tuple(record_requests)
 
 
 def _conditions_by_report(state: State) -> dict[str, ConditionsView]:

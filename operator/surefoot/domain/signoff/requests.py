@@ -62,10 +62,10 @@ def decide_command(request: Request) -> str:
     if isinstance(request, Approval) and request.spec.request.signing is Signing.REQUIRED:
         options = "".join(f' --{_dashed(part)} "…"' for part in _to_be_said(request))
         return f"surefoot sign {where} --decision GO{options}"
-    said = "".join(f',"{part}":"…"' for part in _to_be_said(request))
+    fields = "".join(f',"{part}":"…"' for part in _to_be_said(request))
     return (
         f"kubectl patch {plural_of(request)} {where} --type=merge "
-        f'-p \'{{"spec":{{"decision":"GO"{said}}}}}\''
+        f'-p \'{{"spec":{{"decision":"GO"{fields}}}}}\''
     )
 
 

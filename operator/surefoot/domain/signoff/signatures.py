@@ -122,22 +122,22 @@ def was_withdrawn(approval: Approval) -> bool:
         return False
     signer = spec.decided_by.username.lower()
     own = [past for past in approval.status.decisions if past.by.lower() == signer]
-    said = [past.decision for past in own]
-    return Decision.GO in said and Decision.NO_GO in said[said.index(Decision.GO) :]
+    decisions = [past.decision for past in own]
+    return Decision.GO in decisions and Decision.NO_GO in decisions[decisions.index(Decision.GO) :]
 
 
 def _fault_by_time(approval: Approval, fact: SignatureFact, now: datetime) -> str | None:
     signature = approval.spec.signature
     if signature is not None and signature.expires_at <= now:
-        return f"its detached signature expired at {_said(signature.expires_at)}"
+        return f"its detached signature expired at {_format_moment(signature.expires_at)}"
     if fact.valid_from is not None and now < fact.valid_from:
-        return f"its key {fact.key} is valid only from {_said(fact.valid_from)}"
+        return f"its key {fact.key} is valid only from {_format_moment(fact.valid_from)}"
     if fact.valid_until is not None and fact.valid_until <= now:
-        return f"its key {fact.key} was valid until {_said(fact.valid_until)}"
+        return f"its key {fact.key} was valid until {_format_moment(fact.valid_until)}"
     return None
 
 
-def _said(moment: datetime) -> str:
+def _format_moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

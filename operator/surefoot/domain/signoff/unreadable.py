@@ -8,7 +8,7 @@ from surefoot.domain.facts.verdicts import UnmetRequirement, Verdict, blocks
 
 def with_unreadable_no_gos(state: State, kind: str, verdict: Verdict) -> Verdict:
     """The verdict on the requests of a kind, which a NO-GO that cannot be read blocks as well."""
-    found = tuple(
+    no_gos = tuple(
         UnmetRequirement(
             "UnreadableNoGo",
             f"{kind} {fact.name} says NO-GO and cannot be read: {fact.message}",
@@ -19,4 +19,4 @@ def with_unreadable_no_gos(state: State, kind: str, verdict: Verdict) -> Verdict
         for fact in state.snapshot.unreadable
         if fact.kind == kind and fact.decision == Decision.NO_GO.value
     )
-    return blocks(verdict.condition, *found, *verdict.unmet) if found else verdict
+    return blocks(verdict.condition, *no_gos, *verdict.unmet) if no_gos else verdict

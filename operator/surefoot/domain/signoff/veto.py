@@ -80,15 +80,15 @@ class Veto:
     def requirement(self) -> UnmetRequirement:
         """What is missing as long as it stands, and what its signer can type."""
         lifted = "it holds until its signer decides again"
-        said = f"NO-GO by {self.by}: {self.reason}; {lifted}"
+        statement = f"NO-GO by {self.by}: {self.reason}; {lifted}"
         match self.question.kind:
             case QuestionKind.ROLE:
-                message = f"{self.question.name} is {said}"
+                message = f"{self.question.name} is {statement}"
             case QuestionKind.CHECKPOINT:
-                message = f"checkpoint {self.question.name} is {said}"
+                message = f"checkpoint {self.question.name} is {statement}"
             case QuestionKind.ACKNOWLEDGEMENT:
                 message = f"{_party(self.request)} does not acknowledge {_outcome(self.request)}: "
-                message += said
+                message += statement
         return UnmetRequirement("NoGo", message, decide_command(self.request), stops=True)
 
 

@@ -59,12 +59,12 @@ class FlagdFormat:
             return {}
         return {FLAGD_KEY: flagd_document(sorted(flags)[:_MOST_FLAGS_OFF], 0, "")}
 
-    def same_audience(self, found: str, expected: str) -> bool:
+    def same_audience(self, actual: str, expected: str) -> bool:
         """Whether all flags are defined by the same values.
 
         A weight of 10.0 is none of 10: it serves nobody.
         """
-        return _canonical(_flags_of(found)) == _canonical(_flags_of(expected))
+        return _canonical(_flags_of(actual)) == _canonical(_flags_of(expected))
 
     def describe_other_audience(self, state: FlagState, expected: str) -> str:
         """The whole document that must stand there, so that it can be copied."""

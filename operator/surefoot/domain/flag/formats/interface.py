@@ -60,7 +60,7 @@ class Format(Protocol):
         not added.
         """
 
-    def same_audience(self, found: str, expected: str) -> bool:
+    def same_audience(self, actual: str, expected: str) -> bool:
         """Whether a document lets in exactly those whom the expected one lets in.
 
         In doubt it does not: the document is then refused.

@@ -56,10 +56,10 @@ class PercentageFormat:
             off |= {flag: "0", document_key(flag): text}
         return {key: value for key, value in off.items() if key in data}
 
-    def same_audience(self, found: str, expected: str) -> bool:
+    def same_audience(self, actual: str, expected: str) -> bool:
         """Whether the number is the same, or the document says the same percentage."""
         percent = _percent_of(expected)
-        return found == expected if percent is None else _percent_of(found) == percent
+        return actual == expected if percent is None else _percent_of(actual) == percent
 
     def describe_other_audience(self, state: FlagState, expected: str) -> str:  # noqa: ARG002
         """What must stand there; the rest of the document lets nobody in."""
