@@ -4,6 +4,7 @@ What the operator does is read from the audit log while it is driven through eve
 a permission that it does not use is one too many.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -355,6 +356,11 @@ def test_approver_signs_and_does_nothing_else(
 async def test_operator_whose_role_is_not_bound_says_so(guarded_scene: Scene) -> None:
     """A line of its log has what is refused, and what to do about it."""
     account = ("default", guarded_scene.namespace)
+    path = f"/api/v1/namespaces/{guarded_scene.namespace}/serviceaccounts/default"
+    await guarded_scene.until(
+        lambda: asyncio.to_thread(lambda: guarded_scene.client.get(path).is_success),
+        "the controller to make the namespace's account",
+    )
     guarded_scene.kubeconfig = guarded_scene.bed.kubeconfig_for_service_account(*account[::-1])
     with structlog.testing.capture_logs() as logs:
         async with guarded_scene.an_operator(wait=False):

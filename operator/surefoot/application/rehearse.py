@@ -11,6 +11,7 @@ else that follows from it. One that was cut off is on no status, and so it is ru
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,7 +40,7 @@ from surefoot.application.store import Store
 from surefoot.domain.checks.rehearsal import BUDGET, FAILED, PASSED
 from surefoot.domain.facts.measurements import Measurement, QueryFacts, RangeQuery
 from surefoot.domain.facts.snapshot import Admission
-from surefoot.domain.flag.config_map import carries, rendering_of
+from surefoot.domain.flag.config_map import carries, rendering_of, was_written_for
 from surefoot.domain.flag.shadow import shadow_of
 from surefoot.domain.plan import Rehearse, Restore
 from surefoot.errors import ApiError, Conflict, NotFound, SurefootError, Unavailable
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 4
 """Rehearsals side by side: few, so that most connections to the API server are left for work."""
 TIDY_WITHIN = 5.0
+ASIDE = (0.1, 1.0)
+"""Seconds, at random, for which one of two operators that play the same rehearsal stands aside."""
 BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds until what somebody was in the way of is tried again; the last for good."""
 
@@ -59,6 +62,10 @@ class RolloutGone(SurefootError):
 
 class RehearsalFailed(SurefootError):
     """The rollback did not do what it has to. The message says what was found."""
+
+
+class PlayedElsewhere(SurefootError):
+    """Another operator plays the same rehearsal at the same time, on the same shadow."""
 
 
 class _Wish(NamedTuple):
@@ -156,7 +163,7 @@ class Rehearser:
         rehearsal = _Rehearsal(self._parts, wish)
         try:
             async with asyncio.timeout(self._budget.total_seconds()):
-                took = await rehearsal.play()
+                took = await rehearsal.play_alone()
             outcome, message = PASSED, rehearsal.told()
         except TimeoutError:
             outcome, message = FAILED, f"over its {in_words(self._budget)}{rehearsal.in_the_way()}"
@@ -189,12 +196,19 @@ class _Rehearsal:
     """One rollback of the shadow."""
 
     def __init__(self, parts: Parts, wish: _Wish) -> None:
+        self._parts = parts
         self._clock = parts.clock
-        self._roll_back_plan = parts.roll_back
+        self._rollout = wish.rollout
         self._wish = wish.rehearsal
         self._trouble = ""
-        shadow = shadow_of(wish.rollout, wish.rehearsal, parts.clock.now())
-        self._stage = Stage(parts.cluster, shadow, wish.rollout.spec.target.config_map_name)
+        self._set_the_stage()
+
+    def _set_the_stage(self) -> None:
+        """Begin with nothing but the Rollout."""
+        parts = self._parts
+        shadow = shadow_of(self._rollout, self._wish, parts.clock.now())
+        self._start = shadow.status.committed.transition_id if shadow.status.committed else ""
+        self._stage = Stage(parts.cluster, shadow, self._rollout.spec.target.config_map_name)
         store, nothing = Store(), _Unplugged()
         self._executor = Executor(self._stage, store, parts.clock, nothing, parts.committed)
         self._gatherer = Gatherer(
@@ -208,6 +222,16 @@ class _Rehearsal:
             rules=Rules(evaluation_interval=BUDGET, status_refresh=BUDGET),
         )
 
+    async def play_alone(self) -> float:
+        """As ``play``, from the beginning again where another operator plays the same one."""
+        while True:
+            try:
+                return await self.play()
+            except PlayedElsewhere as error:
+                self._trouble = str(error)
+            await self._clock.sleep(random.uniform(*ASIDE))
+            self._set_the_stage()
+
     async def play(self) -> float:
         """Put the shadow up, roll it back, and remove it. How many seconds the rollback took."""
         try:
@@ -217,6 +241,8 @@ class _Rehearsal:
             took = self._clock.elapsed() - began
             await self._persevere(self._check)
             await self._persevere(self._stage.strike)
+        except PlayedElsewhere:
+            raise  # what is there is the other's
         except (Exception, asyncio.CancelledError):
             await self._tidy()
             raise
@@ -241,7 +267,7 @@ class _Rehearsal:
             found = await self._gatherer.read_flag(self._stage.key)
             if not isinstance(found, FlagRead):
                 raise RolloutGone(f"Rollout {self._stage.key} is gone")
-            plan = self._roll_back_plan(found.facts, self._clock.now())
+            plan = self._parts.roll_back(found.facts, self._clock.now())
             if plan is None:
                 raise RehearsalFailed("it was not decided to roll back")
             executed = await self._executor.execute(found.facts.rollout, plan.actions, found.read)
@@ -253,7 +279,9 @@ class _Rehearsal:
         committed = self._stage.shadow.status.committed
         held = await self._stage.config_map(self._stage.place)
         expected = None if committed is None else rendering_of(self._stage.shadow, committed)
-        if held is None or expected is None or not carries(held.config_map, expected):
+        if held is None or was_written_for(held.config_map, self._start):
+            raise PlayedElsewhere(f"ConfigMap {self._stage.place} was put up or removed by another")
+        if expected is None or not carries(held.config_map, expected):
             raise RehearsalFailed(
                 f"ConfigMap {self._stage.place} does not hold what the rollback wrote: somebody "
                 "changed it meanwhile"

@@ -159,6 +159,31 @@ async def test_copy_that_somebody_changes_meanwhile_fails() -> None:
     assert "does not hold what the rollback wrote" in found.message
 
 
+@pytest.mark.parametrize("what", ["put up again", "removed"])
+async def test_another_operator_that_plays_the_same_one_is_no_failure(what: str) -> None:
+    """It puts the copy up after this one's rollback, or has removed it: both begin again."""
+    scene = Rehearsals()
+    put_up: list[ConfigMap] = []
+
+    async def another(name: str) -> None:
+        copy = scene.cluster.config_maps.get(scene.place)
+        if name != "read config map" or copy is None:
+            return
+        if copy.data.get("memory-sync") == "10":
+            put_up.append(copy)
+        elif len(put_up) == 1:
+            if what == "removed":
+                del scene.cluster.config_maps[scene.place]
+            else:
+                scene.cluster.put_config_map(put_up[0])
+
+    scene.cluster.before = another
+    came_to = await scene.come_to()
+    assert came_to is not None
+    assert came_to.outcome == "Passed", came_to.message
+    assert scene.place not in scene.cluster.config_maps
+
+
 @pytest.mark.parametrize("how", ["gone", "replaced", "going"])
 async def test_rollout_that_goes_meanwhile_comes_to_nothing(how: str) -> None:
     """No outcome, and nothing is left."""
