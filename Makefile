@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 # One worker computes, the others wait for API servers for half of their time.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Compiling all modules takes three seconds of CPU, each time a program starts that cannot keep them.
