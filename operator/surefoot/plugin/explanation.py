@@ -277,7 +277,9 @@ def _triggers(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     if restless:
         yield "Triggers that are not quiet:"
     elif triggers:
-        yield f"Triggers: all {len(triggers)} quiet."
+        yield (
+            f"Triggers: all {len(triggers)} are quiet." if triggers[1:] else "The trigger is quiet."
+        )
     for trigger in restless:
         since = moment_of(trigger.get("since"))
         when = f", since {ago(since, now)}" if since is not None else ""
