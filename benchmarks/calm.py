@@ -12,33 +12,25 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import yaml
 from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
+from start import NAMESPACE, ROOT, cpu_of, flags, running
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
 from surefoot.testbed.bed import TestBed
 
-ROOT = Path(__file__).parent.parent
-NAMESPACE = "bench"
 API = f"/apis/surefoot.dev/v1alpha1/namespaces/{NAMESPACE}/rollouts"
 FLAGS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-TICKS = os.sysconf("SC_CLK_TCK")
 JSON = dict[str, Any]
 console = Console()
 
@@ -111,50 +103,6 @@ def provide(pipe: Any) -> None:
     asyncio.run(run())
 
 
-@contextmanager
-def running(
-    program: str, bed: TestBed, home: Path, provider: str, interval: str
-) -> Iterator["subprocess.Popen[bytes]"]:
-    config = home / "config.yaml"
-    providers = [{"name": "default", "address": provider, "timeout": "5s"}]
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "evaluationInterval": interval,
-                "admission": "Unenforced",
-                "listen": "127.0.0.1:0",
-                "providers": providers,
-            }
-        )
-    )
-    with (home / "operator.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*program.split(), "run", "--config", str(config)],
-            env={**os.environ, "KUBECONFIG": str(bed.kubeconfig())},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def cpu_of(process: "subprocess.Popen[bytes]") -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-async def flags(http: Http) -> dict[str, int]:
-    found = await http.get("list", FLAGS)
-    return {
-        each["metadata"]["name"].removesuffix("-flags"): int(each["data"]["flag"])
-        for each in found["items"]
-        if "flag" in each.get("data", {})
-    }
-
-
 async def all_at(http: Http, names: list[str], percent: int) -> None:
     async with asyncio.timeout(300):
         while True:
@@ -192,7 +140,9 @@ async def measure(
                 for program in programs:
                     prefix = f"{'abcdefgh'[number]}{programs.index(program)}"
                     names = [f"{prefix}{each:04}" for each in range(options.rollouts)]
-                    with running(program, bed, home, provider, interval) as process:
+                    providers = [{"name": "default", "address": provider, "timeout": "5s"}]
+                    settings = {"evaluationInterval": interval, "providers": providers}
+                    with running(program, bed, home, **settings) as process:
                         for name in names:
                             await http.write("create", "POST", API, a_rollout(name))
                         await all_at(http, names, 50)

@@ -56,16 +56,15 @@ def a_rollout(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running(program: str, bed: TestBed, home: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def running(
+    program: str, bed: TestBed, home: Path, **settings: Any
+) -> Iterator["subprocess.Popen[bytes]"]:
     config = home / "config.yaml"
-    config.write_text(
-        yaml.safe_dump(
-            {"evaluationInterval": "10s", "admission": "Unenforced", "listen": "127.0.0.1:0"}
-        )
-    )
+    usual = {"evaluationInterval": "10s", "admission": "Unenforced", "listen": "127.0.0.1:0"}
+    config.write_text(yaml.safe_dump(usual | settings))
     with (home / "operator.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "run", "--config", str(config)],
+            [*program.split(), "run", "--config", str(config)],
             env={**os.environ, "KUBECONFIG": str(bed.kubeconfig())},
             stdout=log,
             stderr=log,
@@ -74,7 +73,7 @@ def running(program: str, bed: TestBed, home: Path) -> Iterator["subprocess.Pope
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(30)
 
 
 def cpu_of(process: "subprocess.Popen[bytes]") -> float:

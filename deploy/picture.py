@@ -19,7 +19,7 @@ from surefoot.demo.interruption import Interrupted, Interruption
 from surefoot.demo.live import LiveScreen
 from surefoot.demo.production import CHECKOUT
 from surefoot.demo.scene import Lookout
-from surefoot.demo.stage import stage
+from surefoot.demo.stage import Stage, stage
 from surefoot.demo.story import Story
 from surefoot.testbed.progress import PlainLines
 
@@ -69,21 +69,27 @@ def main() -> int:
     interruption = Interruption().listen()
     try:
         with stage(PlainLines(sys.stdout), interruption, CHECKOUT) as place:
-            nowhere = Console(file=io.StringIO(), force_terminal=True, width=WIDTH, height=HEIGHT)
-            screen = LiveScreen(nowhere)
-            lookout = Lookout(place.bed, place.operator, interruption, screen.scene_changed)
-            screen.begin(lookout)
-            lookout.look()
-            try:
-                Story(place.bed, lookout, screen).play()
-            finally:
-                lookout.stop()
-                screen.end()
+            screen = played(place, interruption)
             PICTURE.parent.mkdir(parents=True, exist_ok=True)
             PICTURE.write_text(drawn(screen), encoding="utf-8")
     except Interrupted as interrupted:
         return interrupted.exit_code
     return 0
+
+
+def played(place: Stage, interruption: Interruption) -> LiveScreen:
+    """The demo, with nobody who looks at its screen; and the screen as it is at the end."""
+    nowhere = Console(file=io.StringIO(), force_terminal=True, width=WIDTH, height=HEIGHT)
+    screen = LiveScreen(nowhere)
+    lookout = Lookout(place.bed, place.operator, interruption, screen.scene_changed)
+    screen.begin(lookout)
+    lookout.look()
+    try:
+        Story(place.bed, lookout, screen).play()
+    finally:
+        lookout.stop()
+        screen.end()
+    return screen
 
 
 def drawn(screen: LiveScreen) -> str:

@@ -8,7 +8,6 @@ light, dark, and as wide as a telephone.
 """
 
 import base64
-import io
 import os
 import re
 import subprocess
@@ -20,15 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
-from rich.console import Console
 
+from deploy.picture import played
 from deploy.session import picture
 from surefoot.demo.interruption import Interrupted, Interruption
-from surefoot.demo.live import LiveScreen
 from surefoot.demo.production import CHECKOUT
-from surefoot.demo.scene import Lookout
 from surefoot.demo.stage import Stage, stage
-from surefoot.demo.story import Story
 from surefoot.testbed.progress import PlainLines
 from tests.support.browser import program_of
 
@@ -79,7 +75,7 @@ def main() -> int:
     interruption = Interruption().listen()
     try:
         with stage(PlainLines(sys.stdout), interruption, CHECKOUT) as place:
-            _play(place, interruption)
+            played(place, interruption)
             _begin_more(place)
             environment = _of_the_onlooker(place)
             os.environ |= environment
@@ -90,19 +86,6 @@ def main() -> int:
     except Interrupted as interrupted:
         return interrupted.exit_code
     return 0
-
-
-def _play(place: Stage, interruption: Interruption) -> None:
-    """The demo, without anybody who looks at its screen."""
-    screen = LiveScreen(Console(file=io.StringIO(), force_terminal=True, width=100, height=35))
-    lookout = Lookout(place.bed, place.operator, interruption, screen.scene_changed)
-    screen.begin(lookout)
-    lookout.look()
-    try:
-        Story(place.bed, lookout, screen).play()
-    finally:
-        lookout.stop()
-        screen.end()
 
 
 def _begin_more(place: Stage) -> None:
