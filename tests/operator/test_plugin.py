@@ -94,10 +94,9 @@ async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
 
 
 async def asked(scene: Scene, *roles: str) -> None:
-    """Wait until these are asked."""
+    """Wait until these are asked, and the Rollout's status names what they are asked by."""
     for role in roles:
-        name = f"checkout-100-{role}"
-        await scene.until(partial(scene.get, "approvals", name), f"Approval {name}")
+        await scene.then_named("approvals", f"checkout-100-{role}")
 
 
 async def test_what_waits_is_approved_and_the_step_is_taken(

@@ -16,6 +16,7 @@ Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -207,7 +208,9 @@ class Scene:
             kubeconfig=str(self.kubeconfig),
             namespaces=namespaces,
             overrides=TestOverrides(
-                cluster=through, sweep_every=sweep_every, admission_every=admission_every
+                cluster=lambda cluster: through(_at_leisure(cluster)),
+                sweep_every=sweep_every,
+                admission_every=admission_every,
             ),
         )
         async with assembled(start) as operator:
@@ -323,6 +326,18 @@ class Scene:
             return bool(found.get("status", {}).get("state") == state)
 
         await self.until(there, f"{name} to be {state}")
+
+    async def then_named(self, resource: str, name: str) -> None:
+        """Wait until there is this Checkpoint or Approval, and the Rollout's status names it.
+
+        The status is written after the object: what it says of it is not there any sooner.
+        """
+
+        async def named() -> bool:
+            exists = await self.get(resource, name) is not None
+            return exists and name in json.dumps(await self.status())
+
+        await self.until(named, f"{name} to be asked")
 
     async def history(self) -> list[tuple[str, int | None, int]]:
         """Type, from and to of every entry."""
@@ -485,6 +500,34 @@ def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
         raise Crash(f"{moment} the {write.step} of {write.to}%")
 
     return Tap(before=partial(reach, "before"), after=partial(reach, "after"))
+
+
+def _at_leisure(cluster: Cluster) -> Cluster:
+    """The cluster; with ``SLOW_WRITES`` in the environment, every write waits for so many seconds.
+
+    A test that waits for one write, and reads what a later one brings, fails then every time.
+    """
+    seconds = float(os.environ.get("SLOW_WRITES", "0"))
+    return cast("Cluster", _Slow(cluster, seconds)) if seconds else cluster
+
+
+class _Slow:
+    WRITES = ("write_", "create_", "render_", "mark_", "delete_", "open_", "recreate_", "post_")
+
+    def __init__(self, inner: Cluster, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not name.startswith(self.WRITES):
+            return method
+
+        async def later(*arguments: Any) -> Any:
+            await asyncio.sleep(self._seconds)
+            return await method(*arguments)
+
+        return later
 
 
 class _Tapped:
