@@ -15,6 +15,7 @@ Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 from collections.abc import (
@@ -503,28 +504,30 @@ def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
 
 
 def _at_leisure(cluster: Cluster) -> Cluster:
-    """The cluster; with ``SLOW_WRITES`` in the environment, every write waits for so many seconds.
+    """The cluster; ``SLOW_WRITES`` and ``SLOW_READS`` in the environment delay every call of it.
 
-    A test that waits for one write, and reads what a later one brings, fails then every time.
+    They are seconds. A test that waits for one write, and reads what a later one brings, fails
+    then every time.
     """
-    seconds = float(os.environ.get("SLOW_WRITES", "0"))
-    return cast("Cluster", _Slow(cluster, seconds)) if seconds else cluster
+    writes, reads = (float(os.environ.get(name, "0")) for name in ("SLOW_WRITES", "SLOW_READS"))
+    return cast("Cluster", _Slow(cluster, writes, reads)) if writes or reads else cluster
 
 
 class _Slow:
-    WRITES = ("write_", "create_", "render_", "mark_", "delete_", "open_", "recreate_", "post_")
+    WRITE = ("write_", "create_", "render_", "mark_", "delete_", "open_", "recreate_", "post_")
 
-    def __init__(self, inner: Cluster, seconds: float) -> None:
+    def __init__(self, inner: Cluster, writes: float, reads: float) -> None:
         self._inner = inner
-        self._seconds = seconds
+        self._writes = writes
+        self._reads = reads
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if not name.startswith(self.WRITES):
+        if not inspect.iscoroutinefunction(method):
             return method
 
         async def later(*arguments: Any) -> Any:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._writes if name.startswith(self.WRITE) else self._reads)
             return await method(*arguments)
 
         return later
