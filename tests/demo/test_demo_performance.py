@@ -17,6 +17,7 @@ import pytest
 from surefoot.demo import afterwards, performance
 from surefoot.demo.interruption import Interruption
 from surefoot.demo.production import CHECKOUT
+from surefoot.demo.scene import Scene
 from surefoot.demo.stage import Stage, stage
 from surefoot.demo.story import Story
 from surefoot.testbed.bed import TestBed
@@ -129,8 +130,13 @@ def test_demo_that_gets_stuck_says_where_it_stands(
 ) -> None:
     """What it waited for, the Rollout in short, and the operator's last lines."""
 
+    def at_10(scene: Scene) -> bool | None:
+        """The flag says so before the status does."""
+        return (scene.rollout is not None and scene.rollout.status.percent == 10) or None
+
     def wait_in_vain(story: Story) -> None:
         story._start()
+        story._lookout.wait_for("the commit", at_10)
         story._lookout.wait_for("the moon", lambda _: None, within=0.5)
 
     monkeypatch.setattr(Story, "play", wait_in_vain)

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import OPERATOR, POLICIES, prepare
+from tests.support.policies import POLICIES, prepare
 from tests.support.requests import (
     MERGE,
+    OPERATOR,
     a_flag,
     a_request,
     a_rollout,
@@ -115,7 +116,7 @@ def test_decision_by_impersonation_is_refused_and_by_certificate_is_not(
     hardened: TestBed, admin: httpx.Client, in_a_pod: httpx.Client, space: str
 ) -> None:
     """Anyone who may impersonate hudson is not hudson."""
-    bound(hardened, space, "surefoot-approver", "--user=hudson")
+    bound(admin, space, "surefoot-approver", user="hudson")
     rollout = made(admin, space, a_rollout("checkout"))
     approval = made(in_a_pod, space, a_request("Approval", "checkout-100", rollout))
     decision = decision_by("hudson")

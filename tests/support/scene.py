@@ -46,7 +46,14 @@ from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
-from tests.support.testbed import SURELY, audit_events, new_namespace, wait_until_async
+from tests.support.requests import operator_may_work
+from tests.support.testbed import (
+    SURELY,
+    audit_events,
+    new_namespace,
+    wait_until,
+    wait_until_async,
+)
 
 JSON = dict[str, Any]
 
@@ -67,6 +74,8 @@ class Crash(BaseException):
 def service_account(testbed: TestBed, crds: None) -> Path:
     """The kubeconfig of the operator's own service account, with the permissions shipped."""
     testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    with testbed.client() as admin:
+        wait_until(lambda: operator_may_work(admin), SURELY, "the operator's roles to act")
     return testbed.kubeconfig_for_service_account("surefoot-system", "surefoot")
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.demo.exporter import CONFIG_MAPS, FLAG, FLAGS, RELEASE
 from surefoot.demo.interruption import Interruption
-from surefoot.demo.patience import LOOK_EVERY, Patience
+from surefoot.demo.patience import LONGEST, LOOK_EVERY, Patience
 from surefoot.demo.watching import Object, follow
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
@@ -165,7 +165,7 @@ class Lookout:
 
     # Waiting
 
-    def wait_for(self, what: str, seen: Callable[[Scene], T | None], *, within: float = 60.0) -> T:
+    def wait_for(self, what: str, seen: Callable[[Scene], T | None], *, within: float = LONGEST) -> T:
         """Wait until ``seen`` finds it in a scene, and give it back. See `Patience`."""
 
         def look() -> T | None:
