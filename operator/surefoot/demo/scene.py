@@ -165,7 +165,9 @@ class Lookout:
 
     # Waiting
 
-    def wait_for(self, what: str, seen: Callable[[Scene], T | None], *, within: float = LONGEST) -> T:
+    def wait_for(
+        self, what: str, seen: Callable[[Scene], T | None], *, within: float = LONGEST
+    ) -> T:
         """Wait until ``seen`` finds it in a scene, and give it back. See `Patience`."""
 
         def look() -> T | None:
