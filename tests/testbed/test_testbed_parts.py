@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from surefoot.testbed.certificates import Authority
@@ -25,6 +26,15 @@ def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
     assert all(LOWEST <= port < HIGHEST for port in ports)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", ports[0]))
+
+
+def test_port_is_not_given_to_two_who_have_not_begun_to_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of two processes: a program that was just launched binds its port a second later."""
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    chosen = [port for _ in range(2) for port in free_ports(300)]
+    assert len(set(chosen)) == len(chosen)
 
 
 def test_certificate_that_many_ask_for_at_once_is_made_once(tmp_path: Path) -> None:
