@@ -159,8 +159,10 @@ class Lookout:
         with self._changed:
             if not self._looking:
                 return
-            before, self.scene = self.scene, changed(self.scene)
-            self._on_change(before, self.scene)
+            before, after = self.scene, changed(self.scene)
+            # First: who waits for the scene in another thread goes on as soon as it is there.
+            self._on_change(before, after)
+            self.scene = after
             self._changed.notify_all()
 
     # Waiting
