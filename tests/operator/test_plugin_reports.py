@@ -38,7 +38,7 @@ async def test_approval_document_before_and_after_the_step(
     """Who is missing; then who signed what, by which transition: nothing of it typed twice."""
     scene = guarded_attended_scene
     # What a GO asks for is reported as met by the people of its role.
-    bound(scene.bed, scene.namespace, "surefoot-reporter", "--user=hudson")
+    bound(scene.client, scene.namespace, "surefoot-reporter", user="hudson")
     checkpoint = {"name": "hour-1", "type": "Report", "reporter": {"users": ["atlas"]}}
     await scene.given_a_rollout(
         steps=(10, 100), hold={"checkpoints": [checkpoint]}, approvals={"roles": [SECURITY]}
