@@ -16,7 +16,11 @@ import structlog
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec
 from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import (
+    PendingTransition,
+    RolloutStatus,
+    TransitionType,
+)
 from surefoot.application.ports import (
     Clock,
     ConfigMapRead,
@@ -29,7 +33,9 @@ from surefoot.application.ports import (
     Request,
     TransitionRecord,
 )
+from surefoot.application.settling import Settle, Settled, commit_alone
 from surefoot.application.store import Store
+from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
@@ -84,11 +90,14 @@ class Executed:
     """What became of a plan. ``moved`` where the status changed under it: look again at once.
 
     ``announcements`` tell what this pass committed; a plan does not know what will be committed.
+    ``committed`` is the Rollout with that, and ``books`` are to be kept now that it is written.
     """
 
     moved: bool
     stopped: Stop | None = None
     announcements: tuple[Announcement, ...] = ()
+    committed: Rollout | None = None
+    books: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class _Applied:
     """The ConfigMap carries the transition; ``rollout`` was read after it did not yet."""
 
     rollout: Rollout
+    config_map: ConfigMap
 
 
 class Counts(Protocol):
@@ -132,11 +142,16 @@ class Executor:
         self._rehearse = rehearse
 
     async def execute(
-        self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
+        self,
+        judged: Rollout,
+        actions: tuple[Action, ...],
+        read: ConfigMapRead | None = None,
+        settle: Settle = commit_alone,
     ) -> Executed:
         """Carry out the actions on the Rollout and its flag, in order.
 
-        ``read`` is the ConfigMap as it was read before these actions were decided.
+        ``read`` is the ConfigMap as it was read before these actions were decided. ``settle`` tells
+        what a commit is written with.
 
         Raises `Conflict` where somebody else wrote first: gather again and decide again.
         """
@@ -147,11 +162,11 @@ class Executor:
                 case WriteStatus():
                     rollout = await self._write_status(rollout, action.status)
                 case Intend():
-                    outcome = await self._intend(rollout, action, read)
+                    outcome = await self._intend(rollout, action, read, settle)
                 case Apply():
-                    outcome = await self._finish(rollout, action.pending)
+                    outcome = await self._finish(rollout, action.pending, settle=settle)
                 case Commit():
-                    outcome = await self._commit(rollout, action.pending)
+                    outcome = await self._commit(rollout, action.pending, None, settle)
                 case Abandon():
                     outcome = await self._abandon(rollout, action)
                 case Restore():
@@ -187,16 +202,20 @@ class Executor:
     # Transitions
 
     async def _intend(
-        self, judged: Rollout, action: Intend, read: ConfigMapRead | None
+        self, judged: Rollout, action: Intend, read: ConfigMapRead | None, settle: Settle
     ) -> Executed:
         if action.status.pending is None:
             raise ValueError("an intent must have a pending transition")
         # This write is the commit point: if it conflicts, nothing was decided.
         recorded = await self._write_status(judged, action.status)
-        return await self._finish(recorded, action.status.pending, read)
+        return await self._finish(recorded, action.status.pending, read, settle)
 
     async def _finish(
-        self, rollout: Rollout, pending: PendingTransition, read: ConfigMapRead | None = None
+        self,
+        rollout: Rollout,
+        pending: PendingTransition,
+        read: ConfigMapRead | None = None,
+        settle: Settle = commit_alone,
     ) -> Executed:
         applied = await self._apply(rollout, pending, read)
         if isinstance(applied, Stop):
@@ -207,7 +226,7 @@ class Executor:
                 why=applied.value,
             )
             return Executed(moved=False, stopped=applied)
-        return await self._commit(applied.rollout, pending)
+        return await self._commit(applied.rollout, pending, applied.config_map, settle)
 
     async def _apply(
         self, judged: Rollout, pending: PendingTransition, read: ConfigMapRead | None
@@ -228,31 +247,55 @@ class Executor:
                 return stop or Stop.ROLLOUT_GONE
             rendering = rendering_of(rollout, pending)
             if held is not None and carries(held.config_map, rendering):
-                return _Applied(rollout)
+                return _Applied(rollout, held.config_map)
             try:
-                await self._write_config_map(held, rendering, rollout)
+                written = await self._write_config_map(held, rendering, rollout)
             except Conflict:
                 continue
-            return _Applied(rollout)
+            return _Applied(rollout, written)
         raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
 
-    async def _commit(self, rollout: Rollout, pending: PendingTransition) -> Executed:
+    async def _commit(
+        self,
+        rollout: Rollout,
+        pending: PendingTransition,
+        config_map: ConfigMap | None = None,
+        settle: Settle = commit_alone,
+    ) -> Executed:
+        if pending.type is TransitionType.ROLLBACK:
+            settle = commit_alone
         current: Rollout | None = rollout
         for _ in range(ROUNDS):
             if current is None or not _is_pending(current, rollout, pending):
                 return Executed(moved=True)  # somebody else committed it
             # Stamps that gate something must be the later bound: a soak is never short.
             moment = self._clock.now() + self._clock.uncertainty()
-            status = self._committed(current, pending, moment)
+            smallest = self._committed(current, pending, moment)
+            settled = settle(current.model_copy(update={"status": smallest}), config_map)
             try:
-                await self._write_status(current, status)
+                written, settled = await self._write_commit(current, smallest, settled)
             except Conflict:
                 current = await self._cluster.rollout(_key(rollout))
                 continue
             took = (moment - pending.recorded_at).total_seconds()
             self._telemetry.transition(TransitionRecord(pending.type.value, took))
-            return Executed(moved=True, announcements=_told(status, pending))
+            told = _told(smallest, pending)
+            if settled is None:
+                return Executed(moved=True, announcements=told)
+            told = (*told, *settled.announcements)
+            return Executed(moved=True, announcements=told, committed=written, books=settled.books)
         raise Conflict(f"Rollout {_key(rollout)} keeps changing; looking again")
+
+    async def _write_commit(
+        self, judged: Rollout, smallest: RolloutStatus, settled: Settled | None
+    ) -> tuple[Rollout, Settled | None]:
+        """Write the commit with what was settled; by itself where the API server refuses that."""
+        if settled is not None:
+            try:
+                return await self._write_status(judged, settled.status), settled
+            except Refused as error:
+                log.warning("a commit is written alone", rollout=str(_key(judged)), why=str(error))
+        return await self._write_status(judged, smallest), None
 
     async def _abandon(self, judged: Rollout, action: Abandon) -> Executed:
         if action.marks_config_map and not await self._mark_abandoned(judged, action.pending):
@@ -361,7 +404,7 @@ class Executor:
 
     async def _write_config_map(
         self, held: ConfigMapVersion | None, rendering: Rendering, rollout: Rollout
-    ) -> None:
+    ) -> ConfigMap:
         target = _target(rollout)
         if held is not None and held.config_map.immutable:
             # Immutable data cannot be written: what was read goes, and a new object comes.
@@ -372,6 +415,7 @@ class Executor:
         else:
             written = await self._cluster.render_config_map(held, rendering, rollout)
         self._store.put(Kind.CONFIG_MAP, written, target)
+        return written
 
     # Checkpoints and Approvals
 

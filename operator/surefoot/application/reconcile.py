@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -23,13 +24,14 @@ from surefoot.application.ports import (
     Telemetry,
 )
 from surefoot.application.queue import Lane
+from surefoot.application.settling import Settled, settle
 from surefoot.application.store import Store
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
-from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
-from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
+from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
+from surefoot.domain.plan import Abandon, Action, Announcement, Apply, Calm, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
-from surefoot.errors import Conflict, NotFound, Refused, Unavailable
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -179,15 +181,18 @@ class Reconciler:
         if any(isinstance(action, Abandon) for action in plan.actions):
             await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
+        settle = partial(self._settle, facts.snapshot)
         try:
-            executed = await self._executor.execute(rollout, plan.actions, facts.read)
+            executed = await self._executor.execute(rollout, plan.actions, facts.read, settle)
         finally:
-            # Also where a move failed. After one that was made the next pass, which follows at
-            # once, records what it used.
+            # Also where a move failed. After one that was made what it used is recorded instead.
             if not executed.moved:
                 books = self._executor.keep_books(rollout, plan.actions)
                 await self._unless_interrupted(key, books)
-        return self._finish(key, rollout, plan, executed)
+        outcome = self._finish(key, rollout, plan, executed)
+        if executed.committed is not None:
+            await self._keep_books_of_the_move(key, executed.committed, executed.books)
+        return outcome
 
     async def _go_down(self, key: ObjectKey, triggers: TriggersJudgement) -> Pass | None:
         """Lower the flag where fresh reads say so too. None: there is nothing to lower."""
@@ -213,6 +218,25 @@ class Reconciler:
             await self._unless_interrupted(key, self._executor.keep_books(rollout, plan.actions))
         except (Refused, NotFound, Unavailable) as error:
             log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
+
+    def _settle(
+        self, gathered: Snapshot, committed: Rollout, config_map: ConfigMap | None
+    ) -> Settled | None:
+        """What a commit is written with. Whatever goes wrong here, the move is committed."""
+        try:
+            return settle(self._decide, gathered, committed, config_map, self._clock.now())
+        except Exception as error:
+            log.exception("a commit is written alone", error=repr(error))
+            return None
+
+    async def _keep_books_of_the_move(
+        self, key: ObjectKey, committed: Rollout, books: tuple[Action, ...]
+    ) -> None:
+        """Mark what the move used, and ask for what is next. The next pass repeats what fails."""
+        try:
+            await self._unless_interrupted(key, self._executor.keep_books(committed, books))
+        except (ApiError, Interrupted) as error:
+            log.info("books are kept by the next pass", rollout=str(key), error=str(error))
 
     def _finish(self, key: ObjectKey, rollout: Rollout, plan: Plan, executed: Executed) -> Pass:
         self._report(key, rollout, plan, executed)
