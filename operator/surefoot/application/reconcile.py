@@ -116,6 +116,8 @@ class Reconciler:
         self._failures: dict[ObjectKey, int] = {}
         self._complaints: dict[ObjectKey, str] = {}
         self._moves: dict[ObjectKey, int] = {}
+        self._behind: set[ObjectKey] = set()
+        """Where a write met a conflict: the caches may be behind, and the Rollout is read again."""
 
     async def reconcile(self, key: ObjectKey) -> Pass:
         """One pass, with whatever goes wrong turned into when to try again."""
@@ -127,6 +129,7 @@ class Reconciler:
             outcome = Pass(Result.INTERRUPTED, 0.0, Lane.URGENT)
         except (Conflict, NotFound) as error:
             log.debug("conflict", rollout=str(key), error=str(error))
+            self._behind.add(key)
             outcome = Pass(Result.CONFLICT, self._backoff(key, CONFLICT_FIRST), self._lane(key))
         except Unavailable as error:
             log.warning("API server unavailable", rollout=str(key), error=str(error))
@@ -139,6 +142,7 @@ class Reconciler:
             outcome = Pass(Result.ERROR, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         else:
             self._failures.pop(key, None)
+            self._behind.discard(key)
         self._telemetry.reconciled(outcome.result.value, self._clock.elapsed() - began)
         return outcome
 
@@ -262,9 +266,17 @@ class Reconciler:
         judged = await self._judge(key, triggers, fresh=False)
         if isinstance(judged, Pass) or not judged.plan.moves_the_flag:
             return judged
-        # Only what may move people forward waits for admission.
+        # Only what may move people forward waits for admission. An intent is a write over the very
+        # version of the Rollout that was judged: nothing is decided where that is not the newest.
         is_forward = _goes_forward(judged.plan)
-        judged = await self._judge(key, triggers, fresh=True, admission=is_forward, confirms=judged)
+        judged = await self._judge(
+            key,
+            triggers,
+            fresh=True,
+            admission=is_forward,
+            takes_known_rollout=_records_first(judged.plan) and key not in self._behind,
+            confirms=judged,
+        )
         if is_forward or isinstance(judged, Pass) or not _goes_forward(judged.plan):
             return judged
         # The caches said something else, such as a rollback that is no longer asked for.
@@ -277,17 +289,21 @@ class Reconciler:
         *,
         fresh: bool,
         admission: bool = False,
+        takes_known_rollout: bool = False,
         confirms: "_Judged | None" = None,
     ) -> "_Judged | Pass":
         """Decide on the facts as gathered. ``triggers`` is what they said when the pass began.
 
         Where the facts are those of the decision that they are to confirm, that one stands.
         """
-        facts = await self._gatherer.gather(key, fresh=fresh, admission=admission)
+        facts = await self._gatherer.gather(
+            key, fresh=fresh, admission=admission, takes_known_rollout=takes_known_rollout
+        )
         if isinstance(facts, Gone):
             self._failures.pop(key, None)
             self._complaints.pop(key, None)
             self._moves.pop(key, None)
+            self._behind.discard(key)
             self._forget(key)
             self._telemetry.forgot(key)
             return Pass(Result.GONE, None)
@@ -367,6 +383,11 @@ class _Judged(NamedTuple):
             now - self.at <= SAME_MOMENT
             and replace(snapshot, clock_uncertainty=known.clock_uncertainty) == known
         )
+
+
+def _records_first(plan: Plan) -> bool:
+    """Whether an intent is the first of its writes."""
+    return bool(plan.actions) and isinstance(plan.actions[0], Intend)
 
 
 def _goes_forward(plan: Plan) -> bool:

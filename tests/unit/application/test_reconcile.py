@@ -184,16 +184,22 @@ async def test_decision_that_fresh_reads_confirm_is_not_made_twice(seconds: floa
     assert decision.decided == (2 if seconds else 1)
 
 
-async def test_decision_on_other_facts_than_the_cached_ones_is_made_again() -> None:
-    """Somebody pauses the Rollout, and no event has told of it yet."""
+async def test_move_decided_on_an_older_rollout_is_refused_and_decided_again() -> None:
+    """Somebody pauses the Rollout, and no event tells of it: its write shows it, and is refused."""
     decision = Counting()
     office = Office(decision)
     rollout = office.cluster.rollouts[KEY]
     paused = rollout.spec.model_copy(update={"paused": True})
     office.cluster.put_rollout(rollout.model_copy(update={"spec": paused}))
+    assert (await office.look()).result is Result.CONFLICT
+    assert office.cluster.writes() == ["write status"]
+    assert office.cluster.rollouts[KEY].status.pending is None
+    decision.decided, office.cluster.calls = 0, []
     await office.look()
     assert decision.decided == 2
+    assert "read rollout" in office.cluster.calls
     assert office.cluster.config_maps == {}
+    assert office.cluster.rollouts[KEY].status.pending is None
 
 
 @pytest.mark.parametrize("place", ["agents", "surefoot-system"])
