@@ -90,14 +90,14 @@ class Executed:
     """What became of a plan. ``moved`` where the status changed under it: look again at once.
 
     ``announcements`` tell what this pass committed; a plan does not know what will be committed.
-    ``committed`` is the Rollout with that, and ``books`` are to be kept now that it is written.
+    ``committed`` is the Rollout with that, where more than that was ``settled`` by the same write.
     """
 
     moved: bool
     stopped: Stop | None = None
     announcements: tuple[Announcement, ...] = ()
     committed: Rollout | None = None
-    books: tuple[Action, ...] = ()
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,22 +181,26 @@ class Executor:
                     assert_never(action)
         return outcome
 
-    async def keep_books(self, rollout: Rollout, actions: tuple[Action, ...]) -> None:
+    async def keep_books(self, rollout: Rollout, actions: Iterable[Action]) -> tuple[str, ...]:
         """Carry out the actions on Checkpoints and Approvals, side by side.
 
-        Raises the first failure, once all of them were tried.
+        Answers with the names of what was opened. Raises the first failure, once all of them were
+        tried.
         """
-        await _all(
+        done = await _all(
             self._on_request(rollout, action)
             for action in actions
             if isinstance(action, OpenRequest | RecordRequest)
         )
+        return tuple(name for name in done if name is not None)
 
     # The Rollout's status
 
     async def _write_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
-        written = await self._cluster.write_rollout_status(judged, status)
-        self._store.put(Kind.ROLLOUT, written, _key(judged))
+        key = _key(judged)
+        with self._store.writing(Kind.ROLLOUT, key):
+            written = await self._cluster.write_rollout_status(judged, status)
+            self._store.put(Kind.ROLLOUT, written, key)
         return written
 
     # Transitions
@@ -283,7 +287,7 @@ class Executor:
             if settled is None:
                 return Executed(moved=True, announcements=told)
             told = (*told, *settled.announcements)
-            return Executed(moved=True, announcements=told, committed=written, books=settled.books)
+            return Executed(moved=True, announcements=told, committed=written, settled=settled)
         raise Conflict(f"Rollout {_key(rollout)} keeps changing; looking again")
 
     async def _write_commit(
@@ -410,40 +414,49 @@ class Executor:
             # Immutable data cannot be written: what was read goes, and a new object comes.
             await self._cluster.delete_config_map(held)
             held = None
-        if held is None:
-            written = await self._cluster.create_config_map(target, rendering, rollout)
-        else:
-            written = await self._cluster.render_config_map(held, rendering, rollout)
-        self._store.put(Kind.CONFIG_MAP, written, target)
+        with self._store.writing(Kind.CONFIG_MAP, target):
+            if held is None:
+                written = await self._cluster.create_config_map(target, rendering, rollout)
+            else:
+                written = await self._cluster.render_config_map(held, rendering, rollout)
+            self._store.put(Kind.CONFIG_MAP, written, target)
         return written
 
     # Checkpoints and Approvals
 
-    async def _on_request(self, rollout: Rollout, action: OpenRequest | RecordRequest) -> None:
+    async def _on_request(
+        self, rollout: Rollout, action: OpenRequest | RecordRequest
+    ) -> str | None:
         if isinstance(action, OpenRequest):
-            await self._open(rollout, action)
-        else:
-            await self._record(rollout, action)
+            return await self._open(rollout, action)
+        await self._record(rollout, action)
+        return None
 
-    async def _open(self, rollout: Rollout, action: OpenRequest) -> None:
+    async def _open(self, rollout: Rollout, action: OpenRequest) -> str:
         kind = Kind.CHECKPOINT if isinstance(action.spec, CheckpointSpec) else Kind.APPROVAL
         for name in action.names:
             key = ObjectKey(rollout.metadata.namespace, name)
-            try:
-                opened: Request | None = await self._cluster.open_request(
-                    name, action.spec, rollout
-                )
-            except Conflict:
-                opened = await self._readable(kind, key)
-                if opened is None or opened.spec.request != action.spec.request:
-                    continue  # the name is taken by another request
-            if opened is not None:
-                self._store.put(kind, opened, key)
-            return
+            with self._store.writing(kind, key):
+                if await self._open_as(key, kind, action, rollout):
+                    return name
         raise Refused(
             f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
             f"{', '.join(action.names)} are taken; delete one that is no longer needed"
         )
+
+    async def _open_as(
+        self, key: ObjectKey, kind: Kind, action: OpenRequest, rollout: Rollout
+    ) -> bool:
+        """Whether the request is there under this name; False where another one has the name."""
+        try:
+            opened = await self._cluster.open_request(key.name, action.spec, rollout)
+        except Conflict:
+            found = await self._readable(kind, key)
+            if found is None or found.spec.request != action.spec.request:
+                return False  # the name is taken by another request
+            opened = found
+        self._store.put(kind, opened, key)
+        return True
 
     async def _readable(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read; None too where it cannot be read: then its name is taken, and no more."""
@@ -457,8 +470,9 @@ class Executor:
         kind = Kind(action.kind)
         key = ObjectKey(rollout.metadata.namespace, action.name)
         head = ObjectHead(key, action.uid, action.resource_version)
-        written = await self._cluster.write_request_status(kind, head, action.status)
-        self._store.put(kind, written, key)
+        with self._store.writing(kind, key):
+            written = await self._cluster.write_request_status(kind, head, action.status)
+            self._store.put(kind, written, key)
 
 
 def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announcement, ...]:
@@ -467,13 +481,14 @@ def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announceme
     )
 
 
-async def _all(work: Iterable[Awaitable[None]]) -> None:
+async def _all(work: Iterable[Awaitable[T]]) -> list[T]:
     """Do all of it, also where some of it fails; then raise the first failure."""
     outcomes = await asyncio.gather(*work, return_exceptions=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     unexpected = [failure for failure in failures if not isinstance(failure, ApiError)]
     for failure in (*unexpected, *failures):
         raise failure
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
 def _reason_to_stop(

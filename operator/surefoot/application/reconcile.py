@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
-from surefoot.api.v1alpha1.approval import RequestState
+from surefoot.api.v1alpha1.approval import Approval, RequestState
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.execute import Executed, Executor
 from surefoot.application.gather import Facts, FlagRead, Gatherer, Gone, Unreadable
 from surefoot.application.lanes import must_roll_back
@@ -28,7 +29,7 @@ from surefoot.application.settling import Settled, settle
 from surefoot.application.store import Store
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
-from surefoot.domain.plan import Abandon, Action, Announcement, Apply, Calm, Intend, Plan
+from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
@@ -181,7 +182,7 @@ class Reconciler:
             return judged
         facts, plan, _ = judged
         rollout = facts.snapshot.rollout
-        self._observe(key, facts.snapshot, plan)
+        self._observe(key, rollout, facts.snapshot.approvals, plan.status)
         if any(isinstance(action, Abandon) for action in plan.actions):
             await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
@@ -194,8 +195,8 @@ class Reconciler:
                 books = self._executor.keep_books(rollout, plan.actions)
                 await self._unless_interrupted(key, books)
         outcome = self._finish(key, rollout, plan, executed)
-        if executed.committed is not None:
-            await self._keep_books_of_the_move(key, executed.committed, executed.books)
+        if executed.committed is not None and executed.settled is not None:
+            return await self._complete(key, executed.committed, executed.settled, outcome)
         return outcome
 
     async def _go_down(self, key: ObjectKey, triggers: TriggersJudgement) -> Pass | None:
@@ -233,14 +234,24 @@ class Reconciler:
             log.exception("a commit is written alone", error=repr(error))
             return None
 
-    async def _keep_books_of_the_move(
-        self, key: ObjectKey, committed: Rollout, books: tuple[Action, ...]
-    ) -> None:
-        """Mark what the move used, and ask for what is next. The next pass repeats what fails."""
+    async def _complete(
+        self, key: ObjectKey, committed: Rollout, settled: Settled, outcome: Pass
+    ) -> Pass:
+        """Mark what the move used, and ask for what is next. The next pass repeats what fails.
+
+        It need not follow at once where nothing did: what it would find was written.
+        """
         try:
-            await self._unless_interrupted(key, self._executor.keep_books(committed, books))
+            books = self._executor.keep_books(committed, settled.books)
+            opened = await self._unless_interrupted(key, books)
         except (ApiError, Interrupted) as error:
             log.info("books are kept by the next pass", rollout=str(key), error=str(error))
+            return outcome
+        if settled.look_again_in is None or sorted(opened) != sorted(settled.asked):
+            return outcome
+        self._moves.pop(key, None)
+        self._observe(key, committed, self._store.approvals(key), committed.status)
+        return outcome._replace(again_after=settled.look_again_in.total_seconds())
 
     def _finish(self, key: ObjectKey, rollout: Rollout, plan: Plan, executed: Executed) -> Pass:
         self._report(key, rollout, plan, executed)
@@ -317,12 +328,18 @@ class Reconciler:
             return confirms._replace(facts=facts)
         return _Judged(facts, self._decide(facts.snapshot, now), now)
 
-    def _observe(self, key: ObjectKey, snapshot: Snapshot, plan: Plan) -> None:
-        self._telemetry.judged(snapshot.rollout, plan.status)
+    def _observe(
+        self,
+        key: ObjectKey,
+        rollout: Rollout,
+        approvals: tuple[Approval, ...],
+        status: RolloutStatus,
+    ) -> None:
+        self._telemetry.judged(rollout, status)
         waiting = sum(
             approval.status.state is RequestState.PENDING
-            for approval in snapshot.approvals
-            if approval.spec.request.rollout.uid == snapshot.rollout.metadata.uid
+            for approval in approvals
+            if approval.spec.request.rollout.uid == rollout.metadata.uid
             and not is_dry_run(approval)
         )
         self._telemetry.approvals_pending(key, waiting)

@@ -8,7 +8,7 @@ where something more would enter the history, the commit is written alone; the n
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalSpec
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
@@ -16,18 +16,24 @@ from surefoot.api.v1alpha1.meta import ObjectMeta
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.facts.snapshot import ConfigMap, Snapshot
-from surefoot.domain.plan import Action, Announcement, OpenRequest, Plan, RecordRequest, WriteStatus
+from surefoot.domain.plan import Announcement, OpenRequest, Plan, RecordRequest, WriteStatus
 
 Decide = Callable[[Snapshot, datetime], Plan]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The status to commit with, and what is to be done on requests once it is written."""
+    """The status to commit with, and what is to be done on requests once it is written.
+
+    ``asked`` are the names under which the status takes the requests to be opened. Once all of it
+    is done ``look_again_in`` says when something may happen next; None where more is to be done.
+    """
 
     status: RolloutStatus
-    books: tuple[Action, ...]
+    books: tuple[OpenRequest | RecordRequest, ...]
     announcements: tuple[Announcement, ...]
+    asked: tuple[str, ...] = ()
+    look_again_in: timedelta | None = None
 
 
 Settle = Callable[[Rollout, ConfigMap | None], Settled | None]
@@ -59,12 +65,16 @@ def settle(
     if not _only_tells(plan, committed):
         return None
     books = tuple(a for a in plan.actions if isinstance(a, OpenRequest | RecordRequest))
+    is_all = len(books) + 1 == len(plan.actions)
     openings = [action for action in books if isinstance(action, OpenRequest)]
+    asked: tuple[str, ...] = ()
     if openings:
-        plan = decide(_with_opened(facts, openings), now)
+        facts, asked = _with_opened(facts, openings)
+        plan = decide(facts, now)
         if not _only_tells(plan, committed):
             return None
-    return Settled(plan.status, books, plan.announcements)
+    again = plan.requeue_after if is_all else None
+    return Settled(plan.status, books, plan.announcements, asked, again)
 
 
 def _only_tells(plan: Plan, committed: Rollout) -> bool:
@@ -76,17 +86,21 @@ def _only_tells(plan: Plan, committed: Rollout) -> bool:
     )
 
 
-def _with_opened(facts: Snapshot, openings: Iterable[OpenRequest]) -> Snapshot:
+def _with_opened(
+    facts: Snapshot, openings: Iterable[OpenRequest]
+) -> tuple[Snapshot, tuple[str, ...]]:
     """The facts with these requests as if they were there, under names that seem to be free."""
     approvals, checkpoints = list(facts.approvals), list(facts.checkpoints)
-    namespace = facts.rollout.metadata.namespace
+    namespace, asked = facts.rollout.metadata.namespace, []
     for opening in openings:
         known = approvals if isinstance(opening.spec, ApprovalSpec) else checkpoints
         taken = {request.metadata.name for request in known}
         name = next((name for name in opening.names if name not in taken), opening.names[0])
         metadata = ObjectMeta(name=name, namespace=namespace, uid=f"{name} is not there yet")
+        asked.append(name)
         if isinstance(opening.spec, ApprovalSpec):
             approvals.append(Approval(metadata=metadata, spec=opening.spec))
         else:
             checkpoints.append(Checkpoint(metadata=metadata, spec=opening.spec))
-    return replace(facts, approvals=tuple(approvals), checkpoints=tuple(checkpoints))
+    opened = replace(facts, approvals=tuple(approvals), checkpoints=tuple(checkpoints))
+    return opened, tuple(asked)

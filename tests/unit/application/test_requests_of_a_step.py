@@ -10,6 +10,8 @@ from tests.unit.application.test_reconcile import KEY, Office
 READS = ["list approvals", "list checkpoints", "read config map", "read halt"]
 """At once, before anything is written. The Rollout is proven to be the newest by the intent."""
 TARGET = ObjectKey("agents", "memory-sync-flags")
+SIGNED = ObjectKey("agents", "memory-sync-25-security")
+OPENED = ObjectKey("agents", "memory-sync-100-security")
 
 
 def an_office(*percents: int, roles: tuple[str, ...] = ("security",)) -> Office:
@@ -57,6 +59,41 @@ async def test_step_reads_at_once_and_writes_as_little_as_the_protocol_allows() 
     *move, used, opened = office.cluster.calls[len(READS) :]
     assert move == ["write status", "write config map", "write status"]
     assert {used, opened} == {"record memory-sync-25-security", "open memory-sync-100-security"}
+
+
+async def test_step_that_leaves_nothing_to_do_is_not_looked_at_again_at_once() -> None:
+    """What another pass would find is written; it asks nothing and changes nothing."""
+    office = an_office(10, 25, 100)
+    await rest(office)
+    await sign(office, "memory-sync-25-security", "security-person")
+    outcome = await office.look()
+    assert outcome.result is Result.DONE
+    assert outcome.again_after is not None
+    assert outcome.again_after > 1
+    assert office.telemetry.said[-3:-1] == [("judged", KEY.name), ("approvals", KEY.name, 1)]
+    office.cluster.calls = []
+    assert (await office.look()).result is Result.IDLE
+    assert office.cluster.calls == []
+
+
+async def test_request_under_another_name_than_the_status_says_is_corrected_at_once() -> None:
+    """Somebody takes the name just before it is used: the next pass names the request."""
+    office = an_office(10, 25, 100)
+    await rest(office)
+    await sign(office, "memory-sync-25-security", "security-person")
+
+    async def taken(call: str) -> None:
+        if call == "open memory-sync-100-security":
+            used = office.cluster.requests[Kind.APPROVAL, SIGNED]
+            metadata = used.metadata.model_copy(update={"name": OPENED.name, "uid": "another"})
+            other = used.model_copy(update={"metadata": metadata})
+            office.cluster.requests[Kind.APPROVAL, OPENED] = other
+
+    office.cluster.before = taken
+    assert (await office.look()).again_after == 0
+    await rest(office)
+    commands = [item.command for item in office.cluster.rollouts[KEY].status.blocked_by]
+    assert any(f"{OPENED.name}-r2" in (command or "") for command in commands)
 
 
 async def test_each_further_role_costs_two_writes_of_its_own() -> None:
