@@ -181,13 +181,17 @@ class Gatherer:
         facts = self._flag_facts(key, flag.rollout, flag.config_map)
         return FlagRead(facts, ConfigMapRead(flag.held))
 
-    async def _read_flag(self, key: ObjectKey) -> "_Flag | Gone | Unreadable":
+    async def _read_flag(
+        self, key: ObjectKey, *, takes_known_rollout: bool = False
+    ) -> "_Flag | Gone | Unreadable":
         """Fresh reads of the Rollout and its ConfigMap; the caches keep them.
 
         The name of the ConfigMap cannot change while the Rollout lives, so that both reads can be
         under way at once. A Rollout that was replaced meanwhile is read in two steps.
         """
         known = self._store.rollout(key)
+        if takes_known_rollout and isinstance(known, Rollout):
+            return self._with_flag(known, await self._cluster.config_map(_target_of(key, known)))
         try:
             expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
             if expected is None:
@@ -206,8 +210,12 @@ class Gatherer:
         if isinstance(known, Rollout):
             rollout = _as_known((rollout,), (known,))[0]
         self._store.put(Kind.ROLLOUT, rollout, key)
+        return self._with_flag(rollout, held)
+
+    def _with_flag(self, rollout: Rollout, held: ConfigMapVersion | None) -> _Flag:
         if held is not None and MANAGED_LABEL in held.config_map.labels:
-            self._store.put(Kind.CONFIG_MAP, held.config_map, target)
+            key = ObjectKey(rollout.metadata.namespace, held.config_map.name)
+            self._store.put(Kind.CONFIG_MAP, held.config_map, key)
         return _Flag(rollout, held)
 
     def _flag_facts(
@@ -236,15 +244,22 @@ class Gatherer:
         )
 
     async def gather(
-        self, key: ObjectKey, *, fresh: bool, admission: bool = False
+        self,
+        key: ObjectKey,
+        *,
+        fresh: bool,
+        admission: bool = False,
+        takes_known_rollout: bool = False,
     ) -> Facts | Gone | Unreadable:
         """The facts as of now; ``admission``: with a check of the policies among the fresh reads.
 
         So are detached signatures, then, against the allowed signers of now. Without it the latest
-        check must do, and nothing is waited for: so a rollback is gathered.
+        check must do, and nothing is waited for: so a rollback is gathered. With
+        ``takes_known_rollout`` the Rollout itself is not read again: whoever writes its status
+        next, before anything else, is refused if it is not the newest version.
         """
         if fresh:
-            return await self._by_fresh_reads(key, admission)
+            return await self._by_fresh_reads(key, admission, takes_known_rollout)
         return await self._from_caches(key)
 
     async def _from_caches(self, key: ObjectKey) -> Facts | Gone | Unreadable:
@@ -275,10 +290,12 @@ class Gatherer:
         )
         return Facts(snapshot, None)
 
-    async def _by_fresh_reads(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
+    async def _by_fresh_reads(
+        self, key: ObjectKey, admission: bool, takes_known_rollout: bool
+    ) -> Facts | Gone | Unreadable:
         try:
             flag, status, reports, signatures, halt = await asyncio.gather(
-                self._read_flag(key),
+                self._read_flag(key, takes_known_rollout=takes_known_rollout),
                 self._admission_status(fresh=admission),
                 self._cluster.checkpoints(key),
                 self._cluster.approvals(key),

@@ -10,8 +10,10 @@ bound. So memory follows what is worked on, and not what there is.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 from weakref import ref
 
@@ -140,6 +142,7 @@ class Store:
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
         self._halts: dict[str, Halt] = {}
         self._listed_halts: dict[str, Halt] = {}
+        self._held_back: dict[tuple[Kind, ObjectKey], list[Callable[[], None]]] = {}
 
     # Feeding
 
@@ -151,6 +154,10 @@ class Store:
         parcel: Parcel | None = None,
     ) -> None:
         """Take in a version that exists. ``read`` parses it, if it is news."""
+        held_back = self._held_back.get((kind, head.key))
+        if held_back is not None:
+            held_back.append(partial(self.observe, kind, head, read, parcel))
+            return
         if not self._is_news(kind, head):
             self._complete(kind, head, parcel)
             return
@@ -161,6 +168,23 @@ class Store:
             self._log_unreadable(kind, head, error)
             content, parcel = error, None
         self._replace(kind, Entry(head, content, parcel, _links_of(head, content)))
+
+    @contextmanager
+    def writing(self, kind: Kind, key: ObjectKey) -> Iterator[None]:
+        """Until a write of an object is answered, what watches tell of that object waits.
+
+        It mostly tells of this very write, which is no news to anyone who wrote it.
+        """
+        if (kind, key) in self._held_back:
+            yield
+            return
+        waiting = self._held_back[kind, key] = []
+        try:
+            yield
+        finally:
+            del self._held_back[kind, key]
+            for observe in waiting:
+                observe()
 
     def _complete(self, kind: Kind, head: ObjectHead, parcel: Parcel | None) -> None:
         """A watch brings what we read or wrote ourselves: from now on it can be read again."""
