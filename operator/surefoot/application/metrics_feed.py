@@ -75,10 +75,26 @@ class _Topic:
 
 @dataclass(slots=True)
 class _Line:
-    """What waits to be asked of one provider, and how many tasks ask it."""
+    """What waits to be asked of one provider, and how many tasks ask it.
 
-    waiting: deque[_Topic] = field(default_factory=deque)
+    Namespaces take turns, so that one with thousands of questions keeps no other waiting.
+    """
+
+    waiting: dict[str, deque[_Topic]] = field(default_factory=dict)
     askers: int = 0
+
+    def add(self, namespace: str, topic: _Topic) -> None:
+        """Let it wait behind the others of its namespace."""
+        self.waiting.setdefault(namespace, deque()).append(topic)
+
+    def take(self) -> tuple[str, _Topic]:
+        """The next one; its namespace goes to the end."""
+        namespace = next(iter(self.waiting))
+        topics = self.waiting.pop(namespace)
+        topic = topics.popleft()
+        if topics:
+            self.waiting[namespace] = topics
+        return namespace, topic
 
 
 @dataclass(slots=True)
@@ -300,14 +316,15 @@ class MetricsFeed:
         topic = self._topics.setdefault(_identity(question), _Topic())
         if topic.asking is None:
             topic.asking = question
-            self._spawn(topic, question.provider)
+            self._spawn(topic, question)
         elif not is_tick and question.start < topic.asking.start:
             topic.wanted = _widest(topic.wanted, question)
 
-    def _spawn(self, topic: _Topic, provider: str) -> None:
-        """Let it wait for its turn."""
-        line = self._lines.setdefault(provider, _Line())
-        line.waiting.append(topic)
+    def _spawn(self, topic: _Topic, question: RangeQuery) -> None:
+        """Let it wait for its turn, among those of a namespace that asks it."""
+        line = self._lines.setdefault(question.provider, _Line())
+        askers = self._askers.get(_identity(question), ())
+        line.add(min((key.namespace for key in askers), default=""), topic)
         if line.askers < PER_PROVIDER:
             line.askers += 1
             task = asyncio.create_task(self._serve(line), name="questions")
@@ -318,13 +335,13 @@ class MetricsFeed:
         """Ask what waits, one after the other, until nothing does."""
         try:
             while line.waiting:
-                topic = line.waiting.popleft()
+                namespace, topic = line.take()
                 try:
                     await self._answer(topic)
                 except Exception:  # a defect of those who are woken must not end the asking
                     log.exception("an answer was not handed on")
                 if topic.asking is not None:
-                    line.waiting.append(topic)
+                    line.add(namespace, topic)
         finally:
             line.askers -= 1
 
