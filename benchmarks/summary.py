@@ -24,7 +24,7 @@ def note(work: str, of: str, found: str, goal: str = "") -> None:
 
 
 def main() -> None:
-    """Print what was noted, or begin anew."""
+    """Print what was noted, or forget it."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--begin", action="store_true")
     if options.parse_args().begin:

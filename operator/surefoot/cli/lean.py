@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def without_plugins_of_pydantic() -> None:
     """Have pydantic not read the metadata of every installed package, in search of its plugins.
 
-    To be called before the first model. Whoever sets the variable gets what it says.
+    To be called before the first model. A variable that is set already stays as it is.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
