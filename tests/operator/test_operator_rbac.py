@@ -253,21 +253,58 @@ def test_operator_may_not_act_as_somebody_else(as_operator: httpx.Client) -> Non
     assert "cannot impersonate" in answer.json()["message"]
 
 
-def test_api_server_serves_the_operator_by_its_own_flow(
+class Served(NamedTuple):
+    """The UIDs of what the API server served a request by."""
+
+    flow: str
+    level: str
+
+
+SERVED_BY = ("X-Kubernetes-PF-FlowSchema-UID", "X-Kubernetes-PF-PriorityLevel-UID")
+MOVES_A_FLAG = (
+    ("GET", "/api/v1/namespaces/{}/configmaps/none"),
+    ("PUT", "/api/v1/namespaces/{}/configmaps/none"),
+    ("GET", f"{ROLLOUTS}/none"),
+    ("PUT", f"{ROLLOUTS}/none/status"),
+)
+CAN_WAIT = (
+    ("GET", "/api/v1/namespaces/{}/configmaps"),
+    ("GET", ROLLOUTS),
+    ("POST", APPROVALS),
+    ("PUT", f"{APPROVALS}/none/status"),
+    ("POST", "/apis/events.k8s.io/v1/namespaces/{}/events"),
+)
+
+
+def test_api_server_serves_what_moves_a_flag_at_a_level_of_its_own(
     testbed: TestBed, as_operator: httpx.Client, namespace: str
 ) -> None:
-    """Once the FlowSchema is there: requests for flags and for Rollouts, in any namespace."""
+    """Once `manifests/priority` is there: lists, events and requests for people take no seat of it.
+
+    The API server says with each answer, whatever it is, by which rule the request was served.
+    """
     testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS.parent / "priority"))
-    found = testbed.kubectl("get", "flowschema", "surefoot", "--output=json").stdout
-    uid = json.loads(found)["metadata"]["uid"]
+    own = _served_as(testbed, "surefoot-flags", "surefoot-flags")
+    shared = _served_as(testbed, "surefoot", "workload-high")
 
-    def is_served_by_it() -> bool:
-        paths = (CONFIG_MAPS.format(namespace), ROLLOUTS.format(namespace))
-        answers = [as_operator.get(path) for path in paths]
-        flows = {answer.headers["X-Kubernetes-PF-FlowSchema-UID"] for answer in answers}
-        return flows == {uid}
+    def served(requests: Iterable[tuple[str, str]]) -> set[Served]:
+        answers = [
+            as_operator.request(verb, path.format(namespace), json=None if verb == "GET" else {})
+            for verb, path in requests
+        ]
+        return {Served(*(answer.headers[header] for header in SERVED_BY)) for answer in answers}
 
-    wait_until(is_served_by_it, SURELY, "the API server to act on the FlowSchema")
+    wait_until(
+        lambda: (served(MOVES_A_FLAG), served(CAN_WAIT)) == ({own}, {shared}),
+        SURELY,
+        "the API server to act on the FlowSchemas",
+    )
+
+
+def _served_as(testbed: TestBed, flow: str, level: str) -> Served:
+    kinds = ("flowschema", flow), ("prioritylevelconfiguration", level)
+    found = [testbed.kubectl("get", *each, "--output=json").stdout for each in kinds]
+    return Served(*(json.loads(each)["metadata"]["uid"] for each in found))
 
 
 # The roles for people
