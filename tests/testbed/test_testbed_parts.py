@@ -4,8 +4,10 @@ import io
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
+from surefoot.testbed.health import reason_of
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
 from tests.support import balance
@@ -20,6 +22,23 @@ def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
     assert all(LOWEST <= port < HIGHEST for port in ports)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", ports[0]))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"kind":"Status","message":"serviceaccounts \\"default\\" not found"}',
+            'serviceaccounts "default" not found',
+        ),
+        ("[+]ping ok\n[-]etcd failed: reason withheld\n", "[-]etcd failed: reason withheld"),
+        ("not\n  ready", "not ready"),
+        ("", "nothing"),
+    ],
+)
+def test_reason_why_a_program_is_not_ready_is_in_words(text: str, words: str) -> None:
+    """Of an API server's answer people are shown the message, and not the JSON around it."""
+    assert reason_of(httpx.Response(503, text=text)) == words
 
 
 def test_plain_progress_speaks_every_fifteen_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
