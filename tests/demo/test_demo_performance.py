@@ -57,7 +57,7 @@ STORY: tuple[str | tuple[str, ...], ...] = (
     r"Rollback, 25% → 10% +trigger errors",
     r"Advance, 50% → 100% +lead: cora",
     r"Complete, 100%",
-    r"6 signatures, each in the name that the API server knew",
+    r"5 signatures and 1 report, each in the name of its author",
     r"The demo took \d+ s",
 )
 """What must be told, in this order; but for what two watches tell, each in its own time."""

@@ -6,10 +6,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import platformdirs
 import pytest
 
 from surefoot.testbed.certificates import Authority
+from surefoot.testbed.health import reason_of
 from surefoot.testbed.kubeconfig import tls_for
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
@@ -54,6 +56,23 @@ def test_certificate_that_many_ask_for_at_once_is_made_once(tmp_path: Path) -> N
             user = User(f"stranger-{number}")
             found = set(threads.map(asked, authorities, [user] * at_once))
             assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"kind":"Status","message":"serviceaccounts \\"default\\" not found"}',
+            'serviceaccounts "default" not found',
+        ),
+        ("[+]ping ok\n[-]etcd failed: reason withheld\n", "[-]etcd failed: reason withheld"),
+        ("not\n  ready", "not ready"),
+        ("", "nothing"),
+    ],
+)
+def test_reason_why_a_program_is_not_ready_is_in_words(text: str, words: str) -> None:
+    """Of an API server's answer people are shown the message, and not the JSON around it."""
+    assert reason_of(httpx.Response(503, text=text)) == words
 
 
 def test_plain_progress_speaks_every_fifteen_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
