@@ -11,6 +11,7 @@ from typing import Any
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.plugin.amounts import (
     ago,
+    away,
     conditions_of,
     earliest_of,
     live,
@@ -155,7 +156,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     earliest = earliest_of(status)
     if earliest is not None:
         yield (
-            f"  Earliest: {written(earliest)}, {ago(earliest, now)}, by the clocks alone: "
+            f"  Earliest: {written(earliest)}, {away(earliest, now)}, by the clocks alone: "
             f"{what_earliest_hangs_on(raw)}."
         )
     soak = soak_of(status, now)

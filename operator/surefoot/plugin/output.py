@@ -86,7 +86,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that may have been meant; None where none is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
 
-    return next(iter(get_close_matches(name, sorted(set(names)), 1, 0.5)), None)
+    return next(iter(get_close_matches(name, sorted(set(names)), 1, 0.6)), None)
 
 
 class Cell(NamedTuple):

@@ -233,6 +233,17 @@ def test_tree_shows_what_belongs_to_it_with_states() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verb", "resource"),
+    [("impersonate", "users"), ("impersonate-on:user-info:list", "rollouts")],
+)
+def test_who_may_not_act_as_others_is_told_the_right(verb: str, resource: str) -> None:
+    """Whatever the API server calls it: newer ones name what was asked in the other's name."""
+    said = explained(f'403: User "hudson" cannot {verb} resource "{resource}" in API group ""')
+    assert said.startswith('User "hudson" may not act as somebody else (--as, --as-group)')
+    assert "the verb impersonate on users" in said
+
+
+@pytest.mark.parametrize(
     ("user", "right", "place", "said"),
     [
         (
