@@ -97,7 +97,7 @@ class Desk:
 
     def _challenge(self, raw: JSON, spec: JSON) -> Challenge:
         until = (self._session.now() + USABLE).replace(microsecond=0)
-        expires_at = str(written(until))
+        expires_at = written(until)
         signature = {"value": BEGIN, "expiresAt": expires_at}
         whole = {
             name: value

@@ -22,9 +22,9 @@ from surefoot.dashboard.guard import Guard
 from surefoot.dashboard.live import Live, Picture
 from surefoot.domain.signoff.signatures import NAMESPACE
 from surefoot.errors import SurefootError
-from surefoot.plugin.output import safe
 from surefoot.plugin.session import Session, error_text
 from surefoot.plugin.watching import Key
+from surefoot.reports.visible import visible
 
 STATIC = Path(__file__).with_name("static")
 LONGEST_FORM = 128 * 1024
@@ -55,8 +55,8 @@ class Dashboard:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=_shown,
         )
-        self._pages.filters["safe_text"] = safe
         self.guard = Guard(port)
         base = self.guard.base
         self._pages.globals["base"] = base
@@ -222,6 +222,11 @@ class Dashboard:
     def _refusal(self, error: SurefootError) -> Response:
         """What went wrong, where the answer would be; htmx shows answers of 200 only."""
         return self._page("refusal.html", said=error_text(error))
+
+
+def _shown(value: object) -> object:
+    """What a template prints, without marks that are not seen; its own markup stays as it is."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _of(key: Key, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

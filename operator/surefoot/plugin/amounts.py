@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
 
@@ -25,6 +25,14 @@ def moment_of(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+@overload
+def written(moment: datetime) -> str: ...
+
+
+@overload
+def written(moment: datetime | None) -> str | None: ...
 
 
 def written(moment: datetime | None) -> str | None:

@@ -11,19 +11,12 @@ from typing import Any, NamedTuple
 import typer
 
 from surefoot.plugin.commands.options import Format
+from surefoot.reports.visible import visible
 
 WITHOUT_A_TERMINAL = 10_000
 """Columns where no terminal limits them: anyone who reads a pipe wants lines, not pages."""
 NARROWEST = 20
-
-
-def safe(text: str) -> str:
-    """The text without control characters and marks that turn its direction; lines stay lines."""
-    return "".join("\ufffd" if _plays_tricks(character) else character for character in text)
-
-
-def _plays_tricks(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf"} and character not in "\n\t\u200d"
+safe = visible
 
 
 def say(text: str) -> None:

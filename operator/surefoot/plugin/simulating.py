@@ -69,7 +69,7 @@ def find_earliest(asked: Asked, format_: Format) -> int:
     """When the flag is at 100% at the earliest, and when the rollout is complete."""
 
     def found(rollout: Rollout, scenario: Scenario) -> int:
-        start = asked.start or str(written(datetime.now(UTC)))  # noqa: TID251 - a person's own clock
+        start = asked.start or written(datetime.now(UTC))  # noqa: TID251 - a person's own clock
         begins = _moment(start).replace(microsecond=0)
         run = simulate(rollout, Scenario(start=begins, plan=scenario.plan))
         said = run.as_json()

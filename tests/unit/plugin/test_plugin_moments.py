@@ -52,7 +52,7 @@ def test_moments_are_written_in_one_place() -> None:
         path for folder in FOLDERS for path in folder.rglob("*.py") if path.name != "amounts.py"
     ]
     found = [
-        f"{path.name}:{node.lineno}"
+        f"{path.name}: {ast.unparse(node)}"
         for path in others
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if _writes_a_moment(node)
