@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from surefoot.dashboard.guard import Guard
 from surefoot.dashboard.live import Live, Picture
 from surefoot.domain.signoff.signatures import NAMESPACE
 from surefoot.errors import SurefootError
+from surefoot.plugin import output
 from surefoot.plugin.session import Session, error_text
 from surefoot.plugin.watching import Key
 from surefoot.reports.visible import visible
@@ -62,7 +65,11 @@ class Dashboard:
         self._pages.globals["base"] = base
         self._pages.globals["sections"] = SECTIONS
         self.guard.serve(
-            Starlette(routes=[Mount(base, routes=self._routes())], lifespan=self._life)
+            Starlette(
+                routes=[Mount(base, routes=self._routes())],
+                lifespan=self._life,
+                exception_handlers={Exception: self._tell_a_fault},
+            )
         )
 
     def _routes(self) -> list[Route | Mount]:
@@ -104,6 +111,14 @@ class Dashboard:
 
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(self._pages.get_template(template).render(**values), status)
+
+    async def _tell_a_fault(self, _request: Request, error: Exception) -> Response:
+        """A fault of the program itself: a line in the terminal, and on the page."""
+        said = output.fault_text(error)
+        output.warn(said)
+        if os.environ.get("SUREFOOT_TRACE"):
+            traceback.print_exception(error)
+        return self._page("refusal.html", status=500, said=said)
 
     # What changes by itself
 

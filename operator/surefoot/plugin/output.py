@@ -58,6 +58,14 @@ def warn(text: str) -> None:
     typer.echo(safe(text), err=True)
 
 
+def fault_text(error: Exception) -> str:
+    """What to say of a fault of the program itself."""
+    return (
+        f"Error: a fault of this program: {type(error).__name__}: {error}; with SUREFOOT_TRACE=1 "
+        "it shows where, and `kubectl surefoot report bundle` collects what a maintainer needs"
+    )
+
+
 def say_json(value: Any) -> None:
     """Print it as JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
