@@ -313,12 +313,12 @@ class Executor:
         """Make it impossible to apply the transition; False where it was applied already."""
         for _ in range(ROUNDS):
             held = await self._cluster.config_map(_target(judged))
+            if held is not None and not _is_ours_to_mark(held, judged):
+                return True  # it proves nothing, and nothing is written to it
             if held is not None and was_written_for(held.config_map, pending.transition_id):
                 return False
             if held is not None and is_abandoned(held.config_map, pending.transition_id):
                 return True
-            if held is not None and not _is_ours_to_mark(held, judged):
-                return True  # nothing is written to what is somebody else's
             marked = {ABANDONED_ANNOTATION: pending.transition_id}
             try:
                 if held is not None:

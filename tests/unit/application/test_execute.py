@@ -11,7 +11,12 @@ from surefoot.api.v1alpha1.approval import (
     ApprovalStatus,
     RequestState,
 )
-from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION, MANAGED_LABEL, ObjectReference
+from surefoot.api.v1alpha1.meta import (
+    ABANDONED_ANNOTATION,
+    MANAGED_LABEL,
+    ROLLOUT_UID_ANNOTATION,
+    ObjectReference,
+)
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, PendingTransition, TransitionType
 from surefoot.application.execute import Executed, Executor, Stop
@@ -328,6 +333,24 @@ async def test_start_is_abandoned_by_the_status_alone() -> None:
     cleared = judged.status.model_copy(update={"pending": None})
     await stage.execute(Abandon(start, cleared, marks_config_map=False), judged=judged)
     assert stage.cluster.writes() == ["write status"]
+
+
+@pytest.mark.parametrize("uid", ["another Rollout", ""])
+async def test_start_is_not_committed_by_what_somebody_else_wrote(uid: str) -> None:
+    """The id of a Start can be read in the status: it proves nothing about who wrote the flag."""
+    stage = Stage()
+    start = a_transition(10, "s10")
+    never = {"committed": None, "percent": None, "pending": start}
+    status = stage.rollout.status.model_copy(update=never)
+    judged = stage.cluster.put_rollout(stage.rollout.model_copy(update={"status": status}))
+    rendering = rendering_of(judged, start)
+    stage.patched(
+        data=rendering.data, annotations=rendering.annotations | {ROLLOUT_UID_ANNOTATION: uid}
+    )
+    cleared = judged.status.model_copy(update={"pending": None})
+    await stage.execute(Abandon(start, cleared, marks_config_map=True), judged=judged)
+    assert stage.cluster.writes() == ["write status"]
+    assert stage.rollout.status.committed is None
 
 
 async def test_restoring_records_first_and_then_writes() -> None:
