@@ -22,9 +22,11 @@ _WRITERS = {
 
 
 def role_for(verb: str, resource: str) -> str | None:
-    """The smallest of the shipped roles that gives a right; None where none is for it."""
+    """The smallest role that gives a right, ours or Kubernetes' own; None where none is for it."""
     if verb in _READS and resource in {"rollouts", "approvals", "checkpoints"}:
         return "surefoot-viewer"
+    if verb in _READS and resource == "configmaps":
+        return "view"
     return _WRITERS.get(resource)
 
 

@@ -268,6 +268,12 @@ def test_who_may_not_act_as_others_is_told_the_right(verb: str, resource: str) -
             "--clusterrole=surefoot-approver --serviceaccount=ci:bot",
         ),
         ("cora", ("list", "deployments"), 'in the namespace "shop"', "ask an administrator"),
+        (
+            "cora",
+            ("get", "configmaps"),
+            'in the namespace "shop"',
+            "--clusterrole=view --user=cora",
+        ),
     ],
 )
 def test_who_is_not_let_in_is_told_which_binding_lets_them(
