@@ -178,20 +178,25 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 	@cp -r tests pyproject.toml build/mutation && cp -r operator build/mutation/src
 	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
-bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured in one run
+bench: $(STAMP) ## speed, one question a file in benchmarks/; at the end one table beside the goals
+	@$(BIN)/python benchmarks/summary.py --begin
 	@$(BIN)/python benchmarks/queries.py
 	@$(BIN)/python benchmarks/watching.py
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/advance.py
 	@$(BIN)/python benchmarks/calm.py
 	@$(BIN)/python benchmarks/start.py --objects 1000
+	@$(BIN)/python benchmarks/rest.py --objects 1000
+	@$(BIN)/python benchmarks/summary.py
 
 bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
+	@$(BIN)/python benchmarks/summary.py --begin
 	@$(BIN)/python benchmarks/queries.py --queries 300
 	@$(BIN)/python benchmarks/watching.py --rollouts 200
 	@$(BIN)/python benchmarks/advance.py --rounds 8
 	@$(BIN)/python benchmarks/calm.py --rollouts 20 --rest 10 --breaches 5
 	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
+	@$(BIN)/python benchmarks/summary.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -66,6 +66,7 @@ def generated_files() -> dict[PurePath, str]:
         PurePath("templates/roles.yaml"): _template(
             _objects("manifests/base/roles.yaml"), "manifests/base/roles.yaml"
         ),
+        PurePath("templates/priority.yaml"): _priority(),
         PurePath("templates/prometheus-rule.yaml"): _alerts(),
         **{
             PurePath("files", path.name): path.read_text("utf-8")
@@ -199,6 +200,17 @@ def _rbac() -> str:
     return HEADER % "manifests/base/rbac.yaml and manifests/namespaced" + body
 
 
+def _priority() -> str:
+    """What the API server serves first, for the account of the release."""
+    source = "manifests/priority/flow-schema.yaml"
+    objects = _objects(source)
+    for manifest in objects:
+        for rule in manifest["spec"].get("rules", ()):
+            for subject in rule["subjects"]:
+                subject["serviceAccount"] = {"name": "AccountName", "namespace": "ReleaseNamespace"}
+    return _template(objects, source, ".Values.apiPriority.create")
+
+
 def _alerts() -> str:
     (rule,) = _objects("manifests/monitoring/prometheus-rule.yaml")
     rule["metadata"]["namespace"] = "ReleaseNamespace"
@@ -277,6 +289,7 @@ FILES = Generator(
         "templates/rbac.yaml",
         "templates/leader-election.yaml",
         "templates/roles.yaml",
+        "templates/priority.yaml",
         "templates/prometheus-rule.yaml",
         "files/*.json",
     ),
