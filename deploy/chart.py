@@ -97,11 +97,11 @@ def _chart() -> str:
 def _values_schema() -> str:
     """The schema of the values as it is, with that of `config` from the models that read it.
 
-    What the chart itself writes into the configuration is no value. Draft 7 is what older Helms read.
+    What the chart itself writes into the configuration is no value. Older Helms read draft 7.
     """
     path = CHART / "values.schema.json"
     schema = json.loads(path.read_text("utf-8"))
-    config = _without_titles(Settings.model_json_schema(ref_template="#/definitions/{model}"))
+    config = _plain(Settings.model_json_schema(ref_template="#/definitions/{model}"))
     del config["properties"]["policies"]
     schema["definitions"] = config.pop("$defs")
     before = schema["properties"]["config"]
@@ -109,18 +109,19 @@ def _values_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _without_titles(schema: Any) -> Any:
-    """The same without what no one reads: titles made of names, and defaults in another notation."""
+def _plain(schema: Any) -> Any:
+    """The same without titles, which are made of names, and defaults, in another notation."""
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
+        return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {
-        key: value
+    return {
+        key: {name: _plain(part) for name, part in value.items()}
+        if key in {"properties", "$defs"}
+        else _plain(value)
         for key, value in schema.items()
-        if not (key in {"title", "default"} and not isinstance(value, dict))
+        if key not in {"title", "default"}
     }
-    return {key: _without_titles(value) for key, value in kept.items()}
 
 
 def _crds() -> Iterator[tuple[PurePath, str]]:

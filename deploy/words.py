@@ -50,6 +50,10 @@ EXPRESSIONS = (
     _words("afresh", "write again", "again"),
     _words("whoever", "write anyone who, or name the person", "anyone who"),
     _words("Whoever", "write Anyone who, or name the person", "Anyone who"),
+    _words("for ever", "write forever", "forever"),
+    _words("belongs? into", "write belongs in"),
+    _words("(?:is|are) meant so", "write intended"),
+    _words("looks? whether", "write check whether"),
     _words("aught|naught|ought not", "use a plain word"),
     _words("thereof|therein|hereby|whereby", "say it in two sentences"),
     Expression(

@@ -184,7 +184,7 @@ def test_absence_is_kept_where_it_has_a_meaning(api: httpx.Client, namespace: st
 
 
 def test_lists_are_stored_as_written(api: httpx.Client, namespace: str) -> None:
-    """GitOps tools replace lists as a whole: a default filled in there would differ for ever."""
+    """GitOps tools replace lists as a whole: a default filled in there would differ forever."""
     lists = {
         "metrics": [{"name": "a", "query": "up"}],
         "gates": GATES,

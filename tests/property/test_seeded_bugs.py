@@ -262,7 +262,7 @@ def failed_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def old_rehearsal_counts(patch: pytest.MonkeyPatch) -> None:
-    """A rehearsal counts for ever."""
+    """A rehearsal counts forever."""
     patch.setattr(rehearsal, "_max_age", lambda _: timedelta(days=1))
 
 

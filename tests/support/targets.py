@@ -19,7 +19,7 @@ TOKEN = "tOpSeCrEtToKeN0123456789"
 
 @dataclass
 class Webhook:
-    """Takes notifications as JSON. Answers ``answers`` in turn, the last one for ever; 0 hangs."""
+    """Takes notifications as JSON. Answers ``answers`` in turn, the last one forever; 0 hangs."""
 
     port: int = 0
     answers: list[int] = field(default_factory=lambda: [200])

@@ -668,7 +668,7 @@ class World:
             self.percents.append((self.now, self.percent))
 
     def _rehearse(self, action: Rehearse) -> None:
-        """It takes no time, and comes to what the test says; None: it goes on for ever."""
+        """It takes no time, and comes to what the test says; None: it goes on forever."""
         if self.rehearsals_come_to is None:
             return
         self.rehearsals.append(action)

@@ -131,7 +131,7 @@ class OrphanKeeper:
         if due is None:
             return
         if due.zeroed and held.config_map.immutable:
-            # What is immutable stays as it is for ever: a new one comes, and then it is released.
+            # What is immutable stays as it is forever: a new one comes, and then it is released.
             due = replace(due, data=_flags_alone(due.data))
             await self._cluster.recreate_config_map(held, due.data)
             held = await self._cluster.config_map(key)

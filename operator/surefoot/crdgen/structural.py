@@ -98,7 +98,7 @@ def _absence_kept(node: Node) -> Node:
     """The node, without defaults where absence has a meaning, and within lists.
 
     GitOps tools that compare on the client replace lists as a whole: a default filled in there is a
-    difference to them for ever. The operator reads an absent value as its default anyway.
+    difference to them forever. The operator reads an absent value as its default anyway.
     """
     if "items" in node:
         return {**node, "items": _undefaulted(node["items"])}

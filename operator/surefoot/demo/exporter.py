@@ -81,7 +81,7 @@ class Service:
 def keep_reading(
     kubeconfig: Path, config_maps: str, name: str, read: Callable[[Object | None], None]
 ) -> None:
-    """Hand over every state of a ConfigMap, for ever; what cannot be read changes nothing."""
+    """Hand over every state of a ConfigMap, forever; what cannot be read changes nothing."""
     with client_with_token(kubeconfig) as client:
         for config_map in follow(client, config_maps, name):
             try:

@@ -102,7 +102,7 @@ REASONS: dict[ConditionType, dict[str, str]] = {
         "Enforced": "Decisions are verified by the API server.",
         "Unenforced": "The administrator configured `admission: Unenforced`: decisions are not "
         "verified.",
-        "NotEnforced": "Policies are missing or changed. Apply `manifests/policies` again.",
+        "NotEnforced": "Policies are missing or changed. Apply the installation again.",
         "Unknown": "The policies have not been checked yet, or cannot be.",
     },
     ConditionType.NOT_PAUSED: {

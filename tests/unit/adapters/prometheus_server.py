@@ -30,7 +30,7 @@ class Request:
 
 @dataclass
 class Server:
-    """``replies`` are given in order, the last one for ever."""
+    """``replies`` are given in order, the last one forever."""
 
     url: str
     replies: list[Reply] = field(default_factory=list)

@@ -194,7 +194,7 @@ async def test_page_of_html_is_no_answer(http: Http, answers: MeasurementSource)
 async def test_silence_ends_in_time(
     http: Http, answers: MeasurementSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No request waits for ever."""
+    """No request waits forever."""
     monkeypatch.setattr("surefoot.adapters.kubernetes.http.WRITE_TIMEOUT", 0.05)
     answers.will_say(200, "hang")
     with pytest.raises(Unavailable, match="write it: no answer within"):

@@ -55,7 +55,7 @@ def bookmark(version: int) -> JSON:
 
 
 class ApiServer:
-    """Answers lists and watches as told, one after the other; the last one for ever."""
+    """Answers lists and watches as told, one after the other; the last one forever."""
 
     def __init__(self) -> None:
         self.lists: list[Answer] = [listing(10)]

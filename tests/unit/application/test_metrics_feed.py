@@ -279,7 +279,7 @@ async def test_answer_that_is_late_is_stale() -> None:
 
 
 async def test_feed_says_since_when_a_question_has_no_answer() -> None:
-    """So that a decision can wait for it, and not for ever."""
+    """So that a decision can wait for it, and not forever."""
     desk = Desk()
     desk.hanging = {"default"}
     desk.feed.measurements(ONE, asks("one"))

@@ -170,7 +170,7 @@ class Counting:
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0])
 async def test_decision_that_fresh_reads_confirm_is_not_made_twice(seconds: float) -> None:
-    """The same facts give the same plan; but not for ever."""
+    """The same facts give the same plan; but not forever."""
     decision = Counting()
     office = Office(decision)
 

@@ -301,7 +301,7 @@ def test_document_that_would_move_somebody_is_not_adopted(text: str) -> None:
 
 
 def test_document_is_foreign_to_the_format_percentage() -> None:
-    """A format that does not write it would leave it as it is for ever."""
+    """A format that does not write it would leave it as it is forever."""
     assert adoption(offered(RIGHT), a_rollout()).reason == "AdoptedForeignKeys"
 
 

@@ -119,7 +119,7 @@ def test_gate_below_what_a_trigger_asks_for_is_said() -> None:
     ],
 )
 def test_count_without_a_default_is_said(query: str, is_warned: bool) -> None:
-    """What never happened has no series, and a gate on it waits for ever."""
+    """What never happened has no series, and a gate on it waits forever."""
     reasons = [warning.reason for warning in warned(query, gates=[a_gate()])]
     assert reasons == (["SeriesMayNotExist"] if is_warned else [])
     assert warned(query) == []

@@ -440,7 +440,7 @@ def test_person_may_rehearse_in_automatic_mode() -> None:
 
 @pytest.mark.parametrize("max_age", ["0s", "0h"])
 def test_age_at_which_none_would_ever_count_is_a_fault(max_age: str) -> None:
-    """Else the rollout would wait for ever, or rehearse without end."""
+    """Else the rollout would wait forever, or rehearse without end."""
     world = a_world(rehearsal={"maxAge": max_age, "mode": "Automatic"})
     world.settle()
     assert (world.blockers(), runs(world)) == ([("PlanValid", "RehearsalNeverFresh")], [])

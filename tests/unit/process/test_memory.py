@@ -26,7 +26,7 @@ assert before - resident() > 20_000_000, (before, resident())
 
 @pytest.mark.skipif(memory._malloc_trim is None, reason="this C library is not glibc")
 def test_what_is_free_below_what_is_in_use_is_given_back() -> None:
-    """Else an operator keeps, for ever, what its largest list took."""
+    """Else an operator keeps, forever, what its largest list took."""
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)
 
 

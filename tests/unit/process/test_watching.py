@@ -11,7 +11,7 @@ from tests.support.world import a_rollout
 
 
 class Source:
-    """Ends as told, time after time; then it goes on for ever."""
+    """Ends as told, time after time; then it goes on forever."""
 
     kinds = (Kind.ROLLOUT,)
 

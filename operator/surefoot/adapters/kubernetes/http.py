@@ -367,7 +367,7 @@ def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":
     from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
     return aiohttp.TCPConnector(
-        # None waits for another's: a watch keeps its own for ever, and a rollback must go out while
+        # None waits for another's: a watch keeps its own forever, and a rollback must go out while
         # others have no answer. How many there are is bounded by the number of workers.
         limit=0,
         ssl=endpoint.ssl_context(),

@@ -135,7 +135,7 @@ class Snapshot(FlagFacts):
     ``upstreams`` are the Rollouts that this one waits for, and those that they wait for in turn, as
     far as they exist; ``shared_namespaces`` are those whose Rollouts others may wait for.
     ``rehearsed`` is what the last rollback rehearsal that this operator ran came to.
-    ``escalate_after`` is how long somebody who was asked may be silent; None: for ever.
+    ``escalate_after`` is how long somebody who was asked may be silent; None: forever.
     ``unreadable`` are the objects that belong to this Rollout and cannot be read: they count for
     nothing.
     """
