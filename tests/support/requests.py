@@ -91,8 +91,14 @@ def client_with_token(bed: TestBed, token: str) -> httpx.Client:
 
 
 def client_of_account(bed: TestBed, namespace: str, name: str) -> httpx.Client:
-    """Give an HTTP client with a token of this service account that is bound to nothing else."""
-    kubeconfig = yaml.safe_load(bed.kubeconfig_for_service_account(namespace, name).read_text())
+    """Give an HTTP client with a token of this service account that is bound to nothing else.
+
+    The controllers make the account `default` of a namespace a moment after the namespace.
+    """
+    path = wait_until(
+        lambda: bed.kubeconfig_for_service_account(namespace, name), SURELY, f"account {name}"
+    )
+    kubeconfig = yaml.safe_load(path.read_text())
     return client_with_token(bed, kubeconfig["users"][0]["user"]["token"])
 
 

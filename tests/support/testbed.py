@@ -120,11 +120,14 @@ def audit_events(bed: TestBed, *, about: str, from_byte: int = 0) -> list[dict[s
     """Read every event that is whole and has this text in it, such as the name of a namespace.
 
     All tests of a run write into one log: to understand all of it takes seconds. The API server may
-    just be writing one more event.
+    just be writing one more event, and it may have been when the place to begin was chosen.
     """
     with bed.audit_log.open("rb") as log:
-        log.seek(from_byte)
-        whole, _, _ = log.read().rpartition(b"\n")
+        log.seek(max(from_byte - 1, 0))
+        content = log.read()
+    if from_byte > 0:
+        _, _, content = content.partition(b"\n")
+    whole, _, _ = content.rpartition(b"\n")
     return [json.loads(line) for line in whole.split(b"\n") if about.encode() in line]
 
 

@@ -40,6 +40,16 @@ def directory(tmp_path: Path) -> Iterator[Path]:
     _surefoot_testbed("down", "--dir", str(directory))
 
 
+def _then_ready(place: tuple[str, ...], count: int) -> None:
+    """Wait until so many are ready, and none is not: on a busy machine one may answer too late."""
+
+    def are_ready() -> bool:
+        status = _surefoot_testbed("status", *place)
+        return (status.returncode, status.stdout.count(" ready\n")) == (0, count)
+
+    wait_until(are_ready, SURELY, f"{count} to be ready")
+
+
 def test_a_day_with_the_test_bed(directory: Path) -> None:
     """Up, use, status, up again without Prometheus, and down in two steps."""
     place = ("--dir", str(directory))
@@ -68,9 +78,7 @@ def test_a_day_with_the_test_bed(directory: Path) -> None:
     assert ours == [str(programs / name) for name in ("kubectl", "kubectl-surefoot", "promtool")]
     assert not other.startswith(str(programs))
 
-    status = _surefoot_testbed("status", *place)
-    assert status.returncode == 0
-    assert status.stdout.count(" ready\n") == 4
+    _then_ready(place, 4)
 
     again = _surefoot_testbed("up", *place)
     assert (again.returncode, again.stdout) == (0, up.stdout)
@@ -79,7 +87,7 @@ def test_a_day_with_the_test_bed(directory: Path) -> None:
     without = _surefoot_testbed("up", "--no-prometheus", *place)
     assert without.returncode == 0
     assert "PROMETHEUS_URL" not in without.stdout
-    assert _surefoot_testbed("status", *place).stdout.count(" ready\n") == 3
+    _then_ready(place, 3)
 
     assert _surefoot_testbed("down", "--keep-data", *place).returncode == 0
     status = _surefoot_testbed("status", *place)
@@ -117,8 +125,7 @@ def test_existing_cluster_is_used_when_asked_for_and_left_alone(
     up = _surefoot_testbed("up", "--kubeconfig", str(kubeconfig), *place)
     assert up.returncode == 0, up.stderr
     assert f"export KUBECONFIG={shlex.quote(str(kubeconfig))}\n" in up.stdout
-    status = _surefoot_testbed("status", *place)
-    assert (status.returncode, status.stdout.count(" ready\n")) == (0, 1)
+    _then_ready(place, 1)
     own = _surefoot_testbed("up", *place)
     assert own.returncode == 3
     assert "is a borrowed cluster. Stop it first" in own.stderr

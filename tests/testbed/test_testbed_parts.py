@@ -1,10 +1,13 @@
 """The small parts: ports, progress, users, and the helper that waits."""
 
 import io
+import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import platformdirs
@@ -17,7 +20,7 @@ from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
 from surefoot.testbed.users import User
 from tests.support import balance
-from tests.support.testbed import SURELY, wait_until, wait_until_async
+from tests.support.testbed import SURELY, audit_events, wait_until, wait_until_async
 from tests.support.weigh import weights_in
 
 
@@ -129,6 +132,18 @@ async def test_waiting_asynchronously() -> None:
         return next(answers)
 
     assert await wait_until_async(ask, SURELY, "a number") == 3
+
+
+def test_events_that_are_half_written_are_left_out(tmp_path: Path) -> None:
+    """Neither the one that was being written when reading began, nor the one that is now."""
+    log = tmp_path / "audit.log"
+    first, second = (f"{json.dumps({'about': 'shop', 'n': number})}\n" for number in (1, 2))
+    log.write_text(first + second + first[:9])
+    bed: Any = SimpleNamespace(audit_log=log)
+    begins = {0: [1, 2], 9: [2], len(first) - 1: [2], len(first): [2], len(first) + 9: []}
+    for from_byte, numbers in begins.items():
+        found = audit_events(bed, about="shop", from_byte=from_byte)
+        assert [event["n"] for event in found] == numbers, from_byte
 
 
 def test_files_that_are_weighed_are_there() -> None:
