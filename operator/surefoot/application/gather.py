@@ -41,7 +41,7 @@ from surefoot.domain.facts.snapshot import (
     UnreadableFact,
 )
 from surefoot.domain.facts.upstreams import names_of
-from surefoot.domain.signoff.veto import prepare
+from surefoot.domain.preparation import preparations
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -275,7 +275,7 @@ class Gatherer:
             config_map = _found(await self._cluster.config_map(target))
         approvals, checkpoints = self._store.approvals(key), self._store.checkpoints(key)
         admission = self._admission.admission_status
-        await _prepared((*approvals, *checkpoints), admission)
+        await self._prepare(rollout, (*approvals, *checkpoints), admission)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -320,7 +320,7 @@ class Gatherer:
         if admission:
             await self._refresh_upstreams(rollout)
         queries = await self._measurements.query_facts(key, rollout)
-        await _prepared((*approvals, *checkpoints), status)
+        await self._prepare(rollout, (*approvals, *checkpoints), status)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -334,6 +334,15 @@ class Gatherer:
             faults=faults,
         )
         return Facts(snapshot, ConfigMapRead(flag.held))
+
+    async def _prepare(
+        self, rollout: Rollout, requests: Iterable[Request], status: AdmissionStatus
+    ) -> None:
+        """Work out by and by what follows from objects alone: there may be hundreds of them."""
+        verified = status.admission is Admission.ENFORCED
+        interval = self.rules.evaluation_interval
+        pieces = preparations(rollout, requests, interval=interval, verified=verified)
+        await by_turns(pieces, lambda piece: piece())
 
     async def _admission_status(self, *, fresh: bool) -> AdmissionStatus:
         return await self._admission.refresh() if fresh else self._admission.admission_status
@@ -417,12 +426,6 @@ class Gatherer:
             clock_disagreement=self._clock.disagreement(),
             skipped=self._clock.skipped(),
         )
-
-
-async def _prepared(requests: Iterable[Request], status: AdmissionStatus) -> None:
-    """What follows from requests alone is worked out by and by: there may be hundreds of them."""
-    verified = status.admission is Admission.ENFORCED
-    await by_turns(requests, partial(prepare, verified=verified))
 
 
 def _say_what_is_not_known(error: Exception) -> None:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +26,7 @@ from surefoot.application.ports import (
 from surefoot.application.queue import Lane
 from surefoot.application.settling import Settled, settle
 from surefoot.application.store import Store
+from surefoot.domain.confirmation import Judged
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
 from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
@@ -46,8 +46,6 @@ BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
 STOPPED_RETRY = 1.0
-SAME_MOMENT = timedelta(seconds=1)
-"""A decision may be so old when fresh reads confirm it; then it is decided again."""
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
 
@@ -180,7 +178,7 @@ class Reconciler:
         judged = await self._unless_interrupted(key, self._judge_whole(key, triggers))
         if isinstance(judged, Pass):
             return judged
-        facts, plan, _ = judged
+        facts, plan = judged.facts, judged.plan
         rollout = facts.snapshot.rollout
         self._observe(key, rollout, facts.snapshot.approvals, plan.status)
         if any(isinstance(action, Abandon) for action in plan.actions):
@@ -324,9 +322,9 @@ class Reconciler:
         now = self._clock.now()
         if triggers is not None:
             hand_on(triggers, facts.snapshot, now)
-        if confirms is not None and confirms.stands(facts.snapshot, now):
+        if confirms is not None and confirms.judged.stands(facts.snapshot, now):
             return confirms._replace(facts=facts)
-        return _Judged(facts, self._decide(facts.snapshot, now), now)
+        return _Judged(facts, Judged(facts.snapshot, self._decide(facts.snapshot, now), now))
 
     def _observe(
         self,
@@ -383,23 +381,15 @@ class Reconciler:
 
 
 class _Judged(NamedTuple):
-    """What was decided, on which facts, and at which moment."""
+    """What was decided, on which facts."""
 
     facts: Facts
-    plan: Plan
-    at: datetime
+    judged: Judged
 
-    def stands(self, snapshot: Snapshot, now: datetime) -> bool:
-        """Whether the same would be decided on these facts, which were gathered just after.
-
-        The same facts give the same plan at the same moment. By how much the clock may be late
-        changes from one request to the next, and is not compared.
-        """
-        known = self.facts.snapshot
-        return (
-            now - self.at <= SAME_MOMENT
-            and replace(snapshot, clock_uncertainty=known.clock_uncertainty) == known
-        )
+    @property
+    def plan(self) -> Plan:
+        """What was decided."""
+        return self.judged.plan
 
 
 def _records_first(plan: Plan) -> bool:

@@ -141,6 +141,7 @@ class Store:
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
         self._halts: dict[str, Halt] = {}
+        self._listed_halts: dict[str, Halt] = {}
         self._held_back: dict[tuple[Kind, ObjectKey], list[Callable[[], None]]] = {}
 
     # Feeding
@@ -253,22 +254,24 @@ class Store:
                 self.remove(kind, entry.head)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
-        """Take in all halts there are; answers with the namespaces where that changed something."""
+        """Take in all halts there are; answers with the namespaces where that changed something.
+
+        Nothing else tells of a halt. So what a fresh read has shown since the last list is news as
+        well: one Rollout has seen it, and the others of its namespace have not.
+        """
         found = {halt.namespace: halt for halt in halts}
         changed = {
             namespace
-            for namespace in {*found, *self._halts}
-            if found.get(namespace) != self._halts.get(namespace)
+            for namespace in {*found, *self._listed_halts, *self._halts}
+            if not found.get(namespace)
+            == self._listed_halts.get(namespace)
+            == self._halts.get(namespace)
         }
-        self._halts = found
+        self._listed_halts, self._halts = found, dict(found)
         return frozenset(changed)
 
     def put_halt(self, halt: Halt | None, *places: str) -> None:
-        """Take in what a fresh read of these namespaces showed: a halt, or that there is none.
-
-        Those who were stopped by it are woken once `replace_halts` no longer finds it. It may have
-        come and gone between two lists.
-        """
+        """Take in what a fresh read of these namespaces showed: a halt, or that there is none."""
         if halt is not None:
             self._halts[halt.namespace] = halt
             return

@@ -13,7 +13,7 @@ from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from,
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.errors import UnreadableObject
 from surefoot.plugin import waiting
-from surefoot.plugin.amounts import ago, conditions_of, earliest_of, moment_of, soak_of
+from surefoot.plugin.amounts import ago, conditions_of, earliest_of, happened, moment_of, soak_of
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.session import Person
@@ -249,7 +249,7 @@ def _role(role: JSON, now: datetime) -> Fact:
         words.append(f"by {role['by']}{'' if role.get('verified') else ' (not verified)'}")
     expires = moment_of(role.get("expiresAt"))
     if expires is not None:
-        words.append(f"counts until {ago(expires, now)}")
+        words.append(f"{'counts until ' if expires > now else 'expired '}{ago(expires, now)}")
     if role.get("message"):
         words.append(str(role["message"]))
     return Fact(str(role.get("role")), state, _tone(state), "; ".join(words))
@@ -279,7 +279,7 @@ def _metrics(raw: JSON, now: datetime) -> Iterable[Fact]:
     for reading in readings_of(raw):
         words = [bound.in_words(reading.value) for bound in reading.bounds]
         if reading.observed_at is not None:
-            words.append(f"asked {ago(reading.observed_at, now)}")
+            words.append(f"asked {happened(reading.observed_at, now)}")
         has_value = reading.value is not None and reading.metric.get("outcome") == "Value"
         tone = "bad" if reading.is_breached else "good" if has_value else "open"
         yield Fact(reading.name, reading.said, tone, "; ".join(words))
@@ -292,7 +292,7 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
         moved = f" {start if start is not None else 0}% → {end}%" if start != end else f" at {end}%"
         yield Entry(
             at="" if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-            ago="" if at is None else ago(at, now),
+            ago="" if at is None else happened(at, now),
             what=f"{entry.get('type')}{moved}",
             by=", ".join(map(str, entry.get("by") or ())),
             words=str(entry.get("message") or entry.get("reason") or ""),

@@ -39,6 +39,16 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{in_words(now - moment)} ago"
 
 
+def happened(moment: datetime, now: datetime) -> str:
+    """How long ago something happened. A clock that runs a little behind does not say `in 1s`."""
+    return ago(moment, now) if moment < now else "just now"
+
+
+def lasts(moment: datetime, now: datetime) -> str:
+    """For how long something has been so."""
+    return f"for {in_words(now - moment)}"
+
+
 def length_of(text: object) -> timedelta:
     """A length of a status or a plan; none where it cannot be read."""
     try:

@@ -11,6 +11,7 @@ import typer
 
 from surefoot.cli.coercion import without_pydantic
 from surefoot.cli.lazy import LazyCommand, LazyGroup
+from surefoot.cli.lean import without_plugins_of_pydantic
 from surefoot.cli.version import Version
 from surefoot.plugin.commands.options import CONNECTION, Connection
 
@@ -171,6 +172,7 @@ def surefoot(
 
 def main() -> None:
     """The entry point of `kubectl-surefoot`, which kubectl runs for `kubectl surefoot`."""
+    without_plugins_of_pydantic()
     try:
         app(prog_name="kubectl surefoot")
     except Exception as error:  # noqa: BLE001 - never a traceback for people

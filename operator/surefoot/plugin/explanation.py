@@ -13,6 +13,8 @@ from surefoot.plugin.amounts import (
     ago,
     conditions_of,
     earliest_of,
+    happened,
+    lasts,
     live,
     moment_of,
     soak_of,
@@ -163,7 +165,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         yield f"  Soak: {soak.in_words()}."
     observed = moment_of(status.get("observedAt"))
     if observed is not None:
-        yield f"  The operator wrote this status at {written(observed)}, {ago(observed, now)}."
+        yield f"  The operator wrote this status at {written(observed)}, {happened(observed, now)}."
 
 
 def _next(status: Mapping[str, Any]) -> str:
@@ -179,7 +181,7 @@ def _requests(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     last = _last_request(status)
     at = moment_of(last.get("at")) if last else None
     if last and at is not None:
-        yield f"  Last asked: {last.get('type')} by {_by(last)}, {ago(at, now)}."
+        yield f"  Last asked: {last.get('type')} by {_by(last)}, {happened(at, now)}."
 
 
 def _verified(said: Mapping[str, Any]) -> str:
@@ -263,7 +265,7 @@ def _measured(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> 
 
 def _reading(reading: Reading, now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
     asked = reading.observed_at
-    when = f", asked {ago(asked, now)}" if asked is not None else ""
+    when = f", asked {happened(asked, now)}" if asked is not None else ""
     colour = "red" if reading.is_breached else None if reading.value is not None else "yellow"
     yield (f"  {reading.name} = ", Cell(reading.said, colour), when)
     for bound in reading.bounds:
@@ -282,7 +284,7 @@ def _triggers(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         )
     for trigger in restless:
         since = moment_of(trigger.get("since"))
-        when = f", since {ago(since, now)}" if since is not None else ""
+        when = f" {lasts(since, now)}" if since is not None else ""
         state = trigger["state"]
         message = f": {trigger['message']}" if trigger.get("message") else ""
         yield (f"  {trigger['name']} is ", Cell(state, TRIGGER_COLOURS.get(state)), when, message)

@@ -184,6 +184,27 @@ async def test_decision_that_fresh_reads_confirm_is_not_made_twice(seconds: floa
     assert decision.decided == (2 if seconds else 1)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "decisions"), [(0, 500, 2), (500, 0, 1), (300, 300, 1)]
+)
+async def test_doubt_about_the_time_that_has_grown_is_judged_again(
+    before: int, after: int, decisions: int
+) -> None:
+    """What ends with time may have ended by the later moment; less doubt takes nothing away."""
+    decision = Counting()
+    office = Office(decision)
+    office.clock.doubt = timedelta(milliseconds=before)
+
+    async def another_answer_tells_the_time(call: str) -> None:
+        if call == "read halt":
+            office.clock.doubt = timedelta(milliseconds=after)
+
+    office.cluster.before = another_answer_tells_the_time
+    await office.look()
+    assert office.cluster.config_maps
+    assert decision.decided == decisions
+
+
 async def test_move_decided_on_an_older_rollout_is_refused_and_decided_again() -> None:
     """Somebody pauses the Rollout, and no event tells of it: its write shows it, and is refused."""
     decision = Counting()

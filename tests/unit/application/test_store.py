@@ -354,6 +354,21 @@ def test_halts_tell_where_something_changed() -> None:
     assert store.halt("agents", "surefoot-system") is None
 
 
+def test_halt_that_one_rollout_has_seen_is_news_to_the_others() -> None:
+    """Its coming and its end alike, whether a fresh read or the list has shown it first."""
+    store = Store()
+    halt = Halt("agents", "incident")
+    store.put_halt(halt, "agents", "surefoot-system")
+    assert store.replace_halts([halt]) == {"agents"}
+    assert store.replace_halts([halt]) == frozenset()
+    store.put_halt(None, "agents", "surefoot-system")
+    assert store.replace_halts([]) == {"agents"}
+    store.put_halt(halt, "agents", "surefoot-system")
+    store.put_halt(None, "agents", "surefoot-system")
+    assert store.replace_halts([]) == frozenset()
+    assert store.halt("agents", "surefoot-system") is None
+
+
 def test_what_is_not_in_a_list_is_gone() -> None:
     """A watch that missed its deletion will never tell; who depends on it is woken."""
     woken = Woken()
