@@ -15,7 +15,6 @@ from pydantic.alias_generators import to_camel
 
 from surefoot.api.v1alpha1.durations import DURATION_PATTERN, format_elapsed, parse_duration
 
-
 _PATTERN = DURATION_PATTERN.replace("s)?$", r"(\.[0-9]{1,6})?s)?$")
 """Of a length as it is read here: with fractions of a second, such as `0.5s`."""
 

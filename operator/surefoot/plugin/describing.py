@@ -7,8 +7,8 @@ from typing import Any
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.plugin.amounts import (
     ago,
+    away,
     conditions_of,
-    happened,
     hold_of,
     lasts,
     moment_of,
@@ -124,9 +124,9 @@ def _request(request: JSON, now: datetime) -> list[Cell]:
     state = str(status.get("state") or "Pending")
     decided = moment_of(status.get("decidedAt"))
     due = moment_of((spec.get("request") or {}).get("dueAt"))
-    when = happened(decided, now) if decided is not None else ""
+    when = ago(decided, now) if decided is not None else ""
     if decided is None and due is not None:
-        when = f"due {ago(due, now)}" if due > now else f"late by {in_words(now - due)}"
+        when = f"due {away(due, now)}" if due > now else f"late by {in_words(now - due)}"
     by = (spec.get("decidedBy") or {}).get("username") or ""
     return [
         Cell(request["metadata"]["name"]),
@@ -153,7 +153,7 @@ def _history(raw: JSON, now: datetime) -> Iterator[Line]:
         start = f"{entry['from']}%" if "from" in entry else "the start"
         moved = f"{start} → {entry.get('to')}%"
         by = ", ".join(map(str, entry.get("by") or ()))
-        when = "" if at is None else f"{written(at)} ({happened(at, now)})"
+        when = "" if at is None else f"{written(at)} ({ago(at, now)})"
         yield f"  {when}  {entry.get('type')} {moved} {entry.get('reason')} by {by or '-'}"
     yield from _more(len(history))
 

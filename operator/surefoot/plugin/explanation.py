@@ -11,9 +11,9 @@ from typing import Any
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.plugin.amounts import (
     ago,
+    away,
     conditions_of,
     earliest_of,
-    happened,
     lasts,
     live,
     moment_of,
@@ -157,7 +157,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     earliest = earliest_of(status)
     if earliest is not None:
         yield (
-            f"  Earliest: {written(earliest)}, {ago(earliest, now)}, by the clocks alone: "
+            f"  Earliest: {written(earliest)}, {away(earliest, now)}, by the clocks alone: "
             f"{what_earliest_hangs_on(raw)}."
         )
     soak = soak_of(status, now)
@@ -165,7 +165,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         yield f"  Soak: {soak.in_words()}."
     observed = moment_of(status.get("observedAt"))
     if observed is not None:
-        yield f"  The operator wrote this status at {written(observed)}, {happened(observed, now)}."
+        yield f"  The operator wrote this status at {written(observed)}, {ago(observed, now)}."
 
 
 def _next(status: Mapping[str, Any]) -> str:
@@ -181,7 +181,7 @@ def _requests(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     last = _last_request(status)
     at = moment_of(last.get("at")) if last else None
     if last and at is not None:
-        yield f"  Last asked: {last.get('type')} by {_by(last)}, {happened(at, now)}."
+        yield f"  Last asked: {last.get('type')} by {_by(last)}, {ago(at, now)}."
 
 
 def _verified(said: Mapping[str, Any]) -> str:
@@ -265,7 +265,7 @@ def _measured(raw: Mapping[str, Any], now: datetime, marks: tuple[str, str]) -> 
 
 def _reading(reading: Reading, now: datetime, marks: tuple[str, str]) -> Iterator[Line]:
     asked = reading.observed_at
-    when = f", asked {happened(asked, now)}" if asked is not None else ""
+    when = f", asked {ago(asked, now)}" if asked is not None else ""
     colour = "red" if reading.is_breached else None if reading.value is not None else "yellow"
     yield (f"  {reading.name} = ", Cell(reading.said, colour), when)
     for bound in reading.bounds:
