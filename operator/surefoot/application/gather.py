@@ -255,8 +255,8 @@ class Gatherer:
 
         So are detached signatures, then, against the allowed signers of now. Without it the latest
         check must do, and nothing is waited for: so a rollback is gathered. With
-        ``takes_known_rollout`` the Rollout itself is not read again. That is for a caller who
-        writes its status before anything else, which is refused if this is not the newest version.
+        ``takes_known_rollout`` the Rollout itself is not read again: anyone who writes its status
+        next, before anything else, is refused if it is not the newest version.
         """
         if fresh:
             return await self._by_fresh_reads(key, admission, takes_known_rollout)
