@@ -26,7 +26,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     RolloutStatus,
     TransitionType,
 )
-from surefoot.application.settling import Settled, settle
+from surefoot.application.settling import Settled, look_ahead, settle
 from surefoot.domain.decide import decide
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
@@ -603,7 +603,9 @@ class World:
         if pending.type is TransitionType.ROLLBACK:
             return None
         after = self.rollout.model_copy(update={"status": smallest})
-        return settle(decide, self._gathered or self.snapshot(), after, self.config_map, self.now)
+        facts = self._gathered or self.snapshot()
+        ahead = look_ahead(decide, facts, after, self.config_map, self.now)
+        return None if ahead is None else settle(decide, ahead, self.now)
 
     def _abandon(self, action: Abandon, judged: Rollout) -> None:
         if action.marks_config_map:

@@ -275,7 +275,7 @@ class Executor:
             # Stamps that gate something must be the later bound: a soak is never short.
             moment = self._clock.now() + self._clock.uncertainty()
             smallest = self._committed(current, pending, moment)
-            settled = settle(current.model_copy(update={"status": smallest}), config_map)
+            settled = await settle(current.model_copy(update={"status": smallest}), config_map)
             try:
                 written, settled = await self._write_commit(current, smallest, settled)
             except Conflict:

@@ -24,7 +24,7 @@ from surefoot.application.ports import (
     Telemetry,
 )
 from surefoot.application.queue import Lane
-from surefoot.application.settling import Settled, settle
+from surefoot.application.settling import Settled, look_ahead, settle
 from surefoot.application.store import Store
 from surefoot.domain.confirmation import Judged
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
@@ -222,12 +222,17 @@ class Reconciler:
         except (Refused, NotFound, Unavailable) as error:
             log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
 
-    def _settle(
+    async def _settle(
         self, gathered: Snapshot, committed: Rollout, config_map: ConfigMap | None
     ) -> Settled | None:
         """What a commit is written with. Whatever goes wrong here, the move is committed."""
         try:
-            return settle(self._decide, gathered, committed, config_map, self._clock.now())
+            now = self._clock.now()
+            ahead = look_ahead(self._decide, gathered, committed, config_map, now)
+            if ahead is None:
+                return None
+            await asyncio.sleep(0)  # other work goes on between two decisions
+            return settle(self._decide, ahead, now)
         except Exception as error:
             log.exception("a commit is written alone", error=repr(error))
             return None

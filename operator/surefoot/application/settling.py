@@ -6,7 +6,7 @@ is written, and both are one write. Nothing here moves the flag: where the flag 
 where something more would enter the history, the commit is written alone; the next pass decides.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -36,43 +36,59 @@ class Settled:
     look_again_in: timedelta | None = None
 
 
-Settle = Callable[[Rollout, ConfigMap | None], Settled | None]
+Settle = Callable[[Rollout, ConfigMap | None], Awaitable[Settled | None]]
 """Asked with a Rollout as it is once committed, and with its flag where that was written just now.
 
 None: the smallest status is written, and the next pass writes the rest.
 """
 
 
-def commit_alone(_rollout: Rollout, _config_map: ConfigMap | None) -> Settled | None:
+async def commit_alone(_rollout: Rollout, _config_map: ConfigMap | None) -> Settled | None:
     """Settle nothing, as at a rollback, whose status is the smallest that says what happened."""
     return None
 
 
-def settle(
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What is ahead once a move is committed: the facts of then, and what is decided on them."""
+
+    facts: Snapshot
+    plan: Plan
+
+    @property
+    def books(self) -> tuple[OpenRequest | RecordRequest, ...]:
+        """What is to be done on requests."""
+        return tuple(a for a in self.plan.actions if isinstance(a, OpenRequest | RecordRequest))
+
+
+def look_ahead(
     decide: Decide,
     gathered: Snapshot,
     committed: Rollout,
     config_map: ConfigMap | None,
     now: datetime,
-) -> Settled | None:
-    """What follows once this is committed, by the facts that were gathered for the move.
-
-    The status says what people can type to answer a request that is about to be opened. Where its
-    name turns out to be taken the next pass corrects it.
-    """
+) -> Ahead | None:
+    """What follows once this is committed, by the facts that were gathered for the move."""
     facts = replace(gathered, rollout=committed, config_map=config_map or gathered.config_map)
     plan = decide(facts, now)
-    if not _only_tells(plan, committed):
-        return None
-    books = tuple(a for a in plan.actions if isinstance(a, OpenRequest | RecordRequest))
-    is_all = len(books) + 1 == len(plan.actions)
+    return Ahead(facts, plan) if _only_tells(plan, committed) else None
+
+
+def settle(decide: Decide, ahead: Ahead, now: datetime) -> Settled | None:
+    """The status to commit with, as it is once the requests that are ahead were opened.
+
+    It says what people can type to answer them. Where a name turns out to be taken the next pass
+    corrects it.
+    """
+    plan, books = ahead.plan, ahead.books
     openings = [action for action in books if isinstance(action, OpenRequest)]
     asked: tuple[str, ...] = ()
     if openings:
-        facts, asked = _with_opened(facts, openings)
+        facts, asked = _with_opened(ahead.facts, openings)
         plan = decide(facts, now)
-        if not _only_tells(plan, committed):
+        if not _only_tells(plan, facts.rollout):
             return None
+    is_all = len(books) + 1 == len(ahead.plan.actions)
     again = plan.requeue_after if is_all else None
     return Settled(plan.status, books, plan.announcements, asked, again)
 
