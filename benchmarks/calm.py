@@ -142,7 +142,7 @@ async def measure(
                     prefix = f"{'abcdefgh'[number]}{programs.index(program)}"
                     names = [f"{prefix}{each:04}" for each in range(options.rollouts)]
                     providers = [{"name": "default", "address": provider, "timeout": "5s"}]
-                    settings = {"evaluationInterval": interval, "providers": providers}
+                    settings: JSON = {"evaluationInterval": interval, "providers": providers}
                     with running(program, bed, home, **settings) as process:
                         for name in names:
                             await http.write("create", "POST", API, a_rollout(name))

@@ -65,7 +65,7 @@ def a_rollout(name: str) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    program: str, bed: TestBed, home: Path, **settings: Any
+    program: str, bed: TestBed, home: Path, kubeconfig: Path | None = None, **settings: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
     config = home / "config.yaml"
     usual = {"evaluationInterval": "10s", "admission": "Unenforced", "listen": "127.0.0.1:0"}
@@ -73,7 +73,7 @@ def running(
     with (home / "operator.log").open("wb") as log:
         process = subprocess.Popen(
             [*program.split(), "run", "--config", str(config)],
-            env={**os.environ, "KUBECONFIG": str(bed.kubeconfig())},
+            env={**os.environ, "KUBECONFIG": str(kubeconfig or bed.kubeconfig())},
             stdout=log,
             stderr=log,
         )

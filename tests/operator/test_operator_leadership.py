@@ -25,8 +25,9 @@ admission: Unenforced
 evaluationInterval: 1s
 operatorNamespace: surefoot-system
 listen: 127.0.0.1:0
-leaderElection: {leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 0.2s}
+leaderElection: {leaseDuration: 12s, renewDeadline: 10s, retryPeriod: 0.2s}
 """
+"""Who leads must renew the Lease in time on a busy machine, too: else it ends, as it should."""
 
 
 @dataclass
@@ -43,7 +44,8 @@ class Replica:
 
     def said(self, event: str) -> list[JSON]:
         """The log lines of this event."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
+        whole, _, _ = self.log.read_text().rpartition("\n")  # it may just be writing one more line
+        lines = [json.loads(line) for line in whole.splitlines() if line[:1] == "{"]
         return [line for line in lines if line.get("event") == event]
 
     async def ends(self) -> int:
@@ -121,7 +123,7 @@ async def test_replicas_take_over_from_each_other_and_every_step_is_taken_once(
         await scene.then_at(30)
         second.signal(signal.SIGCONT)
         assert await second.ends() == 1
-        assert "could not be renewed within 2 s" in second.log.read_text()
+        assert "could not be renewed within 10 s" in second.log.read_text()
 
         third.signal(signal.SIGKILL)
         waiting.remove(third)

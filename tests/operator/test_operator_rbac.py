@@ -18,9 +18,9 @@ from surefoot.adapters.settings import AdmissionMode
 from surefoot.application.resync import MAY_NOT_LIST
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import changed
-from tests.support.policies import OPERATOR
 from tests.support.requests import (
     MERGE,
+    OPERATOR,
     a_request,
     a_rollout,
     bound,
@@ -296,7 +296,7 @@ def test_api_server_serves_what_moves_a_flag_at_a_level_of_its_own(
 
     wait_until(
         lambda: (served(MOVES_A_FLAG), served(CAN_WAIT)) == ({own}, {shared}),
-        60,
+        SURELY,
         "the API server to act on the FlowSchemas",
     )
 
@@ -332,16 +332,24 @@ def test_role_allows_what_it_says_and_no_more(
     testbed: TestBed, service_account: Path, namespace: str, role: str
 ) -> None:
     """Every verb on every resource of ours, asked of the authorizer."""
-    bound(testbed, namespace, role, "--user=forge")
-    with testbed.client("forge") as forge:
+    expected = {resource: MAY[role].get(resource, set()) for resource in RESOURCES}
+    with testbed.client() as admin, testbed.client("forge") as forge:
+        bound(admin, namespace, role, user="forge")
+        # Those of Kubernetes get one of our roles after the other.
         wait_until(
-            lambda: _may(forge, namespace, "get", "rollouts"), SURELY, f"{role} to be aggregated"
+            lambda: all(
+                _may(forge, namespace, verb, resource)
+                for resource, verbs in expected.items()
+                for verb in verbs
+            ),
+            SURELY,
+            f"{role} to be aggregated",
         )
         found = {
             resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
             for resource in RESOURCES
         }
-    assert found == {resource: MAY[role].get(resource, set()) for resource in RESOURCES}
+    assert found == expected
 
 
 def _may(user: httpx.Client, namespace: str, verb: str, resource: str) -> bool:
@@ -369,8 +377,8 @@ def test_approver_signs_and_does_nothing_else(
     testbed: TestBed, service_account: Path, namespace: str
 ) -> None:
     """A patch of an Approval goes through; replacing, deleting, opening and planning do not."""
-    bound(testbed, namespace, "surefoot-approver", "--group=security")
     with testbed.client() as admin, testbed.client("hudson") as hudson:
+        bound(admin, namespace, "surefoot-approver", group="security")
         rollout = made(admin, namespace, a_rollout("checkout"))
         approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
         wait_until(

@@ -178,6 +178,14 @@ def _deployment(*arguments: str) -> Manifest:
         ("crds.install=often", "/crds/install"),
         ("config.admission=Sometimes", "/config/admission"),
         ("config.evaluationIntervall=30s", "evaluationIntervall"),
+        ("config.providers[0].name=default", "missing property 'address'"),
+        (
+            "config.providers[0].name=a,config.providers[0].address=http://a,"
+            "config.providers[0].timeout=soon",
+            "/config/providers/0/timeout",
+        ),
+        ("config.record.sinks[0].type=Paper", "/config/record/sinks/0/type"),
+        ("config.leaderElection.leaseDuratoin=9s", "leaseDuratoin"),
         ("bindings[0].role=emperor,bindings[0].namespace=shop", "/bindings/0/role"),
         ("watchNamespaces={Shop}", "/watchNamespaces/0"),
         ("metrics.tls.secretName=A", "/metrics/tls/secretName"),

@@ -182,9 +182,7 @@ def main() -> None:
 def _tell_a_fault(error: Exception) -> NoReturn:
     if os.environ.get("SUREFOOT_TRACE"):
         raise error
-    typer.echo(
-        f"Error: a fault of this program: {type(error).__name__}: {error}; with SUREFOOT_TRACE=1 "
-        "it shows where, and `kubectl surefoot report bundle` collects what a maintainer needs",
-        err=True,
-    )
+    from surefoot.plugin import output  # noqa: PLC0415 - see the package
+
+    output.warn(output.fault_text(error))
     sys.exit(FAULT)
