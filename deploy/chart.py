@@ -16,6 +16,7 @@ import yaml
 
 from deploy.project import ROOT, Project
 from surefoot.adapters.settings import Settings
+from surefoot.crdgen.schema import WithDescriptions
 from surefoot.generated import Generator, PlainDumper
 from surefoot.policies import Manifest, PolicySettings, shipped
 
@@ -97,11 +98,15 @@ def _chart() -> str:
 def _values_schema() -> str:
     """The schema of the values as it is, with that of `config` from the models that read it.
 
-    What the chart itself writes into the configuration is no value. Draft 7 is what older Helms read.
+    What the chart itself writes into the configuration is no value. Older Helms read draft 7.
     """
     path = CHART / "values.schema.json"
     schema = json.loads(path.read_text("utf-8"))
-    config = _without_titles(Settings.model_json_schema(ref_template="#/definitions/{model}"))
+    config = _without_titles(
+        Settings.model_json_schema(
+            ref_template="#/definitions/{model}", schema_generator=WithDescriptions
+        )
+    )
     del config["properties"]["policies"]
     schema["definitions"] = config.pop("$defs")
     before = schema["properties"]["config"]
@@ -110,7 +115,7 @@ def _values_schema() -> str:
 
 
 def _without_titles(schema: Any) -> Any:
-    """The same without what no one reads: titles made of names, and defaults in another notation."""
+    """The same without titles made of names, and without defaults in another notation."""
     if isinstance(schema, list):
         return [_without_titles(item) for item in schema]
     if not isinstance(schema, dict):
