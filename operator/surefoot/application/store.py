@@ -224,6 +224,10 @@ class Store:
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object of this UID was deleted, or is no longer among those watched."""
+        held_back = self._held_back.get((kind, head.key))
+        if held_back is not None:
+            held_back.append(partial(self.remove, kind, head))
+            return
         if kind is not Kind.CONFIG_MAP:  # a ConfigMap without the label may get it back
             self._dead[head.uid] = None
             while len(self._dead) > REMEMBERED_DEAD:

@@ -472,9 +472,24 @@ def test_change_by_somebody_else_during_a_write_is_news_once_that_is_answered() 
     woken, rollout = Woken(), a_rollout()
     woken.sees(rollout, "1")
     woken.keys.clear()
-    with pytest.raises(ConnectionError), woken.store.writing(Kind.ROLLOUT, KEY):
-        woken.sees(rollout, "2")
-        assert woken.keys == []
-        raise ConnectionError
+
+    def write() -> None:
+        with woken.store.writing(Kind.ROLLOUT, KEY):
+            woken.sees(rollout, "2")
+            assert woken.keys == []
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write()
     assert woken.keys == [KEY.name]
     assert woken.store.heads(Kind.ROLLOUT)[KEY].resource_version == "2"
+
+
+def test_flag_that_is_lost_during_a_write_stays_lost() -> None:
+    """What a watch told of it before comes before that, and not after."""
+    woken = Woken()
+    woken.sees(a_flag(), "1")
+    with woken.store.writing(Kind.CONFIG_MAP, FLAGS):
+        woken.sees(a_flag(), "2")
+        woken.loses(a_flag(), "3")
+    assert woken.store.config_map(FLAGS) is None
