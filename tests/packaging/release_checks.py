@@ -81,7 +81,10 @@ def test_krew_installs_the_plugin(tmp_path: Path, launcher: str) -> None:
     (programs / "kubectl-krew").symlink_to(tools(["kubectl-krew"])["kubectl-krew"])
     for name in ("python3", "realpath", "dirname"):  # what pipx and the scripts of wheels ask for
         (programs / name).symlink_to(shutil.which(name) or name)
-    places = {"KREW_ROOT": root, "PATH": f"{root / 'bin'}{os.pathsep}{programs}"}
+    places: dict[str, str | Path] = {
+        "KREW_ROOT": root,
+        "PATH": f"{root / 'bin'}{os.pathsep}{programs}",
+    }
     _output(
         _run(
             *(kubectl, "krew", "install", f"--manifest={DIST / 'krew-surefoot.yaml'}"),

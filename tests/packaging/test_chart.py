@@ -180,8 +180,10 @@ def _deployment(*arguments: str) -> Manifest:
         ("config.evaluationIntervall=30s", "evaluationIntervall"),
         ("config.providers[0].name=default", "missing property 'address'"),
         (
-            "config.providers[0].name=a,config.providers[0].address=http://a,"
-            "config.providers[0].timeout=soon",
+            (
+                "config.providers[0].name=a,config.providers[0].address=http://a,"
+                "config.providers[0].timeout=soon"
+            ),
             "/config/providers/0/timeout",
         ),
         ("config.record.sinks[0].type=Paper", "/config/record/sinks/0/type"),
