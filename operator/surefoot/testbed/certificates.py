@@ -131,7 +131,7 @@ class Authority:
             builder = builder.add_extension(alternative_names, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         _write_secret(files.key, _pem_of(key))
-        # Last, and renamed into place: whoever sees it finds both, and whole.
+        # Last, and renamed into place: anyone who sees it finds both, and whole.
         partial = files.certificate.with_suffix(".partial")
         partial.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         partial.replace(files.certificate)
