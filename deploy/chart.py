@@ -16,6 +16,7 @@ import yaml
 
 from deploy.project import ROOT, Project
 from surefoot.adapters.settings import Settings
+from surefoot.crdgen.schema import WithDescriptions
 from surefoot.generated import Generator, PlainDumper
 from surefoot.policies import Manifest, PolicySettings, shipped
 
@@ -101,7 +102,11 @@ def _values_schema() -> str:
     """
     path = CHART / "values.schema.json"
     schema = json.loads(path.read_text("utf-8"))
-    config = _plain(Settings.model_json_schema(ref_template="#/definitions/{model}"))
+    config = _plain(
+        Settings.model_json_schema(
+            ref_template="#/definitions/{model}", schema_generator=WithDescriptions
+        )
+    )
     del config["properties"]["policies"]
     schema["definitions"] = config.pop("$defs")
     before = schema["properties"]["config"]
