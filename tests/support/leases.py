@@ -18,6 +18,8 @@ class Board:
     version: int = 0
     content: LeaseContent | None = None
     is_down: bool = False
+    answers: bool = True
+    """Whether what was written is said to be; else nothing is said for ever."""
     writes: int = 0
 
     def edit(self, content: LeaseContent | None) -> None:
@@ -47,6 +49,8 @@ class Lock:
             raise Conflict("somebody was faster", status=409)
         self.board.edit(content)
         self.board.writes += 1
+        if not self.board.answers:
+            await asyncio.Event().wait()
         return LeaseVersion(str(self.board.version), content)
 
     async def _reach(self) -> None:

@@ -230,11 +230,20 @@ class Claim:
         self._until = None
         if current is None or left <= 0:
             return
-        content = LeaseContent("", self._times.lasts, current.content.transitions)
         try:
             async with asyncio.timeout(GIVING_BACK):
-                await self._lock.write(current, content)
+                await self._hand_back(current)
         except (ApiError, TimeoutError) as error:
             log.warning("the Lease was not given back", lease=self.title, fault=str(error))
         else:
             log.info("gave the Lease back", lease=self.title)
+
+    async def _hand_back(self, current: LeaseVersion) -> None:
+        content = LeaseContent("", self._times.lasts, current.content.transitions)
+        try:
+            await self._lock.write(current, content)
+        except Conflict:  # perhaps with a renewal whose answer nobody waited for
+            found = await self._lock.read()
+            if found is None or found.content.holder != self.identity:
+                raise
+            await self._lock.write(found, content)

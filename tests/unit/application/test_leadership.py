@@ -129,6 +129,17 @@ async def test_leader_that_stops_hands_over_within_one_look() -> None:
         assert writers(both) == ["b"]
 
 
+async def test_leader_that_stops_while_a_renewal_is_under_way_hands_over_as_well() -> None:
+    async with replicas("a", "b") as (board, clock, both):
+        board.answers = False
+        await clock.advance(TIMES.retry_every)
+        board.answers = True
+        both[0].stops.set()
+        await turns()
+        await pass_time(clock, TIMES.retry_every, lambda: None)
+        assert writers(both) == ["b"]
+
+
 async def test_leader_that_dies_is_replaced_once_its_lease_has_run_out() -> None:
     async with replicas("a", "b") as (_, clock, both):
         both[0].goes.clear()

@@ -40,8 +40,8 @@ class Replica:
     """A replica, which is started again whenever it has lost a Lease.
 
     ``count`` is its number of shards; with 1 it elects one leader for all. ``finishing`` is how
-    many seconds it takes to finish what is under way in a shard. One that ``comes_again`` is started
-    anew when it was stopped in good order.
+    many seconds it takes to finish what is under way in a shard. One that ``comes_again`` is
+    started anew when it was stopped in good order.
     """
 
     name: str
@@ -289,9 +289,9 @@ async def test_another_number_of_shards_waits_for_the_last_of_those_before(
     new = [Replica(name, leases, clock, after) for name in "cd"]
     check = one_at_most(*old, *new)
     async with running(*old):
-        await pass_time(clock, 10.5, check)  # it looks just after the others have renewed
+        await pass_time(clock, 10.5, check)  # the new ones look just after the old ones renewed
         async with running(*new):
-            await pass_time(clock, 15, check)
+            await pass_time(clock, 15.5, check)
             assert not any(replica.works_in for replica in new)
             old[0].stops.set()
             await pass_time(clock, 15, check)
@@ -304,7 +304,7 @@ async def test_another_number_of_shards_waits_for_the_last_of_those_before(
 async def test_nobody_writes_who_cannot_renew_the_lease_of_the_installation(
     leases: Leases, clock: FakeClock
 ) -> None:
-    """It renewed those of its shards until it was stopped; by then another number may be in force."""
+    """It renewed those of its shards until it was stopped; then another number is in force."""
     first, second = Replica("a", leases, clock), Replica("b", leases, clock, 1)
     check = one_at_most(first, second)
     async with running(first, second):
