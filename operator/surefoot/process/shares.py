@@ -44,16 +44,18 @@ class Shares:
         """Finish what is under way in there, and forget the rest. Nothing new is begun by now."""
         for key in self._rollouts({shard}):
             self.queue.drop(key)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_WITHIN):
-                while any(self._is_in(key, {shard}) for key in self.queue.in_work):
-                    await self.clock.sleep(GLANCE)
+        until = self.clock.elapsed() + FINISH_WITHIN
+        while self._is_in_work(shard) and self.clock.elapsed() < until:
+            await self.clock.sleep(GLANCE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVENTS_WITHIN):
                 await self.announcer.drain()
         self.went()
         for key in self._rollouts({shard}):
             self.forget(key)
+
+    def _is_in_work(self, shard: int) -> bool:
+        return any(self._is_in(key, {shard}) for key in self.queue.in_work)
 
     def _rollouts(self, shards: Collection[int]) -> list[ObjectKey]:
         return [key for key in self.store.rollout_keys() if self._is_in(key, shards)]
