@@ -41,7 +41,7 @@ class Replica:
 
     ``count`` is its number of shards; with 1 it elects one leader for all. ``finishing`` is how
     many seconds it takes to finish what is under way in a shard. One that ``comes_again`` is
-    started anew when it was stopped in good order.
+    started again when it was stopped in good order.
     """
 
     name: str
