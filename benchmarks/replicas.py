@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -61,18 +62,30 @@ def replicas(
                 process.send_signal(signal.SIGCONT)
 
 
+def lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]
+
+
 def has(log: Path) -> int:
-    """How many shards a replica said last that it has; of one leader, 1."""
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]
-    told = [len(line["has"]) for line in lines if "has" in line]
-    leads = any(line["event"] in {"leading", "caches synced"} for line in lines)
-    return told[-1] if told else int(leads)
+    """How many shards a replica said last that it has; 1 of a leader, or of one that is alone."""
+    told = [len(line["has"]) for line in lines(log) if "has" in line]
+    said = {line["event"] for line in lines(log)}
+    waits = "waiting; another replica leads" in said and "leading" not in said
+    return told[-1] if told else int("caches synced" in said and not waits)
+
+
+def took_over(log: Path) -> datetime:
+    """When a replica said last that it acts for others."""
+    told = [line for line in lines(log) if line["event"] in {"leading", "took shards"}]
+    return datetime.fromisoformat(told[-1]["timestamp"])
 
 
 def wait_until_they_act(logs: list[Path], shards: int) -> None:
     began = time.monotonic()
-    while sum(map(has, logs)) < shards or (
-        shards > 1 and min(map(has, logs)) < shards // len(logs)
+    while not (
+        all("caches synced" in log.read_text() for log in logs)
+        and sum(map(has, logs)) == shards
+        and min(map(has, logs)) == shards // len(logs)
     ):
         if time.monotonic() - began > 120:
             raise TimeoutError("the replicas do not act")
@@ -146,29 +159,33 @@ async def speed(bed: TestBed, http: Http, at: dict[Flag, int], rounds: int) -> N
     console.print(table)
 
 
-async def losses(bed: TestBed, http: Http, at: dict[Flag, int], count: int, log: Path) -> None:
+async def losses(bed: TestBed, http: Http, at: dict[Flag, int], chosen: argparse.Namespace) -> None:
     some = list({namespace: (namespace, name) for namespace, name in at}.values())
-    table = Table("what is lost", "seconds until the last of 20 namespaces has moved")
-    for shards in (1, 4):
+    table = Table("what is lost", "seconds until the other acts / the last namespace has moved")
+    for shards in chosen.shards:
         for kind in (signal.SIGKILL, signal.SIGSTOP):
             gaps = []
-            for _ in range(count):
+            for _ in range(chosen.losses):
                 with (
                     tempfile.TemporaryDirectory() as home,
                     replicas(2, shards, bed, Path(home)) as processes,
                 ):
+                    logs = [Path(home) / f"replica-{number}/operator.log" for number in (0, 1)]
                     await signable(http, {flag: at[flag] for flag in some})
-                    acting = [
-                        has(Path(home) / f"replica-{number}/operator.log") for number in (0, 1)
-                    ]
-                    victim = processes[acting.index(max(acting))]
-                    victim.send_signal(kind)
-                    gaps.append(await seconds_until_moved(http, at, some))
-                    for number in (0, 1):
-                        kept = log.with_name(f"{log.name}-{shards}-{kind.name}-{number}.log")
-                        shutil.copy(Path(home) / f"replica-{number}/operator.log", kept)
+                    lost = max((0, 1), key=lambda number: has(logs[number]))
+                    at_that, kept = datetime.now(UTC), f"{chosen.log}-{shards}-{kind.name}"
+                    processes[lost].send_signal(kind)
+                    try:
+                        moved = await seconds_until_moved(http, at, some)
+                    finally:
+                        for number in (0, 1):
+                            who = "lost" if number == lost else "left"
+                            shutil.copy(logs[number], f"{kept}-{who}.log")
+                    acts = (took_over(logs[1 - lost]) - at_that).total_seconds()
+                    gaps.append(f"{acts:.1f} / {moved:.1f}")
+                    console.print(shards, kind.name, gaps[-1])
             title = "one leader of two" if shards == 1 else "one of two that share 4 shards"
-            row = (f"{title}, {kind.name}", ", ".join(f"{gap:.1f}" for gap in gaps))
+            row = (f"{title}, {kind.name}", ", ".join(gaps))
             console.print(*row)
             table.add_row(*row)
     console.print(table)
@@ -188,7 +205,7 @@ async def measure(bed: TestBed, chosen: argparse.Namespace) -> None:
     if chosen.only != "losses":
         await speed(bed, http, at, chosen.rounds)
     if chosen.only != "speed":
-        await losses(bed, http, at, chosen.losses, chosen.log)
+        await losses(bed, http, at, chosen)
     await http.close()
 
 
@@ -197,6 +214,7 @@ def main() -> None:
     options.add_argument("--objects", type=int, default=200)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--losses", type=int, default=3)
+    options.add_argument("--shards", type=int, nargs="*", default=[1, 4])
     options.add_argument("--only", choices=["speed", "losses"])
     options.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "loss")
     chosen = options.parse_args()

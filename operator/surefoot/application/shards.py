@@ -136,9 +136,7 @@ class Sharded:
         holders[self._identity] = len(self._held)
         share = quotas(holders, {*self._alive, self._identity}, len(self._shards))[self._identity]
         due = free[: max(0, share - len(self._held))]
-        took = [each for each in due if await self._take(each)]
-        for each in took:
-            self._keeping[each] = group.create_task(self._shards[each].keep(), name="lease")
+        took = [each for each in due if await self._take(each, group)]
         if took:
             self._held.update(took)
             self._say("took shards", took)
@@ -155,13 +153,17 @@ class Sharded:
             log.warning("a Lease cannot be read", lease=self._shards[shard].title, fault=str(error))
             return False
 
-    async def _take(self, shard: int) -> bool:
+    async def _take(self, shard: int, group: asyncio.TaskGroup) -> bool:
+        claim = self._shards[shard]
         try:
-            return await self._shards[shard].take()
+            if not await claim.take():
+                return False
         except ApiError as error:
-            title = self._shards[shard].title
-            log.warning("the Lease cannot be taken", lease=title, fault=str(error))
+            log.warning("the Lease cannot be taken", lease=claim.title, fault=str(error))
             return False
+        # It is renewed at once, however long the next one takes.
+        self._keeping[shard] = group.create_task(claim.keep(), name=f"lease of shard {shard}")
+        return True
 
     async def _let_go(self, shard: int) -> None:
         """Give a shard to those who have too little."""
