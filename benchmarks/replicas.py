@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -74,10 +74,10 @@ def has(log: Path) -> int:
     return told[-1] if told else int("caches synced" in said and not waits)
 
 
-def took_over(log: Path) -> datetime:
+def took_over(log: Path) -> float:
     """When a replica said last that it acts for others."""
     told = [line for line in lines(log) if line["event"] in {"leading", "took shards"}]
-    return datetime.fromisoformat(told[-1]["timestamp"])
+    return datetime.fromisoformat(told[-1]["timestamp"]).timestamp()
 
 
 def wait_until_they_act(logs: list[Path], shards: int) -> None:
@@ -173,7 +173,7 @@ async def losses(bed: TestBed, http: Http, at: dict[Flag, int], chosen: argparse
                     logs = [Path(home) / f"replica-{number}/operator.log" for number in (0, 1)]
                     await signable(http, {flag: at[flag] for flag in some})
                     lost = max((0, 1), key=lambda number: has(logs[number]))
-                    at_that, kept = datetime.now(UTC), f"{chosen.log}-{shards}-{kind.name}"
+                    at_that, kept = time.time(), f"{chosen.log}-{shards}-{kind.name}"
                     processes[lost].send_signal(kind)
                     try:
                         moved = await seconds_until_moved(http, at, some)
@@ -181,7 +181,7 @@ async def losses(bed: TestBed, http: Http, at: dict[Flag, int], chosen: argparse
                         for number in (0, 1):
                             who = "lost" if number == lost else "left"
                             shutil.copy(logs[number], f"{kept}-{who}.log")
-                    acts = (took_over(logs[1 - lost]) - at_that).total_seconds()
+                    acts = took_over(logs[1 - lost]) - at_that
                     gaps.append(f"{acts:.1f} / {moved:.1f}")
                     console.print(shards, kind.name, gaps[-1])
             title = "one leader of two" if shards == 1 else "one of two that share 4 shards"
