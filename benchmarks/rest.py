@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from start import NAMESPACE, ROOT, a_rollout, cpu_of, memory_of, running, signable
+from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.errors import Conflict, Unavailable
@@ -36,6 +37,7 @@ MODEL = "r00000"
 AT_ONCE = 8
 NAMESPACES = 10
 TRIES = 8
+GOALS = {"memory at rest MiB": "120 with 1,000", "CPU at rest %": "0.1"}
 QUIET = 0.3
 """Seconds of CPU in five seconds."""
 OURS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink")
@@ -218,6 +220,9 @@ def main() -> None:
     table = Table("Rollouts", "program", *next(iter(found.values())))
     for (count, program), figures in found.items():
         table.add_row(str(count), program, *(f"{figure:.2f}" for figure in figures.values()))
+        if program == chosen.programs[0]:
+            for what, figure in figures.items():
+                note(what, f"{count} Rollouts with a history", f"{figure:.2f}", GOALS.get(what, ""))
     console.print(table)
 
 

@@ -26,6 +26,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
@@ -34,6 +35,13 @@ ROOT = Path(__file__).parent.parent
 NAMESPACE = "bench"
 API = f"/apis/surefoot.dev/v1alpha1/namespaces/{NAMESPACE}"
 OVERDUE = 5
+GOALS = {
+    "first overdue s": "1.2",
+    "last overdue s": "1.4",
+    "CPU of the whole start s": "1.5",
+    "memory MiB": "120 with 1,000",
+    "CPU at rest %": "0.1",
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 console = Console()
 
@@ -57,7 +65,7 @@ def a_rollout(name: str) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    program: str, bed: TestBed, home: Path, **settings: Any
+    program: str, bed: TestBed, home: Path, kubeconfig: Path | None = None, **settings: Any
 ) -> Iterator["subprocess.Popen[bytes]"]:
     config = home / "config.yaml"
     usual = {"evaluationInterval": "10s", "admission": "Unenforced", "listen": "127.0.0.1:0"}
@@ -65,7 +73,7 @@ def running(
     with (home / "operator.log").open("wb") as log:
         process = subprocess.Popen(
             [*program.split(), "run", "--config", str(config)],
-            env={**os.environ, "KUBECONFIG": str(bed.kubeconfig())},
+            env={**os.environ, "KUBECONFIG": str(kubeconfig or bed.kubeconfig())},
             stdout=log,
             stderr=log,
         )
@@ -178,6 +186,7 @@ def main() -> None:
     for what in first[0]:
         values = [median(each[what] for each in found[program]) for program in programs]
         table.add_row(what, *(f"{value:.2f} ({value / values[0]:.2f})" for value in values))
+        note(what, f"{chosen.objects} Rollouts", f"{values[0]:.2f}", GOALS.get(what, ""))
     console.print(table)
 
 

@@ -27,6 +27,7 @@ from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
+from summary import note
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
@@ -280,6 +281,8 @@ def main() -> None:
             listener.join()
         server.kill()
         table.add_row(keeps, *(f"{figure:.2f}" for figure in figures))
+        note(f"CPU s until all are known: {keeps}", f"{count} Rollouts", f"{figures[0]:.2f}")
+        note(f"MiB that they take: {keeps}", f"{count} Rollouts", f"{figures[4]:.1f}")
     Console().print(table)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from deploy.project import ROOT, Project
+from surefoot.adapters.settings import Settings
 from surefoot.generated import Generator, PlainDumper
 from surefoot.policies import Manifest, PolicySettings, shipped
 
@@ -55,6 +56,7 @@ def generated_files() -> dict[PurePath, str]:
     """The text of every generated file, by its path in the chart."""
     return {
         PurePath("Chart.yaml"): _chart(),
+        PurePath("values.schema.json"): _values_schema(),
         **dict(_crds()),
         **dict(_policies()),
         PurePath("templates/rbac.yaml"): _rbac(),
@@ -64,6 +66,7 @@ def generated_files() -> dict[PurePath, str]:
         PurePath("templates/roles.yaml"): _template(
             _objects("manifests/base/roles.yaml"), "manifests/base/roles.yaml"
         ),
+        PurePath("templates/priority.yaml"): _priority(),
         PurePath("templates/prometheus-rule.yaml"): _alerts(),
         **{
             PurePath("files", path.name): path.read_text("utf-8")
@@ -89,6 +92,35 @@ def _chart() -> str:
             }
         ]
     )
+
+
+def _values_schema() -> str:
+    """The schema of the values as it is, with that of `config` from the models that read it.
+
+    What the chart itself writes into the configuration is no value. Draft 7 is what older Helms read.
+    """
+    path = CHART / "values.schema.json"
+    schema = json.loads(path.read_text("utf-8"))
+    config = _without_titles(Settings.model_json_schema(ref_template="#/definitions/{model}"))
+    del config["properties"]["policies"]
+    schema["definitions"] = config.pop("$defs")
+    before = schema["properties"]["config"]
+    schema["properties"]["config"] = {**config, "description": before["description"]}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_titles(schema: Any) -> Any:
+    """The same without what no one reads: titles made of names, and defaults in another notation."""
+    if isinstance(schema, list):
+        return [_without_titles(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        key: value
+        for key, value in schema.items()
+        if not (key in {"title", "default"} and not isinstance(value, dict))
+    }
+    return {key: _without_titles(value) for key, value in kept.items()}
 
 
 def _crds() -> Iterator[tuple[PurePath, str]]:
@@ -167,6 +199,17 @@ def _rbac() -> str:
     return HEADER % "manifests/base/rbac.yaml and manifests/namespaced" + body
 
 
+def _priority() -> str:
+    """What the API server serves first, for the account of the release."""
+    source = "manifests/priority/flow-schema.yaml"
+    objects = _objects(source)
+    for manifest in objects:
+        for rule in manifest["spec"].get("rules", ()):
+            for subject in rule["subjects"]:
+                subject["serviceAccount"] = {"name": "AccountName", "namespace": "ReleaseNamespace"}
+    return _template(objects, source, ".Values.apiPriority.create")
+
+
 def _alerts() -> str:
     (rule,) = _objects("manifests/monitoring/prometheus-rule.yaml")
     rule["metadata"]["namespace"] = "ReleaseNamespace"
@@ -239,11 +282,13 @@ FILES = Generator(
     generated_files,
     patterns=(
         "Chart.yaml",
+        "values.schema.json",
         "templates/crds/*.yaml",
         "templates/policies/*.yaml",
         "templates/rbac.yaml",
         "templates/leader-election.yaml",
         "templates/roles.yaml",
+        "templates/priority.yaml",
         "templates/prometheus-rule.yaml",
         "files/*.json",
     ),

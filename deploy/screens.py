@@ -1,10 +1,10 @@
-"""Record a session of the plugin and photograph the dashboard: docs/pictures/.
+"""Record a session of the plugin and of the dashboard, and photograph it: docs/pictures/.
 
     python -m deploy.screens
 
 The demo is played on a real control plane, so that there is a rollout with a past; two more are
 begun beside it. Then hudson looks: on a terminal of 80 columns, and in a browser without a window,
-light, dark, and as wide as a telephone.
+light, dark, and as wide as a telephone. In the end he decides there, with the keyboard alone.
 """
 
 import base64
@@ -20,6 +20,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from deploy.film import Still, film
 from deploy.picture import played
 from deploy.session import picture
 from surefoot.demo.interruption import Interrupted, Interruption
@@ -156,7 +157,36 @@ def _photograph(link: str) -> None:
         page.emulate_media(color_scheme="light")
         _open(page, home, "search")
         _keep(page, "dashboard-phone", PHONE)
+        page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+        page.goto(home)
+        text = film(list(_deciding(page)), DESKTOP["width"], DESKTOP["height"])
+        (PICTURES / "dashboard.svg").write_text(text, encoding="utf-8")
         browser.close()
+
+
+def _deciding(page: Page) -> Iterator[Still]:
+    """From the list to a flag that has moved, by keys alone; a still of each stop."""
+    dialog = page.get_by_role("dialog")
+    yield _still(page, "What stands where, and what waits for you.")
+    page.get_by_role("link", name=f"{NAMESPACE}/payments").last.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(f"{NAMESPACE}/payments")
+    yield _still(page, "One rollout: why it does not move, and who is missing.")
+    page.get_by_role("button", name=re.compile("as security")).focus()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("textbox").first).to_be_focused()
+    page.keyboard.type("The key rotation is done, and nothing was found.")
+    yield _still(page, "You say why, for the record.")
+    dialog.get_by_role("button", name="GO…", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(dialog.locator("pre.lines")).to_contain_text("plan")
+    yield _still(page, "What will be written is shown first; the API server has judged it.")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("status")).to_have_text(re.compile(r"^GO by"))
+    yield _still(page, "Only the second answer writes it, in your name.")
+    page.keyboard.press("Escape")
+    expect(page.locator(".figure")).to_contain_text("25%")
+    yield _still(page, "The flag has moved, and the page has seen it.")
 
 
 def _open(page: Page, home: str, name: str) -> None:
@@ -165,7 +195,18 @@ def _open(page: Page, home: str, name: str) -> None:
     expect(page.locator("h1")).to_have_text(f"{NAMESPACE}/{name}")
 
 
+def _still(page: Page, words: str) -> Still:
+    return Still(_seen(page, DESKTOP), words)
+
+
 def _keep(page: Page, name: str, size: dict[str, int]) -> None:
+    """A picture of what is seen without scrolling, in a file."""
+    (PICTURES / f"{name}.webp").write_bytes(_seen(page, size))
+    if os.environ.get("SUREFOOT_PICTURES_PNG"):
+        page.screenshot(path=f"{os.environ['SUREFOOT_PICTURES_PNG']}/{name}.png")
+
+
+def _seen(page: Page, size: dict[str, int]) -> bytes:
     """A picture of what is seen without scrolling, as WebP, which is a fifth of a PNG."""
     expect(page.locator(".state")).to_have_text("Live")
     page.evaluate("document.fonts.ready")
@@ -176,9 +217,7 @@ def _keep(page: Page, name: str, size: dict[str, int]) -> None:
     }
     devtools = page.context.new_cdp_session(page)
     taken = devtools.send("Page.captureScreenshot", options)
-    (PICTURES / f"{name}.webp").write_bytes(base64.b64decode(taken["data"]))
-    if os.environ.get("SUREFOOT_PICTURES_PNG"):
-        page.screenshot(path=f"{os.environ['SUREFOOT_PICTURES_PNG']}/{name}.png")
+    return base64.b64decode(taken["data"])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""`python -m deploy.tools`: helm, kustomize and kubeconform, built once into the user's cache.
+"""`python -m deploy.tools NAME`: a program that packaging needs, built once into the user's cache.
 
+Without a name it builds what `make test` needs: helm, kustomize and kubeconform.
 They are built as the programs of the test bed are: by Go, from the modules that go.sum pins.
 `deploy/go/<name>` holds the go.mod and go.sum of each.
 """
 
+import argparse
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from surefoot.testbed.progress import Progress, on_stderr
 HELM_VERSION = "4.3.2"
 KUSTOMIZE_VERSION = "5.8.2"
 KUBECONFORM_VERSION = "0.8.0"
+ACTIONLINT_VERSION = "1.7.12"
+KREW_VERSION = "0.4.3"
 _MODULES = Path(__file__).parent / "go"
 
 HELM = Build(
@@ -47,19 +51,42 @@ KUBECONFORM = Build(
     memory="1 GB",
     modules=_MODULES,
 )
+ACTIONLINT = Build(
+    name="actionlint",
+    version=ACTIONLINT_VERSION,
+    programs=(Program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "actionlint"),),
+    usually=timedelta(seconds=20),
+    memory="1 GB",
+    modules=_MODULES,
+)
+KREW = Build(
+    name="krew",
+    version=KREW_VERSION,
+    programs=(Program("kubectl-krew", "sigs.k8s.io/krew/cmd/krew", "krew"),),
+    usually=timedelta(minutes=1),
+    memory="1 GB",
+    modules=_MODULES,
+)
 TOOLS = (KUBECONFORM, KUSTOMIZE, HELM)
+"""What `make test` needs."""
+RARE_TOOLS = (ACTIONLINT, KREW)
+"""What single targets need."""
 
 
 def tools(names: Collection[str], progress: Progress | None = None) -> dict[str, Path]:
     """Answer with the path of each tool, building those that are not there yet."""
-    return provide(names, progress=progress, builds=TOOLS)
+    return provide(names, progress=progress, builds=(*TOOLS, *RARE_TOOLS))
 
 
-def main() -> int:
-    """Build all tools, telling on standard error."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build tools, telling on standard error, and print where each one is."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.tools", description=__doc__)
+    programs = [program.name for build in (*TOOLS, *RARE_TOOLS) for program in build.programs]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(programs))
+    names = parser.parse_args(arguments).names or [tool.name for tool in TOOLS]
     try:
         with on_stderr() as progress:
-            for name, path in tools([tool.name for tool in TOOLS], progress).items():
+            for name, path in tools(names, progress).items():
                 print(f"{name}\t{path}")
     except TestbedError as error:
         print(error, file=sys.stderr)

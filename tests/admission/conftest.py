@@ -51,6 +51,8 @@ def settled(world: World) -> World:
     """The world with all things in it and every policy in force."""
     world.furnish()
     telling = {world.expected(attempt).layer: attempt for attempt in reversed(TABLE)}
-    telling["Mutation"] = next(attempt for attempt in TABLE if attempt.unfilled is not None)
+    for attempt in TABLE:
+        if attempt.unfilled is not None:
+            telling.setdefault(f"names in every {attempt.request.kind}", attempt)
     wait_until(lambda: not faults(world, tuple(telling.values())), SURELY, "all policies")
     return world

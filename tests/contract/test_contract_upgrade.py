@@ -1,7 +1,8 @@
 """What the previous version let in stays readable, and anyone who does not touch it may go on.
 
 `deploy/baseline` has the CustomResourceDefinitions of that version, without descriptions. They are
-installed under a group of their own, since the control plane is shared by all tests.
+installed under a group and names of their own, since the control plane is shared by all tests: for
+kubectl, `rollouts` are those of the first group that has any.
 """
 
 import copy
@@ -25,6 +26,8 @@ pytestmark = pytest.mark.apiserver
 
 PREVIOUS = ROOT / "deploy" / "baseline"
 OLD_GROUP = "previous.surefoot.test"
+PREFIX = "previous"
+"""Before the names of resources in that group."""
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 AT = "9999-12-31T23:59:59-05:00"
 
@@ -56,11 +59,17 @@ class Upgrade:
     def install(self, crd: Manifest) -> None:
         """Install a CustomResourceDefinition under the group of this test, or replace it."""
         crd = copy.deepcopy(crd)
-        plural = crd["spec"]["names"]["plural"]
+        names = crd["spec"]["names"]
+        plural = f"{PREFIX}{names['plural']}"
         name = f"{plural}.{OLD_GROUP}"
         crd["metadata"] = {"name": name}
         crd["spec"]["group"] = OLD_GROUP
-        crd["spec"]["names"] |= {"shortNames": [], "categories": []}
+        crd["spec"]["names"] = names | {
+            "plural": plural,
+            "singular": f"{PREFIX}{names['singular']}",
+            "shortNames": [],
+            "categories": [],
+        }
         answer = self.api.patch(
             f"{CRDS}/{name}",
             params={"fieldManager": "upgrade", "force": "true"},
@@ -78,7 +87,7 @@ class Upgrade:
     def send(self, method: str, manifest: Manifest) -> httpx.Response:
         """Create or replace an object."""
         path = f"/apis/{OLD_GROUP}/{VERSION}/namespaces/{self.namespace}"
-        path += f"/{manifest['kind'].lower()}s"
+        path += f"/{PREFIX}{manifest['kind'].lower()}s"
         if method == "PUT":
             path += f"/{manifest['metadata']['name']}"
         body = {**manifest, "apiVersion": f"{OLD_GROUP}/{VERSION}"}
@@ -91,7 +100,7 @@ def upgrade(testbed: TestBed, namespace: str) -> Iterator[Upgrade]:
     with testbed.client() as api:
         yield Upgrade(api, namespace)
         for definition in DEFINITIONS:
-            api.delete(f"{CRDS}/{definition.plural}.{OLD_GROUP}")
+            api.delete(f"{CRDS}/{PREFIX}{definition.plural}.{OLD_GROUP}")
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda known: known.kind)

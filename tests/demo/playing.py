@@ -55,6 +55,13 @@ class Demo:
                 return
         pytest.fail(f"no line matches {pattern!r}:\n" + "\n".join(self.lines))
 
+    def wait_for_lines(self, *patterns: str) -> None:
+        """Read until each of these was matched by a line, in whatever order."""
+        left = set(patterns)
+        while left:
+            self.wait_for_line("|".join(f"(?:{pattern})" for pattern in sorted(left)))
+            left = {each for each in left if not re.search(each, self.lines[-1])}
+
     def exit_code(self) -> int:
         """Wait for the end."""
         return self.process.wait(LONGEST)

@@ -4,7 +4,9 @@ import io
 import json
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,7 +23,7 @@ from surefoot.demo.interruption import Interrupted, Interruption
 from surefoot.demo.news import Mood, News, news
 from surefoot.demo.production import CHECKOUT
 from surefoot.demo.record import patchers_in
-from surefoot.demo.scene import Moment, Scene, Tracks
+from surefoot.demo.scene import Lookout, Moment, Scene, Tracks
 from surefoot.demo.stage import Interruptible
 from surefoot.demo.timeline import Limits, Timeline
 from surefoot.testbed.progress import Silent
@@ -215,6 +217,19 @@ def test_audit_log_says_whose_credentials_patched(tmp_path: Path) -> None:
         "\n".join([event("hudson"), event("thon", code=403), event("operator", verb="update")])
     )
     assert patchers_in(log) == {("Approval", "checkout-25-security"): frozenset({"hudson"})}
+
+
+def test_what_changed_is_told_before_anybody_acts_on_it() -> None:
+    """The story waits for a scene in another thread: what it says must come after the news."""
+    told: list[tuple[bool, int | None]] = []
+
+    def on_change(before: Scene, after: Scene) -> None:
+        told.append((lookout.scene is before, after.percent))
+
+    nothing: Any = None
+    lookout = Lookout(nothing, nothing, Interruption(), on_change)
+    lookout._see(lambda scene: replace(scene, percent=10))
+    assert (told, lookout.scene.percent) == ([(True, 10)], 10)
 
 
 def test_interruption_ends_whatever_reports_its_progress() -> None:

@@ -20,6 +20,8 @@ import httpx
 
 from surefoot.testbed.bed import TestBed
 from tests.gitops.argocd import merge_patch
+from tests.support.requests import may
+from tests.support.testbed import SURELY, wait_until
 
 JSON = dict[str, Any]
 
@@ -43,6 +45,8 @@ def install_account(bed: TestBed) -> Path:
         ),
     ):
         bed.kubectl(*command)
+    with bed.client() as admin:
+        wait_until(lambda: may(admin, "create", "rollouts", user=USER), SURELY, "its role to act")
     return bed.kubeconfig_for_service_account(namespace, name)
 
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import OPERATOR
+from tests.contract.manifests import changed
 from tests.support.requests import (
+    OPERATOR,
     a_flag,
     a_request,
     a_rollout,
@@ -52,7 +53,7 @@ def admin(guarded: TestBed) -> Iterator[httpx.Client]:
 def family(guarded: TestBed, admin: httpx.Client, guarded_namespace: str) -> Family:
     """One whose Approval is given and used, which nobody but the collectors may delete."""
     place = guarded_namespace
-    bound(guarded, place, "surefoot-approver", "--user=hudson")
+    bound(admin, place, "surefoot-approver", user="hudson")
     target = {"configMapName": "checkout-flags", "flags": ["checkout"], "onDelete": "Delete"}
     rollout = made(admin, place, a_rollout("checkout", target=target))
     with client_of_account(guarded, *OPERATOR) as operator, guarded.client("hudson") as hudson:
@@ -69,7 +70,28 @@ def family(guarded: TestBed, admin: httpx.Client, guarded_namespace: str) -> Fam
             f"{path_of(approval)}/status", json={**decided, "status": {"state": "Used"}}
         )
         assert used.is_success, used.text
+        the_collector_knows(admin, operator, place)
     return Family(rollout, approval, checkpoint, {**flag, "kind": "ConfigMap"})
+
+
+def the_collector_knows(admin: httpx.Client, operator: httpx.Client, namespace: str) -> None:
+    """Wait until the garbage collector has learnt of all that was made here before.
+
+    It hears of the objects of a kind in their order. What it has not heard of as its owner is
+    orphaned keeps that owner's name, and goes later.
+    """
+    forlorn = {"metadata": {"name": "forlorn", "uid": "of-nobody"}}
+    flag = changed(a_flag("forlorn", forlorn, owned=True), {"metadata.labels": {}})
+    made_now = (
+        made(operator, namespace, a_request("Approval", "forlorn", forlorn)),
+        made(operator, namespace, a_request("Checkpoint", "forlorn", forlorn)),
+        {**made(admin, namespace, flag), "kind": "ConfigMap"},
+    )
+    wait_until(
+        lambda: all(_is_gone(admin, each) for each in made_now),
+        SURELY,
+        "the garbage collector to take what is forlorn",
+    )
 
 
 def _is_gone(admin: httpx.Client, manifest: JSON) -> bool:
@@ -121,7 +143,7 @@ def test_flag_that_stays_only_loses_its_reference_to_the_rollout(
         return [owner["kind"] for owner in left["metadata"]["ownerReferences"]]
 
     wait_until(lambda: owners() == ["Namespace"], SURELY, "the garbage collector")
-    assert _is_gone(admin, rollout)
+    wait_until(lambda: _is_gone(admin, rollout), SURELY, "the Rollout to be gone")
     assert admin.get(path_of(stored)).json()["data"] == flag["data"]
 
 

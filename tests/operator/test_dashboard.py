@@ -18,6 +18,7 @@ from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from tests.support.allowed_signers import AllowedSigners
 from tests.support.browser import program_of
+from tests.support.requests import bound
 from tests.support.scene import Scene
 from tests.support.testbed import SURELY
 
@@ -25,7 +26,6 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 """They need a browser, which `make browser` installs."""
 
 JSON = dict[str, Any]
-BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings"
 TRICK = "good\u202egnihton\u001b[31m <script>document.title='gone'</script>"
 
 
@@ -86,16 +86,7 @@ async def opened(context: BrowserContext, link: str) -> tuple[Page, list[str]]:
 def given_rights(scene: Scene, **roles: str) -> None:
     """Bind each user to one of the roles that are shipped."""
     for user, role in roles.items():
-        body = {
-            "metadata": {"name": user},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": role,
-            },
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        }
-        scene.client.post(BINDINGS.format(scene.namespace), json=body).raise_for_status()
+        bound(scene.client, scene.namespace, role, user=user)
 
 
 async def test_decision_is_shown_before_it_is_written_and_the_page_goes_on_by_itself(

@@ -99,10 +99,14 @@ async def reasons_announced(scene: Scene) -> set[str]:
     return {event["reason"] for event in events.get("items", [])}
 
 
-def metric(acting: Acting) -> str:
-    """The line of `surefoot_admission_enforced`."""
-    text = acting.operator.telemetry.exposition().decode()
-    return next(line for line in text.splitlines() if line.startswith("surefoot_admission_enf"))
+async def then_shown(scene: Scene, acting: Acting, value: float) -> None:
+    """Wait until `surefoot_admission_enforced` has this value."""
+
+    async def is_shown() -> bool:
+        text = acting.operator.telemetry.exposition().decode()
+        return f"surefoot_admission_enforced {value:.1f}" in text.splitlines()
+
+    await scene.until(is_shown, f"surefoot_admission_enforced to be {value}")
 
 
 async def test_rollout_advances_while_the_policies_are_in_force(guarded_scene: Scene) -> None:
@@ -110,7 +114,7 @@ async def test_rollout_advances_while_the_policies_are_in_force(guarded_scene: S
     await guarded_scene.given_a_rollout(steps=(10, 100))
     async with enforcing(guarded_scene) as acting:
         status = await guarded_scene.then_completed()
-        assert metric(acting) == "surefoot_admission_enforced 1.0"
+        await then_shown(guarded_scene, acting, 1)
     assert {entry["evidence"]["admission"] for entry in status["history"]} == {"Enforced"}
     condition = await guarded_scene.then_condition("AdmissionEnforced", "True")
     assert condition["reason"] == "Enforced"
@@ -121,7 +125,7 @@ async def test_stated_unenforced_is_said_in_status_and_history(guarded_scene: Sc
     await guarded_scene.given_a_rollout(steps=(10, 100))
     async with guarded_scene.an_operator() as acting:
         status = await guarded_scene.then_completed()
-        assert metric(acting) == "surefoot_admission_enforced 0.0"
+        await then_shown(guarded_scene, acting, 0)
         assert "surefoot_admission_checks_total{" not in (
             acting.operator.telemetry.exposition().decode()
         )
@@ -144,11 +148,11 @@ async def test_lost_binding_stops_every_advance_until_it_is_back(
         await when_the_soak_is_waived(scene)
         message = await then_only_admission_blocks(scene)
         assert "ValidatingAdmissionPolicyBinding surefoot-stamps is missing" in message
-        assert metric(acting) == "surefoot_admission_enforced 0.0"
+        await then_shown(scene, acting, 0)
         assert scene.percents_written() == [10]
         in_force(policies)
         await scene.then_completed()
-        assert metric(acting) == "surefoot_admission_enforced 1.0"
+        await then_shown(scene, acting, 1)
         assert scene.percents_written() == [10, 100]
 
         async def told() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ import yaml
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.cluster import KubernetesCluster
-from surefoot.adapters.kubernetes.http import Http
+from surefoot.adapters.kubernetes.http import DateObserver, Http
 from surefoot.application.ports import Kind, ObjectKey
 from surefoot.errors import NotFound, Refused
 from surefoot.wiring import _set_clock
@@ -35,12 +36,21 @@ pytestmark = [pytest.mark.apiserver]
 async def connected(scene: Scene) -> AsyncIterator[tuple[Http, ServerClock]]:
     """A clock that learns from every answer, as that of the operator."""
     clock = ServerClock()
+    async with connected_to(scene, clock, clock.observe) as http:
+        yield http, clock
+
+
+@asynccontextmanager
+async def connected_to(
+    scene: Scene, clock: ServerClock, on_date: DateObserver
+) -> AsyncIterator[Http]:
+    """Requests whose answers go to this observer of the clock."""
     http = Http(
         await Access.load(str(scene.kubeconfig)),
-        on_date=clock.observe,
+        on_date=on_date,
         new_connections=lambda: clock.wants_new_connections,
     )
-    yield http, clock
+    yield http
     await http.close()
 
 
@@ -72,12 +82,24 @@ async def test_every_answer_of_the_api_server_tells_the_time(scene: Scene) -> No
 
 
 async def test_clock_is_settled_before_the_operator_works(scene: Scene) -> None:
-    """Its first answers came on connections of their own; then one connection is enough."""
-    async with connected(scene) as (http, clock):
+    """Its first answers came on connections of their own; then one connection is enough.
+
+    A second of the API server's clock began between two answers, so it is known to the time between
+    them: from when the one was asked for to when the other had come.
+    """
+    clock = ServerClock()
+    asked: list[tuple[float, float]] = []
+
+    def observe(date: str, sent: float, received: float, *, is_independent: bool) -> None:
+        asked.append((sent, received))
+        clock.observe(date, sent, received, is_independent=is_independent)
+
+    async with connected_to(scene, clock, observe) as http:
         await _set_clock(http, clock)
         assert not clock.wants_new_connections
         assert clock.disagreement() == ""
-        assert clock.uncertainty().total_seconds() < 0.5
+        between = max(later[1] - earlier[0] for earlier, later in pairwise(asked))
+        assert clock.uncertainty().total_seconds() <= between + 0.01
 
 
 class LyingProxy:

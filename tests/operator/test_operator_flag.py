@@ -70,7 +70,7 @@ async def test_deleted_config_map_comes_back(attended_scene: Scene) -> None:
     await scene.then_at(10)
     await scene.delete("configmaps", scene.target)
     await scene.then_at(10)
-    assert scene.percents_written() == [10, 10]
+    await scene.then_wrote(10, 10)
 
 
 async def test_managed_label_that_was_removed_comes_back(attended_scene: Scene) -> None:
@@ -84,7 +84,8 @@ async def test_managed_label_that_was_removed_comes_back(attended_scene: Scene) 
 
     async def labelled() -> bool:
         found = await scene.get("configmaps", scene.target) or {}
-        return bool(found["metadata"]["labels"].get("surefoot.dev/managed") == "true")
+        labels = found.get("metadata", {}).get("labels", {})
+        return bool(labels.get("surefoot.dev/managed") == "true")
 
     await scene.until(labelled, "the label to be back")
 
@@ -157,7 +158,7 @@ async def test_flag_of_a_deleted_rollout_is_released(
     assert found["data"][scene.name] == left
     assert found["metadata"]["annotations"]["surefoot.dev/adopt"] == scene.name
     assert "ownerReferences" not in found["metadata"]
-    assert scene.percents_written() == written
+    await scene.then_wrote(*written)
 
 
 async def test_flag_of_a_rollout_deleted_while_no_operator_ran_goes_down(scene: Scene) -> None:

@@ -31,10 +31,9 @@ admission: Unenforced
 evaluationInterval: 1s
 operatorNamespace: surefoot-system
 listen: 127.0.0.1:0
+leaderElection: {leaseDuration: 12s, renewDeadline: 10s, retryPeriod: 0.5s}
 """
-TIMES = "leaderElection: {leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 0.2s}"
-PATIENT = "leaderElection: {leaseDuration: 12s, renewDeadline: 10s, retryPeriod: 0.5s}"
-"""Where nobody has to wait for a Lease to run out, or where that is what takes long."""
+"""Who leads must renew the Lease in time on a busy machine, too: else it ends, as it should."""
 
 
 @dataclass
@@ -55,8 +54,8 @@ class Replica:
 
     def lines(self) -> list[JSON]:
         """All complete log lines."""
-        found = self.log.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in found if line[:1] == "{" and line[-1] == "\n"]
+        whole, _, _ = self.log.read_text().rpartition("\n")  # it may just be writing one more line
+        return [json.loads(line) for line in whole.splitlines() if line[:1] == "{"]
 
     @property
     def shards(self) -> list[int]:
@@ -85,8 +84,7 @@ async def replicas(
 ) -> AsyncIterator[list[Replica]]:
     """Replicas of the operator, which are killed at the end."""
     config = folder / f"config-{shards}.yaml"
-    times = TIMES if shards == 1 else PATIENT
-    config.write_text(f"{CONFIGURATION}{times}\nshards: {shards}\n", encoding="utf-8")
+    config.write_text(f"{CONFIGURATION}shards: {shards}\n", encoding="utf-8")
     namespaces = [f"--namespace={each.namespace}" for each in (scene, *also)]
     found: list[Replica] = []
     try:
@@ -152,7 +150,7 @@ async def test_replicas_take_over_from_each_other_and_every_step_is_taken_once(
         await scene.then_at(30)
         second.signal(signal.SIGCONT)
         assert await second.ends() == 1
-        assert "could not be renewed within 2 s" in second.log.read_text()
+        assert "could not be renewed within 10 s" in second.log.read_text()
 
         third.signal(signal.SIGKILL)
         waiting.remove(third)

@@ -32,16 +32,17 @@ def _breached_from(scene: Scene, percent: int) -> dict[str, object]:
 async def test_breach_rolls_back_within_one_interval(scene: Scene) -> None:
     """The trigger fires on the first answer after it is breached; no person is asked."""
     _asks(scene)
-    await scene.given_a_rollout(
-        steps=(10, 25, 100), hold={"soak": "1s"}, **_breached_from(scene, 100)
-    )
+    await scene.given_a_rollout(steps=(10, 25, 100), **_breached_from(scene, 100))
+    # It stays at 25% for as long as it takes to arm the trigger.
+    stays = {"percent": 25, "hold": {"soak": "1h"}}
+    await scene.when_the_plan_is_patched(steps=[{"percent": 10}, stays, {"percent": 100}])
     async with scene.an_operator():
         await scene.then_at(25)
         await scene.when_the_plan_is_patched(
             triggers=[{"name": "errors", "above": 1, "settle": "0s"}]
         )
         await scene.then_at(10)
-    assert (await scene.history())[-1][0] == "Rollback"
+    assert ("Rollback", 25, 10) in await scene.history()
 
 
 async def test_recorded_rollback_needs_no_prometheus(scene: Scene) -> None:

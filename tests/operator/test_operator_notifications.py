@@ -19,7 +19,7 @@ def a_section(path: Path, **routes: dict[str, Any]) -> NotificationSection:
     entries = []
     for name, route in routes.items():
         (path / name).write_text(route.pop("url"))
-        entries.append({"name": name, "urlFile": str(path / name), "timeout": "2s", **route})
+        entries.append({"name": name, "urlFile": str(path / name), "timeout": "1m", **route})
     return Settings.model_validate({"notifications": {"routes": entries}}).notifications
 
 
@@ -29,6 +29,17 @@ def counted(acting: Acting, what: str, route: str) -> float:
     text = acting.operator.telemetry.exposition().decode()
     assert TOKEN not in text
     return next(float(line[len(series) :]) for line in text.splitlines() if series in line)
+
+
+async def then_counted(
+    scene: Scene, acting: Acting, what: str, route: str, *, at_least: float
+) -> None:
+    """Wait for a counter of a route: the flag is down before news of it is under way."""
+
+    async def there() -> bool:
+        return counted(acting, what, route) >= at_least
+
+    await scene.until(there, f"{what} of {route} to be {at_least} or more")
 
 
 async def events(scene: Scene) -> list[JSON]:
@@ -65,7 +76,8 @@ async def test_a_route_that_hangs_holds_up_no_rollback(
     """The flag is back at 0%; what was not sent is a number, an event and a line in the log."""
     await scene.given_a_rollout(steps=(10, 100), hold={"soak": "1h"})
     with a_webhook(0) as hung:
-        section = a_section(tmp_path, hung={"url": f"{hung.url()}?rto=600&cto=600"})
+        route = {"url": f"{hung.url()}?rto=600&cto=600", "timeout": "2s"}
+        section = a_section(tmp_path, hung=route)
         async with scene.an_operator(notifications=section) as acting:
             await scene.then_at(10)
             await scene.when_the_plan_is_patched(rollback={"to": 0, "reason": "a test"})
@@ -74,8 +86,8 @@ async def test_a_route_that_hangs_holds_up_no_rollback(
             assert failed["regarding"]["name"] == scene.name
             assert failed["note"].startswith("route hung was not told of ")
             assert "; it is tried again" in failed["note"]
-            assert counted(acting, "failed_total", "hung") >= 1
-            assert counted(acting, "waiting", "hung") >= 2
+            await then_counted(scene, acting, "failed_total", "hung", at_least=1)
+            await then_counted(scene, acting, "waiting", "hung", at_least=2)
             assert counted(acting, "sent_total", "hung") == 0
         assert hung.requests == []
     said = "".join(capfd.readouterr())

@@ -8,7 +8,8 @@ import pytest
 
 from surefoot.adapters.settings import AdmissionMode
 from surefoot.testbed.bed import TestBed
-from tests.support.policies import OPERATOR, in_force
+from tests.support.policies import in_force
+from tests.support.requests import OPERATOR
 from tests.support.scene import JSON, Scene
 from tests.support.testbed import SURELY, wait_until
 

@@ -18,9 +18,9 @@ from surefoot.adapters.settings import AdmissionMode
 from surefoot.application.resync import MAY_NOT_LIST
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import changed
-from tests.support.policies import OPERATOR
 from tests.support.requests import (
     MERGE,
+    OPERATOR,
     a_request,
     a_rollout,
     bound,
@@ -253,21 +253,58 @@ def test_operator_may_not_act_as_somebody_else(as_operator: httpx.Client) -> Non
     assert "cannot impersonate" in answer.json()["message"]
 
 
-def test_api_server_serves_the_operator_by_its_own_flow(
+class Served(NamedTuple):
+    """The UIDs of what the API server served a request by."""
+
+    flow: str
+    level: str
+
+
+SERVED_BY = ("X-Kubernetes-PF-FlowSchema-UID", "X-Kubernetes-PF-PriorityLevel-UID")
+MOVES_A_FLAG = (
+    ("GET", "/api/v1/namespaces/{}/configmaps/none"),
+    ("PUT", "/api/v1/namespaces/{}/configmaps/none"),
+    ("GET", f"{ROLLOUTS}/none"),
+    ("PUT", f"{ROLLOUTS}/none/status"),
+)
+CAN_WAIT = (
+    ("GET", "/api/v1/namespaces/{}/configmaps"),
+    ("GET", ROLLOUTS),
+    ("POST", APPROVALS),
+    ("PUT", f"{APPROVALS}/none/status"),
+    ("POST", "/apis/events.k8s.io/v1/namespaces/{}/events"),
+)
+
+
+def test_api_server_serves_what_moves_a_flag_at_a_level_of_its_own(
     testbed: TestBed, as_operator: httpx.Client, namespace: str
 ) -> None:
-    """Once the FlowSchema is there: requests for flags and for Rollouts, in any namespace."""
+    """Once `manifests/priority` is there: lists, events and requests for people take no seat of it.
+
+    The API server says with each answer, whatever it is, by which rule the request was served.
+    """
     testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS.parent / "priority"))
-    found = testbed.kubectl("get", "flowschema", "surefoot", "--output=json").stdout
-    uid = json.loads(found)["metadata"]["uid"]
+    own = _served_as(testbed, "surefoot-flags", "surefoot-flags")
+    shared = _served_as(testbed, "surefoot", "workload-high")
 
-    def is_served_by_it() -> bool:
-        paths = (CONFIG_MAPS.format(namespace), ROLLOUTS.format(namespace))
-        answers = [as_operator.get(path) for path in paths]
-        flows = {answer.headers["X-Kubernetes-PF-FlowSchema-UID"] for answer in answers}
-        return flows == {uid}
+    def served(requests: Iterable[tuple[str, str]]) -> set[Served]:
+        answers = [
+            as_operator.request(verb, path.format(namespace), json=None if verb == "GET" else {})
+            for verb, path in requests
+        ]
+        return {Served(*(answer.headers[header] for header in SERVED_BY)) for answer in answers}
 
-    wait_until(is_served_by_it, 60, "the API server to act on the FlowSchema")
+    wait_until(
+        lambda: (served(MOVES_A_FLAG), served(CAN_WAIT)) == ({own}, {shared}),
+        SURELY,
+        "the API server to act on the FlowSchemas",
+    )
+
+
+def _served_as(testbed: TestBed, flow: str, level: str) -> Served:
+    kinds = ("flowschema", flow), ("prioritylevelconfiguration", level)
+    found = [testbed.kubectl("get", *each, "--output=json").stdout for each in kinds]
+    return Served(*(json.loads(each)["metadata"]["uid"] for each in found))
 
 
 # The roles for people
@@ -295,16 +332,24 @@ def test_role_allows_what_it_says_and_no_more(
     testbed: TestBed, service_account: Path, namespace: str, role: str
 ) -> None:
     """Every verb on every resource of ours, asked of the authorizer."""
-    bound(testbed, namespace, role, "--user=forge")
-    with testbed.client("forge") as forge:
+    expected = {resource: MAY[role].get(resource, set()) for resource in RESOURCES}
+    with testbed.client() as admin, testbed.client("forge") as forge:
+        bound(admin, namespace, role, user="forge")
+        # Those of Kubernetes get one of our roles after the other.
         wait_until(
-            lambda: _may(forge, namespace, "get", "rollouts"), SURELY, f"{role} to be aggregated"
+            lambda: all(
+                _may(forge, namespace, verb, resource)
+                for resource, verbs in expected.items()
+                for verb in verbs
+            ),
+            SURELY,
+            f"{role} to be aggregated",
         )
         found = {
             resource: {verb for verb in ALL_VERBS if _may(forge, namespace, verb, resource)}
             for resource in RESOURCES
         }
-    assert found == {resource: MAY[role].get(resource, set()) for resource in RESOURCES}
+    assert found == expected
 
 
 def _may(user: httpx.Client, namespace: str, verb: str, resource: str) -> bool:
@@ -332,8 +377,8 @@ def test_approver_signs_and_does_nothing_else(
     testbed: TestBed, service_account: Path, namespace: str
 ) -> None:
     """A patch of an Approval goes through; replacing, deleting, opening and planning do not."""
-    bound(testbed, namespace, "surefoot-approver", "--group=security")
     with testbed.client() as admin, testbed.client("hudson") as hudson:
+        bound(admin, namespace, "surefoot-approver", group="security")
         rollout = made(admin, namespace, a_rollout("checkout"))
         approval = made(admin, namespace, a_request("Approval", "checkout-100", rollout))
         wait_until(

@@ -45,7 +45,7 @@ def stage(guarded: TestBed, guarded_scene: Scene) -> Iterator[Scene]:
         *("--role=custodian", "--user=forge"),
     )
     keep(guarded, f"cora {CORA.public}\n")
-    bound(guarded, guarded_scene.namespace, "surefoot-approver", "--group=leads")
+    bound(guarded_scene.client, guarded_scene.namespace, "surefoot-approver", group="leads")
     yield guarded_scene
     by_forge(guarded, "delete", "configmap", SIGNERS)
     guarded.kubectl("delete", "role,rolebinding", "custodian", "-n", "surefoot-system")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -272,8 +273,8 @@ async def test_nothing_moves_while_every_answer_is_429_and_the_flag_comes_down_r
     ):
         await fires.given_a_rollout(steps=(10, 100), hold=SOAKING, **a_trigger(metric))
         await soaks.given_a_rollout(steps=(10, 100), hold={"soak": "2s"})
-        for each in (fires, soaks):
-            await each.then_at(10)
+        await fires.then_at(10)
+        await soaks.until(partial(has_started, soaks), "the other one to start")
         api.breaks("/", answers_429, writes=True)
         await scene.until(api.is_idle, "what was under way to end")
         written = [each.percents_written() for each in (fires, soaks)]
@@ -287,6 +288,12 @@ async def test_nothing_moves_while_every_answer_is_429_and_the_flag_comes_down_r
         api.is_mended()
         await fires.then_lowered()
         await soaks.then_completed()
+
+
+async def has_started(scene: Scene) -> bool:
+    """Whether it is at its first percentage, or beyond it already."""
+    status = await scene.status()
+    return "percent" in status and "pending" not in status
 
 
 # Windows of any length
@@ -354,7 +361,8 @@ async def then_states(scene: Scene, expected: dict[str, str]) -> None:
     """Wait until the triggers are in these states."""
 
     async def are_there() -> bool:
-        found = {each["name"]: each["state"] for each in (await scene.status())["triggers"]}
+        triggers = (await scene.status()).get("triggers", ())
+        found = {each["name"]: each["state"] for each in triggers}
         return expected.items() <= found.items()
 
     await scene.until(are_there, f"the triggers {expected}")

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -29,8 +31,12 @@ async def test_plan_without_metrics_is_completed(attended_scene: Scene) -> None:
         ("Complete", 100, 100),
     ]
     assert status["percent"] == 100
-    events = (await scene.get("events", "")) or {}
-    assert {event["reason"] for event in events["items"]} >= {"Start", "Advance", "Complete"}
+
+    async def events_are_posted() -> bool:
+        events = (await scene.get("events", "")) or {}
+        return {"Start", "Advance", "Complete"} <= {event["reason"] for event in events["items"]}
+
+    await scene.until(events_are_posted, "an event for every entry of the history")
 
 
 async def test_every_update_carries_the_version_that_was_judged(attended_scene: Scene) -> None:
@@ -154,6 +160,11 @@ async def test_rollback_recorded_before_a_crash_is_done_after_it(scene: Scene) -
     assert scene.percents_written() == [10, 0]
 
 
+async def refused(scene: Scene) -> list[dict[str, Any]]:
+    """Every write of a ConfigMap that met a conflict."""
+    return [each for each in scene.writes("configmaps") if each["responseStatus"]["code"] == 409]
+
+
 async def test_stale_leader_that_wakes_up_writes_nothing(scene: Scene) -> None:
     """Held between its reads and its write while another abandons: its write must fail."""
     held, release = asyncio.Event(), asyncio.Event()
@@ -172,11 +183,9 @@ async def test_stale_leader_that_wakes_up_writes_nothing(scene: Scene) -> None:
             await scene.then_at(10)
             release.set()
             await scene.then_phase("Paused")
-        refused = [
-            event for event in scene.writes("configmaps") if event["responseStatus"]["code"] == 409
-        ]
-        assert len(refused) == 1
+        await scene.until(partial(refused, scene), "the stale write to be refused")
         await scene.then_at(10)
+    assert len(await refused(scene)) == 1
     assert 25 not in scene.percents_written()
 
 

@@ -27,6 +27,7 @@ from surefoot.testbed.bed import TestBed
 from tests.support import commands
 from tests.support.commands import Done
 from tests.support.policies import answer_to_a_rollout, in_force
+from tests.support.requests import bound
 from tests.support.scene import Scene
 from tests.support.testbed import SURELY, wait_until
 
@@ -34,7 +35,6 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.asyncio(loop_scope="module")]
 
 JSON = dict[str, Any]
 
-BINDINGS = "/apis/rbac.authorization.k8s.io/v1"
 ROLES = {
     "hudson": "surefoot-approver",
     "forge": "surefoot-approver",
@@ -74,17 +74,7 @@ def shell(guarded_attended_scene: Scene) -> Shell:
 def where_people_type(scene: Scene) -> Shell:
     """Give people in a scene the roles that are shipped."""
     for user, role in ROLES.items():
-        binding = {
-            "metadata": {"name": user},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "ClusterRole",
-                "name": role,
-            },
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        }
-        path = f"{BINDINGS}/namespaces/{scene.namespace}/rolebindings"
-        scene.client.post(path, json=binding).raise_for_status()
+        bound(scene.client, scene.namespace, role, user=user)
     return Shell(scene)
 
 
@@ -94,10 +84,9 @@ async def given_it_waits_for(scene: Scene, *roles: JSON, **hold: Any) -> None:
 
 
 async def asked(scene: Scene, *roles: str) -> None:
-    """Wait until these are asked."""
+    """Wait until these are asked, and the Rollout's status names what they are asked by."""
     for role in roles:
-        name = f"checkout-100-{role}"
-        await scene.until(partial(scene.get, "approvals", name), f"Approval {name}")
+        await scene.then_named("approvals", f"checkout-100-{role}")
 
 
 async def test_what_waits_is_approved_and_the_step_is_taken(

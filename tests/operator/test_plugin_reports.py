@@ -1,6 +1,5 @@
 """The reports and `acknowledge` on a real API server with the policies, as people type them."""
 
-import functools
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,23 +32,18 @@ SECTIONS = (
 )
 
 
-async def appears(scene: Scene, resource: str, name: str) -> None:
-    """Wait for an object."""
-    await scene.until(functools.partial(scene.get, resource, name), name)
-
-
 async def test_approval_document_before_and_after_the_step(
     guarded_attended_scene: Scene, shell: Shell
 ) -> None:
     """Who is missing; then who signed what, by which transition: nothing of it typed twice."""
     scene = guarded_attended_scene
     # What a GO asks for is reported as met by the people of its role.
-    bound(scene.bed, scene.namespace, "surefoot-reporter", "--user=hudson")
+    bound(scene.client, scene.namespace, "surefoot-reporter", user="hudson")
     checkpoint = {"name": "hour-1", "type": "Report", "reporter": {"users": ["atlas"]}}
     await scene.given_a_rollout(
         steps=(10, 100), hold={"checkpoints": [checkpoint]}, approvals={"roles": [SECURITY]}
     )
-    await appears(scene, "checkpoints", "checkout-10-hour-1")
+    await scene.then_named("checkpoints", "checkout-10-hour-1")
     words = ("checkpoint", "checkout", "hour-1", "--go", "--summary=stable", "--test=unit=6/6")
     assert (await shell("atlas", *words)).code == 0
     await asked(scene, "security")
@@ -64,7 +58,7 @@ async def test_approval_document_before_and_after_the_step(
     done = await shell("hudson", "approve", "checkout", "--role=security", *SECTIONS, *conditions)
     assert done.code == 0, done.err
     report = "checkout-100-security-conditions"
-    await appears(scene, "checkpoints", report)
+    await scene.then_named("checkpoints", report)
     asks = (await shell("hudson", "document", "checkout", "--step=100", "-o", "json")).json
     assert (asks["verdict"], asks["conditions"][0]["met"]) == ("NOT DECIDED", False)
     assert asks["signatures"][0]["counts"] is False
@@ -139,7 +133,7 @@ async def test_handoff_is_acknowledged_by_its_receiver_alone_and_all_of_it_is_in
     }
     await scene.given_a_rollout(steps=(10, 100), hold={"checkpoints": [handoff]})
     build = "checkout-10-build"
-    await appears(scene, "checkpoints", build)
+    await scene.then_named("checkpoints", build)
     early = await shell("hudson", "acknowledge", build, "--reason=taken over")
     assert early.code == 1
     assert "is not decided yet" in early.err
@@ -148,7 +142,7 @@ async def test_handoff_is_acknowledged_by_its_receiver_alone_and_all_of_it_is_in
     words = ("checkpoint", "checkout", "build", "--go", "--summary=built")
     done = await shell("atlas", *words, "--required-action=watch the queue")
     assert done.code == 0, done.err
-    await appears(scene, "approvals", f"{build}-ack-receiver")
+    await scene.then_named("approvals", f"{build}-ack-receiver")
 
     (message,) = await log(shell, "Handoff")
     assert (message["from"], message["to"], message["pending"]) == ("atlas", "hudson", True)
@@ -201,12 +195,12 @@ async def test_meeting_on_a_conflict_is_in_the_log_and_in_the_document(
     assert "security is NO-GO by hudson: a leak" in said.json["decided"]
     await shell("forge", "approve", "checkout", "--role=lead", "--reason=fine")
     meeting = "checkout-10-conflict"
-    await appears(scene, "checkpoints", meeting)
+    await scene.then_named("checkpoints", meeting)
     words = ("checkpoint", "checkout", "conflict", "--go", "--summary=the leak is elsewhere")
     done = await shell("atlas", *words, "--dissent=hudson=we have not proved it")
     assert done.code == 0, done.err
     for user, role in (("forge", "lead"), ("hudson", "security")):
-        await appears(scene, "approvals", f"{meeting}-ack-{role}")
+        await scene.then_named("approvals", f"{meeting}-ack-{role}")
         done = await shell(user, "acknowledge", meeting, "--reason=agreed")
         assert (done.code, done.out) == (
             0,

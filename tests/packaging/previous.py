@@ -20,7 +20,7 @@ from deploy.project import ROOT
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.health import complaint
 from surefoot.testbed.ports import free_ports
-from tests.support.testbed import audit_events, wait_until
+from tests.support.testbed import SURELY, audit_events, wait_until
 
 JSON = dict[str, Any]
 
@@ -94,7 +94,7 @@ def operator(bed: TestBed, program: Path) -> Iterator[None]:
         try:
             wait_until(
                 lambda: complaint(f"http://127.0.0.1:{port}/readyz") is None,
-                60,
+                SURELY,
                 f"{program} to be ready; its log is {log}",
             )
             yield
@@ -131,7 +131,9 @@ def decide(bed: TestBed, resource: str, name: str, by: str) -> None:
         *("-p", change, f"--as={by}", "--as-group=system:masters"),
     )
     wait_until(
-        lambda: bed.kubectl(*command, check=False).returncode == 0, 60, f"{name} to be asked for"
+        lambda: bed.kubectl(*command, check=False).returncode == 0,
+        SURELY,
+        f"{name} to be asked for",
     )
 
 
@@ -164,14 +166,14 @@ def _go_half_way(bed: TestBed, name: str) -> None:
         asked = {each["role"]: each for each in rollout(bed, name)["status"]["approvals"]}
         return "by" in json.dumps(asked["security"]) and asked["lead"]["state"] == "Pending"
 
-    wait_until(lambda: percent() == 10, 60, "10%")
+    wait_until(lambda: percent() == 10, SURELY, "10%")
     decide(bed, "checkpoints", f"{name}-10-report", "atlas")
     decide(bed, "approvals", f"{name}-25-security", "hudson")
     decide(bed, "approvals", f"{name}-25-lead", "forge")
-    wait_until(lambda: percent() == 25, 60, "25%")
+    wait_until(lambda: percent() == 25, SURELY, "25%")
     decide(bed, "checkpoints", f"{name}-25-report", "atlas")
     decide(bed, "approvals", f"{name}-50-security", "hudson")
-    wait_until(waits_for_one, 60, "one of two signatures to be seen")
+    wait_until(waits_for_one, SURELY, "one of two signatures to be seen")
 
 
 def writes(bed: TestBed, *, since: int = 0) -> list[JSON]:

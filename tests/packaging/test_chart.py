@@ -50,6 +50,24 @@ def test_chart_and_overlay_render_the_same_monitoring() -> None:
     assert added == comparable(overlay("monitoring"))
 
 
+def test_chart_and_manifests_rank_the_requests_alike() -> None:
+    """For the account of the release, and only where it is asked for."""
+    plain = comparable(chart())
+    ranked = comparable(chart("--set", "apiPriority.create=true"))
+    added = {key: manifest for key, manifest in ranked.items() if key not in plain}
+    assert added == comparable(overlay("priority"))
+    walker = chart("--set", "apiPriority.create=true,serviceAccount.name=walker", namespace="away")
+    subjects = [
+        subject
+        for each in comparable(walker).values()
+        if each["kind"] == "FlowSchema"
+        for rule in each["spec"]["rules"]
+        for subject in rule["subjects"]
+    ]
+    account = {"name": "walker", "namespace": "away"}
+    assert subjects == [{"kind": "ServiceAccount", "serviceAccount": account}] * 2
+
+
 def test_guarded_metrics_are_mounted_configured_and_scraped() -> None:
     """One Secret for TLS and one for the token reach the operator, its probes and Prometheus."""
     rendered = comparable(chart("-f", str(CHART / "ci" / "guarded-metrics.yaml")))
@@ -160,6 +178,14 @@ def _deployment(*arguments: str) -> Manifest:
         ("crds.install=often", "/crds/install"),
         ("config.admission=Sometimes", "/config/admission"),
         ("config.evaluationIntervall=30s", "evaluationIntervall"),
+        ("config.providers[0].name=default", "missing property 'address'"),
+        (
+            "config.providers[0].name=a,config.providers[0].address=http://a,"
+            "config.providers[0].timeout=soon",
+            "/config/providers/0/timeout",
+        ),
+        ("config.record.sinks[0].type=Paper", "/config/record/sinks/0/type"),
+        ("config.leaderElection.leaseDuratoin=9s", "leaseDuratoin"),
         ("bindings[0].role=emperor,bindings[0].namespace=shop", "/bindings/0/role"),
         ("watchNamespaces={Shop}", "/watchNamespaces/0"),
         ("metrics.tls.secretName=A", "/metrics/tls/secretName"),

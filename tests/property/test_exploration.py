@@ -24,6 +24,7 @@ EVENTS: tuple[Op, ...] = (
     ("crash", "after", 1),
     ("crash", "before", 2),
     ("crash", "after", 2),
+    ("crash", "after", 3),
 )
 
 
@@ -51,7 +52,7 @@ def fingerprint(tale: Tale) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("depth_of_all", [3, pytest.param(4, marks=pytest.mark.long)])
 def test_every_order_of_a_few_events_is_safe_and_ends_well(depth_of_all: int) -> None:
-    """To this depth of events, out of eleven, without visiting the same state twice."""
+    """To this depth of events, out of twelve, without visiting the same state twice."""
     start = Tale(SHAPE)
     seen = {fingerprint(start)}
     queue: deque[tuple[Tale, int]] = deque([(start, 0)])

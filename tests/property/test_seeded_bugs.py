@@ -81,15 +81,17 @@ def no_go_ignored(patch: pytest.MonkeyPatch) -> None:
 def no_go_outvoted(patch: pytest.MonkeyPatch) -> None:
     """Only the latest decision of a request is looked at, no matter who gave it."""
 
-    words = veto._words
+    words = veto._last_words
 
-    def latest(where: Any) -> Any:
-        for word in words(where):
-            decision = decisions.current_decision(where, word.request)
-            if decision is not None and word.entry == decision.history[-1]:
-                yield word
+    def latest(where: Any, request: Any, decision: Any) -> Any:
+        newest = decision.history[-1]
+        all_words = words(where, request, decision)
+        return all_words._replace(
+            gos=tuple(word for word in all_words.gos if word == newest),
+            no_gos=tuple(word for word in all_words.no_gos if word == newest),
+        )
 
-    patch.setattr(veto, "_words", latest)
+    patch.setattr(veto, "_last_words", latest)
 
 
 def meeting_needs_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -516,27 +518,34 @@ def breach_of_meanwhile_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def no_go_counts_at_its_own_percentage(patch: pytest.MonkeyPatch) -> None:
     """A word on a checkpoint is about leaving exactly that percentage."""
-    words = veto._words
+    statements = veto._statements
 
     def narrow(where: Any) -> Any:
-        for word in words(where):
-            is_here = word.about.from_ == (where.percent or 0)
-            if is_here or word.question.kind is veto.QuestionKind.ROLE:
-                yield word
+        return {
+            question: [
+                statement
+                for statement in said
+                if question.kind is veto.QuestionKind.ROLE
+                or statement.about.from_ == (where.percent or 0)
+            ]
+            for question, said in statements(where).items()
+        }
 
-    patch.setattr(veto, "_words", narrow)
+    patch.setattr(veto, "_statements", narrow)
 
 
 def case_is_folded_to_allow(patch: pytest.MonkeyPatch) -> None:
     """Somebody whose name differs in case lifts a NO-GO."""
-    words = veto._words
+    words = veto._last_words
 
-    def folded(where: Any) -> Any:
-        for word in words(where):
-            entry = word.entry.model_copy(update={"by": word.entry.by.lower()})
-            yield word._replace(entry=entry)
+    def folded(where: Any, request: Any, decision: Any) -> Any:
+        def fold(entries: Any) -> Any:
+            return tuple(entry.model_copy(update={"by": entry.by.lower()}) for entry in entries)
 
-    patch.setattr(veto, "_words", folded)
+        all_words = words(where, request, decision)
+        return all_words._replace(gos=fold(all_words.gos), no_gos=fold(all_words.no_gos))
+
+    patch.setattr(veto, "_last_words", folded)
 
 
 def unwatched_no_go_is_dated_early(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,10 @@ guarded bed of its own, and one file's tests run in one worker, one after anothe
 the policies puts them back (`in_force`).
 """
 
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,13 @@ import pytest
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.progress import on_stderr
 from tests.support.crds import CRDS, all_kinds_are_served
+from tests.support.requests import OPERATOR, operator_may_work
 from tests.support.scene import MANIFESTS, Scene
 from tests.support.testbed import SURELY, new_namespace, wait_until
 
 POLICIES = MANIFESTS.parent / "policies"
-OPERATOR = ("surefoot-system", "surefoot")
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 ROLLOUTS = "/apis/surefoot.dev/v1alpha1/namespaces/default/rollouts"
 
 
@@ -70,6 +75,8 @@ def prepare(bed: TestBed) -> None:
     with bed.client() as admin:
         wait_until(lambda: all_kinds_are_served(admin), SURELY, "surefoot.dev to be served")
     bed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    with bed.client() as admin:
+        wait_until(lambda: operator_may_work(admin), SURELY, "the operator's roles to act")
     in_force(bed)
 
 
@@ -88,9 +95,10 @@ def in_force(bed: TestBed) -> None:
         "the policies to be as shipped",
     )
     with bed.client() as api:
-        wait_until(lambda: refuses_a_flag(api), SURELY, "surefoot-configmaps to act")
-        wait_until(lambda: refuses_a_mark(api), SURELY, "surefoot-rollout-uid to act")
-        wait_until(lambda: refuses_a_request(api), SURELY, "surefoot-decisions to act")
+        all_is_seen(api, api)
+        wait_until(
+            lambda: refuses_a_request(api), SURELY, "surefoot-decisions to know what an Approval is"
+        )
         wait_until(
             lambda: judges_a_rollout(api), SURELY, "surefoot-stamps to know what a Rollout is"
         )
@@ -99,8 +107,91 @@ def in_force(bed: TestBed) -> None:
 
 def fills_in_names(api: httpx.Client) -> bool:
     """Whether the API server serves MutatingAdmissionPolicy of v1, as it does since 1.36."""
-    kinds = api.get("/apis/admissionregistration.k8s.io/v1").raise_for_status().json()["resources"]
+    kinds = api.get(ADMISSION).raise_for_status().json()["resources"]
     return "mutatingadmissionpolicies" in {kind["name"] for kind in kinds}
+
+
+def all_is_seen(admin: httpx.Client, *servers: httpx.Client) -> None:
+    """Wait until API servers go by all that was done to policies before, by whatever they refuse.
+
+    An API server looks once a second for what has become of the policies, and sees changes in their
+    order. It has one admission for its own kinds and another one for those of CRDs, and each of
+    them looks for itself. Policies that come now and act there say that nothing before is unseen.
+    """
+    with _a_policy_of_every_sort(admin) as name:
+        for api in servers:
+            what = f"{api.base_url} to see every policy"
+            wait_until(partial(_refuses, api, CONFIG_MAPS, name), SURELY, f"{what} for ConfigMaps")
+            wait_until(partial(_refuses, api, ROLLOUTS, name), SURELY, f"{what} for Rollouts")
+            if fills_in_names(api):
+                wait_until(partial(_labels, api, name), SURELY, f"{what} that fills something in")
+
+
+@contextmanager
+def _a_policy_of_every_sort(admin: httpx.Client) -> Iterator[str]:
+    """Policies by which nothing of this name is made, and by which its namesake gets a label."""
+    name = f"seen-{uuid.uuid4().hex[:12]}"
+    sorts = {"validating": _refusing(name)}
+    if fills_in_names(admin):
+        sorts["mutating"] = _labelling(name)
+    try:
+        for sort, (policy, binding) in sorts.items():
+            for plural, spec in ((f"{sort}admissionpolicies", policy), (_bindings(sort), binding)):
+                body = {"metadata": {"name": name}, "spec": spec}
+                admin.post(f"{ADMISSION}/{plural}", json=body).raise_for_status()
+        yield name
+    finally:
+        for sort in sorts:
+            for plural in (_bindings(sort), f"{sort}admissionpolicies"):
+                admin.delete(f"{ADMISSION}/{plural}/{name}")
+
+
+def _bindings(sort: str) -> str:
+    return f"{sort}admissionpolicybindings"
+
+
+def _refusing(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    policy = _about(name) | {"validations": [{"expression": "false", "reason": "Forbidden"}]}
+    return policy, {"policyName": name, "validationActions": ["Deny"]}
+
+
+def _labelling(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    patch = "[JSONPatch{op: 'add', path: '/metadata/labels', value: {'seen': 'yes'}}]"
+    policy = _about(f"{name}-too") | {
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
+    }
+    return policy, {"policyName": name}
+
+
+def _about(name: str) -> dict[str, Any]:
+    """What a policy about new ConfigMaps and Rollouts of this name has in common with others."""
+    rules = [
+        {"apiGroups": [group], "apiVersions": ["*"], "operations": ["CREATE"], "resources": [kind]}
+        for group, kind in (("", "configmaps"), ("surefoot.dev", "rollouts"))
+    ]
+    is_meant = f"object.metadata.?name.orValue('') == '{name}'"
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": rules},
+        "matchConditions": [{"name": "by-its-name", "expression": is_meant}],
+    }
+
+
+def _refuses(api: httpx.Client, path: str, name: str) -> bool:
+    """Whether the policy of this name keeps anything of this name from being made."""
+    return _is_denied_by(name, _tried(api, path, name))
+
+
+def _labels(api: httpx.Client, name: str) -> bool:
+    """Whether the other policy of this name fills something in."""
+    answer = _tried(api, ROLLOUTS, f"{name}-too")
+    return answer.is_success and answer.json()["metadata"].get("labels") == {"seen": "yes"}
+
+
+def _tried(api: httpx.Client, path: str, name: str) -> httpx.Response:
+    made = {"metadata": {"name": name}} if path == CONFIG_MAPS else _a_stamped_rollout(name=name)
+    return api.post(path, params={"dryRun": "All"}, json=made)
 
 
 def refuses_a_flag(api: httpx.Client) -> bool:
@@ -109,18 +200,8 @@ def refuses_a_flag(api: httpx.Client) -> bool:
         "metadata": {"name": "probe", "labels": {"surefoot.dev/managed": "probe"}},
         "data": {},
     }
-    answer = api.post("/api/v1/namespaces/default/configmaps?dryRun=All", json=probe)
+    answer = api.post(CONFIG_MAPS, params={"dryRun": "All"}, json=probe)
     return _is_denied_by("surefoot-configmaps", answer)
-
-
-def refuses_a_mark(api: httpx.Client) -> bool:
-    """Whether a ConfigMap that says it is a Rollout's cannot be created by this client."""
-    probe = {
-        "metadata": {"name": "probe", "annotations": {"surefoot.dev/rollout-uid": "probe"}},
-        "data": {},
-    }
-    answer = api.post("/api/v1/namespaces/default/configmaps?dryRun=All", json=probe)
-    return _is_denied_by("surefoot-rollout-uid", answer)
 
 
 def refuses_a_request(api: httpx.Client) -> bool:
@@ -146,10 +227,7 @@ def refuses_a_request(api: httpx.Client) -> bool:
 
 def _wait_until_a_status_is_refused(api: httpx.Client) -> None:
     """There must be a Rollout for that: only an update of one is judged by surefoot-status."""
-    stamps = ("requested-by", "authors", "changed-by", "attempt-by")
-    probe = _a_rollout(
-        generateName="probe-", annotations={f"surefoot.dev/{stamp}": "admin" for stamp in stamps}
-    )
+    probe = _a_stamped_rollout(generateName="probe-")
     made = api.post(ROLLOUTS, json=probe).raise_for_status().json()
     path = f"{ROLLOUTS}/{made['metadata']['name']}"
 
@@ -170,6 +248,13 @@ def judges_a_rollout(api: httpx.Client) -> bool:
 def answer_to_a_rollout(api: httpx.Client) -> httpx.Response:
     """What the API server says to a Rollout without stamps; it is not stored."""
     return api.post(ROLLOUTS, params={"dryRun": "All"}, json=_a_rollout(name="probe"))
+
+
+def _a_stamped_rollout(**metadata: Any) -> dict[str, Any]:
+    """As admin writes it where nobody fills in who it is."""
+    stamps = ("requested-by", "authors", "changed-by", "attempt-by")
+    annotations = {f"surefoot.dev/{stamp}": "admin" for stamp in stamps}
+    return _a_rollout(annotations=annotations, **metadata)
 
 
 def _a_rollout(**metadata: Any) -> dict[str, Any]:

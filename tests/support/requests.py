@@ -7,22 +7,74 @@ from typing import Any
 import httpx
 import yaml
 
-from surefoot.api.v1alpha1.meta import API_VERSION
+from surefoot.api.v1alpha1.meta import API_VERSION, GROUP
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import MINIMAL, changed
+from tests.support.testbed import SURELY, wait_until
 
 JSON = dict[str, Any]
 
+OPERATOR = ("surefoot-system", "surefoot")
+"""Namespace and name of the operator's account."""
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
-def bound(bed: TestBed, namespace: str, role: str, subject: str) -> None:
-    """Bind a ClusterRole in a namespace to ``--user=…``, ``--group=…`` or ``--serviceaccount=…``.
+ALLOWS = {
+    "surefoot-author": ("create", "rollouts"),
+    "surefoot-approver": ("patch", "approvals"),
+    "surefoot-reporter": ("patch", "checkpoints"),
+}
+"""Something that each of our roles allows and no smaller one does."""
 
-    It acts a moment later.
-    """
-    command = ("create", "rolebinding", role, f"--clusterrole={role}", subject)
-    bed.kubectl("-n", namespace, *command)
+
+def bound(
+    admin: httpx.Client, namespace: str, role: str, *, user: str = "", group: str = ""
+) -> None:
+    """Bind a ClusterRole in a namespace to a user or a group, and wait until it acts."""
+    kind, name = ("User", user) if user else ("Group", group)
+    api = "rbac.authorization.k8s.io"
+    binding = {
+        "metadata": {"generateName": f"{role}-"},
+        "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": api, "kind": kind, "name": name}],
+    }
+    path = f"/apis/{api}/v1/namespaces/{namespace}/rolebindings"
+    admin.post(path, json=binding).raise_for_status()
+    verb, resource = ALLOWS.get(role, ("get", "rollouts"))
+    wait_until(
+        lambda: may(admin, verb, resource, namespace, user=user, group=group),
+        SURELY,
+        f"{role} to act for {name} in {namespace}",
+    )
+
+
+def may(
+    admin: httpx.Client,
+    verb: str,
+    resource: str,
+    namespace: str | None = None,
+    *,
+    user: str = "",
+    group: str = "",
+    of: str = GROUP,
+) -> bool:
+    """Whether the authorizer lets somebody do this; it hears of roles after they are stored."""
+    attributes = {"group": of, "resource": resource, "verb": verb}
+    spec = {
+        "user": user or "nobody",
+        "groups": [group] if group else [],
+        "resourceAttributes": attributes | ({"namespace": namespace} if namespace else {}),
+    }
+    review = admin.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json={"spec": spec})
+    return bool(review.raise_for_status().json()["status"]["allowed"])
+
+
+def operator_may_work(admin: httpx.Client) -> bool:
+    """Whether the roles of the operator's account act, that of its own namespace as well."""
+    namespace, name = OPERATOR
+    user = f"system:serviceaccount:{namespace}:{name}"
+    lease = may(admin, "create", "leases", namespace, user=user, of="coordination.k8s.io")
+    return lease and may(admin, "list", "rollouts", user=user)
 
 
 def client_with_token(bed: TestBed, token: str) -> httpx.Client:

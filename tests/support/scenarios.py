@@ -188,7 +188,7 @@ ops = st.one_of(
     st.tuples(st.just("admission"), st.sampled_from(_KNOWN)),
     st.tuples(st.just("plan"), st.integers(0, 4)),
     st.tuples(st.just("tamper"), st.sampled_from(["0", "50", "99", "x", None])),
-    st.tuples(st.just("crash"), st.sampled_from(["before", "after"]), st.integers(1, 3)),
+    st.tuples(st.just("crash"), st.sampled_from(["before", "after"]), st.integers(1, 5)),
     st.tuples(st.just("stale"), st.integers(1, 8)),
     st.just(("look",)),
 )
@@ -268,7 +268,7 @@ class Tale:
         self._needs_a_look(facts, plan)
         world.plans.append(plan)
         try:
-            world.perform(plan, facts.rollout)
+            world.perform(plan, facts.rollout, facts)
         except ConflictError:
             pass
         except CrashError:

@@ -15,7 +15,10 @@ Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests
 
 import asyncio
 import contextlib
+import inspect
+import itertools
 import json
+import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -43,7 +46,14 @@ from surefoot.application.ports import Cluster
 from surefoot.domain.flag.shadow import SHADOW
 from surefoot.testbed.bed import TestBed
 from surefoot.wiring import Operator, Start, TestOverrides, assembled
-from tests.support.testbed import SURELY, audit_events, new_namespace, wait_until_async
+from tests.support.requests import operator_may_work
+from tests.support.testbed import (
+    SURELY,
+    audit_events,
+    new_namespace,
+    wait_until,
+    wait_until_async,
+)
 
 JSON = dict[str, Any]
 
@@ -51,8 +61,9 @@ MANIFESTS = Path(__file__).parents[2] / "manifests" / "base"
 NO_SINKS = RecordSection()
 NO_ROUTES = NotificationSection()
 
-SOON = 20.0
-"""Seconds for what must wait for no sweep and no second try, also on a busy machine."""
+SOON = 400
+"""Looks at what must wait for no sweep and no second try: 20 seconds, and more on a busy machine,
+where each look takes longer."""
 
 
 class Crash(BaseException):
@@ -63,6 +74,8 @@ class Crash(BaseException):
 def service_account(testbed: TestBed, crds: None) -> Path:
     """The kubeconfig of the operator's own service account, with the permissions shipped."""
     testbed.kubectl("apply", "--server-side", "-k", str(MANIFESTS))
+    with testbed.client() as admin:
+        wait_until(lambda: operator_may_work(admin), SURELY, "the operator's roles to act")
     return testbed.kubeconfig_for_service_account("surefoot-system", "surefoot")
 
 
@@ -207,7 +220,9 @@ class Scene:
             kubeconfig=str(self.kubeconfig),
             namespaces=namespaces,
             overrides=TestOverrides(
-                cluster=through, sweep_every=sweep_every, admission_every=admission_every
+                cluster=lambda cluster: through(_at_leisure(cluster)),
+                sweep_every=sweep_every,
+                admission_every=admission_every,
             ),
         )
         async with assembled(start) as operator:
@@ -262,12 +277,15 @@ class Scene:
 
     async def then_lowered(self) -> None:
         """Wait until the ConfigMap says 0, for as long as nothing but a rollback needs."""
+        looks = itertools.count(1)
 
         async def there() -> bool:
+            if next(looks) > SOON:
+                pytest.fail(f"looked {SOON} times for {self.name} to be lowered")
             found = await self.get("configmaps", self.target)
             return found is not None and found["data"][self.name] == "0"
 
-        await self.until(there, f"{self.name} to be lowered", within=SOON)
+        await self.until(there, f"{self.name} to be lowered")
 
     async def then_judged(self) -> JSON:
         """Wait until the operator has judged the present plan; answer with the status."""
@@ -324,6 +342,18 @@ class Scene:
 
         await self.until(there, f"{name} to be {state}")
 
+    async def then_named(self, resource: str, name: str) -> None:
+        """Wait until there is this Checkpoint or Approval, and the Rollout's status names it.
+
+        The status is written after the object: what it says of it is not there any sooner.
+        """
+
+        async def named() -> bool:
+            exists = await self.get(resource, name) is not None
+            return exists and name in json.dumps(await self.status())
+
+        await self.until(named, f"{name} to be asked")
+
     async def history(self) -> list[tuple[str, int | None, int]]:
         """Type, from and to of every entry."""
         entries = (await self.status()).get("history", [])
@@ -352,6 +382,19 @@ class Scene:
             and event["responseStatus"]["code"] < 300
             and event["requestObject"]["metadata"]["name"] == self.target
         ]
+
+    async def then_wrote(self, *percents: int) -> None:
+        """Wait until the operator has written these percentages, by the audit log, and no others.
+
+        A write is stored before it is logged: who has read an object may be ahead of the log. What
+        the operator did after the answer to a write, as the commit, says that it is logged.
+        """
+
+        async def are_logged() -> bool:
+            return len(self.percents_written()) >= len(percents)
+
+        await self.until(are_logged, f"{percents} in the audit log")
+        assert self.percents_written() == list(percents)
 
     # The API, as an administrator
 
@@ -485,6 +528,36 @@ def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
         raise Crash(f"{moment} the {write.step} of {write.to}%")
 
     return Tap(before=partial(reach, "before"), after=partial(reach, "after"))
+
+
+def _at_leisure(cluster: Cluster) -> Cluster:
+    """The cluster; ``SLOW_WRITES`` and ``SLOW_READS`` in the environment delay every call of it.
+
+    They are seconds. A test that waits for one write, and reads what a later one brings, fails
+    then every time.
+    """
+    writes, reads = (float(os.environ.get(name, "0")) for name in ("SLOW_WRITES", "SLOW_READS"))
+    return cast("Cluster", _Slow(cluster, writes, reads)) if writes or reads else cluster
+
+
+class _Slow:
+    WRITE = ("write_", "create_", "render_", "mark_", "delete_", "open_", "recreate_", "post_")
+
+    def __init__(self, inner: Cluster, writes: float, reads: float) -> None:
+        self._inner = inner
+        self._writes = writes
+        self._reads = reads
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+
+        async def later(*arguments: Any) -> Any:
+            await asyncio.sleep(self._writes if name.startswith(self.WRITE) else self._reads)
+            return await method(*arguments)
+
+        return later
 
 
 class _Tapped:

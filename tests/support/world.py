@@ -6,7 +6,7 @@ test reads: given a plan, when time passes and people act, then the flag stands 
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,9 @@ from surefoot.api.v1alpha1.rollout_status import (
     RehearsalStatus,
     RoleStatus,
     RolloutStatus,
+    TransitionType,
 )
+from surefoot.application.settling import Settled, settle
 from surefoot.domain.decide import decide
 from surefoot.domain.derive.baseline import metric_of
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
@@ -201,6 +203,7 @@ class World:
     crash_before: int | None = None
     crash_after: int | None = None
     transition_writes: int = 0
+    _gathered: Snapshot | None = None
 
     def __post_init__(self) -> None:
         """What is there at the beginning is the first thing on record."""
@@ -518,13 +521,15 @@ class World:
         self._record("operator", "Rollout", self.rollout)
         return self.rollout
 
-    def perform(self, plan: Plan, judged: Rollout) -> None:
-        """Carry a plan out that was decided on ``judged``.
+    def perform(self, plan: Plan, judged: Rollout, facts: Snapshot | None = None) -> None:
+        """Carry a plan out that was decided on ``judged``, and on these facts, else those of now.
 
         Raises `ConflictError` where somebody else wrote first, `CrashError` where a test wants it.
         """
+        self._gathered = facts
         for action in plan.actions:
             judged = self.carry_out(action, judged)
+        self._gathered = None
 
     def carry_out(self, action: Action, judged: Rollout | None = None) -> Rollout:
         """Do one action of a plan, and return the Rollout as it was then written."""
@@ -577,11 +582,28 @@ class World:
         return True
 
     def commit(self, pending: PendingTransition) -> None:
-        """Write the status for a transition that was applied, unless somebody else did."""
-        if _is_pending(self.rollout, self.rollout, pending):
-            with self._dangerous():
-                moment = self.now + self.uncertainty
-                self._write_status(committed(self.rollout, pending, moment), self.rollout)
+        """Write the status for a transition that was applied, unless somebody else did.
+
+        Its bookkeeping follows, a write for each; where somebody was first, the next pass keeps it.
+        """
+        if not _is_pending(self.rollout, self.rollout, pending):
+            return
+        smallest = committed(self.rollout, pending, self.now + self.uncertainty)
+        settled = self._settled(smallest, pending)
+        with self._dangerous():
+            self._write_status(smallest if settled is None else settled.status, self.rollout)
+        if settled is None:
+            return
+        self.announcements += settled.announcements
+        for action in settled.books:
+            with self._dangerous(), suppress(ConflictError):
+                self.carry_out(action)
+
+    def _settled(self, smallest: RolloutStatus, pending: PendingTransition) -> Settled | None:
+        if pending.type is TransitionType.ROLLBACK:
+            return None
+        after = self.rollout.model_copy(update={"status": smallest})
+        return settle(decide, self._gathered or self.snapshot(), after, self.config_map, self.now)
 
     def _abandon(self, action: Abandon, judged: Rollout) -> None:
         if action.marks_config_map:

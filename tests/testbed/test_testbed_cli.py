@@ -11,6 +11,7 @@ import pytest
 
 from surefoot.testbed import binaries
 from surefoot.testbed.bed import TestBed
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -27,7 +28,7 @@ def _surefoot_testbed(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -123,7 +124,7 @@ def test_existing_cluster_is_used_when_asked_for_and_left_alone(
     assert "is a borrowed cluster. Stop it first" in own.stderr
     assert _surefoot_testbed("down", *place).returncode == 0
     assert not directory.exists()
-    assert testbed.is_ready
+    wait_until(lambda: testbed.is_ready, SURELY, "the cluster to be as it was")
 
 
 def test_production_looking_cluster_needs_consent(directory: Path, tmp_path: Path) -> None:

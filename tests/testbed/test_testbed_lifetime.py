@@ -204,7 +204,7 @@ def test_bed_ends_with_its_owner_however_that_ends(tmp_path: Path, sent: signal.
     """Also by a signal that nobody can catch."""
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
     owner.send_signal(sent)
-    owner.communicate(timeout=60)
+    owner.communicate(timeout=SURELY)
     wait_until(lambda: not _processes_of(tmp_path / "bed"), SURELY, "the guardian to end the bed")
 
 
@@ -212,7 +212,7 @@ def test_bed_ends_with_its_owner_however_that_ends(tmp_path: Path, sent: signal.
 def test_bed_ends_with_a_process_that_forgot_to_stop_it(tmp_path: Path) -> None:
     """At its exit, with all files."""
     owner = _owner(tmp_path, "bed = TestBed.start(directory, prometheus=False)")
-    owner.communicate("exit\n", timeout=60)
+    owner.communicate("exit\n", timeout=SURELY)
     assert owner.returncode == 0
     assert _processes_of(tmp_path / "bed") == []
     assert not (tmp_path / "bed").exists()
@@ -224,7 +224,7 @@ def test_bed_that_was_left_stays(tmp_path: Path) -> None:
     owner = _owner(
         tmp_path, "bed = TestBed.start(directory, prometheus=False); bed.leave_running()"
     )
-    owner.communicate("exit\n", timeout=60)
+    owner.communicate("exit\n", timeout=SURELY)
     bed = TestBed.attach(tmp_path / "bed")
     try:
         assert bed.is_ready

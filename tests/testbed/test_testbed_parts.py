@@ -2,12 +2,20 @@
 
 import io
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+import platformdirs
 import pytest
 
+from surefoot.testbed.certificates import Authority
+from surefoot.testbed.health import reason_of
+from surefoot.testbed.kubeconfig import tls_for
 from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
+from surefoot.testbed.users import User
 from tests.support import balance
 from tests.support.testbed import SURELY, wait_until, wait_until_async
 from tests.support.weigh import weights_in
@@ -20,6 +28,51 @@ def test_ports_are_free_different_and_not_for_outgoing_connections() -> None:
     assert all(LOWEST <= port < HIGHEST for port in ports)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", ports[0]))
+
+
+def test_port_is_not_given_to_two_who_have_not_begun_to_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of two processes: a program that was just launched binds its port a second later."""
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path)
+    chosen = [port for _ in range(2) for port in free_ports(300)]
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_certificate_that_many_ask_for_at_once_is_made_once(tmp_path: Path) -> None:
+    """Tests that share a bed do, from several processes: nobody reads half a file or two halves."""
+    at_once = 8
+    authorities = [Authority(tmp_path) for _ in range(at_once)]
+    begin = threading.Barrier(at_once)
+
+    def asked(authority: Authority, user: User) -> bytes:
+        begin.wait()
+        files = authority.client(user)
+        tls_for(authority.files.certificate, files)
+        return files.certificate.read_bytes()
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for number in range(20):
+            user = User(f"stranger-{number}")
+            found = set(threads.map(asked, authorities, [user] * at_once))
+            assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"kind":"Status","message":"serviceaccounts \\"default\\" not found"}',
+            'serviceaccounts "default" not found',
+        ),
+        ("[+]ping ok\n[-]etcd failed: reason withheld\n", "[-]etcd failed: reason withheld"),
+        ("not\n  ready", "not ready"),
+        ("", "nothing"),
+    ],
+)
+def test_reason_why_a_program_is_not_ready_is_in_words(text: str, words: str) -> None:
+    """Of an API server's answer people are shown the message, and not the JSON around it."""
+    assert reason_of(httpx.Response(503, text=text)) == words
 
 
 def test_plain_progress_speaks_every_fifteen_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sle
 
 
 def _component(
-    tmp_path: Path, command: list[str], *, answer: str | None = None, within: float = 10.0
+    tmp_path: Path, command: list[str], *, answer: str | None = None, within: float = SURELY
 ) -> Component:
     return Component(
         "thing",

@@ -51,7 +51,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{- $present := lookup "apps/v1" "Deployment" .Release.Namespace "surefoot" }}
 {{- if and $present (not .Values.adopt) }}
 {{- if not (hasKey ($present.metadata.annotations | default dict) "meta.helm.sh/release-name") }}
-{{- fail (printf "namespace %s has a Surefoot that was not installed by Helm; to take it over, run: helm upgrade --install %s CHART -n %s --take-ownership --set adopt=true" .Release.Namespace .Release.Name .Release.Namespace) }}
+{{- fail (printf "namespace %s has a Surefoot that was not installed by Helm; to take it over, run: helm upgrade --install %s CHART -n %s --take-ownership --set adopt=true --server-side=true --force-conflicts" .Release.Namespace .Release.Name .Release.Namespace) }}
 {{- end }}
 {{- end }}
 {{- end }}

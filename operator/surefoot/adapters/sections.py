@@ -15,6 +15,9 @@ from pydantic.alias_generators import to_camel
 
 from surefoot.api.v1alpha1.durations import DURATION_PATTERN, format_elapsed, parse_duration
 
+_PATTERN = DURATION_PATTERN.replace("s)?$", r"(\.[0-9]{1,6})?s)?$")
+"""Of a length as it is read here: with fractions of a second, such as `0.5s`."""
+
 
 def _read_length(value: Any) -> Any:
     if isinstance(value, timedelta):
@@ -29,7 +32,7 @@ Length = Annotated[
     timedelta,
     BeforeValidator(_read_length),
     PlainSerializer(format_elapsed, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
+    WithJsonSchema({"type": "string", "minLength": 2, "pattern": _PATTERN}),
 ]
 """A length of time as people write it: `30s`, `10m`, `1h30m`."""
 
@@ -67,6 +70,6 @@ class Section(BaseModel):
         extra="forbid",
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        defer_build=True,
         hide_input_in_errors=True,
     )

@@ -10,23 +10,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import structlog
 
-from surefoot.adapters.ssh_signatures import (
-    Envelope,
-    PublicKey,
-    check,
-    fingerprint,
-    read_armor,
-    read_public_key,
-)
 from surefoot.api.v1alpha1.approval import Approval
 from surefoot.api.v1alpha1.meta import ALLOWED_SIGNERS_CONFIGMAP, ALLOWED_SIGNERS_KEY
 from surefoot.application.turns import by_turns
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.signoff.signatures import NAMESPACE, document
 from surefoot.errors import ApiError
+
+if TYPE_CHECKING:
+    from surefoot.adapters.ssh_signatures import Envelope, PublicKey
+
+# The library that checks signatures takes 8 MiB and a tenth of a start: it is loaded by the first
+# signature, or by the first allowed signer.
+# ruff: noqa: PLC0415
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class AllowedSigner:
 
     line: int
     principals: frozenset[str]
-    key: PublicKey
+    key: "PublicKey"
     valid_from: datetime | None = None
     valid_until: datetime | None = None
 
@@ -164,6 +164,8 @@ def _fact(approval: Approval, allowed_signers: str | None) -> SignatureFact:
 
 @lru_cache(maxsize=4096)
 def _verified(signed: bytes, value: str, signer: str, allowed_signers: str | None) -> SignatureFact:
+    from surefoot.adapters.ssh_signatures import check, read_armor
+
     try:
         envelope = read_armor(value)
     except ValueError as error:
@@ -181,7 +183,7 @@ def _verified(signed: bytes, value: str, signer: str, allowed_signers: str | Non
     return SignatureFact(None, envelope.fingerprint, line.valid_from, line.valid_until)
 
 
-def _not_allowed(envelope: Envelope, signer: str, allowed: AllowedSigners) -> str:
+def _not_allowed(envelope: "Envelope", signer: str, allowed: AllowedSigners) -> str:
     message = f"the allowed signers do not have the key {envelope.fingerprint} for {signer}"
     left_out = "; ".join(allowed.faults[:NAMED_FAULTS])
     return f"{message}; left out: {left_out}" if left_out else message
@@ -209,7 +211,7 @@ def read_allowed_signers(text: str) -> AllowedSigners:
         for name in sorted(signer.principals):
             first = signers.setdefault((name, signer.key.blob), signer)
             if first is not signer:
-                key = fingerprint(signer.key.blob)
+                key = signer.key.fingerprint
                 faults.append(
                     f"line {number}: the key {key} of {name} is in line {first.line} as well; "
                     "only that one counts"
@@ -219,6 +221,8 @@ def read_allowed_signers(text: str) -> AllowedSigners:
 
 def _read_line(number: int, line: str) -> AllowedSigner | None:
     """The signer that a line admits; None where it is for other namespaces than ours."""
+    from surefoot.adapters.ssh_signatures import read_public_key
+
     principals, rest = _principals(line)
     options, rest = _options(rest)
     kind, _, after = rest.partition(" ")

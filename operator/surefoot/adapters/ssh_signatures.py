@@ -58,6 +58,11 @@ class PublicKey:
     blob: bytes
     key: _Key
 
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint, as `ssh-keygen -l` shows it."""
+        return fingerprint(self.blob)
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:

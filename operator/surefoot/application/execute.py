@@ -16,7 +16,11 @@ import structlog
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec
 from surefoot.api.v1alpha1.meta import ABANDONED_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
-from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus
+from surefoot.api.v1alpha1.rollout_status import (
+    PendingTransition,
+    RolloutStatus,
+    TransitionType,
+)
 from surefoot.application.ports import (
     Clock,
     ConfigMapRead,
@@ -29,7 +33,9 @@ from surefoot.application.ports import (
     Request,
     TransitionRecord,
 )
+from surefoot.application.settling import Settle, Settled, commit_alone
 from surefoot.application.store import Store
+from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import (
     Rendering,
     carries,
@@ -84,11 +90,14 @@ class Executed:
     """What became of a plan. ``moved`` where the status changed under it: look again at once.
 
     ``announcements`` tell what this pass committed; a plan does not know what will be committed.
+    ``committed`` is the Rollout with that, where more than that was ``settled`` by the same write.
     """
 
     moved: bool
     stopped: Stop | None = None
     announcements: tuple[Announcement, ...] = ()
+    committed: Rollout | None = None
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class _Applied:
     """The ConfigMap carries the transition; ``rollout`` was read after it did not yet."""
 
     rollout: Rollout
+    config_map: ConfigMap
 
 
 class Counts(Protocol):
@@ -132,11 +142,16 @@ class Executor:
         self._rehearse = rehearse
 
     async def execute(
-        self, judged: Rollout, actions: tuple[Action, ...], read: ConfigMapRead | None = None
+        self,
+        judged: Rollout,
+        actions: tuple[Action, ...],
+        read: ConfigMapRead | None = None,
+        settle: Settle = commit_alone,
     ) -> Executed:
         """Carry out the actions on the Rollout and its flag, in order.
 
-        ``read`` is the ConfigMap as it was read before these actions were decided.
+        ``read`` is the ConfigMap as it was read before these actions were decided. ``settle`` tells
+        what a commit is written with.
 
         Raises `Conflict` where somebody else wrote first: gather again and decide again.
         """
@@ -147,11 +162,11 @@ class Executor:
                 case WriteStatus():
                     rollout = await self._write_status(rollout, action.status)
                 case Intend():
-                    outcome = await self._intend(rollout, action, read)
+                    outcome = await self._intend(rollout, action, read, settle)
                 case Apply():
-                    outcome = await self._finish(rollout, action.pending)
+                    outcome = await self._finish(rollout, action.pending, settle=settle)
                 case Commit():
-                    outcome = await self._commit(rollout, action.pending)
+                    outcome = await self._commit(rollout, action.pending, None, settle)
                 case Abandon():
                     outcome = await self._abandon(rollout, action)
                 case Restore():
@@ -166,37 +181,45 @@ class Executor:
                     assert_never(action)
         return outcome
 
-    async def keep_books(self, rollout: Rollout, actions: tuple[Action, ...]) -> None:
+    async def keep_books(self, rollout: Rollout, actions: Iterable[Action]) -> tuple[str, ...]:
         """Carry out the actions on Checkpoints and Approvals, side by side.
 
-        Raises the first failure, once all of them were tried.
+        Answers with the names of what was opened. Raises the first failure, once all of them were
+        tried.
         """
-        await _all(
+        done = await _all(
             self._on_request(rollout, action)
             for action in actions
             if isinstance(action, OpenRequest | RecordRequest)
         )
+        return tuple(name for name in done if name is not None)
 
     # The Rollout's status
 
     async def _write_status(self, judged: Rollout, status: RolloutStatus) -> Rollout:
-        written = await self._cluster.write_rollout_status(judged, status)
-        self._store.put(Kind.ROLLOUT, written, _key(judged))
+        key = _key(judged)
+        with self._store.writing(Kind.ROLLOUT, key):
+            written = await self._cluster.write_rollout_status(judged, status)
+            self._store.put(Kind.ROLLOUT, written, key)
         return written
 
     # Transitions
 
     async def _intend(
-        self, judged: Rollout, action: Intend, read: ConfigMapRead | None
+        self, judged: Rollout, action: Intend, read: ConfigMapRead | None, settle: Settle
     ) -> Executed:
         if action.status.pending is None:
             raise ValueError("an intent must have a pending transition")
         # This write is the commit point: if it conflicts, nothing was decided.
         recorded = await self._write_status(judged, action.status)
-        return await self._finish(recorded, action.status.pending, read)
+        return await self._finish(recorded, action.status.pending, read, settle)
 
     async def _finish(
-        self, rollout: Rollout, pending: PendingTransition, read: ConfigMapRead | None = None
+        self,
+        rollout: Rollout,
+        pending: PendingTransition,
+        read: ConfigMapRead | None = None,
+        settle: Settle = commit_alone,
     ) -> Executed:
         applied = await self._apply(rollout, pending, read)
         if isinstance(applied, Stop):
@@ -207,7 +230,7 @@ class Executor:
                 why=applied.value,
             )
             return Executed(moved=False, stopped=applied)
-        return await self._commit(applied.rollout, pending)
+        return await self._commit(applied.rollout, pending, applied.config_map, settle)
 
     async def _apply(
         self, judged: Rollout, pending: PendingTransition, read: ConfigMapRead | None
@@ -228,31 +251,55 @@ class Executor:
                 return stop or Stop.ROLLOUT_GONE
             rendering = rendering_of(rollout, pending)
             if held is not None and carries(held.config_map, rendering):
-                return _Applied(rollout)
+                return _Applied(rollout, held.config_map)
             try:
-                await self._write_config_map(held, rendering, rollout)
+                written = await self._write_config_map(held, rendering, rollout)
             except Conflict:
                 continue
-            return _Applied(rollout)
+            return _Applied(rollout, written)
         raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
 
-    async def _commit(self, rollout: Rollout, pending: PendingTransition) -> Executed:
+    async def _commit(
+        self,
+        rollout: Rollout,
+        pending: PendingTransition,
+        config_map: ConfigMap | None = None,
+        settle: Settle = commit_alone,
+    ) -> Executed:
+        if pending.type is TransitionType.ROLLBACK:
+            settle = commit_alone
         current: Rollout | None = rollout
         for _ in range(ROUNDS):
             if current is None or not _is_pending(current, rollout, pending):
                 return Executed(moved=True)  # somebody else committed it
             # Stamps that gate something must be the later bound: a soak is never short.
             moment = self._clock.now() + self._clock.uncertainty()
-            status = self._committed(current, pending, moment)
+            smallest = self._committed(current, pending, moment)
+            settled = settle(current.model_copy(update={"status": smallest}), config_map)
             try:
-                await self._write_status(current, status)
+                written, settled = await self._write_commit(current, smallest, settled)
             except Conflict:
                 current = await self._cluster.rollout(_key(rollout))
                 continue
             took = (moment - pending.recorded_at).total_seconds()
             self._telemetry.transition(TransitionRecord(pending.type.value, took))
-            return Executed(moved=True, announcements=_told(status, pending))
+            told = _told(smallest, pending)
+            if settled is None:
+                return Executed(moved=True, announcements=told)
+            told = (*told, *settled.announcements)
+            return Executed(moved=True, announcements=told, committed=written, settled=settled)
         raise Conflict(f"Rollout {_key(rollout)} keeps changing; looking again")
+
+    async def _write_commit(
+        self, judged: Rollout, smallest: RolloutStatus, settled: Settled | None
+    ) -> tuple[Rollout, Settled | None]:
+        """Write the commit with what was settled; by itself where the API server refuses that."""
+        if settled is not None:
+            try:
+                return await self._write_status(judged, settled.status), settled
+            except Refused as error:
+                log.warning("a commit is written alone", rollout=str(_key(judged)), why=str(error))
+        return await self._write_status(judged, smallest), None
 
     async def _abandon(self, judged: Rollout, action: Abandon) -> Executed:
         if action.marks_config_map and not await self._mark_abandoned(judged, action.pending):
@@ -361,45 +408,55 @@ class Executor:
 
     async def _write_config_map(
         self, held: ConfigMapVersion | None, rendering: Rendering, rollout: Rollout
-    ) -> None:
+    ) -> ConfigMap:
         target = _target(rollout)
         if held is not None and held.config_map.immutable:
             # Immutable data cannot be written: what was read goes, and a new object comes.
             await self._cluster.delete_config_map(held)
             held = None
-        if held is None:
-            written = await self._cluster.create_config_map(target, rendering, rollout)
-        else:
-            written = await self._cluster.render_config_map(held, rendering, rollout)
-        self._store.put(Kind.CONFIG_MAP, written, target)
+        with self._store.writing(Kind.CONFIG_MAP, target):
+            if held is None:
+                written = await self._cluster.create_config_map(target, rendering, rollout)
+            else:
+                written = await self._cluster.render_config_map(held, rendering, rollout)
+            self._store.put(Kind.CONFIG_MAP, written, target)
+        return written
 
     # Checkpoints and Approvals
 
-    async def _on_request(self, rollout: Rollout, action: OpenRequest | RecordRequest) -> None:
+    async def _on_request(
+        self, rollout: Rollout, action: OpenRequest | RecordRequest
+    ) -> str | None:
         if isinstance(action, OpenRequest):
-            await self._open(rollout, action)
-        else:
-            await self._record(rollout, action)
+            return await self._open(rollout, action)
+        await self._record(rollout, action)
+        return None
 
-    async def _open(self, rollout: Rollout, action: OpenRequest) -> None:
+    async def _open(self, rollout: Rollout, action: OpenRequest) -> str:
         kind = Kind.CHECKPOINT if isinstance(action.spec, CheckpointSpec) else Kind.APPROVAL
         for name in action.names:
             key = ObjectKey(rollout.metadata.namespace, name)
-            try:
-                opened: Request | None = await self._cluster.open_request(
-                    name, action.spec, rollout
-                )
-            except Conflict:
-                opened = await self._readable(kind, key)
-                if opened is None or opened.spec.request != action.spec.request:
-                    continue  # the name is taken by another request
-            if opened is not None:
-                self._store.put(kind, opened, key)
-            return
+            with self._store.writing(kind, key):
+                if await self._open_as(key, kind, action, rollout):
+                    return name
         raise Refused(
             f"no name is free for a {kind.value} of Rollout {_key(rollout)}: "
             f"{', '.join(action.names)} are taken; delete one that is no longer needed"
         )
+
+    async def _open_as(
+        self, key: ObjectKey, kind: Kind, action: OpenRequest, rollout: Rollout
+    ) -> bool:
+        """Whether the request is there under this name; False where another one has the name."""
+        try:
+            opened = await self._cluster.open_request(key.name, action.spec, rollout)
+        except Conflict:
+            found = await self._readable(kind, key)
+            if found is None or found.spec.request != action.spec.request:
+                return False  # the name is taken by another request
+            opened = found
+        self._store.put(kind, opened, key)
+        return True
 
     async def _readable(self, kind: Kind, key: ObjectKey) -> Request | None:
         """A fresh read; None too where it cannot be read: then its name is taken, and no more."""
@@ -413,8 +470,9 @@ class Executor:
         kind = Kind(action.kind)
         key = ObjectKey(rollout.metadata.namespace, action.name)
         head = ObjectHead(key, action.uid, action.resource_version)
-        written = await self._cluster.write_request_status(kind, head, action.status)
-        self._store.put(kind, written, key)
+        with self._store.writing(kind, key):
+            written = await self._cluster.write_request_status(kind, head, action.status)
+            self._store.put(kind, written, key)
 
 
 def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announcement, ...]:
@@ -423,13 +481,14 @@ def _told(status: RolloutStatus, pending: PendingTransition) -> tuple[Announceme
     )
 
 
-async def _all(work: Iterable[Awaitable[None]]) -> None:
+async def _all(work: Iterable[Awaitable[T]]) -> list[T]:
     """Do all of it, also where some of it fails; then raise the first failure."""
     outcomes = await asyncio.gather(*work, return_exceptions=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     unexpected = [failure for failure in failures if not isinstance(failure, ApiError)]
     for failure in (*unexpected, *failures):
         raise failure
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
 def _reason_to_stop(

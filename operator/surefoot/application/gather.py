@@ -41,7 +41,7 @@ from surefoot.domain.facts.snapshot import (
     UnreadableFact,
 )
 from surefoot.domain.facts.upstreams import names_of
-from surefoot.domain.signoff.veto import prepare
+from surefoot.domain.preparation import preparations
 from surefoot.errors import UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -181,13 +181,17 @@ class Gatherer:
         facts = self._flag_facts(key, flag.rollout, flag.config_map)
         return FlagRead(facts, ConfigMapRead(flag.held))
 
-    async def _read_flag(self, key: ObjectKey) -> "_Flag | Gone | Unreadable":
+    async def _read_flag(
+        self, key: ObjectKey, *, takes_known_rollout: bool = False
+    ) -> "_Flag | Gone | Unreadable":
         """Fresh reads of the Rollout and its ConfigMap; the caches keep them.
 
         The name of the ConfigMap cannot change while the Rollout lives, so that both reads can be
         under way at once. A Rollout that was replaced meanwhile is read in two steps.
         """
         known = self._store.rollout(key)
+        if takes_known_rollout and isinstance(known, Rollout):
+            return self._with_flag(known, await self._cluster.config_map(_target_of(key, known)))
         try:
             expected = known if isinstance(known, Rollout) else await self._cluster.rollout(key)
             if expected is None:
@@ -206,8 +210,12 @@ class Gatherer:
         if isinstance(known, Rollout):
             rollout = _as_known((rollout,), (known,))[0]
         self._store.put(Kind.ROLLOUT, rollout, key)
+        return self._with_flag(rollout, held)
+
+    def _with_flag(self, rollout: Rollout, held: ConfigMapVersion | None) -> _Flag:
         if held is not None and MANAGED_LABEL in held.config_map.labels:
-            self._store.put(Kind.CONFIG_MAP, held.config_map, target)
+            key = ObjectKey(rollout.metadata.namespace, held.config_map.name)
+            self._store.put(Kind.CONFIG_MAP, held.config_map, key)
         return _Flag(rollout, held)
 
     def _flag_facts(
@@ -236,15 +244,22 @@ class Gatherer:
         )
 
     async def gather(
-        self, key: ObjectKey, *, fresh: bool, admission: bool = False
+        self,
+        key: ObjectKey,
+        *,
+        fresh: bool,
+        admission: bool = False,
+        takes_known_rollout: bool = False,
     ) -> Facts | Gone | Unreadable:
         """The facts as of now; ``admission``: with a check of the policies among the fresh reads.
 
         So are detached signatures, then, against the allowed signers of now. Without it the latest
-        check must do, and nothing is waited for: so a rollback is gathered.
+        check must do, and nothing is waited for: so a rollback is gathered. With
+        ``takes_known_rollout`` the Rollout itself is not read again: whoever writes its status
+        next, before anything else, is refused if it is not the newest version.
         """
         if fresh:
-            return await self._by_fresh_reads(key, admission)
+            return await self._by_fresh_reads(key, admission, takes_known_rollout)
         return await self._from_caches(key)
 
     async def _from_caches(self, key: ObjectKey) -> Facts | Gone | Unreadable:
@@ -260,7 +275,7 @@ class Gatherer:
             config_map = _found(await self._cluster.config_map(target))
         approvals, checkpoints = self._store.approvals(key), self._store.checkpoints(key)
         admission = self._admission.admission_status
-        await _prepared((*approvals, *checkpoints), admission)
+        await self._prepare(rollout, (*approvals, *checkpoints), admission)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -275,10 +290,12 @@ class Gatherer:
         )
         return Facts(snapshot, None)
 
-    async def _by_fresh_reads(self, key: ObjectKey, admission: bool) -> Facts | Gone | Unreadable:
+    async def _by_fresh_reads(
+        self, key: ObjectKey, admission: bool, takes_known_rollout: bool
+    ) -> Facts | Gone | Unreadable:
         try:
             flag, status, reports, signatures, halt = await asyncio.gather(
-                self._read_flag(key),
+                self._read_flag(key, takes_known_rollout=takes_known_rollout),
                 self._admission_status(fresh=admission),
                 self._cluster.checkpoints(key),
                 self._cluster.approvals(key),
@@ -303,7 +320,7 @@ class Gatherer:
         if admission:
             await self._refresh_upstreams(rollout)
         queries = await self._measurements.query_facts(key, rollout)
-        await _prepared((*approvals, *checkpoints), status)
+        await self._prepare(rollout, (*approvals, *checkpoints), status)
         snapshot = self._snapshot(
             key,
             rollout,
@@ -317,6 +334,15 @@ class Gatherer:
             faults=faults,
         )
         return Facts(snapshot, ConfigMapRead(flag.held))
+
+    async def _prepare(
+        self, rollout: Rollout, requests: Iterable[Request], status: AdmissionStatus
+    ) -> None:
+        """Work out by and by what follows from objects alone: there may be hundreds of them."""
+        verified = status.admission is Admission.ENFORCED
+        interval = self.rules.evaluation_interval
+        pieces = preparations(rollout, requests, interval=interval, verified=verified)
+        await by_turns(pieces, lambda piece: piece())
 
     async def _admission_status(self, *, fresh: bool) -> AdmissionStatus:
         return await self._admission.refresh() if fresh else self._admission.admission_status
@@ -400,12 +426,6 @@ class Gatherer:
             clock_disagreement=self._clock.disagreement(),
             skipped=self._clock.skipped(),
         )
-
-
-async def _prepared(requests: Iterable[Request], status: AdmissionStatus) -> None:
-    """What follows from requests alone is worked out by and by: there may be hundreds of them."""
-    verified = status.admission is Admission.ENFORCED
-    await by_turns(requests, partial(prepare, verified=verified))
 
 
 def _say_what_is_not_known(error: Exception) -> None:

@@ -75,21 +75,39 @@ class _Topic:
 
 @dataclass(slots=True)
 class _Line:
-    """What waits to be asked of one provider, and how many tasks ask it."""
+    """What waits to be asked of one provider, and how many tasks ask it.
 
-    waiting: deque[_Topic] = field(default_factory=deque)
+    Namespaces take turns, so that one with thousands of questions keeps no other waiting.
+    """
+
+    waiting: dict[str, deque[_Topic]] = field(default_factory=dict)
     askers: int = 0
+
+    def add(self, namespace: str, topic: _Topic) -> None:
+        """Let it wait behind the others of its namespace."""
+        self.waiting.setdefault(namespace, deque()).append(topic)
+
+    def take(self) -> tuple[str, _Topic]:
+        """The next one; its namespace goes to the end."""
+        namespace = next(iter(self.waiting))
+        topics = self.waiting.pop(namespace)
+        topic = topics.popleft()
+        if topics:
+            self.waiting[namespace] = topics
+        return namespace, topic
 
 
 @dataclass(slots=True)
 class _Interest:
     """A Rollout and the questions that it had last, by name.
 
-    ``unanswered`` says of each that has no answer yet since when it has been asked.
+    ``names`` has the names of those that are the same question. ``unanswered`` says of each that
+    has no answer yet since when it has been asked.
     """
 
     rollout: Rollout
     questions: Mapping[str, RangeQuery] = field(default_factory=dict)
+    names: Mapping[Identity, list[str]] = field(default_factory=dict)
     unanswered: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)
 
 
@@ -218,23 +236,27 @@ class MetricsFeed:
             self._unsubscribe(key, interest)
 
     def _unsubscribe(self, key: ObjectKey, interest: _Interest) -> None:
-        for question in interest.questions.values():
-            askers = self._askers.get(_identity(question))
+        for identity in interest.names:
+            askers = self._askers.get(identity)
             if askers is not None:
                 askers.discard(key)
                 if not askers:
-                    del self._askers[_identity(question)]
+                    del self._askers[identity]
 
     def _note(self, key: ObjectKey, rollout: Rollout) -> _Interest:
         usable = self._providers.names(key.namespace)
         asked = self._questions(rollout, self._clock.now(), self.interval)
-        interest = _Interest(
-            rollout, {name: query for name, query in asked.items() if query.provider in usable}
-        )
-        self._drop(key)
-        self._interests[key] = interest
-        for question in interest.questions.values():
-            self._askers.setdefault(_identity(question), set()).add(key)
+        questions = {name: query for name, query in asked.items() if query.provider in usable}
+        names: dict[Identity, list[str]] = {}
+        for name, question in questions.items():
+            names.setdefault(_identity(question), []).append(name)
+        before = self._interests.get(key)
+        interest = self._interests[key] = _Interest(rollout, questions, names)
+        if before is None or before.names.keys() != names.keys():
+            if before is not None:
+                self._unsubscribe(key, before)
+            for identity in names:
+                self._askers.setdefault(identity, set()).add(key)
         return interest
 
     def _serving(self, question: RangeQuery) -> Measurement | None:
@@ -282,9 +304,9 @@ class MetricsFeed:
                     if name in noted.questions
                 }
             )
-            for question in noted.questions.values():
-                identity = _identity(question)
-                wanted[identity] = _widest(wanted.get(identity), question)
+            for identity, names in noted.names.items():
+                for name in names:
+                    wanted[identity] = _widest(wanted.get(identity), noted.questions[name])
         for identity in [known for known in self._topics if known not in wanted]:
             self._topics.pop(identity)
         for question in wanted.values():
@@ -294,14 +316,15 @@ class MetricsFeed:
         topic = self._topics.setdefault(_identity(question), _Topic())
         if topic.asking is None:
             topic.asking = question
-            self._spawn(topic, question.provider)
+            self._spawn(topic, question)
         elif not is_tick and question.start < topic.asking.start:
             topic.wanted = _widest(topic.wanted, question)
 
-    def _spawn(self, topic: _Topic, provider: str) -> None:
-        """Let it wait for its turn."""
-        line = self._lines.setdefault(provider, _Line())
-        line.waiting.append(topic)
+    def _spawn(self, topic: _Topic, question: RangeQuery) -> None:
+        """Let it wait for its turn, among those of a namespace that asks it."""
+        line = self._lines.setdefault(question.provider, _Line())
+        askers = self._askers.get(_identity(question), ())
+        line.add(min((key.namespace for key in askers), default=""), topic)
         if line.askers < PER_PROVIDER:
             line.askers += 1
             task = asyncio.create_task(self._serve(line), name="questions")
@@ -312,13 +335,13 @@ class MetricsFeed:
         """Ask what waits, one after the other, until nothing does."""
         try:
             while line.waiting:
-                topic = line.waiting.popleft()
+                namespace, topic = line.take()
                 try:
                     await self._answer(topic)
                 except Exception:  # a defect of those who are woken must not end the asking
                     log.exception("an answer was not handed on")
                 if topic.asking is not None:
-                    line.waiting.append(topic)
+                    line.add(namespace, topic)
         finally:
             line.askers -= 1
 
@@ -354,14 +377,22 @@ class MetricsFeed:
 
     def _tell(self, identity: Identity) -> None:
         for key in sorted(self._askers.get(identity, ())):
-            told = {
-                metric: answer
-                for metric, question in self._interests[key].questions.items()
-                if _identity(question) == identity
-                and (answer := self._serving(question)) is not None
-            }
+            told = self._answers(self._interests[key], identity)
             if told:
                 self._wake(key, told)
+
+    def _answers(self, interest: _Interest, identity: Identity) -> dict[str, Measurement]:
+        """By name, the answer to one question, which may be asked for over several windows."""
+        told: dict[str, Measurement] = {}
+        served: list[tuple[RangeQuery, Measurement | None]] = []
+        for name in interest.names.get(identity, ()):
+            question = interest.questions[name]
+            known = [answer for other, answer in served if other is question]
+            answer = known[0] if known else self._serving(question)
+            served.append((question, answer))
+            if answer is not None:
+                told[name] = answer
+        return told
 
     async def stop(self) -> None:
         """Give up what is still being asked, and read."""
@@ -387,7 +418,7 @@ def _identity(question: RangeQuery) -> Identity:
 
 
 def _widest(one: RangeQuery | None, other: RangeQuery) -> RangeQuery:
-    if one is None:
+    if one is None or one is other:
         return other
     return replace(one, start=min(one.start, other.start), end=max(one.end, other.end))
 

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
-from surefoot.api.v1alpha1.approval import RequestState
+from surefoot.api.v1alpha1.approval import Approval, RequestState
 from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.execute import Executed, Executor
 from surefoot.application.gather import Facts, FlagRead, Gatherer, Gone, Unreadable
 from surefoot.application.lanes import must_roll_back
@@ -23,13 +24,15 @@ from surefoot.application.ports import (
     Telemetry,
 )
 from surefoot.application.queue import Lane
+from surefoot.application.settling import Settled, settle
 from surefoot.application.store import Store
+from surefoot.domain.confirmation import Judged
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
-from surefoot.domain.facts.snapshot import FlagFacts, Snapshot
+from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
 from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
 from surefoot.domain.rollback import roll_back
 from surefoot.domain.signoff.requests import is_dry_run
-from surefoot.errors import Conflict, NotFound, Refused, Unavailable
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +46,6 @@ BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
 STOPPED_RETRY = 1.0
-SAME_MOMENT = timedelta(seconds=1)
-"""A decision may be so old when fresh reads confirm it; then it is decided again."""
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
 
@@ -114,6 +115,8 @@ class Reconciler:
         self._failures: dict[ObjectKey, int] = {}
         self._complaints: dict[ObjectKey, str] = {}
         self._moves: dict[ObjectKey, int] = {}
+        self._behind: set[ObjectKey] = set()
+        """Where a write met a conflict: the caches may be behind, and the Rollout is read again."""
 
     async def reconcile(self, key: ObjectKey) -> Pass:
         """One pass, with whatever goes wrong turned into when to try again."""
@@ -125,6 +128,7 @@ class Reconciler:
             outcome = Pass(Result.INTERRUPTED, 0.0, Lane.URGENT)
         except (Conflict, NotFound) as error:
             log.debug("conflict", rollout=str(key), error=str(error))
+            self._behind.add(key)
             outcome = Pass(Result.CONFLICT, self._backoff(key, CONFLICT_FIRST), self._lane(key))
         except Unavailable as error:
             log.warning("API server unavailable", rollout=str(key), error=str(error))
@@ -137,6 +141,7 @@ class Reconciler:
             outcome = Pass(Result.ERROR, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         else:
             self._failures.pop(key, None)
+            self._behind.discard(key)
         self._telemetry.reconciled(outcome.result.value, self._clock.elapsed() - began)
         return outcome
 
@@ -173,21 +178,24 @@ class Reconciler:
         judged = await self._unless_interrupted(key, self._judge_whole(key, triggers))
         if isinstance(judged, Pass):
             return judged
-        facts, plan, _ = judged
+        facts, plan = judged.facts, judged.plan
         rollout = facts.snapshot.rollout
-        self._observe(key, facts.snapshot, plan)
+        self._observe(key, rollout, facts.snapshot.approvals, plan.status)
         if any(isinstance(action, Abandon) for action in plan.actions):
             await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
+        settle = partial(self._settle, facts.snapshot)
         try:
-            executed = await self._executor.execute(rollout, plan.actions, facts.read)
+            executed = await self._executor.execute(rollout, plan.actions, facts.read, settle)
         finally:
-            # Also where a move failed. After one that was made the next pass, which follows at
-            # once, records what it used.
+            # Also where a move failed. After one that was made what it used is recorded instead.
             if not executed.moved:
                 books = self._executor.keep_books(rollout, plan.actions)
                 await self._unless_interrupted(key, books)
-        return self._finish(key, rollout, plan, executed)
+        outcome = self._finish(key, rollout, plan, executed)
+        if executed.committed is not None and executed.settled is not None:
+            return await self._complete(key, executed.committed, executed.settled, outcome)
+        return outcome
 
     async def _go_down(self, key: ObjectKey, triggers: TriggersJudgement) -> Pass | None:
         """Lower the flag where fresh reads say so too. None: there is nothing to lower."""
@@ -214,6 +222,35 @@ class Reconciler:
         except (Refused, NotFound, Unavailable) as error:
             log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
 
+    def _settle(
+        self, gathered: Snapshot, committed: Rollout, config_map: ConfigMap | None
+    ) -> Settled | None:
+        """What a commit is written with. Whatever goes wrong here, the move is committed."""
+        try:
+            return settle(self._decide, gathered, committed, config_map, self._clock.now())
+        except Exception as error:
+            log.exception("a commit is written alone", error=repr(error))
+            return None
+
+    async def _complete(
+        self, key: ObjectKey, committed: Rollout, settled: Settled, outcome: Pass
+    ) -> Pass:
+        """Mark what the move used, and ask for what is next. The next pass repeats what fails.
+
+        It need not follow at once where nothing did: what it would find was written.
+        """
+        try:
+            books = self._executor.keep_books(committed, settled.books)
+            opened = await self._unless_interrupted(key, books)
+        except (ApiError, Interrupted) as error:
+            log.info("books are kept by the next pass", rollout=str(key), error=str(error))
+            return outcome
+        if settled.look_again_in is None or sorted(opened) != sorted(settled.asked):
+            return outcome
+        self._moves.pop(key, None)
+        self._observe(key, committed, self._store.approvals(key), committed.status)
+        return outcome._replace(again_after=settled.look_again_in.total_seconds())
+
     def _finish(self, key: ObjectKey, rollout: Rollout, plan: Plan, executed: Executed) -> Pass:
         self._report(key, rollout, plan, executed)
         if executed.moved:
@@ -238,9 +275,17 @@ class Reconciler:
         judged = await self._judge(key, triggers, fresh=False)
         if isinstance(judged, Pass) or not judged.plan.moves_the_flag:
             return judged
-        # Only what may move people forward waits for admission.
+        # Only what may move people forward waits for admission. An intent is a write over the very
+        # version of the Rollout that was judged: nothing is decided where that is not the newest.
         is_forward = _goes_forward(judged.plan)
-        judged = await self._judge(key, triggers, fresh=True, admission=is_forward, confirms=judged)
+        judged = await self._judge(
+            key,
+            triggers,
+            fresh=True,
+            admission=is_forward,
+            takes_known_rollout=_records_first(judged.plan) and key not in self._behind,
+            confirms=judged,
+        )
         if is_forward or isinstance(judged, Pass) or not _goes_forward(judged.plan):
             return judged
         # The caches said something else, such as a rollback that is no longer asked for.
@@ -253,17 +298,21 @@ class Reconciler:
         *,
         fresh: bool,
         admission: bool = False,
+        takes_known_rollout: bool = False,
         confirms: "_Judged | None" = None,
     ) -> "_Judged | Pass":
         """Decide on the facts as gathered. ``triggers`` is what they said when the pass began.
 
         Where the facts are those of the decision that they are to confirm, that one stands.
         """
-        facts = await self._gatherer.gather(key, fresh=fresh, admission=admission)
+        facts = await self._gatherer.gather(
+            key, fresh=fresh, admission=admission, takes_known_rollout=takes_known_rollout
+        )
         if isinstance(facts, Gone):
             self._failures.pop(key, None)
             self._complaints.pop(key, None)
             self._moves.pop(key, None)
+            self._behind.discard(key)
             self._forget(key)
             self._telemetry.forgot(key)
             return Pass(Result.GONE, None)
@@ -273,16 +322,22 @@ class Reconciler:
         now = self._clock.now()
         if triggers is not None:
             hand_on(triggers, facts.snapshot, now)
-        if confirms is not None and confirms.stands(facts.snapshot, now):
+        if confirms is not None and confirms.judged.stands(facts.snapshot, now):
             return confirms._replace(facts=facts)
-        return _Judged(facts, self._decide(facts.snapshot, now), now)
+        return _Judged(facts, Judged(facts.snapshot, self._decide(facts.snapshot, now), now))
 
-    def _observe(self, key: ObjectKey, snapshot: Snapshot, plan: Plan) -> None:
-        self._telemetry.judged(snapshot.rollout, plan.status)
+    def _observe(
+        self,
+        key: ObjectKey,
+        rollout: Rollout,
+        approvals: tuple[Approval, ...],
+        status: RolloutStatus,
+    ) -> None:
+        self._telemetry.judged(rollout, status)
         waiting = sum(
             approval.status.state is RequestState.PENDING
-            for approval in snapshot.approvals
-            if approval.spec.request.rollout.uid == snapshot.rollout.metadata.uid
+            for approval in approvals
+            if approval.spec.request.rollout.uid == rollout.metadata.uid
             and not is_dry_run(approval)
         )
         self._telemetry.approvals_pending(key, waiting)
@@ -326,23 +381,20 @@ class Reconciler:
 
 
 class _Judged(NamedTuple):
-    """What was decided, on which facts, and at which moment."""
+    """What was decided, on which facts."""
 
     facts: Facts
-    plan: Plan
-    at: datetime
+    judged: Judged
 
-    def stands(self, snapshot: Snapshot, now: datetime) -> bool:
-        """Whether the same would be decided on these facts, which were gathered just after.
+    @property
+    def plan(self) -> Plan:
+        """What was decided."""
+        return self.judged.plan
 
-        The same facts give the same plan at the same moment. By how much the clock may be late
-        changes from one request to the next, and is not compared.
-        """
-        known = self.facts.snapshot
-        return (
-            now - self.at <= SAME_MOMENT
-            and replace(snapshot, clock_uncertainty=known.clock_uncertainty) == known
-        )
+
+def _records_first(plan: Plan) -> bool:
+    """Whether an intent is the first of its writes."""
+    return bool(plan.actions) and isinstance(plan.actions[0], Intend)
 
 
 def _goes_forward(plan: Plan) -> bool:

@@ -10,8 +10,10 @@ bound. So memory follows what is worked on, and not what there is.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 from weakref import ref
 
@@ -139,6 +141,8 @@ class Store:
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
         self._halts: dict[str, Halt] = {}
+        self._listed_halts: dict[str, Halt] = {}
+        self._held_back: dict[tuple[Kind, ObjectKey], list[Callable[[], None]]] = {}
 
     # Feeding
 
@@ -150,6 +154,10 @@ class Store:
         parcel: Parcel | None = None,
     ) -> None:
         """Take in a version that exists. ``read`` parses it, if it is news."""
+        held_back = self._held_back.get((kind, head.key))
+        if held_back is not None:
+            held_back.append(partial(self.observe, kind, head, read, parcel))
+            return
         if not self._is_news(kind, head):
             self._complete(kind, head, parcel)
             return
@@ -160,6 +168,23 @@ class Store:
             self._log_unreadable(kind, head, error)
             content, parcel = error, None
         self._replace(kind, Entry(head, content, parcel, _links_of(head, content)))
+
+    @contextmanager
+    def writing(self, kind: Kind, key: ObjectKey) -> Iterator[None]:
+        """Until a write of an object is answered, what watches tell of that object waits.
+
+        It mostly tells of this very write, which is no news to anyone who wrote it.
+        """
+        if (kind, key) in self._held_back:
+            yield
+            return
+        waiting = self._held_back[kind, key] = []
+        try:
+            yield
+        finally:
+            del self._held_back[kind, key]
+            for observe in waiting:
+                observe()
 
     def _complete(self, kind: Kind, head: ObjectHead, parcel: Parcel | None) -> None:
         """A watch brings what we read or wrote ourselves: from now on it can be read again."""
@@ -199,6 +224,10 @@ class Store:
 
     def remove(self, kind: Kind, head: ObjectHead) -> None:
         """An object of this UID was deleted, or is no longer among those watched."""
+        held_back = self._held_back.get((kind, head.key))
+        if held_back is not None:
+            held_back.append(partial(self.remove, kind, head))
+            return
         if kind is not Kind.CONFIG_MAP:  # a ConfigMap without the label may get it back
             self._dead[head.uid] = None
             while len(self._dead) > REMEMBERED_DEAD:
@@ -229,22 +258,24 @@ class Store:
                 self.remove(kind, entry.head)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
-        """Take in all halts there are; answers with the namespaces where that changed something."""
+        """Take in all halts there are; answers with the namespaces where that changed something.
+
+        Nothing else tells of a halt. So what a fresh read has shown since the last list is news as
+        well: one Rollout has seen it, and the others of its namespace have not.
+        """
         found = {halt.namespace: halt for halt in halts}
         changed = {
             namespace
-            for namespace in {*found, *self._halts}
-            if found.get(namespace) != self._halts.get(namespace)
+            for namespace in {*found, *self._listed_halts, *self._halts}
+            if not found.get(namespace)
+            == self._listed_halts.get(namespace)
+            == self._halts.get(namespace)
         }
-        self._halts = found
+        self._listed_halts, self._halts = found, dict(found)
         return frozenset(changed)
 
     def put_halt(self, halt: Halt | None, *places: str) -> None:
-        """Take in what a fresh read of these namespaces showed: a halt, or that there is none.
-
-        Those who were stopped by it are woken once `replace_halts` no longer finds it. It may have
-        come and gone between two lists.
-        """
+        """Take in what a fresh read of these namespaces showed: a halt, or that there is none."""
         if halt is not None:
             self._halts[halt.namespace] = halt
             return

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+import typer
+
 
 class PlainCoercion:
     """What `get_runtime_param` of one parameter answers with."""
@@ -27,7 +29,13 @@ class PlainCoercion:
             named = [each for each in self._annotation if each.value == value]
             if named:
                 return named[0]
-        return self._otherwise().coerce(value, param=param, ctx=ctx)
+        try:
+            return self._otherwise().coerce(value, param=param, ctx=ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(
+                "Value error, "
+            )  # pydantic's, not a person's
+            raise
 
     def _is_plain(self, value: Any) -> bool:
         if isinstance(value, list | tuple):

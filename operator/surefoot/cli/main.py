@@ -11,6 +11,7 @@ import typer
 
 from surefoot.cli.exits import USAGE, fail
 from surefoot.cli.lazy import LazyCommand, LazyGroup
+from surefoot.cli.lean import as_if_absent, without_plugins_of_pydantic
 from surefoot.cli.version import Version, installed_version
 
 TESTBED_PARTS = {
@@ -38,7 +39,9 @@ def _command(name: str, place: str) -> Any:
     """Build the command of a function."""
     module, _, function = place.partition(":")
     part = typer.Typer(context_settings={"help_option_names": ["-h", "--help"]})
-    part.command(name)(getattr(importlib.import_module(f"surefoot.cli.{module}"), function))
+    with as_if_absent("rich"):  # structlog would load it, for tracebacks that are not used here
+        found = importlib.import_module(f"surefoot.cli.{module}")
+    part.command(name)(getattr(found, function))
     return typer.main.get_command(part)
 
 
@@ -129,6 +132,7 @@ def surefoot(
 
 def main() -> None:
     """The entry point."""
+    without_plugins_of_pydantic()
     try:
         app()
     except ModuleNotFoundError as error:

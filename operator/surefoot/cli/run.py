@@ -94,11 +94,12 @@ async def _until_signalled(
     found: Settings, namespaces: tuple[str, ...], config: Path | None, *, elects: bool
 ) -> None:
     from surefoot.handlers.lifecycle import run
+    from surefoot.process.memory import keep_what_is_loaded
     from surefoot.process.open_files import allow_as_many_as_possible
     from surefoot.wiring import Start
 
     allow_as_many_as_possible()
-
+    keep_what_is_loaded()
     start = Start(settings=found, namespaces=namespaces, config_file=config, elects=elects)
     await run(start)
     log.info("stopped")

@@ -241,17 +241,9 @@ def _manifest(approval: "Approval") -> str:
 
 
 async def _write(session: "Session", raw: JSON, approval: "Approval") -> None:
-    from surefoot.plugin.session import path_of
-
-    metadata = approval.metadata
     # What is not written must go: the signature is over all that is there.
-    change = {
-        "metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]},
-        "spec": dict.fromkeys(WRITTEN) | _half(approval),
-    }
-    what = f"decide on Approval {metadata.namespace}/{metadata.name}"
-    path = path_of("approvals", metadata.namespace, metadata.name)
-    await session.http.merge(what, path, change, manager=MANAGER)
+    change = {"spec": dict.fromkeys(WRITTEN) | _half(approval)}
+    await session.change("approvals", raw, change, manager=MANAGER)
 
 
 def _summary(approval: "Approval") -> str:

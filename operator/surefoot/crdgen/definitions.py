@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 
-from surefoot.api.v1alpha1.approval import Approval
+from surefoot.api.v1alpha1.approval import Approval, RequestState
 from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.meta import GROUP, VERSION, VERSION_LABEL, ApiModel
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -42,6 +42,7 @@ class Definition:
 
     ``defaults``: whether the API server fills defaults into the spec. Not where the operator
     writes the request in full and the rest is a person's word, to which nothing is added.
+    ``status_at_first`` is the status of an object that none was written for yet.
     """
 
     model: type[ApiModel]
@@ -49,6 +50,7 @@ class Definition:
     columns: tuple[Column, ...]
     selectable: tuple[str, ...] = ()
     defaults: bool = False
+    status_at_first: Node | None = None
 
     @property
     def kind(self) -> str:
@@ -101,7 +103,11 @@ class Definition:
             "subresources": {"status": {}},
             "additionalPrinterColumns": [column.manifest() for column in self.columns],
             **(selectable if self.selectable else {}),
-            "schema": {"openAPIV3Schema": structural_schema(self.model, defaults=self.defaults)},
+            "schema": {
+                "openAPIV3Schema": structural_schema(
+                    self.model, defaults=self.defaults, status_at_first=self.status_at_first
+                )
+            },
         }
 
 
@@ -109,6 +115,8 @@ AGE = Column("Age", ".metadata.creationTimestamp", "Since when the object exists
 STATE = Column("State", ".status.state", "What became of the request.")
 OF_ROLLOUT = Column("Rollout", ".spec.request.rollout.name", "The Rollout that asks.", is_wide=True)
 """The object's name begins with it, and 80 characters are soon full."""
+PENDING: Node = {"state": RequestState.PENDING.value}
+"""What is said of a request that nobody has answered: the operator need not write it."""
 
 DEFINITIONS = (
     Definition(
@@ -154,6 +162,7 @@ DEFINITIONS = (
             AGE,
         ),
         selectable=(".status.state", ".spec.request.name", ".spec.request.rollout.name"),
+        status_at_first=PENDING,
     ),
     Definition(
         model=Approval,
@@ -176,5 +185,6 @@ DEFINITIONS = (
             ),
         ),
         selectable=(".status.state", ".spec.request.role", ".spec.request.rollout.name"),
+        status_at_first=PENDING,
     ),
 )

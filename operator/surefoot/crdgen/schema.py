@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -31,18 +32,27 @@ def each_node(node: Node, change: Callable[[Node], Node]) -> Node:
     return change(_with_children(node, lambda child: each_node(child, change)))
 
 
-class _WithRules(GenerateJsonSchema):
-    """Pydantic's generator, putting each model's rules and descriptions beside its fields."""
+class WithDescriptions(GenerateJsonSchema):
+    """Pydantic's generator, putting what is written below each field beside it."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Pydantic's hook, called for each model."""
         node = super().model_schema(schema)
-        model: type[ApiModel] = schema["cls"]
+        model: type[BaseModel] = schema["cls"]
         texts = descriptions_of(model)
         for name, field in model.model_fields.items():
             if name in texts:
                 node["properties"][field.alias or name].setdefault("description", texts[name])
-        rules: tuple[Rule, ...] = getattr(model, "rules", ())
+        return node
+
+
+class _WithRules(WithDescriptions):
+    """The same with each model's rules."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Pydantic's hook, called for each model."""
+        node = super().model_schema(schema)
+        rules: tuple[Rule, ...] = getattr(schema["cls"], "rules", ())
         return {**node, RULES: [_validation(rule) for rule in rules]} if rules else node
 
     def sort(

@@ -46,8 +46,14 @@ _KIND = {"description": "What kind of object this is.", "type": "string"}
 _METADATA = {"type": "object"}
 
 
-def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
-    """What the API server checks of a kind and, with ``defaults``, fills into its spec."""
+def structural_schema(
+    kind: type[ApiModel], *, defaults: bool, status_at_first: Node | None = None
+) -> Node:
+    """What the API server checks of a kind and, with ``defaults``, fills into its spec.
+
+    ``status_at_first`` is what it shows as the status while none was written.
+    """
+    at_first = {"default": status_at_first} if status_at_first is not None else {}
     plain = schema_tree(kind)
     described = {
         **plain["properties"],
@@ -63,7 +69,7 @@ def structural_schema(kind: type[ApiModel], *, defaults: bool) -> Node:
             "kind": _KIND,
             "metadata": _METADATA,  # the API server knows it better than we do
             "spec": each_node(spec, _absence_kept) if defaults else _undefaulted(spec),
-            "status": _undefaulted(status),
+            "status": {**_undefaulted(status), **at_first},
         },
         "required": ["spec"],
     }

@@ -17,6 +17,7 @@ from surefoot.adapters.ssh_signatures import BEGIN
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.dashboard.passkeys import Challenge, challenge_for
 from surefoot.plugin import preview, questions
+from surefoot.plugin.amounts import written
 from surefoot.plugin.deciding import Answer, Prepared, half_of
 from surefoot.plugin.session import Declined, Person, Session, path_of
 
@@ -96,7 +97,7 @@ class Desk:
 
     def _challenge(self, raw: JSON, spec: JSON) -> Challenge:
         until = (self._session.now() + USABLE).replace(microsecond=0)
-        expires_at = until.strftime("%Y-%m-%dT%H:%M:%SZ")
+        expires_at = written(until)
         signature = {"value": BEGIN, "expiresAt": expires_at}
         whole = {
             name: value

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,10 @@ from surefoot.dashboard.guard import Guard
 from surefoot.dashboard.live import Live, Picture
 from surefoot.domain.signoff.signatures import NAMESPACE
 from surefoot.errors import SurefootError
-from surefoot.plugin.output import safe
+from surefoot.plugin import output
 from surefoot.plugin.session import Session, error_text
 from surefoot.plugin.watching import Key
+from surefoot.reports.visible import visible
 
 STATIC = Path(__file__).with_name("static")
 LONGEST_FORM = 128 * 1024
@@ -55,14 +58,18 @@ class Dashboard:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=_shown,
         )
-        self._pages.filters["safe_text"] = safe
         self.guard = Guard(port)
         base = self.guard.base
         self._pages.globals["base"] = base
         self._pages.globals["sections"] = SECTIONS
         self.guard.serve(
-            Starlette(routes=[Mount(base, routes=self._routes())], lifespan=self._life)
+            Starlette(
+                routes=[Mount(base, routes=self._routes())],
+                lifespan=self._life,
+                exception_handlers={Exception: self._tell_a_fault},
+            )
         )
 
     def _routes(self) -> list[Route | Mount]:
@@ -104,6 +111,14 @@ class Dashboard:
 
     def _page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(self._pages.get_template(template).render(**values), status)
+
+    async def _tell_a_fault(self, _request: Request, error: Exception) -> Response:
+        """A fault of the program itself: a line in the terminal, and on the page."""
+        said = output.fault_text(error)
+        output.warn(said)
+        if os.environ.get("SUREFOOT_TRACE"):
+            traceback.print_exception(error)
+        return self._page("refusal.html", status=500, said=said)
 
     # What changes by itself
 
@@ -222,6 +237,11 @@ class Dashboard:
     def _refusal(self, error: SurefootError) -> Response:
         """What went wrong, where the answer would be; htmx shows answers of 200 only."""
         return self._page("refusal.html", said=error_text(error))
+
+
+def _shown(value: object) -> object:
+    """What a template prints, without marks that are not seen; its own markup stays as it is."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _of(key: Key, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:

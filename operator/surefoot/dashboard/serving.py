@@ -1,5 +1,6 @@
 """Runs the dashboard on this machine until Ctrl-C."""
 
+import logging
 import socket
 import webbrowser
 
@@ -14,13 +15,17 @@ LOOPBACK = "127.0.0.1"
 
 async def serve(session: Session, port: int, *, opens: bool) -> int:
     """Listen on the loopback address, print the link, and open it where that is wished."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((LOOPBACK, port))
-    except OSError as error:
-        listening.close()
-        raise Declined(f"port {port} of this machine is taken: {error.strerror}") from error
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((LOOPBACK, port))
+            listening.listen()  # before the link is told: a browser may be faster than the server
+        except OSError as error:
+            raise Declined(f"port {port} of this machine is taken: {error.strerror}") from error
+        return await _serve(session, listening, opens=opens)
+
+
+async def _serve(session: Session, listening: socket.socket, *, opens: bool) -> int:
     me = await session.whoami()
     dashboard = Dashboard(session, listening.getsockname()[1])
     output.say(f"dashboard for {me.username}, {session.where}, until Ctrl-C:")
@@ -28,9 +33,11 @@ async def serve(session: Session, port: int, *, opens: bool) -> int:
     output.say("the link is good for one use")
     if opens:
         webbrowser.open(dashboard.guard.link)
+    # A tab that is closed is no news, and asyncio would tell of what is still written to it.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         dashboard.guard,
-        log_level="error",
+        log_level="critical",  # faults are told by the application, and Ctrl-C is none
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,

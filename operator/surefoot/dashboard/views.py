@@ -13,7 +13,15 @@ from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from,
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.errors import UnreadableObject
 from surefoot.plugin import waiting
-from surefoot.plugin.amounts import ago, conditions_of, earliest_of, moment_of, soak_of
+from surefoot.plugin.amounts import (
+    ago,
+    away,
+    conditions_of,
+    earliest_of,
+    moment_of,
+    soak_of,
+    written,
+)
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.session import Person
@@ -116,7 +124,7 @@ def row_of(raw: JSON, now: datetime) -> Row:
         phase=phase,
         tone=TONES.get(COLOURS.get(phase, ""), ""),
         waiting=in_short(raw, now),
-        earliest="" if earliest is None else ago(earliest, now),
+        earliest="" if earliest is None else away(earliest, now),
     )
 
 
@@ -202,7 +210,7 @@ def _head(raw: JSON, now: datetime) -> Iterable[tuple[str, str]]:
         yield "soak", soak.in_words()
     earliest = earliest_of(status)
     if earliest is not None:
-        yield "earliest", f"{ago(earliest, now)}, by the clocks alone"
+        yield "earliest", f"{away(earliest, now)}, by the clocks alone"
     requester = status.get("requestedBy") or {}
     if requester.get("username"):
         sure = "" if requester.get("verified") else " (not verified)"
@@ -249,7 +257,7 @@ def _role(role: JSON, now: datetime) -> Fact:
         words.append(f"by {role['by']}{'' if role.get('verified') else ' (not verified)'}")
     expires = moment_of(role.get("expiresAt"))
     if expires is not None:
-        words.append(f"counts until {ago(expires, now)}")
+        words.append(f"{'counts until ' if expires > now else 'expired '}{away(expires, now)}")
     if role.get("message"):
         words.append(str(role["message"]))
     return Fact(str(role.get("role")), state, _tone(state), "; ".join(words))
@@ -268,7 +276,7 @@ def _checkpoint(raw: JSON, now: datetime) -> Fact:
         words.append(f"by {spec['decidedBy'].get('username')}")
     due = moment_of(request.get("dueAt"))
     if due is not None and not spec.get("decision"):
-        words.append(f"due {ago(due, now)}{', late' if due < now else ''}")
+        words.append(f"due {away(due, now)}{', late' if due < now else ''}")
     if spec.get("summary"):
         words.append(str(spec["summary"]))
     name = f"{request.get('name')} at {request.get('percent')}%"
@@ -291,7 +299,7 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
         start, end = entry.get("from"), entry.get("to")
         moved = f" {start if start is not None else 0}% → {end}%" if start != end else f" at {end}%"
         yield Entry(
-            at="" if at is None else at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            at=written(at) or "",
             ago="" if at is None else ago(at, now),
             what=f"{entry.get('type')}{moved}",
             by=", ".join(map(str, entry.get("by") or ())),

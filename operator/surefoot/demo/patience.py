@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 LOOK_EVERY = 0.1
 """Seconds."""
+LONGEST = 180.0
+"""Seconds for whatever takes a few of them where the machine has nothing else to do."""
 
 
 class DemoError(Exception):

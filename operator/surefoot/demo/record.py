@@ -5,8 +5,8 @@ credentials each decision was patched.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -108,9 +108,22 @@ def _verdict_of_the_audit_log(rollout: Rollout, patchers: Patchers) -> str:
         )
     names = ", ".join(dict.fromkeys(decision.by for decision in decisions))
     return (
-        f"{len(decisions)} signatures, each in the name that the API server knew. Its audit log "
-        f"says the same: {names} patched with their own credentials."
+        f"{_counted(decisions)}, each in the name of its author: by the API server's audit log, "
+        f"{names} wrote them with their own credentials."
     )
+
+
+def _counted(decisions: Sequence[DecisionEvidence]) -> str:
+    """Signatures and reports: ``5 signatures and 1 report``."""
+    numbers = Counter(
+        "report" if decision.kind == "Checkpoint" else "signature" for decision in decisions
+    )
+    parts = [
+        f"{numbers[what]} {what}{'' if numbers[what] == 1 else 's'}"
+        for what in ("signature", "report")
+        if numbers[what]
+    ]
+    return " and ".join(parts) or "no signature"
 
 
 def patchers_in(audit_log: Path) -> Patchers:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.demo.exporter import CONFIG_MAPS, FLAG, FLAGS, RELEASE
 from surefoot.demo.interruption import Interruption
-from surefoot.demo.patience import LOOK_EVERY, Patience
+from surefoot.demo.patience import LONGEST, LOOK_EVERY, Patience
 from surefoot.demo.watching import Object, follow
 from surefoot.errors import TestbedError
 from surefoot.testbed.bed import TestBed
@@ -159,13 +159,17 @@ class Lookout:
         with self._changed:
             if not self._looking:
                 return
-            before, self.scene = self.scene, changed(self.scene)
-            self._on_change(before, self.scene)
+            before, after = self.scene, changed(self.scene)
+            # First: who waits for the scene in another thread goes on as soon as it is there.
+            self._on_change(before, after)
+            self.scene = after
             self._changed.notify_all()
 
     # Waiting
 
-    def wait_for(self, what: str, seen: Callable[[Scene], T | None], *, within: float = 60.0) -> T:
+    def wait_for(
+        self, what: str, seen: Callable[[Scene], T | None], *, within: float = LONGEST
+    ) -> T:
         """Wait until ``seen`` finds it in a scene, and give it back. See `Patience`."""
 
         def look() -> T | None:

@@ -35,7 +35,7 @@ MENDED_RELEASE = f'{RELEASE} \'{{"data":{{"version":"2.4.2","failing":"0.4%"}}}}
 
 
 INTRODUCTIONS = {
-    25: "Again to 25%: a new soak, a new signature. Nothing that was given before counts.",
+    25: "To 25% again: a new soak and a new signature. Nothing that was given before counts.",
     50: "25%, and good this time. A lead must sign for 50%.",
     100: "50%. To go to 100%, atlas must report first, then a lead and security must sign.",
 }
@@ -64,11 +64,11 @@ class Story:
     # The acts
 
     def _start(self) -> None:
-        self._screen.narrate("thon, an author, applies the plan: 10, 25, 50, then 100%.")
+        self._screen.narrate("thon, an author, applies the plan: 10%, 25%, 50%, then 100%.")
         self._type(AUTHOR, f"kubectl apply --server-side -f {SHOWN_PLAN}")
         self._see_percent(10)
         self._screen.narrate(
-            "10% at once. Before 25 it must be healthy for 8 s, on a clock that counts only while "
+            "10% at once. Before 25% it must be healthy for 8 s, on a clock that runs only while "
             "it is."
         )
 
@@ -81,7 +81,7 @@ class Story:
         self._screen.happened(News(ask.message, Mood.WAITING))
         self._lookout.let_pass(TIME_TO_READ)
         self._try_to_get_around(ask)
-        self._screen.narrate("hudson signs. Nobody types a name: the API server knows who he is.")
+        self._screen.narrate("hudson signs. He types no name: the API server knows who he is.")
         self._answer(ask)
         self._see_percent(25)
 
@@ -127,14 +127,14 @@ class Story:
 
     def _try_again(self) -> None:
         self._screen.narrate(
-            "It stays at 10%, for ever if need be. thon releases 2.4.2, which is mended, and "
-            "looks whether it is."
+            "It stays at 10% until a person acts. thon releases 2.4.2, which fixes the fault, and "
+            "watches the error rate."
         )
         self._type(AUTHOR, MENDED_RELEASE)
         self._lookout.wait_for("the error rate to come down", _healthy)
         ask = self._lookout.wait_for("the way out of the rollback", _way_out)
         self._screen.narrate(
-            "Healthy again. Only a higher attempt starts again, and only a person raises it:"
+            "Healthy again. Only a higher attempt starts another try, and only a person raises it:"
         )
         self._lookout.let_pass(GLANCE)
         self._type(AUTHOR, ask.command)
@@ -150,7 +150,7 @@ class Story:
                 self._answer(found)
 
     def _complete(self) -> None:
-        self._screen.narrate("100%. Its own hold is the watch before Completed.")
+        self._screen.narrate("100%. It must hold here too before the rollout is complete.")
         self._lookout.wait_for("Completed", _completed)
         self._screen.narrate("Completed. What happened, who decided it and on what evidence:")
         self._lookout.let_pass(GLANCE)

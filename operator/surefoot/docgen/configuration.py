@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from surefoot.adapters.settings import Settings
+from surefoot.crdgen.schema import WithDescriptions
 from surefoot.docgen.markdown import code, page, table
 
 _INTRODUCTION = """\
@@ -24,7 +25,7 @@ Secrets are never in the file. Each is read from a file of its own, which a Secr
 
 def configuration_page() -> str:
     """The text of the page."""
-    schema = Settings.model_json_schema(by_alias=True, mode="validation")
+    schema = Settings.model_json_schema(schema_generator=WithDescriptions)
     return page(
         "Configuration",
         "operator/surefoot/adapters/settings.py",

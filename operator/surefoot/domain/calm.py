@@ -7,10 +7,11 @@ look at the whole Rollout. Its triggers are judged all the same.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from functools import partial
 
-from surefoot.api.v1alpha1.rollout import Rollout, RolloutSpec, Trigger
+from surefoot.api.v1alpha1.rollout import RolloutSpec, Trigger
 from surefoot.api.v1alpha1.rollout_status import TriggerState
 from surefoot.domain.checks.table import CHECKS
 from surefoot.domain.derive.soak import opened_at
@@ -30,6 +31,14 @@ from surefoot.domain.review import Review
 LONGEST = timedelta(minutes=1)
 """A Rollout is looked at whole at least so often, whatever its answers say."""
 _A_SHARE = Band(0.0, 1.0)
+_JUDGED_APART = frozenset({"rollout", "measurements"})
+_NOT_COMPARED = frozenset({"config_map", "unanswered_since", "clock_uncertainty"})
+"""A watch tells of the ConfigMap. A Rollout is calm only if every question has an answer. Nothing
+moves while it is calm, so that more doubt about the time allows nothing; much more is a
+disagreement."""
+_COMPARED = tuple(
+    field.name for field in fields(FlagFacts) if field.name not in _JUDGED_APART | _NOT_COMPARED
+)
 
 
 def calm_until(review: Review, until: datetime) -> Calm | None:
@@ -51,7 +60,7 @@ def calm_until(review: Review, until: datetime) -> Calm | None:
     if not bands.keys() <= answers.keys():
         return None
     calm = Calm(
-        version=_version(rollout),
+        ground=_ground(facts),
         until=until,
         bands=bands,
         stale_after={
@@ -59,9 +68,6 @@ def calm_until(review: Review, until: datetime) -> Calm | None:
             for question in bands
         },
         read_from=opened_at(status, state.began) if state.soak and state.began else None,
-        skipped=facts.skipped,
-        admission=facts.admission,
-        interval=facts.evaluation_interval,
     )
     return calm if stays_calm(calm, facts, now) else None
 
@@ -77,10 +83,7 @@ def stays_calm(calm: Calm, facts: FlagFacts, now: datetime) -> bool:
 def _stays_calm(calm: Calm, facts: FlagFacts, now: datetime) -> bool:
     return (
         now < calm.until
-        and _version(facts.rollout) == calm.version
-        and (facts.skipped, facts.admission) == (calm.skipped, calm.admission)
-        and facts.evaluation_interval == calm.interval
-        and not facts.clock_disagreement
+        and _ground(facts) == calm.ground
         and all(_is_as_before(calm, facts, question, now) for question in facts.measurements)
     )
 
@@ -125,8 +128,11 @@ def _end_of_the_soak(state: State) -> Iterable[datetime]:
         yield later(state.soak.observed_at, state.soak.left)
 
 
-def _version(rollout: Rollout) -> tuple[str, str]:
-    return rollout.metadata.uid, rollout.metadata.resource_version
+def _ground(facts: FlagFacts) -> tuple[object, ...]:
+    """What must be as it was when the Rollout was judged, beside the answers."""
+    metadata = facts.rollout.metadata
+    others = (getattr(facts, name) for name in _COMPARED)
+    return (metadata.uid, metadata.resource_version, *others)
 
 
 @remembered_with

@@ -403,7 +403,11 @@ def _after_the_storm(review: Review) -> RolloutStatus:
 
 
 def _wait(review: Review) -> Plan:
-    """Nothing moves: say why, ask whom it takes, and keep the record of what they decided."""
+    """Nothing moves: say why, ask whom it takes, and keep the record of what they decided.
+
+    What is opened has no state yet. The next pass records it, at once: no event tells of what was
+    written by the operator itself.
+    """
     state = review.state
     snapshot, now = state.snapshot, state.now
     status = build_status(review, _after_the_storm(review))
@@ -411,9 +415,12 @@ def _wait(review: Review) -> Plan:
     writes: tuple[Action, ...] = (WriteStatus(status),) if due <= ZERO else ()
     rehearsal = review.rehearsal.due
     rehearses = (rehearsal,) if rehearsal is not None else ()
-    actions = (*writes, *_bookkeeping(review), *_openings(review), *rehearses)
+    openings = _openings(review)
+    actions = (*writes, *_bookkeeping(review), *openings, *rehearses)
     plan = _plan(review, status, actions, f"waits: {status.waiting_on}")
     plan = _requeued(plan, due if due > ZERO else snapshot.evaluation_interval)
+    if openings:
+        return _requeued(plan, AT_ONCE)
     if actions:
         return plan
     changes = _time_changes_in(review, plan.next_change)

@@ -37,7 +37,7 @@ def metric_queries(rollout: Rollout, now: datetime, interval: timedelta) -> dict
         return {}
     accounted_from = _soak_account_from(rollout)
     questions: dict[str, RangeQuery] = {}
-    for asked in _asked(rollout.spec, interval):
+    for asked in planned_queries(rollout.spec, interval):
         step, length = asked.step, asked.length
         end = last_point(now, step, interval)
         # An answer counts until it is two intervals old: its window must still be there to look at.
@@ -70,7 +70,7 @@ class _Asked(NamedTuple):
 
 
 @remembered_with
-def _asked(spec: RolloutSpec, interval: timedelta) -> tuple[_Asked, ...]:
+def planned_queries(spec: RolloutSpec, interval: timedelta) -> tuple[_Asked, ...]:
     """The questions of a plan, by metric."""
     used, most_points = _lengths(spec), window_points(spec)
     most_accounted = intervals_to_account(spec)

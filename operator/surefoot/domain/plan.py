@@ -20,8 +20,6 @@ from surefoot.api.v1alpha1.approval import ApprovalSpec, ApprovalStatus
 from surefoot.api.v1alpha1.checkpoint import CheckpointSpec, CheckpointStatus
 from surefoot.api.v1alpha1.rollout_status import PendingTransition, RolloutStatus, Severity
 from surefoot.domain.facts.bands import Bands
-from surefoot.domain.facts.clock import SkippedTime
-from surefoot.domain.facts.snapshot import Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +157,18 @@ MOVES = (Intend, Apply, Commit, Abandon, Restore, Undo)
 class Calm:
     """What must stay as it is for nothing to be to do.
 
-    ``until`` is the moment at which time alone may change something. ``bands`` has every question
-    of the Rollout, with the bands that its answers must lie in. ``stale_after`` is the last moment
-    at which each of the answers that were judged can be. ``read_from`` is what an answer must reach
-    back to for the soak account to miss nothing; None where none is kept.
+    ``ground`` are the facts beside the answers. ``until`` is the moment at which time alone may
+    change something. ``bands`` has every question of the Rollout, with the bands that its answers
+    must lie in. ``stale_after`` is the last moment at which each of the answers that were judged
+    can be. ``read_from`` is what an answer must reach back to for the soak account to miss nothing;
+    None where none is kept.
     """
 
-    version: tuple[str, str]
+    ground: tuple[object, ...]
     until: datetime
     bands: Bands
     stale_after: Mapping[str, datetime]
     read_from: datetime | None
-    skipped: tuple[SkippedTime, ...]
-    admission: Admission
-    interval: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ def _cannot_be_meant(
 
 def _loose_gates(spec: RolloutSpec, facts: _Facts) -> Iterator[PlanWarning]:
     """Gates that still hold where a trigger on the same metric fires."""
-    for loose in _loose_bounds(spec):
+    for loose in loose_bounds(spec):
         gate, condition, metric, trigger = loose.gate, loose.condition, loose.metric, loose.trigger
         seen = f"; {facts.seen(metric, loose.fires)}" if condition.relative_to is None else ""
         yield PlanWarning(
@@ -204,17 +204,18 @@ class _LooseBound(NamedTuple):
 
 
 @remembered_with
-def _loose_bounds(spec: RolloutSpec) -> tuple[_LooseBound, ...]:
+def loose_bounds(spec: RolloutSpec) -> tuple[_LooseBound, ...]:
+    """The bounds of gates at which a trigger beside them fires already."""
     by_measure: dict[tuple[str, RelativeTo | None], list[Trigger]] = {}
     for trigger in spec.triggers:
         by_measure.setdefault((metric_name(trigger), trigger.relative_to), []).append(trigger)
-    loose_bounds = (
+    loose = (
         _LooseBound(gate, condition, metric, trigger, *bounds)
         for gate, condition, metric in _conditions(spec)
         for trigger in by_measure.get((metric, condition.relative_to), ())
         if (bounds := _looser(condition, trigger)) is not None
     )
-    return tuple(islice(loose_bounds, MOST_WARNINGS))
+    return tuple(islice(loose, MOST_WARNINGS))
 
 
 def _looser(

@@ -20,7 +20,7 @@ def in_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for each in findings:
         said = f"{each.file}:{each.line}:{each.column}: {each.rule.level.value} {each.rule.id}"
         yield f"{said} {each.message}"
-        yield from _picture(each)
+        yield from picture(each)
         if each.advice:
             mended = " (--fix does it)" if each.edit is not None else ""
             yield f"    {each.advice}{mended}"
@@ -34,7 +34,7 @@ def summary(findings: Sequence[Finding], plans: int) -> str:
     return f"{checked}: {', '.join(said) or 'nothing found'}"
 
 
-def _picture(finding: Finding) -> Iterator[str]:
+def picture(finding: Finding) -> Iterator[str]:
     """The line, cut around the place where it is long, and a caret below it."""
     at = finding.column - 1 - finding.shift
     start = max(0, at - _BEFORE)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elapsed
 
@@ -27,16 +27,38 @@ def moment_of(text: object) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+@overload
+def written(moment: datetime) -> str: ...
+
+
+@overload
+def written(moment: datetime | None) -> str | None: ...
+
+
 def written(moment: datetime | None) -> str | None:
     """A moment as Kubernetes writes it."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How far a moment is away, in words. A moment that is over goes on being further away."""
+    """How long ago something happened, in words.
+
+    The API server tells its time in whole seconds, so that what has just happened may be a second
+    ahead of it. What is further ahead was written by another clock, and that is said.
+    """
+    return "just now" if now <= moment <= now + _TRUTH else away(moment, now)
+
+
+def away(moment: datetime, now: datetime) -> str:
+    """How far a moment that may be ahead is away. One that is over is further away with time."""
     if moment > now:
         return f"in {in_words(moment - now)}"
     return f"{in_words(now - moment)} ago"
+
+
+def lasts(moment: datetime, now: datetime) -> str:
+    """For how long something has been so."""
+    return f"for {in_words(now - moment)}"
 
 
 def length_of(text: object) -> timedelta:

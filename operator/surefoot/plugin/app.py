@@ -11,6 +11,7 @@ import typer
 
 from surefoot.cli.coercion import without_pydantic
 from surefoot.cli.lazy import LazyCommand, LazyGroup
+from surefoot.cli.lean import without_plugins_of_pydantic
 from surefoot.cli.version import Version
 from surefoot.plugin.commands.options import CONNECTION, Connection
 
@@ -171,6 +172,7 @@ def surefoot(
 
 def main() -> None:
     """The entry point of `kubectl-surefoot`, which kubectl runs for `kubectl surefoot`."""
+    without_plugins_of_pydantic()
     try:
         app(prog_name="kubectl surefoot")
     except Exception as error:  # noqa: BLE001 - never a traceback for people
@@ -180,9 +182,7 @@ def main() -> None:
 def _tell_a_fault(error: Exception) -> NoReturn:
     if os.environ.get("SUREFOOT_TRACE"):
         raise error
-    typer.echo(
-        f"Error: a fault of this program: {type(error).__name__}: {error}; with SUREFOOT_TRACE=1 "
-        "it shows where, and `kubectl surefoot report bundle` collects what a maintainer needs",
-        err=True,
-    )
+    from surefoot.plugin import output  # noqa: PLC0415 - see the package
+
+    output.warn(output.fault_text(error))
     sys.exit(FAULT)

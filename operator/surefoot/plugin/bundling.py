@@ -4,13 +4,14 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from surefoot.api.v1alpha1.rollout import RESERVED_KEYS
 from surefoot.errors import ApiError, NotFound
 from surefoot.plugin import explanation, helping, output
 from surefoot.plugin.session import Declined, Session, path_of
@@ -144,8 +145,23 @@ async def _add_requests(session: Session, archive: Archive, rollouts: list[JSON]
         name = str(((raw.get("spec") or {}).get("target") or {}).get("configMapName"))
         await archive.try_to_add(
             f"configmaps/{namespace}/{name}.json",
-            partial(session.config_map, namespace, name),
+            partial(_config_map, session, raw, name),
         )
+
+
+async def _config_map(session: Session, rollout: JSON, name: str) -> JSON:
+    found = await session.config_map(rollout["metadata"]["namespace"], name)
+    return of_the_flags_alone(found, rollout["spec"]["target"].get("flags") or ())
+
+
+def of_the_flags_alone(config_map: JSON, flags: Iterable[str]) -> JSON:
+    """The ConfigMap without the values of keys that are its owners', and no flag's. Pure."""
+    ours = {*RESERVED_KEYS, *(key for flag in flags for key in (flag, f"{flag}.json"))}
+    return config_map | {
+        part: {key: value if key in ours else REDACTED for key, value in config_map[part].items()}
+        for part in ("data", "binaryData")
+        if config_map.get(part)
+    }
 
 
 async def _events(session: Session, namespace: str) -> list[JSON]:

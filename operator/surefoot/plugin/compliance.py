@@ -17,6 +17,7 @@ from surefoot.api.v1alpha1.rollout_status import (
     ComplianceOutcome,
     RolloutStatus,
 )
+from surefoot.plugin.amounts import written
 
 JSON = dict[str, Any]
 _WORDS = {
@@ -69,7 +70,7 @@ class Report:
             yield f"{title}: {self.unanswered}"
             yield "BLOCKED: there is no answer to go by"
             return
-        judged = f"{status.observed_at:%Y-%m-%dT%H:%M:%SZ}" if status.observed_at else ""
+        judged = written(status.observed_at) or ""
         yield f"{title}: compliance of {_step(self.compliance)}, as judged at {judged}"
         longest = max(len(check.name) for check in self.checks)
         for check in self.checks:
@@ -97,9 +98,7 @@ class Report:
             "name": self.rollout.metadata.name,
             "from": compliance.from_ if compliance is not None else status.percent,
             "to": compliance.to if compliance is not None else None,
-            "observedAt": f"{status.observed_at:%Y-%m-%dT%H:%M:%SZ}"
-            if status.observed_at
-            else None,
+            "observedAt": written(status.observed_at),
             "allowed": self.allowed,
             "strict": self.strict,
             "unanswered": self.unanswered or None,

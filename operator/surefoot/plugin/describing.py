@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from surefoot.api.v1alpha1.durations import in_words
-from surefoot.plugin.amounts import ago, conditions_of, hold_of, moment_of, soak_of, written
+from surefoot.plugin.amounts import (
+    ago,
+    away,
+    conditions_of,
+    hold_of,
+    lasts,
+    moment_of,
+    soak_of,
+    written,
+)
 from surefoot.plugin.explanation import FOR_TOOLS, in_lines
 from surefoot.plugin.output import Cell, Line, table_lines
 from surefoot.plugin.summary import TRIGGER_COLOURS, bar, triggers_of
@@ -117,7 +126,7 @@ def _request(request: JSON, now: datetime) -> list[Cell]:
     due = moment_of((spec.get("request") or {}).get("dueAt"))
     when = ago(decided, now) if decided is not None else ""
     if decided is None and due is not None:
-        when = f"due {ago(due, now)}" if due > now else f"late by {in_words(now - due)}"
+        when = f"due {away(due, now)}" if due > now else f"late by {in_words(now - due)}"
     by = (spec.get("decidedBy") or {}).get("username") or ""
     return [
         Cell(request["metadata"]["name"]),
@@ -131,7 +140,7 @@ def _triggers(raw: JSON, now: datetime) -> Iterator[Line]:
     triggers = triggers_of(raw.get("status") or {})
     for trigger in triggers[:MOST]:
         state, since = trigger["state"], moment_of(trigger.get("since"))
-        when = f" since {ago(since, now)}" if since is not None else ""
+        when = f" {lasts(since, now)}" if since is not None else ""
         value = f", value {trigger['value']}" if trigger.get("value") is not None else ""
         yield (f"  {trigger['name']} ", Cell(state, TRIGGER_COLOURS.get(state)), when, value)
     yield from _more(len(triggers))

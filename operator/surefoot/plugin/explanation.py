@@ -11,8 +11,10 @@ from typing import Any
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.plugin.amounts import (
     ago,
+    away,
     conditions_of,
     earliest_of,
+    lasts,
     live,
     moment_of,
     soak_of,
@@ -155,7 +157,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     earliest = earliest_of(status)
     if earliest is not None:
         yield (
-            f"  Earliest: {written(earliest)}, {ago(earliest, now)}, by the clocks alone: "
+            f"  Earliest: {written(earliest)}, {away(earliest, now)}, by the clocks alone: "
             f"{what_earliest_hangs_on(raw)}."
         )
     soak = soak_of(status, now)
@@ -282,7 +284,7 @@ def _triggers(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         )
     for trigger in restless:
         since = moment_of(trigger.get("since"))
-        when = f", since {ago(since, now)}" if since is not None else ""
+        when = f" {lasts(since, now)}" if since is not None else ""
         state = trigger["state"]
         message = f": {trigger['message']}" if trigger.get("message") else ""
         yield (f"  {trigger['name']} is ", Cell(state, TRIGGER_COLOURS.get(state)), when, message)

@@ -9,6 +9,7 @@ from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.durations import parse_duration
 from surefoot.errors import Conflict, NotFound
 from surefoot.plugin import output
+from surefoot.plugin.amounts import written
 from surefoot.plugin.session import Declined, Session, confirm
 
 SHOWN = 20
@@ -43,7 +44,7 @@ class End:
         """The moment. `Declined` where it is not to come."""
         found = self.at or now + self.after
         if found <= now:
-            raise Declined(f"{found.isoformat()} is over: it is {now:%Y-%m-%dT%H:%M:%SZ} there")
+            raise Declined(f"{written(found)} is over: it is {written(now)} there")
         return found
 
 
@@ -70,7 +71,7 @@ async def halt(session: Session, wish: Stop) -> int:
         raise Declined(f"{session.namespace} is {said_of(there)}; --replace puts yours there")
     data = {"reason": wish.reason, "by": me.username}
     if wish.until is not None:
-        data["until"] = _written(wish.until.moment(now))
+        data["until"] = written(wish.until.moment(now))
     place, halted = await _what_is_halted(session, is_for_all=session.namespace == wish.home)
     if not confirm(f"Halt {place} ({halted})?", asks=wish.asks):
         raise Declined("nothing was written")
@@ -153,7 +154,7 @@ async def unhalt(session: Session, reason: str) -> int:
     if there is None or not is_in_force(there, now):
         output.say(f"{session.namespace} is not halted")
         return 0
-    lifted = {"until": _written(now), "liftedBy": me.username, "liftReason": reason}
+    lifted = {"until": written(now), "liftedBy": me.username, "liftReason": reason}
     await session.change("configmaps", there, {"data": lifted})
     output.say(f"{session.namespace} goes on; it was {said_of(there)}")
     return 0
@@ -179,7 +180,3 @@ def said_of(config_map: JSON) -> str:
 
 def _instead_of(there: JSON, data: dict[str, str]) -> dict[str, str | None]:
     return {**dict.fromkeys(there.get("data") or {}), **data}
-
-
-def _written(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S%z").replace("+0000", "Z")

@@ -11,19 +11,12 @@ from typing import Any, NamedTuple
 import typer
 
 from surefoot.plugin.commands.options import Format
+from surefoot.reports.visible import visible
 
 WITHOUT_A_TERMINAL = 10_000
 """Columns where no terminal limits them: anyone who reads a pipe wants lines, not pages."""
 NARROWEST = 20
-
-
-def safe(text: str) -> str:
-    """The text without control characters and marks that turn its direction; lines stay lines."""
-    return "".join("\ufffd" if _plays_tricks(character) else character for character in text)
-
-
-def _plays_tricks(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cf"} and character not in "\n\t\u200d"
+safe = visible
 
 
 def say(text: str) -> None:
@@ -65,6 +58,14 @@ def warn(text: str) -> None:
     typer.echo(safe(text), err=True)
 
 
+def fault_text(error: Exception) -> str:
+    """What to say of a fault of the program itself."""
+    return (
+        f"Error: a fault of this program: {type(error).__name__}: {error}; with SUREFOOT_TRACE=1 "
+        "it shows where, and `kubectl surefoot report bundle` collects what a maintainer needs"
+    )
+
+
 def say_json(value: Any) -> None:
     """Print it as JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -86,7 +87,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that may have been meant; None where none is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
 
-    return next(iter(get_close_matches(name, sorted(set(names)), 1, 0.5)), None)
+    return next(iter(get_close_matches(name, sorted(set(names)), 1, 0.6)), None)
 
 
 class Cell(NamedTuple):

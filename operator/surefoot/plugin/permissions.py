@@ -7,9 +7,11 @@ import re
 import shlex
 
 _REFUSAL = re.compile(
-    r'[Uu]ser "(?P<user>[^"]+)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)"'
+    r'[Uu]ser "(?P<user>[^"]+)" cannot (?P<verb>[\w:-]+) resource "(?P<resource>[^"]+)"'
     r'(?: in API group "(?P<group>[^"]*)")?(?: in the namespace "(?P<namespace>[^"]+)")?'
 )
+_AS_OTHERS = "impersonate"
+"""Also the beginning of `impersonate-on:user-info:list`, which newer API servers name."""
 _READS = frozenset({"get", "list", "watch"})
 _WRITERS = {
     "rollouts": "surefoot-author",
@@ -32,6 +34,11 @@ def explained(refusal: str) -> str:
     if match is None:
         return refusal
     user, verb, resource, namespace = match.group("user", "verb", "resource", "namespace")
+    if verb.startswith(_AS_OTHERS):
+        return (
+            f'User "{user}" may not act as somebody else (--as, --as-group): an administrator can '
+            f"allow the verb {_AS_OTHERS} on users and groups, for those names alone"
+        )
     where = f"namespace {namespace}" if namespace else "the whole cluster"
     said = f'User "{user}" cannot {verb} resource "{resource}" in {where}'
     role = role_for(verb, resource)

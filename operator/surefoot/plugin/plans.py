@@ -2,6 +2,7 @@
 
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.lint.linter import lint, rollouts
+from surefoot.lint.printing import picture
 from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin.files import STDIN, BadFile, read_text
 
@@ -18,7 +19,8 @@ def plan_from(name: str, wanted: str | None) -> Rollout:
         return fitting[0]
     if broken:
         first = broken[0]
-        raise BadFile(f"{shown}:{first.line}:{first.column}: {first.message}; see `lint`")
+        where = f"{shown}:{first.line}:{first.column}"
+        raise BadFile("\n".join((f"{where}: {first.message}; see `lint`", *picture(first))))
     names = ", ".join(each.metadata.name for each in found)
     if not fitting:
         have = f"; there are: {names}" if names else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from surefoot.plugin.amounts import soak_of
+from surefoot.plugin.amounts import moment_of, soak_of, written
 from surefoot.plugin.summary import triggers_in_short
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def decision(prepared: "Prepared", answer: "Answer", username: str, now: datetim
     yield f"{answer.decision.value} by {username}{as_role}"
     yield f"  rollout   {rollout} in {prepared.raw['metadata']['namespace']}: {_move(request)}"
     yield f"  plan      {request.get('planHash')}, attempt {request.get('attempt', 0)}"
-    for line in _evidence(prepared.rollout, now):
+    for line in evidence(prepared.rollout, now):
         yield f"  {line}"
     for field, title in _SAID.items():
         if field in answer.said:
@@ -54,7 +54,7 @@ def _move(request: JSON) -> str:
     return f"{start} → {request['to']}%"
 
 
-def _evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
+def evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
     """What the status says of the gates, the triggers, the soak and the metrics."""
     status = (raw or {}).get("status") or {}
     soak = soak_of(status, now)
@@ -69,7 +69,8 @@ def _evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
         yield f"triggers  {triggers}"
     for metric in (status.get("metrics") or ())[:5]:
         value = metric.get("value") or metric.get("outcome")
-        yield f"metric    {metric.get('name')} = {value}, as of {metric.get('observedAt', 'never')}"
+        asked = written(moment_of(metric.get("observedAt"))) or "never"
+        yield f"metric    {metric.get('name')} = {value}, as of {asked}"
 
 
 def _conditions(conditions: object) -> Iterator[str]:

@@ -246,7 +246,15 @@ class Session:
         """Ask the API server what it would say to a change, admission included; writes nothing."""
         return await self.change(plural, read, change, dry_run=True)
 
-    async def change(self, plural: str, read: JSON, change: JSON, *, dry_run: bool = False) -> JSON:
+    async def change(
+        self,
+        plural: str,
+        read: JSON,
+        change: JSON,
+        *,
+        dry_run: bool = False,
+        manager: str = FIELD_MANAGER,
+    ) -> JSON:
         """Merge a change into the object as it was read.
 
         The operator writes its status often. Where nothing but that has changed since, the change
@@ -260,9 +268,7 @@ class Session:
             version = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
             body = {**change, "metadata": {**change.get("metadata", {}), **version}}
             try:
-                return await self.http.merge(
-                    what, path, body, manager=FIELD_MANAGER, dry_run=dry_run
-                )
+                return await self.http.merge(what, path, body, manager=manager, dry_run=dry_run)
             except Conflict:
                 fresh = await self._read(plural, namespace, name)
                 if fresh["metadata"]["uid"] != metadata["uid"] or _content(fresh) != content:

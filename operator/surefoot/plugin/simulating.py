@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO, USAGE
 from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin import output
+from surefoot.plugin.amounts import written
 from surefoot.plugin.commands.offline import Format
 from surefoot.plugin.files import BadFile, read_text, say_lines
 from surefoot.plugin.plans import plan_from
@@ -68,13 +69,13 @@ def find_earliest(asked: Asked, format_: Format) -> int:
     """When the flag is at 100% at the earliest, and when the rollout is complete."""
 
     def found(rollout: Rollout, scenario: Scenario) -> int:
-        start = asked.start or datetime.now(UTC).isoformat()  # noqa: TID251 - a person's own clock
+        start = asked.start or written(datetime.now(UTC))  # noqa: TID251 - a person's own clock
         begins = _moment(start).replace(microsecond=0)
         run = simulate(rollout, Scenario(start=begins, plan=scenario.plan))
-        full = next((each for each in run.reached if each.percent == 100), None)
+        said = run.as_json()
+        full = next((each["at"] for each in said["reached"] if each["percent"] == 100), None)
         if format_ is Format.JSON:
-            earliest = None if full is None else full.at.isoformat()
-            output.say_json({"earliest": earliest, **run.as_json()})
+            output.say_json({"earliest": full, **said})
         else:
             say_lines(run.steps_in_lines())
             output.say(run.conclusion())

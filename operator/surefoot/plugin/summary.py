@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from surefoot.api.v1alpha1.durations import in_words
-from surefoot.plugin.amounts import conditions_of, earliest_of, moment_of, soak_of, waiting_on
+from surefoot.plugin.amounts import (
+    conditions_of,
+    earliest_of,
+    moment_of,
+    soak_of,
+    waiting_on,
+    written,
+)
 from surefoot.plugin.output import Cell, has_room_for_bars
 
 JSON = dict[str, Any]
@@ -86,7 +93,7 @@ def wide(raw: Mapping[str, Any], now: datetime) -> list[Cell]:
     return [
         Cell("" if soak is None else soak.fraction),
         triggers_in_short(status),
-        Cell("" if earliest is None else earliest.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        Cell(written(earliest) or ""),
         Cell(str(ready.get("status") or "")),
         Cell(str(ready.get("reason") or "")),
         Cell("" if created is None else in_words(now - created)),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from surefoot.plugin.amounts import ago, moment_of
+from surefoot.plugin.amounts import ago, away, moment_of
 from surefoot.plugin.describing import STATE_COLOURS
 from surefoot.plugin.output import Cell, Line
 from surefoot.plugin.summary import COLOURS, phase_of
@@ -88,7 +88,7 @@ def _request(request: JSON, now: datetime) -> Iterator[Cell]:
         people = asked.get("reporter") or asked
         users = [*(people.get("users") or ()), *(f"group {g}" for g in people.get("groups") or ())]
         due = moment_of(asked.get("dueAt"))
-        late = f", due {ago(due, now)}" if due is not None else ""
+        late = f", due {away(due, now)}" if due is not None else ""
         yield Cell(f"  asked of {', '.join(map(str, users)) or 'nobody'}{late}")
     if status.get("voidReason"):
         yield Cell(f"  ({status['voidReason']})")

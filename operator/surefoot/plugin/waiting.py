@@ -90,7 +90,7 @@ def _item(
     return item | {
         "checkpoint": asked.name,
         "percent": asked.percent,
-        "dueAt": due.strftime("%Y-%m-%dT%H:%M:%SZ") if due else None,
+        "dueAt": written(due),
         "late": due is not None and due < now,
     }
 
@@ -170,7 +170,7 @@ def _evidence_in_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"  triggers  {states}"
     for metric in evidence["metrics"]:
         said = metric.get("value") or metric["outcome"]
-        asked = metric.get("observedAt")
+        asked = written(moment_of(metric.get("observedAt")))
         yield f"  metric    {metric['name']} = {said}{f', as of {asked}' if asked else ''}"
     for report in evidence["reports"]:
         said = f"{report['summary']}{_tests(report['tests'])}"

@@ -1,7 +1,8 @@
 """A report as Markdown, as a page of HTML that stands on its own, or as JSON.
 
 What a template prints is made safe for Markdown on the way, no matter who wrote it: no name or
-reason can begin a table, a heading or a link. What is not known prints as "unknown".
+reason can begin a table, a heading or a link, and no mark that is not seen is left. What is not
+known prints as "unknown".
 """
 
 import re
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from surefoot.api.v1alpha1.durations import in_words, parse_duration
+from surefoot.reports.visible import visible
 
 UNKNOWN = "unknown"
 _ALWAYS = r"[\\`*\[\]<|]"
@@ -87,7 +89,7 @@ def markdown(report: Report) -> str:
 
 def _said(report: Report, draw: Callable[[str], Verbatim]) -> str:
     text = _ENVIRONMENT.get_template(report.template).render(report=report, drawing=draw)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return visible(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n")
 
 
 def html(report: Report) -> str:
@@ -100,7 +102,8 @@ def html(report: Report) -> str:
     for name, drawing in drawings.items():
         drawn = _PAGES.get_template(drawing.template).render(drawing=drawing)
         body = body.replace(f"<p>{marks[name]}</p>", drawn)
-    return _PAGES.get_template("page.html.j2").render(title=report.title, body=body)
+    # An entity in a quotation becomes its character here, so all of it is looked at.
+    return visible(_PAGES.get_template("page.html.j2").render(title=report.title, body=body))
 
 
 def _with_tables(tokens: list[Token]) -> list[Token]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+import filelock
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -101,8 +102,20 @@ class Authority:
         alternative_names: x509.SubjectAlternativeName | None = None,
     ) -> KeyPair:
         files = KeyPair(self._directory / f"{file_name}.crt", self._directory / f"{file_name}.key")
-        if _is_for(files, subject):
-            return files
+        if not _is_for(files, subject):
+            # Several processes share a bed: the others take what the first of them has made.
+            with filelock.FileLock(self._directory / "signing.lock"):
+                if not _is_for(files, subject):
+                    self._make(files, subject, purpose, alternative_names)
+        return files
+
+    def _make(
+        self,
+        files: KeyPair,
+        subject: x509.Name,
+        purpose: x509.ObjectIdentifier,
+        alternative_names: x509.SubjectAlternativeName | None,
+    ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _dated(subject, self._certificate.subject, key.public_key())
@@ -118,8 +131,10 @@ class Authority:
             builder = builder.add_extension(alternative_names, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         _write_secret(files.key, _pem_of(key))
-        files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        return files
+        # Last, and renamed into place: whoever sees it finds both, and whole.
+        partial = files.certificate.with_suffix(".partial")
+        partial.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        partial.replace(files.certificate)
 
 
 def _is_for(files: KeyPair, subject: x509.Name) -> bool:

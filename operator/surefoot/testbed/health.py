@@ -1,5 +1,6 @@
 """Asking a program on loopback whether it is ready."""
 
+import contextlib
 import ssl
 
 import httpx
@@ -17,6 +18,14 @@ def complaint(url: str, tls: ssl.SSLContext | None = None) -> str | None:
         return str(error) or type(error).__name__
     if answer.is_success:
         return None
+    return f"HTTP {answer.status_code}, {reason_of(answer)[:LONGEST_ANSWER]}"
+
+
+def reason_of(answer: httpx.Response) -> str:
+    """The checks that fail, or the message of a Status, or the text as it is."""
     failing = [line for line in answer.text.splitlines() if line.startswith("[-]")]
-    said = "; ".join(failing) or " ".join(answer.text.split()) or "nothing"
-    return f"HTTP {answer.status_code}, {said[:LONGEST_ANSWER]}"
+    if failing:
+        return "; ".join(failing)
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(answer.json()["message"])
+    return " ".join(answer.text.split()) or "nothing"

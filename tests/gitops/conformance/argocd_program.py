@@ -107,8 +107,27 @@ def _apply(
     bed.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(made))
 
 
+@dataclass(frozen=True)
+class Running:
+    """Argo CD at work: its program, and the environment that names its cache."""
+
+    program: Path
+    environment: dict[str, str]
+
+    def tree(self, application: str) -> list[JSON]:
+        """The nodes of an Application's tree, as Argo CD's API server reads them."""
+        done = subprocess.run(
+            [self.program, "tree", application],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return list(json.loads(done.stdout).get("nodes") or ())
+
+
 @contextmanager
-def running(program: Path, bed: TestBed, folder: Path) -> Iterator[None]:
+def running(program: Path, bed: TestBed, folder: Path) -> Iterator[Running]:
     """Run cache, repository server and controller. Their logs stay in the folder."""
     cache, repositories, first, second = free_ports(4)
     home = folder / "home"
@@ -160,7 +179,7 @@ def running(program: Path, bed: TestBed, folder: Path) -> Iterator[None]:
                 )
             )
             stack.callback(process.kill)
-        yield
+        yield Running(program, environment)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Argo CD itself on our objects: health, actions, and sync with a real API server.
+"""Argo CD itself on our objects: health, actions, sync with a real API server, and the tree.
 
 The program takes ten minutes to build the first time, so this is not among the tests that run each
 time: `make conformance`.
@@ -16,7 +16,7 @@ from surefoot.testbed.bed import TestBed
 from tests.gitops import argocd
 from tests.gitops.argocd import KINDS, LuaError, merge_patch, script_of
 from tests.gitops.conformance import argocd_program
-from tests.gitops.conformance.argocd_program import LiveApplication, Repository, ask
+from tests.gitops.conformance.argocd_program import LiveApplication, Repository, Running, ask
 from tests.gitops.record import objects
 from tests.gitops.sync import install_account
 from tests.gitops.test_gitops_argocd_sync import MANIFEST, MODES, PEOPLES, WATCHED, with_spec
@@ -29,6 +29,7 @@ OBJECTS = [
 ROLLOUTS = [pytest.param(obj, id=name) for name, obj in MADE["Rollout"].items()]
 ACTIONS = ("pause", "resume", "rollback", "retry")
 """Each is tried on each Rollout, whether or not it is offered there."""
+REPORT = {"name": "report", "reporter": {"users": ["atlas"]}}
 PATCH = argocd.PROJECT / "manifests" / "argocd" / "argocd-cm.yaml"
 
 
@@ -78,16 +79,18 @@ def test_argo_cd_makes_of_an_object_what_our_stand_in_makes(
 @pytest.fixture(scope="module")
 def argo_cd(
     program: Path, guarded: TestBed, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+) -> Iterator[Running]:
     """Argo CD at work on the bed, under an account as its installation has one."""
     folder = tmp_path_factory.mktemp("running")
     argocd_program.install(guarded, install_account(guarded), PATCH)
-    with argocd_program.running(program, guarded, folder):
-        yield folder
+    with argocd_program.running(program, guarded, folder) as running:
+        yield running
 
 
 @pytest.fixture
-def application(argo_cd: Path, guarded_scene: Scene, tmp_path: Path) -> Iterator[LiveApplication]:
+def application(
+    argo_cd: Running, guarded_scene: Scene, tmp_path: Path
+) -> Iterator[LiveApplication]:
     """An Application that is not created yet, and its repository with the plan."""
     repository = Repository(tmp_path / "git")
     repository.commit(MANIFEST)
@@ -156,6 +159,68 @@ async def test_argo_cd_undoes_a_field_of_peoples_in_git_unless_it_is_ignored(
     await guarded_scene.when_the_plan_is_patched(paused=True)
     assert application.refresh()["sync"]["status"] == "Synced"
     assert await is_paused(guarded_scene)
+
+
+@pytest.mark.parametrize(
+    ("on_delete", "hold", "request_"),
+    [
+        ("Delete", {"checkpoints": [REPORT]}, ("Checkpoint", "checkout-10-report")),
+        ("Keep", {}, ("Approval", "checkout-100-security")),
+    ],
+    ids=["delete-checkpoint", "keep-approval"],
+)
+async def test_argo_cd_shows_what_the_operator_makes_below_the_rollout(
+    argo_cd: Running,
+    guarded_scene: Scene,
+    application: LiveApplication,
+    *,
+    on_delete: str,
+    hold: dict[str, Any],
+    request_: tuple[str, str],
+) -> None:
+    """A ConfigMap that stays hangs below its namespace as well, which is not in the tree."""
+    application.repository.commit(
+        with_spec(
+            target=MANIFEST["spec"]["target"] | {"onDelete": on_delete},
+            steps=[{"percent": 10, "hold": hold}, {"percent": 100}],
+        )
+    )
+    application.create(guarded_scene.namespace, server_side=True, self_heal=True)
+    application.wait_until_synced(1)
+    rollout, namespace = "Rollout checkout", f"Namespace {guarded_scene.namespace}"
+    expected = {
+        rollout: (set(), "Suspended"),
+        "ConfigMap checkout-flags": (
+            {rollout} if on_delete == "Delete" else {rollout, namespace},
+            None,
+        ),
+        " ".join(request_): ({rollout}, "Suspended"),
+    }
+
+    async def is_shown() -> bool:
+        nodes = argo_cd.tree(application.name)
+        assert {_named(node): (_parents(node), _health(node)) for node in nodes} == expected
+        assert len(nodes) == len(expected)
+        return True
+
+    async with guarded_scene.an_operator(admission=AdmissionMode.ENFORCED):
+        await guarded_scene.then_request(f"{request_[0].lower()}s", request_[1], "Pending")
+        await guarded_scene.until(is_shown, "the ConfigMap and the request to be in the tree")
+
+
+def _named(node: dict[str, Any]) -> str:
+    """Kind and name."""
+    return f"{node['kind']} {node['name']}"
+
+
+def _parents(node: dict[str, Any]) -> set[str]:
+    """What a node of the tree hangs below."""
+    return {_named(parent) for parent in node.get("parentRefs", ())}
+
+
+def _health(node: dict[str, Any]) -> str | None:
+    """The health that a node of the tree shows, if any."""
+    return (node.get("health") or {}).get("status")
 
 
 async def has_health(scene: Scene, application: LiveApplication, health: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -19,7 +19,7 @@ from aiohttp import web
 
 from surefoot.adapters.clock import ServerClock
 from surefoot.adapters.kubernetes.access import Access
-from surefoot.adapters.kubernetes.cluster import VERSION, KubernetesCluster
+from surefoot.adapters.kubernetes.cluster import LISTS_AT_ONCE, VERSION, KubernetesCluster
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.objects import last_manager, read
 from surefoot.api.v1alpha1.meta import VERSION_LABEL
@@ -880,6 +880,35 @@ async def test_event_is_about_the_object(
         "uid-memory-sync",
     )
     assert len(body["note"]) == 1024
+
+
+class _SlowLists:
+    """An API server whose lists take a while. It counts how many of them are under way."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self.most = 0
+
+    async def pages(
+        self, _what: str, path: str, *_: Any, **__: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        self._under_way += 1
+        self.most = max(self.most, self._under_way)
+        for _turn in range(3):
+            await asyncio.sleep(0)
+        self._under_way -= 1
+        namespace = path.split("/")[4]
+        yield {"items": [{"metadata": {"name": "surefoot-halt", "namespace": namespace}}]}
+
+
+async def test_namespaces_that_are_listed_one_by_one_wait_for_few_others() -> None:
+    """A few lists are under way at a time, and what comes of them is in the order asked for."""
+    slow, namespaces = _SlowLists(), tuple(f"team-{number:02}" for number in range(30))
+    cluster = KubernetesCluster(
+        cast("Http", slow), FakeClock(), operator_namespace="team-00", namespaces=namespaces
+    )
+    assert [halt.namespace for halt in await cluster.halts()] == list(namespaces)
+    assert slow.most == LISTS_AT_ONCE
 
 
 async def test_metadata_lists_select_what_is_managed(

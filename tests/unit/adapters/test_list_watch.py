@@ -134,7 +134,7 @@ class Sink:
         """Wait until it was told."""
         while text not in self.told:
             self.changed.clear()
-            await asyncio.wait_for(self.changed.wait(), 30)
+            await asyncio.wait_for(self.changed.wait(), SURELY)
 
 
 class HastyClock(FakeClock):

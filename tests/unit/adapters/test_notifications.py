@@ -21,6 +21,7 @@ from surefoot.api.v1alpha1.rollout_status import Severity
 from surefoot.domain.notifications import Notification
 from surefoot.errors import NotificationError
 from tests.support.targets import TOKEN, a_mailbox, a_webhook
+from tests.support.testbed import SURELY
 
 NEWS = Notification(
     Severity.CRITICAL,
@@ -50,7 +51,7 @@ def a_route(path: Path, url: str | None = None, **changes: Any) -> RouteSettings
     file = path / "url"
     if url is not None:
         file.write_text(f"{url}\n", encoding="utf-8")
-    wire = {"name": "lead", "urlFile": str(file), "timeout": "5s", **changes}
+    wire = {"name": "lead", "urlFile": str(file), "timeout": "1m", **changes}
     return RouteSettings.model_validate(wire)
 
 
@@ -128,6 +129,7 @@ async def test_a_target_that_hangs_is_given_up_and_nothing_is_sent_beside_it(
         hook.gone.set()
         await asyncio.to_thread(hung[0].join)
         await asyncio.sleep(0)
+        target._timeout = SURELY
         await target.send(NEWS)
         assert hook.titles == [NEWS.title]
 
@@ -149,7 +151,7 @@ def test_a_process_ends_though_a_target_hangs(tmp_path: Path) -> None:
             [sys.executable, "-c", program, str(tmp_path)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=SURELY,
             check=True,
         )
     assert done.stdout == "no answer within 1 s\n"

@@ -18,6 +18,7 @@ from surefoot.adapters.kubernetes.policies import KubernetesPolicies, first_diff
 from surefoot.application.ports import AdmissionStatus
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings, shipped
+from tests.support.testbed import SURELY
 
 JSON = dict[str, Any]
 
@@ -107,6 +108,12 @@ class ApiServer:
         if "PartialObjectMetadataList" in request.headers["Accept"]:
             found = [{"metadata": each["metadata"]} for each in found]
         return {"kind": "List", "metadata": {}, "items": found}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine does not make answers unknown, but for the test that is about it."""
+    monkeypatch.setattr(policies, "WITHIN", SURELY)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from surefoot.adapters.prometheus.credentials import LARGEST_FILE, check
 from surefoot.adapters.provider_settings import ProviderSettings, TlsSettings
+from surefoot.crdgen.schema import WithDescriptions
 from surefoot.testbed.certificates import Authority
 from surefoot.testbed.users import User
 
@@ -109,7 +110,7 @@ def test_wrong_entry_is_refused_with_the_reason(entry: dict[str, Any], said: str
 
 def test_every_setting_is_described() -> None:
     """The descriptions are the administrator's manual."""
-    schema = ProviderSettings.model_json_schema()
+    schema = ProviderSettings.model_json_schema(schema_generator=WithDescriptions)
     fields = [*schema["properties"].items(), *schema["$defs"]["TlsSettings"]["properties"].items()]
     assert [name for name, field in fields if not field.get("description")] == []
 

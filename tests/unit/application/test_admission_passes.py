@@ -18,6 +18,7 @@ from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.plan import Plan
 from surefoot.domain.record.transitions import committed
 from tests.support.fakes import FakeAnnouncer, FakeClock, FakeCluster, FakeTelemetry
+from tests.support.testbed import SURELY
 from tests.support.world import a_rollout
 
 KEY = ObjectKey("agents", "memory-sync")
@@ -187,7 +188,7 @@ async def test_rollback_waits_for_no_check() -> None:
     stuck = asyncio.create_task(desk.watch.refresh())
     await asyncio.sleep(0)
     before = desk.policies.asked
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY):
         await desk.look()
     assert desk.percent == "0"
     assert desk.policies.asked == before
@@ -233,7 +234,7 @@ async def test_restoring_a_flag_waits_for_no_check() -> None:
     desk.store.observe_fresh(Kind.CONFIG_MAP, TARGET, drifted)
     desk.policies.silent = True
     await desk.clock.advance(5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SURELY):
         await desk.look()
     assert desk.percent == "10"
 

@@ -177,6 +177,23 @@ async def test_thousands_of_questions_that_differ_by_a_label_wait_without_a_task
     assert {name for name, _ in desk.woken} == names
 
 
+async def test_namespace_with_thousands_of_questions_keeps_no_other_waiting() -> None:
+    """Namespaces take turns: the one question of another is asked after a handful."""
+    desk = Desk()
+    for number in range(1000):
+        key = ObjectKey("crowded", f"flag-{number}")
+        desk.feed.measurements(key, asks(key.name, f'errors{{flag="{number}"}}'))
+    desk.feed.measurements(ONE, asks("one", "theirs"))
+    await turns(4000)
+    asked = [question.query for question in desk.asked]
+    assert len(asked) == 1001
+    assert asked.index("theirs") <= PER_PROVIDER + 1
+    desk.asked.clear()
+    desk.feed.tick()
+    await turns(4000)
+    assert [question.query for question in desk.asked].index("theirs") <= PER_PROVIDER + 1
+
+
 async def test_questions_come_at_the_points_of_the_grid() -> None:
     """Once per interval, by the API server's clock."""
     desk = Desk()

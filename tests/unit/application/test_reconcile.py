@@ -159,12 +159,12 @@ async def test_flag_moves_on_fresh_facts_only() -> None:
 
 @dataclass
 class Counting:
-    """The real decisions, counted; fresh reads may take a while."""
+    """The real decisions, counted until the flag moves; fresh reads may take a while."""
 
     decided: int = 0
 
     def __call__(self, snapshot: Snapshot, now: datetime) -> Plan:
-        self.decided += 1
+        self.decided += snapshot.rollout.status.committed is None
         return decide(snapshot, now)
 
 
@@ -184,16 +184,43 @@ async def test_decision_that_fresh_reads_confirm_is_not_made_twice(seconds: floa
     assert decision.decided == (2 if seconds else 1)
 
 
-async def test_decision_on_other_facts_than_the_cached_ones_is_made_again() -> None:
-    """Somebody pauses the Rollout, and no event has told of it yet."""
+@pytest.mark.parametrize(
+    ("before", "after", "decisions"), [(0, 500, 2), (500, 0, 1), (300, 300, 1)]
+)
+async def test_doubt_about_the_time_that_has_grown_is_judged_again(
+    before: int, after: int, decisions: int
+) -> None:
+    """What ends with time may have ended by the later moment; less doubt takes nothing away."""
+    decision = Counting()
+    office = Office(decision)
+    office.clock.doubt = timedelta(milliseconds=before)
+
+    async def another_answer_tells_the_time(call: str) -> None:
+        if call == "read halt":
+            office.clock.doubt = timedelta(milliseconds=after)
+
+    office.cluster.before = another_answer_tells_the_time
+    await office.look()
+    assert office.cluster.config_maps
+    assert decision.decided == decisions
+
+
+async def test_move_decided_on_an_older_rollout_is_refused_and_decided_again() -> None:
+    """Somebody pauses the Rollout, and no event tells of it: its write shows it, and is refused."""
     decision = Counting()
     office = Office(decision)
     rollout = office.cluster.rollouts[KEY]
     paused = rollout.spec.model_copy(update={"paused": True})
     office.cluster.put_rollout(rollout.model_copy(update={"spec": paused}))
+    assert (await office.look()).result is Result.CONFLICT
+    assert office.cluster.writes() == ["write status"]
+    assert office.cluster.rollouts[KEY].status.pending is None
+    decision.decided, office.cluster.calls = 0, []
     await office.look()
     assert decision.decided == 2
+    assert "read rollout" in office.cluster.calls
     assert office.cluster.config_maps == {}
+    assert office.cluster.rollouts[KEY].status.pending is None
 
 
 @pytest.mark.parametrize("place", ["agents", "surefoot-system"])

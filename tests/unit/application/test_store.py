@@ -353,6 +353,21 @@ def test_halts_tell_where_something_changed() -> None:
     assert store.halt("agents", "surefoot-system") is None
 
 
+def test_halt_that_one_rollout_has_seen_is_news_to_the_others() -> None:
+    """Its coming and its end alike, whether a fresh read or the list has shown it first."""
+    store = Store()
+    halt = Halt("agents", "incident")
+    store.put_halt(halt, "agents", "surefoot-system")
+    assert store.replace_halts([halt]) == {"agents"}
+    assert store.replace_halts([halt]) == frozenset()
+    store.put_halt(None, "agents", "surefoot-system")
+    assert store.replace_halts([]) == {"agents"}
+    store.put_halt(halt, "agents", "surefoot-system")
+    store.put_halt(None, "agents", "surefoot-system")
+    assert store.replace_halts([]) == frozenset()
+    assert store.halt("agents", "surefoot-system") is None
+
+
 def test_what_is_not_in_a_list_is_gone() -> None:
     """A watch that missed its deletion will never tell; who depends on it is woken."""
     woken = Woken()
@@ -436,3 +451,45 @@ def test_model_that_somebody_else_still_uses_is_not_made_again() -> None:
     woken.sees(a_rollout("another"))
     assert woken.store.rollout(KEY) is held
     assert parcel.opened == 0
+
+
+def test_own_write_is_no_news_though_a_watch_tells_of_it_before_the_answer() -> None:
+    """What a watch tells of an object waits while that object is written: nobody is woken by it."""
+    woken, rollout = Woken(), a_rollout()
+    woken.sees(rollout, "1")
+    woken.keys.clear()
+    with woken.store.writing(Kind.ROLLOUT, KEY):
+        parcel = woken.sees(rollout, "2")
+        _, _, written = _as(rollout, "2")
+        woken.store.put(Kind.ROLLOUT, written, KEY)
+    assert (woken.keys, parcel.opened) == ([], 0)
+    woken.sees(rollout, "3")
+    assert woken.keys == [KEY.name]
+
+
+def test_change_by_somebody_else_during_a_write_is_news_once_that_is_answered() -> None:
+    """It wakes whoever it concerns, also where the write failed."""
+    woken, rollout = Woken(), a_rollout()
+    woken.sees(rollout, "1")
+    woken.keys.clear()
+
+    def write() -> None:
+        with woken.store.writing(Kind.ROLLOUT, KEY):
+            woken.sees(rollout, "2")
+            assert woken.keys == []
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        write()
+    assert woken.keys == [KEY.name]
+    assert woken.store.heads(Kind.ROLLOUT)[KEY].resource_version == "2"
+
+
+def test_flag_that_is_lost_during_a_write_stays_lost() -> None:
+    """What a watch told of it before comes before that, and not after."""
+    woken = Woken()
+    woken.sees(a_flag(), "1")
+    with woken.store.writing(Kind.CONFIG_MAP, FLAGS):
+        woken.sees(a_flag(), "2")
+        woken.loses(a_flag(), "3")
+    assert woken.store.config_map(FLAGS) is None

@@ -14,7 +14,7 @@ def a_configuration(path: Path, **urls: str) -> str:
     routes = []
     for name, url in urls.items():
         (path / name).write_text(url)
-        routes.append({"name": name, "urlFile": str(path / name), "timeout": "5s"})
+        routes.append({"name": name, "urlFile": str(path / name), "timeout": "1m"})
     config = path / "config.yaml"
     config.write_text(yaml.safe_dump({"notifications": {"routes": routes}}))
     return str(config)

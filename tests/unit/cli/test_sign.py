@@ -61,10 +61,17 @@ class ApiServer:
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     requests: list[tuple[str, str, str, JSON]] = field(default_factory=list)
     address: str = ""
+    status_writes: int = 0
+    """How often the operator writes its status just before a change arrives."""
 
     def answer(self, verb: str, path: str, content_type: str, body: JSON) -> tuple[int, JSON]:
         """Status and body."""
         self.requests.append((verb, path, content_type, body))
+        if verb == "PATCH" and self.status_writes:
+            self.status_writes -= 1
+            metadata = self.approval["metadata"]
+            metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+            return 409, {"kind": "Status", "message": "the object has been modified"}
         if verb in self.refusals:
             status, message = self.refusals[verb]
             return status, {"kind": "Status", "message": message}
@@ -77,9 +84,8 @@ class ApiServer:
 
     @property
     def change(self) -> JSON:
-        """The only patch there was."""
-        (found,) = [body for verb, _, _, body in self.requests if verb == "PATCH"]
-        return found
+        """The last patch there was."""
+        return [body for verb, _, _, body in self.requests if verb == "PATCH"][-1]
 
     def changed(self) -> Approval:
         """The Approval with the patch merged in, as the operator would read it."""
@@ -185,7 +191,7 @@ def test_decision_is_written_with_a_signature_that_holds(server: ApiServer, key:
     ((_, path, content_type, _),) = [each for each in server.requests if each[0] == "PATCH"]
     assert path == f"{PATH}?fieldManager=surefoot-sign"
     assert content_type == "application/merge-patch+json"
-    assert server.change["metadata"] == {"resourceVersion": "7"}
+    assert server.change["metadata"] == {"uid": "uid-approval", "resourceVersion": "7"}
     spec = dict(server.change["spec"])
     signature = spec.pop("signature")
     assert spec == {
@@ -316,11 +322,31 @@ def test_missing_section_is_told_before_signing(server: ApiServer, key: KeyFile)
 
 
 @SSH_KEYGEN
+def test_status_that_the_operator_writes_meanwhile_is_not_in_the_way(
+    server: ApiServer, key: KeyFile
+) -> None:
+    """What is signed is still what was read, so that it is written to the newer version."""
+    server.status_writes = 2
+    code, said = sign(key)
+    assert code == 0, said
+    assert server.change["metadata"]["resourceVersion"] == "9"
+    assert server.changed().spec.signature is not None
+
+
+@SSH_KEYGEN
+def test_approval_that_changes_again_and_again_is_told(server: ApiServer, key: KeyFile) -> None:
+    """1, and nothing was written."""
+    server.status_writes = 1000
+    code, said = sign(key)
+    assert code == 1
+    assert "checkout-25-leads was changed meanwhile, and nothing was written" in said
+
+
+@SSH_KEYGEN
 @pytest.mark.parametrize(
     ("status", "message"),
     [
         (403, "cora may not decide approval checkout-25-leads"),
-        (409, "the object has been modified"),
         (422, "spec.request is the operator's"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from surefoot.domain.calm import LONGEST, stays_calm
 from surefoot.domain.facts.clock import SkippedTime
-from surefoot.domain.facts.measurements import Measurement, Outcome, Sample
+from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, Sample
 from surefoot.domain.facts.snapshot import Admission, FlagFacts, Snapshot
 from surefoot.domain.plan import Calm
 from tests.support.world import (
@@ -128,6 +128,11 @@ DISTURBED: dict[str, Callable[[FlagFacts], FlagFacts]] = {
     "the clock is not trusted": lambda facts: replace(facts, clock_disagreement="by an hour"),
     "time was skipped": lambda facts: replace(facts, skipped=(SkippedTime(START, START),)),
     "admission is not known": lambda facts: replace(facts, admission=Admission.UNKNOWN),
+    "the status is due at another pace": lambda facts: replace(facts, status_refresh=seconds(3)),
+    "a provider is gone": lambda facts: replace(facts, providers=frozenset()),
+    "a query is known to be wrong": lambda facts: replace(
+        facts, queries={"errors": QueryFacts(fault="it does not parse")}
+    ),
     "the interval is another": lambda facts: replace(facts, evaluation_interval=seconds(3)),
     "the Rollout has changed": lambda facts: replace(
         facts,
@@ -138,6 +143,21 @@ DISTURBED: dict[str, Callable[[FlagFacts], FlagFacts]] = {
         ),
     ),
 }
+
+
+def test_every_fact_is_compared_or_told_of_otherwise() -> None:
+    """A fact that is added one day needs a look, unless something else sees to it.
+
+    A watch tells of the ConfigMap, calm needs every answer, and doubt about the time lets
+    nothing move.
+    """
+    calm = calm_of(soaking())
+    assert calm is not None
+    told_otherwise = {"config_map", "unanswered_since", "clock_uncertainty"}
+    judged = {"rollout", "measurements"}
+    uid_and_version = 2
+    compared = len(fields(FlagFacts)) - len(told_otherwise | judged) + uid_and_version
+    assert len(calm.ground) == compared
 
 
 @pytest.mark.parametrize("case", DISTURBED)

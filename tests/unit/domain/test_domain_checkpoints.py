@@ -1,8 +1,10 @@
 """Checkpoints: reports that must be GO before the step is left."""
 
+from datetime import timedelta
 from typing import Any
 
 from surefoot.api.v1alpha1.approval import PastDecision
+from surefoot.domain.plan import OpenRequest
 from tests.support.world import (
     START,
     World,
@@ -147,6 +149,16 @@ def test_no_go_on_a_checkpoint_that_the_plan_no_longer_has_holds() -> None:
     world.sign("memory-sync-10-report", "atlas", reason="mended")
     world.settle()
     assert world.percent == 100
+
+
+def test_request_that_was_opened_is_looked_at_again_at_once() -> None:
+    """No event tells an operator of what it wrote itself, and the state of the request is next."""
+    world = reporting(a_checkpoint("report", "atlas"))
+    opening = [
+        plan for plan in world.plans if any(isinstance(a, OpenRequest) for a in plan.actions)
+    ]
+    assert [plan.requeue_after for plan in opening] == [timedelta(0)]
+    assert world.states() == {"memory-sync-10-report": "Pending"}
 
 
 def test_chain_opens_one_after_the_other() -> None:

@@ -584,7 +584,7 @@ def test_right_after_a_commit_there_is_no_point_of_the_step_yet() -> None:
     world.settle()
     assert (world.trigger("errors"), world.message("TriggersQuiet")) == (
         "Settling",
-        "trigger errors: errors: no point of this step yet",
+        "trigger errors: errors: no sample from this step yet",
     )
     assert (world.status.phase, world.status.waiting_on) == ("Soaking", "soak 48h1m left")
     world.now = START + seconds(30)

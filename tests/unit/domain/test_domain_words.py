@@ -255,6 +255,18 @@ def test_short_words_count_what_there_is_no_room_for() -> None:
     assert world.status.waiting_on_short == "spec.paused is true +1"
 
 
+def test_short_words_of_a_rollback_say_what_ends_it() -> None:
+    """The column beside it says RolledBack, so it is not repeated."""
+    world = full()
+    world.settle()
+    world.edit(rollback={"to": 0, "reason": "a long story"})
+    world.settle()
+    assert world.status.waiting_on_short == "retry, lift ceiling"
+    world.edit(rollback=None)
+    world.settle()
+    assert world.status.waiting_on_short == "retry"
+
+
 @pytest.mark.parametrize("name", ["a", "recall", "memory-sync", "x" * 25, "x" * 63])
 @pytest.mark.parametrize("role", ["lead", "implementation-readiness-of-everything"])
 def test_row_is_at_most_80_wide_where_the_name_leaves_room(name: str, role: str) -> None:

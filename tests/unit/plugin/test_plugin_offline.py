@@ -94,6 +94,8 @@ def test_lint_exits_with_one_in_every_format(plan: Path, output: str) -> None:
         ("simulate two.yaml", "has 2 Rollouts: name one with --rollout (checkout, checkout)"),
         ("simulate two.yaml --rollout x", "no Rollout x is in two.yaml; there are: checkout"),
         ("simulate broken.yaml", "broken.yaml:1:5: did not find"),
+        ("simulate broken.yaml", "a: [ ^"),
+        ("simulate plan.yaml -o svg", "'-o': 'svg' is not one of"),
         ("simulate wrong.yaml", 'wrong.yaml:7:16: spec.hold.soak is "soon"; see `lint`'),
         ("simulate plan.yaml -s nothing", "there is no scenario nothing; there are: breach"),
         ("simulate plan.yaml -s missing.yaml", "missing.yaml: no such file"),

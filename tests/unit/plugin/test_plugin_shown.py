@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from surefoot.plugin import amounts, describing, explanation, output, summary
-from surefoot.plugin.bundling import text_without_secrets, without_secrets
+from surefoot.plugin.bundling import of_the_flags_alone, text_without_secrets, without_secrets
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.permissions import explained
 from surefoot.plugin.tree import tree
@@ -233,6 +233,17 @@ def test_tree_shows_what_belongs_to_it_with_states() -> None:
 
 
 @pytest.mark.parametrize(
+    ("verb", "resource"),
+    [("impersonate", "users"), ("impersonate-on:user-info:list", "rollouts")],
+)
+def test_who_may_not_act_as_others_is_told_the_right(verb: str, resource: str) -> None:
+    """Whatever the API server calls it: newer ones name what was asked in the other's name."""
+    said = explained(f'403: User "hudson" cannot {verb} resource "{resource}" in API group ""')
+    assert said.startswith('User "hudson" may not act as somebody else (--as, --as-group)')
+    assert "the verb impersonate on users" in said
+
+
+@pytest.mark.parametrize(
     ("user", "right", "place", "said"),
     [
         (
@@ -270,6 +281,18 @@ def test_who_is_not_let_in_is_told_which_binding_lets_them(
     )
     assert "cannot" in found
     assert said in found
+
+
+def test_bundle_has_no_value_of_a_config_map_that_is_no_flag() -> None:
+    """Others may keep in the same ConfigMap what is nobody's business."""
+    raw = {
+        "metadata": {"name": "flags"},
+        "data": {"v2": "10", "v2.json": "{}", "flags.flagd.json": "{}", "dsn": "host=db"},
+        "binaryData": {"key": "aGVsbG8="},
+    }
+    found = of_the_flags_alone(raw, ["v2"])
+    assert found["data"] == raw["data"] | {"dsn": "REDACTED"}
+    assert found["binaryData"] == {"key": "REDACTED"}
 
 
 def test_bundle_has_no_secrets() -> None:

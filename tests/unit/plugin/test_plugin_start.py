@@ -30,6 +30,10 @@ print("LOADED", *sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
 PLUGIN = "from surefoot.plugin.app import main; main()"
 SUREFOOT = "from surefoot.cli.main import main; main()"
+OPERATOR = (
+    "from surefoot.cli.main import app; app(standalone_mode=False); "
+    "import surefoot.wiring, surefoot.handlers.lifecycle"
+)
 
 
 def loaded(run: str, *words: str) -> set[str]:
@@ -66,6 +70,13 @@ def loaded(run: str, *words: str) -> set[str]:
 def test_command_that_looks_loads_no_slow_library(run: str, words: tuple[str, ...]) -> None:
     """Neither models, nor a client library, nor what prints logs."""
     assert loaded(run, *words).isdisjoint(SLOW)
+
+
+def test_operator_loads_no_library_before_it_uses_it() -> None:
+    """Neither what draws for people, nor what checks signatures, nor what sends notifications."""
+    found = loaded(OPERATOR, "run", "--check-config")
+    assert "kopf" in found
+    assert found.isdisjoint({"rich", "pygments", "cryptography", "apprise", "requests"})
 
 
 @pytest.mark.parametrize("module", GROUPS)

@@ -7,7 +7,7 @@ import pytest
 
 from surefoot.errors import ConfigurationError, Conflict, NotFound, Refused, Unavailable
 from surefoot.plugin import explanation, output
-from surefoot.plugin.amounts import soak_of
+from surefoot.plugin.amounts import ago, soak_of
 from surefoot.plugin.halting import End, is_in_force, said_of
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.session import Declined, error_text, exit_code
@@ -74,8 +74,14 @@ def test_explanation_says_what_is_missing_and_what_to_type() -> None:
         "Signatures for the step ahead:",
         "  security Void by hudson (not verified): again",
         "Triggers that are not quiet:",
-        "  errors is NoData, since 1h ago: why",
+        "  errors is NoData for 1h: why",
     ]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(30, "30s ago"), (0, "just now"), (-1, "just now")])
+def test_what_happened_is_never_ahead(seconds: int, words: str) -> None:
+    """A person's clock may be a little behind the cluster's."""
+    assert ago(NOW - timedelta(seconds=seconds), NOW) == words
 
 
 def test_explanation_as_json_has_the_same() -> None:

@@ -28,3 +28,14 @@ assert before - resident() > 20_000_000, (before, resident())
 def test_what_is_free_below_what_is_in_use_is_given_back() -> None:
     """Else an operator keeps, for ever, what its largest list took."""
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)
+
+
+def test_what_is_loaded_is_not_looked_through_again() -> None:
+    """Else a full collection goes through all modules, while the event loop stands still."""
+    script = (
+        "import gc; import surefoot.wiring; "
+        "from surefoot.process.memory import keep_what_is_loaded; "
+        "before = len(gc.get_objects()); keep_what_is_loaded(); "
+        "assert len(gc.get_objects()) < before / 100 < 1_000_000, before"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

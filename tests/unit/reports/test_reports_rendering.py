@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import DictLoader
 from markdown_it import MarkdownIt
 
 from surefoot.domain.facts.measurements import Outcome
-from surefoot.reports.rendering import code, printed, quoted
+from surefoot.reports import rendering
+from surefoot.reports.rendering import Report, code, html, markdown, printed, quoted
 
 TRICKY = (
     "# heading",
@@ -120,3 +122,24 @@ def test_a_bar_within_a_command_does_not_end_the_cell() -> None:
     table = f"| a |\n|---|\n| {code('x | y')} |"
     tokens = MarkdownIt("commonmark").enable("table").parse(table)
     assert [token.type for token in tokens].count("td_open") == 1
+
+
+class _Remark(Report):
+    """Somebody's words in the title, in a quotation and in a command."""
+
+    template = "remark.md.j2"
+
+    said: str
+
+
+@pytest.mark.parametrize("trick", ["\u202e", "\u200b", "\x1b[31m", "\u2066", "&#x202e;"])
+def test_no_report_has_marks_that_are_not_seen(trick: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its page nor its text: they hide what is there, or turn it around."""
+    text = "{{ report.title }}\n\n{{ report.said | quoted }}\n\n{{ report.said | code }}\n"
+    templates = DictLoader({"remark.md.j2": text})
+    monkeypatch.setattr(rendering._ENVIRONMENT, "loader", templates)
+    said = f"GO {trick}ON"
+    report = _Remark(title=said, said=said)
+    for shown in (markdown(report), html(report)):
+        assert not any(mark in shown for mark in ("\u202e", "\u200b", "\x1b", "\u2066"))
+        assert "GO" in shown

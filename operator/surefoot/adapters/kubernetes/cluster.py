@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version as installed_version
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import structlog
@@ -63,6 +63,8 @@ from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 VERSION = installed_version("surefoot")
 
 PLURALS = {
@@ -82,6 +84,8 @@ SHADOW_SELECTOR = f"{MANAGED_LABEL}={SHADOW}"
 ROLLOUT_LABEL = f"{GROUP}/rollout"
 EVENT_NOTE = 1024
 """The API server takes no longer notes."""
+LISTS_AT_ONCE = 8
+"""Lists under way at a time, where each namespace has its own."""
 NAMESPACE_WITHIN = 2.0
 """Seconds in which a namespace is read before a flag is written."""
 
@@ -148,39 +152,27 @@ class KubernetesCluster:
     async def heads(self, kind: Kind) -> tuple[ObjectHead, ...]:
         """A complete list of what is watched of this kind, metadata only."""
         params = {"labelSelector": MANAGED_SELECTOR} if kind is Kind.CONFIG_MAP else {}
-        found: list[ObjectHead] = []
-        for path in self._watched_paths(kind):
-            what = f"list {PLURALS[kind]}"
-            async for page in self._http.pages(what, path, params, metadata_only=True):
-                found += [head_of(item) for item in _items(what, page)]
-        return tuple(found)
+        what, paths = f"list {PLURALS[kind]}", self._watched_paths(kind)
+        return tuple(await self._listed(what, paths, params, head_of, metadata_only=True))
 
     async def shadows(self) -> tuple[ConfigMapVersion, ...]:
         """A complete list of what rehearsals have written and not removed."""
         params = {"labelSelector": SHADOW_SELECTOR}
-        found: list[ConfigMapVersion] = []
-        what = "list shadows of rehearsals"
-        for path in self._watched_paths(Kind.CONFIG_MAP):
-            async for page in self._http.pages(what, path, params):
-                items = _items(what, page)
-                found += [ConfigMapVersion(config_map_from(item), item) for item in items]
-        return tuple(found)
+        what, paths = "list shadows of rehearsals", self._watched_paths(Kind.CONFIG_MAP)
+        return tuple(
+            await self._listed(
+                what, paths, params, lambda item: ConfigMapVersion(config_map_from(item), item)
+            )
+        )
 
     async def halts(self) -> tuple[Halt, ...]:
         """Every halt in the namespaces that are watched, and in the operator's."""
         params = {"fieldSelector": f"metadata.name={HALT_CONFIGMAP}", "resourceVersion": "0"}
-        found: dict[str, Halt] = {}
         paths = self._watched_paths(Kind.CONFIG_MAP)
         if self._namespaces and self._operator_namespace not in self._namespaces:
             paths = (*paths, collection_path(Kind.CONFIG_MAP, self._operator_namespace))
-        what = f"list {HALT_CONFIGMAP}"
-        for path in paths:
-            async for page in self._http.pages(what, path, params):
-                for item in _items(what, page):
-                    halt = self._in_force(item)
-                    if halt is not None:
-                        found[halt.namespace] = halt
-        return tuple(found.values())
+        found = await self._listed(f"list {HALT_CONFIGMAP}", paths, params, self._in_force)
+        return tuple(halt for halt in found if halt is not None)
 
     async def halt(self, namespace: str) -> Halt | None:
         """A fresh read of what halts this namespace: its own halt, or the operator's."""
@@ -307,6 +299,25 @@ class KubernetesCluster:
         async for page in self._http.pages(what, collection_path(kind, rollout.namespace), params):
             items += _items(what, page)
         return items
+
+    async def _listed(
+        self,
+        what: str,
+        paths: Iterable[str],
+        params: Mapping[str, str],
+        take: Callable[[JSON], T],
+        *,
+        metadata_only: bool = False,
+    ) -> list[T]:
+        """What is taken of each object of several lists. A few of them are read at a time."""
+        slots = asyncio.Semaphore(LISTS_AT_ONCE)
+
+        async def taken(path: str) -> list[T]:
+            async with slots:
+                pages = self._http.pages(what, path, params, metadata_only=metadata_only)
+                return [take(item) async for page in pages for item in _items(what, page)]
+
+        return [each for part in await asyncio.gather(*map(taken, paths)) for each in part]
 
     def _watched_paths(self, kind: Kind) -> tuple[str, ...]:
         if not self._namespaces:

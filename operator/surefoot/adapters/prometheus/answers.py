@@ -5,9 +5,10 @@ Nothing of a body reaches a message, except the words in which Prometheus itself
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from surefoot.adapters.prometheus.queries import INPUT_LABEL, Input
 from surefoot.adapters.prometheus.words import one_line
@@ -16,7 +17,8 @@ from surefoot.domain.facts.measurements import Outcome, RangeQuery, Sample
 from surefoot.domain.facts.questions import MOST_INTERVALS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OFF_GRID = timedelta(milliseconds=1)
+_OFF_GRID = 0.0011
+"""Seconds: answers are rounded to milliseconds."""
 _NAMED = 3
 
 
@@ -42,16 +44,21 @@ class Window:
         """The oldest point."""
         return self.end - self.intervals * self.step
 
-    def point_at(self, seconds: float) -> datetime | None:
-        """The grid point that a time of the answer means, or ``None`` where there is none."""
-        try:
-            moment = _EPOCH + timedelta(seconds=seconds)
-        except (OverflowError, ValueError):
-            return None
-        index = round((moment - self.start) / self.step)
-        point = self.start + index * self.step
-        on_grid = 0 <= index <= self.intervals and abs(point - moment) <= _OFF_GRID
-        return point if on_grid else None
+    def points(self) -> Callable[[float], datetime | None]:
+        """What tells the grid point that a time of the answer means, or ``None`` for none."""
+        start, step = self.start, self.step
+        first, length = (start - _EPOCH).total_seconds(), step.total_seconds()
+
+        def point_at(seconds: float) -> datetime | None:
+            try:
+                index = round((seconds - first) / length)
+            except (OverflowError, ValueError):
+                return None
+            on_grid = 0 <= index <= self.intervals
+            on_grid = on_grid and abs(first + index * length - seconds) < _OFF_GRID
+            return start + index * step if on_grid else None
+
+        return point_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +244,11 @@ def _written(labels: frozenset[tuple[str, str]]) -> str:
 
 def _samples(pairs: Sequence[object], window: Window) -> tuple[Sample, ...] | Verdict:
     samples: list[Sample] = []
+    point_at = window.points()
     for pair in pairs:
-        match pair:
-            case [int() | float() as seconds, str() as text]:
-                at, value = window.point_at(seconds), _number(text)
-            case _:
-                return _unusable("answered a point that is not a time and a value")
+        if not _is_time_and_value(pair):
+            return _unusable("answered a point that is not a time and a value")
+        at, value = point_at(pair[0]), _number(pair[1])
         if value is None:
             return _unusable("answered a value that is not a number")
         if at is None or (samples and at <= samples[-1].at):
@@ -253,6 +259,15 @@ def _samples(pairs: Sequence[object], window: Window) -> tuple[Sample, ...] | Ve
             )
         samples.append(Sample(at, value))
     return tuple(samples)
+
+
+def _is_time_and_value(pair: object) -> TypeGuard[tuple[float, str]]:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and isinstance(pair[0], int | float)
+        and isinstance(pair[1], str)
+    )
 
 
 def _number(text: str) -> float | None:

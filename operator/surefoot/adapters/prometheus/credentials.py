@@ -31,6 +31,8 @@ _RESERVED = {
     "upgrade",
 }
 
+_WITHOUT_TLS = TlsSettings()
+
 _Stamp = tuple[str, int, int, int, int]
 
 
@@ -84,7 +86,7 @@ def _loads(settings: ProviderSettings) -> Iterator[Callable[[], object]]:
 
 
 def _files(settings: ProviderSettings) -> Iterator[tuple[str, Path]]:
-    tls = settings.tls or TlsSettings()
+    tls = settings.tls or _WITHOUT_TLS
     named = {
         "headersFile": settings.headers_file,
         "bearerTokenFile": settings.bearer_token_file,

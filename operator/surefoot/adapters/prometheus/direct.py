@@ -85,17 +85,23 @@ class DirectConnection:
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         """A place among those who may ask at once. Waiting for it is bounded by the patience."""
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._places.acquire()
-        except TimeoutError:
-            raise NoPlaceError(self._under_way) from None
+        if self._places.locked():
+            await self._wait_for_a_place()
+        else:
+            await self._places.acquire()
         self._under_way += 1
         try:
             yield
         finally:
             self._under_way -= 1
             self._places.release()
+
+    async def _wait_for_a_place(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise NoPlaceError(self._under_way) from None
 
     async def _exchange(self, path: str, parameters: Mapping[str, str]) -> Answer | Verdict:
         client = await self._current_client()

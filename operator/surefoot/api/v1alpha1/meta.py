@@ -108,6 +108,7 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         extra="ignore",
         ser_json_inf_nan="null",
+        defer_build=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()

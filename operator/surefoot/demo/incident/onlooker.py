@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.demo.incident.lanes import GO, NO_GO, REFUSED, Lane, Lanes
 from surefoot.demo.news import Mood, News
-from surefoot.demo.patience import DemoError, Patience
+from surefoot.demo.patience import LONGEST, DemoError, Patience
 from surefoot.demo.screen import Screen
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.toolchain import find_kubectl
@@ -63,7 +63,7 @@ class Onlooker:
         return frozenset(int(text) for key, text in data.items() if not key.endswith(".json"))
 
     def wait_until(
-        self, what: str, name: str, seen: Callable[[Rollout], T | None], within: float = 90.0
+        self, what: str, name: str, seen: Callable[[Rollout], T | None], within: float = LONGEST
     ) -> T:
         """Wait until ``seen`` finds it on the Rollout. Raises DemoError where it does not come."""
 
@@ -79,7 +79,7 @@ class Onlooker:
         def look() -> bool | None:
             return True if lane.has_been_at(percent) else None
 
-        self._patience.wait_for(f"{lane.name} at {percent}%", look, within=90.0)
+        self._patience.wait_for(f"{lane.name} at {percent}%", look, within=LONGEST)
         self._screen.happened(News(f"all six flags of {lane.config_map} say {percent}%", Mood.GOOD))
 
     # Doing

@@ -12,7 +12,7 @@ from surefoot.demo.incident.attempts import attempts
 from surefoot.demo.incident.lanes import Lanes
 from surefoot.demo.incident.onlooker import AUTOMATION, NAMESPACE, Onlooker
 from surefoot.demo.news import Mood, News
-from surefoot.demo.patience import DemoError, Patience
+from surefoot.demo.patience import LONGEST, DemoError, Patience
 from surefoot.demo.screen import Screen
 from surefoot.demo.stage import shown
 
@@ -24,7 +24,7 @@ HOUR_OF_THE_INCIDENT = 1.7
 HOUR_OF_THE_NO_GO = 12.0
 HOUR_OF_THE_VALIDATION = 26.0
 """When things happened in the incident, in hours after the first percentage."""
-LATEST = 120.0
+LATEST = 300.0
 """Seconds that the long soak may take on a busy machine."""
 
 BLOCKERS = (
@@ -111,7 +111,7 @@ class Story:
         self._patience.wait_for(
             "plans without gates to be refused",
             lambda: self._see.why_not("admin", probe, "required-gates"),
-            within=30.0,
+            within=LONGEST,
         )
 
     def _everything_that_blocks(self) -> None:

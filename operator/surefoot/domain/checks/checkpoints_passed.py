@@ -25,11 +25,12 @@ from surefoot.domain.signoff.unreadable import with_unreadable_no_gos
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """Names that are used twice or unknown, and checkpoints that wait for each other."""
-    return _faults_of(snapshot.rollout.spec)
+    return faults_of(snapshot.rollout.spec)
 
 
 @remembered_with
-def _faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+def faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+    """The faults of a plan's checkpoints: they follow from the plan alone."""
     return tuple(_faults(spec))
 
 

@@ -61,7 +61,7 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
             ConditionType.COVERAGE_OBSERVED, UnmetRequirement(reason, why), unknown=True
         ), ()
     if measurement.end < began:
-        return _lacks("NoPointYet", f"coverage {plan.metric}: no point of this step yet"), ()
+        return _lacks("NoPointYet", f"coverage {plan.metric}: no sample from this step yet"), ()
     window = window_at(measurement, measurement.end, ZERO, began)
     evidence = (window_evidence(plan.metric, "coverage", measurement, window),)
     share = measurement.value * 100

@@ -275,11 +275,12 @@ def _bounds(gate: Gate | GateCondition, unit: ReferenceValue) -> str:
 
 def faults(snapshot: Snapshot) -> Iterable[UnmetRequirement]:
     """Gates on metrics, and holds on gates, that the plan does not define."""
-    return _faults_of(snapshot.rollout.spec)
+    return faults_of(snapshot.rollout.spec)
 
 
 @remembered_with
-def _faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+def faults_of(spec: RolloutSpec) -> tuple[UnmetRequirement, ...]:
+    """The faults of a plan's gates: they follow from the plan alone."""
     return tuple(_faults(spec))
 
 

@@ -338,9 +338,9 @@ def _message(
         case TriggerState.NO_DATA:
             return f"{trigger.metric}: {measurement.message or 'no value at the newest point'}"
         case TriggerState.SETTLING if not trigger.settles:
-            return f"{trigger.metric}: no point of this step yet"
+            return f"{trigger.metric}: no sample from this step yet"
         case TriggerState.SETTLING:
             until = trigger.judged_from
-            return f"data up to {until:%H:%M:%S} UTC may still speak of before the rollback"
+            return f"samples up to {until:%H:%M:%S} UTC may be from before the rollback"
         case TriggerState.QUIET:
             return f"{trigger.metric} is {value}, not {trigger.bound}"

@@ -9,50 +9,24 @@ are in use.
 import functools
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 Owner = TypeVar("Owner")
+Owner_contra = TypeVar("Owner_contra", contravariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Remembering(Generic[Owner, P, R]):
+class Remembering(Protocol[Owner_contra, P, R]):
     """A function whose results are remembered with the object that it is a function of."""
 
-    def __init__(self, compute: Callable[Concatenate[Owner, P], R]) -> None:
-        self._compute = compute
-        self._known: dict[int, tuple[weakref.ref[Owner], dict[Hashable, R]]] = {}
-        functools.update_wrapper(self, compute)
-
-    def __call__(self, owner: Owner, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, owner: Owner_contra, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """The result that is remembered, or else computed."""
-        entry = self._known.get(id(owner))
-        results = entry[1] if entry is not None and entry[0]() is owner else self._results(owner)
-        try:
-            return results[args]
-        except KeyError:
-            result = results[args] = self._compute(owner, *args, **kwargs)
-            return result
 
     def remember(
-        self,
-        result: R,
-        owner: Owner,
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,  # noqa: ARG002 - a ParamSpec has both; keywords are not remembered
+        self, result: R, owner: Owner_contra, /, *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Take over a result that is known without computing it: the one that would come out."""
-        self._results(owner)[args] = result
-
-    def _results(self, owner: Owner) -> dict[Hashable, R]:
-        """What is remembered of an object, which may be nothing yet."""
-        key = id(owner)
-        entry = self._known.get(key)
-        if entry is None or entry[0]() is not owner:
-            gone = weakref.ref(owner, lambda _: self._known.pop(key, None))
-            entry = self._known[key] = (gone, {})
-        return entry[1]
 
 
 def remembered_with(compute: Callable[Concatenate[Owner, P], R]) -> Remembering[Owner, P, R]:
@@ -62,4 +36,31 @@ def remembered_with(compute: Callable[Concatenate[Owner, P], R]) -> Remembering[
 
     Its other arguments must be hashable, few, and given by position.
     """
-    return Remembering(compute)
+    known: dict[int, dict[Hashable, R]] = {}
+    owners: dict[int, weakref.ref[Owner]] = {}
+
+    def results_of(owner: Owner) -> dict[Hashable, R]:
+        # Python calls this back before another object can be in the same place.
+        def forget(_: weakref.ref[Owner], key: int = id(owner)) -> None:
+            del known[key], owners[key]
+
+        owners[id(owner)] = weakref.ref(owner, forget)
+        return known.setdefault(id(owner), {})
+
+    # One judgement calls such functions some thousand times: so nothing else is done here.
+    def remembered(owner: Owner, /, *args: Hashable) -> R:
+        try:
+            return known[id(owner)][args]
+        except KeyError:
+            pass
+        result = compute(owner, *args)  # type: ignore[call-arg,arg-type]
+        remember(result, owner, *args)
+        return result
+
+    def remember(result: R, owner: Owner, /, *args: Hashable) -> None:
+        results = known.get(id(owner))
+        (results_of(owner) if results is None else results)[args] = result
+
+    functools.update_wrapper(remembered, compute)
+    remembered.remember = remember  # type: ignore[attr-defined]
+    return cast("Remembering[Owner, P, R]", remembered)

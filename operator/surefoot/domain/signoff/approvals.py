@@ -49,6 +49,7 @@ from surefoot.domain.signoff.requests import (
     decide_command,
     excluded_in_request,
     fold,
+    folded,
     format_people,
     free_names,
     without,
@@ -272,7 +273,7 @@ def _why_excluded(role: Role, rules: Rules) -> tuple[str, ...]:
     return tuple(
         f"{user} {reason}"
         for user in role.users
-        for reason in [next((e.reason for e in rules.exclusions if user.lower() in e.names), None)]
+        for reason in [next((e.reason for e in rules.exclusions if folded(user) in e.names), None)]
         if reason is not None
     )
 
@@ -323,7 +324,7 @@ def _one_role_a_person(views: tuple[RoleView, ...]) -> tuple[RoleView, ...]:
     )
     first: dict[str, str] = {}
     for _, role, by in signed:
-        first.setdefault(by.lower(), role)
+        first.setdefault(folded(by), role)
     return tuple(_in_one_role(view, first) for view in views)
 
 
@@ -331,7 +332,7 @@ def _in_one_role(view: RoleView, first: dict[str, str]) -> RoleView:
     if view.decision is None or not view.answer.has_a_say:
         return view
     by = view.decision.by
-    role = first[by.lower()]
+    role = first[folded(by)]
     if role == view.role.name:
         return view
     return view.voided(f"{by} already signs for {role}")

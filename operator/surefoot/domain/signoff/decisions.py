@@ -8,6 +8,7 @@ not: the earliest moment for a GO, the latest for a NO-GO.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from surefoot.api.v1alpha1.approval import (
     Approval,
@@ -29,7 +30,7 @@ MOST_DECISIONS = 64
 LONGEST_REASON = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObservedDecision:
     """The decision that a request carries now.
 
@@ -47,6 +48,11 @@ class ObservedDecision:
     def is_go(self) -> bool:
         """Whether it says GO."""
         return self.decision is Decision.GO
+
+    @cached_property
+    def was_ever_no_go(self) -> bool:
+        """Whether anyone has ever said NO-GO here."""
+        return any(entry.decision is Decision.NO_GO for entry in self.history)
 
     @property
     def seen_at(self) -> datetime:
@@ -69,6 +75,9 @@ def current_decision(state: State, request: Request) -> ObservedDecision | None:
 
     Views, NO-GOs and records all ask for it, and it is found once.
     """
+    recorded = recorded_decision(request)
+    if recorded is not None:
+        return recorded
     spec = request.spec
     if spec.decision is None or spec.decided_by is None:
         return None
@@ -76,20 +85,33 @@ def current_decision(state: State, request: Request) -> ObservedDecision | None:
     cached = known.get(id(request))
     if cached is not None and cached[0] is request:
         return cached[1]
-    history = request.status.decisions
-    if not is_recorded(request):
-        entry = _observed(state, request, spec.decision, spec.decided_by.username)
-        history = _bounded(request, (*_with_counted(state, request), entry))
-    at = given_at(history[-1])
-    decision = ObservedDecision(spec.decision, history[-1].by, _reason(request), at, history)
+    entry = _observed(state, request, spec.decision, spec.decided_by.username)
+    history = _bounded(request, (*_with_counted(state, request), entry))
+    decision = _as_carried(request, spec.decision, history)
     known[id(request)] = (request, decision)
     return decision
 
 
 @remembered_with
+def recorded_decision(request: Request) -> ObservedDecision | None:
+    """The decision on a request that is on record, or None while there is none."""
+    decision = request.spec.decision
+    if decision is None or not is_recorded(request):
+        return None
+    return _as_carried(request, decision, request.status.decisions)
+
+
+@remembered_with
 def _decisions(_state: State) -> dict[int, tuple[Request, ObservedDecision]]:
-    """The decisions that were found so far, by the identity of the object that carries them."""
+    """The decisions that were first seen now, by the identity of the object that carries them."""
     return {}
+
+
+def _as_carried(
+    request: Request, decision: Decision, history: tuple[PastDecision, ...]
+) -> ObservedDecision:
+    last = history[-1]
+    return ObservedDecision(decision, last.by, _reason(request), given_at(last), history)
 
 
 def given_at(entry: PastDecision) -> datetime:

@@ -23,6 +23,7 @@ from surefoot.domain.signoff.decisions import (
 )
 from surefoot.domain.signoff.requests import (
     Request,
+    folded,
     is_asked,
     is_excluded,
     is_persons_name,
@@ -220,7 +221,7 @@ def _why_not_theirs(request: Request, by: str, rules: Rules) -> str | None:
 
 
 def _why_excluded(by: str, exclusions: tuple[Exclusion, ...]) -> str | None:
-    reasons = (item.reason for item in exclusions if by.lower() in item.names)
+    reasons = (item.reason for item in exclusions if folded(by) in item.names)
     return next((f"{by} {reason}" for reason in reasons), None)
 
 

@@ -21,7 +21,7 @@ from surefoot.api.v1alpha1.rollout import (
 from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.steps import ZERO, hold_of
 from surefoot.domain.facts.verdicts import UnmetRequirement
-from surefoot.domain.signoff.requests import fold, is_persons_name
+from surefoot.domain.signoff.requests import fold, folded, is_persons_name
 from surefoot.domain.signoff.separation import (
     NOBODY,
     PLANNED,
@@ -98,8 +98,8 @@ def _checkpoint_faults(
     able = [user for user in users if is_persons_name(user)]
     why = [f"{user!a} is not a person's name" for user in users if not is_persons_name(user)]
     if plan.type is CheckpointType.DECISION_MEETING:
-        why += [f"{user} {PLANNED}" for user in able if user.lower() in planners]
-        able = [user for user in able if user.lower() not in planners]
+        why += [f"{user} {PLANNED}" for user in able if folded(user) in planners]
+        able = [user for user in able if folded(user) not in planners]
     if plan.receiver is not None and not plan.receiver.groups:
         receivers = fold(filter(is_persons_name, plan.receiver.users))
         alone = fold(able) if len(fold(able)) == 1 else frozenset()
@@ -137,7 +137,7 @@ def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) 
     """The named users who can sign for a role, in lower case: such names are one person."""
     bars = _bars(policy, role, constraints)
     return frozenset(
-        user.lower() for user, bar in zip(role.users, bars, strict=True) if bar is None
+        folded(user) for user, bar in zip(role.users, bars, strict=True) if bar is None
     )
 
 
@@ -163,10 +163,10 @@ def _bar(
     if not is_persons_name(user):
         return f"{user!a} is not a person's name"
     if policy.separation_of_duties is SeparationOfDuties.REQUIRED:
-        if user.lower() in constraints.planning:
+        if folded(user) in constraints.planning:
             return f"{user} {PLANNED}"
-        if user.lower() in reported:
-            return f"{user} {reported[user.lower()]}"
+        if folded(user) in reported:
+            return f"{user} {reported[folded(user)]}"
     is_signed = role.signing is Signing.REQUIRED
     if is_signed and constraints.signers is not None and user not in constraints.signers:
         return f"{user} has no key among the allowed signers"

@@ -19,7 +19,7 @@ from surefoot.domain.signoff.checkpoints import (
     opening_of,
 )
 from surefoot.domain.signoff.decisions import ObservedDecision
-from surefoot.domain.signoff.requests import decide_command, format_people, named
+from surefoot.domain.signoff.requests import decide_command, folded, format_people, named
 from surefoot.domain.signoff.veto import Veto
 
 NAME = "conflict"
@@ -89,7 +89,7 @@ def _is_conflict(policy: ApprovalsPolicy, positions: Iterable[Position]) -> bool
     within_a_role = any(
         position.no_go is not None
         and position.go is not None
-        and position.go.by.lower() != position.no_go.by.lower()
+        and folded(position.go.by) != folded(position.no_go.by)
         for position in planned
     )
     return within_a_role or (bool(agreed) and len(agreed) >= needed)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from surefoot.api.v1alpha1.approval import Approval, ApprovalRequest, Purpose
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.signoff.requests import Request
 
 COMPLETED = 101
@@ -27,6 +28,7 @@ def range_of_move(state: State, to: int) -> PercentRange:
     return PercentRange(here, _reached(here, to))
 
 
+@remembered_with
 def range_of_request(request: Request) -> PercentRange:
     """The range that a word on a request is about.
 

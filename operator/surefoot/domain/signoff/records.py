@@ -90,9 +90,21 @@ def _record(
 ) -> tuple[RecordRequest, ...]:
     if status is request.status or not may_be_recorded(state, request):
         return ()
+    if _says_nothing_yet(request, status):
+        return ()
     metadata = request.metadata
     kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
     return (RecordRequest(kind, metadata.name, metadata.uid, metadata.resource_version, status),)
+
+
+def _says_nothing_yet(request: Request, status: ApprovalStatus | CheckpointStatus) -> bool:
+    """Whether it would be the first status, of a request of which there is nothing to say.
+
+    The API server shows such a request as Pending.
+    """
+    if request.spec.decision is not None or request.status.observed_generation:
+        return False
+    return status.model_copy(update={"observed_generation": 0}) == request.status
 
 
 _Used = dict[str, tuple[str, int]]

@@ -1,10 +1,11 @@
 """Requests: what checkpoints and approvals ask, of whom, and what is typed to answer them.
 
 The identity of a request is `spec.request`, never its name. Names of people are compared exactly
-where that gives a right, and without regard to case where it takes one away.
+where that gives a right, and as `folded` where it takes one away.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
@@ -88,8 +89,15 @@ def format_people(users: Iterable[str], groups: Iterable[str]) -> str:
 
 
 def fold(names: Iterable[str]) -> frozenset[str]:
-    """Names to exclude people by: such names differ in case and are taken for one person's."""
-    return frozenset(map(str.lower, names))
+    """Names to exclude people by: those that look alike are taken for one person's."""
+    return frozenset(map(folded, names))
+
+
+def folded(name: str) -> str:
+    """A name without its case and without other forms of the same letters."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 class Eligible(Protocol):
@@ -111,7 +119,7 @@ def named(users: Iterable[str], groups: Iterable[str]) -> People:
 
 def without(people: Eligible, excluded: frozenset[str]) -> People:
     """Those of the people whom folded names do not exclude. Members of groups are not known."""
-    return named((user for user in people.users if user.lower() not in excluded), people.groups)
+    return named((user for user in people.users if folded(user) not in excluded), people.groups)
 
 
 def excluded_in_request(names: Iterable[str], people: Eligible) -> tuple[str, ...]:
@@ -124,7 +132,7 @@ def excluded_in_request(names: Iterable[str], people: Eligible) -> tuple[str, ..
     asked = fold(people.users)
     # A name that is no person's can be no signer's; the others may belong to a group that is asked.
     # By name at last: the names may come from a set, which every process puts in another order.
-    fitting.sort(key=lambda name: (name.lower() not in asked, not is_persons_name(name), name))
+    fitting.sort(key=lambda name: (folded(name) not in asked, not is_persons_name(name), name))
     return tuple(sorted(fitting[:MOST_EXCLUDED]))
 
 
@@ -133,7 +141,7 @@ def eligible_among(request: Request, signers: Iterable[str]) -> frozenset[str]:
     excluded, people = excluded_by(request.spec.request), people_asked(request)
     asked = signers if people.groups else frozenset(people.users).intersection(signers)
     return frozenset(
-        signer for signer in asked if signer.lower() not in excluded and is_persons_name(signer)
+        signer for signer in asked if folded(signer) not in excluded and is_persons_name(signer)
     )
 
 
@@ -153,7 +161,7 @@ def not_a_name(by: str) -> str:
 
 def is_excluded(request: Request, by: str) -> bool:
     """Whether the request says that this person may not decide it."""
-    return by.lower() in excluded_by(request.spec.request)
+    return folded(by) in excluded_by(request.spec.request)
 
 
 @remembered_with

@@ -15,6 +15,7 @@ from surefoot.api.v1alpha1.meta import API_VERSION
 from surefoot.api.v1alpha1.rollout_status import SignatureEvidence
 from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.signatures import SignatureFact
+from surefoot.domain.signoff.requests import folded
 
 NAMESPACE = "approval@surefoot.dev"
 """The purpose of the signatures, as `ssh-keygen -Y sign -n` is told, so that no other use fits."""
@@ -120,8 +121,8 @@ def was_withdrawn(approval: Approval) -> bool:
     spec = approval.spec
     if spec.request.signing is not Signing.REQUIRED or spec.decided_by is None:
         return False
-    signer = spec.decided_by.username.lower()
-    own = [past for past in approval.status.decisions if past.by.lower() == signer]
+    signer = folded(spec.decided_by.username)
+    own = [past for past in approval.status.decisions if folded(past.by) == signer]
     decisions = [past.decision for past in own]
     return Decision.GO in decisions and Decision.NO_GO in decisions[decisions.index(Decision.GO) :]
 

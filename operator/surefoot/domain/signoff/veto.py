@@ -28,12 +28,12 @@ from surefoot.domain.signoff.decisions import (
     current_decision,
     given_at,
     has_unverified_membership,
-    is_recorded,
     is_signer_authenticated,
+    recorded_decision,
 )
 from surefoot.domain.signoff.percent_ranges import PercentRange, range_of_move, range_of_request
 from surefoot.domain.signoff.requests import Request, decide_command, eligible_among
-from surefoot.domain.signoff.signatures import signature_fault, was_withdrawn
+from surefoot.domain.signoff.signatures import signature_fault
 
 
 class QuestionKind(StrEnum):
@@ -92,13 +92,31 @@ class Veto:
         return UnmetRequirement("NoGo", message, decide_command(self.request), stops=True)
 
 
-class Word(NamedTuple):
-    """The last word of a signer on one request, and which percentages it is about."""
+class _Word(NamedTuple):
+    """What somebody said, and which percentages it is about."""
 
-    question: Question
+    about: PercentRange
+    entry: PastDecision
+
+
+class _Words(NamedTuple):
+    """The last words of those who decided on a request, as far as they are taken for theirs.
+
+    ``no_gos`` are those that say NO-GO, those given last first, and ``gos`` the others. ``signers``
+    are all whose word may be taken for theirs, the newest signer included.
+    """
+
+    no_gos: tuple[PastDecision, ...]
+    gos: tuple[PastDecision, ...]
+    signers: frozenset[str]
+
+
+class _Statement(NamedTuple):
+    """What was said on one request, and which percentages it is about."""
+
     about: PercentRange
     request: Request
-    entry: PastDecision
+    words: _Words
 
 
 @remembered_with
@@ -111,10 +129,8 @@ def active_no_gos(state: State, to: int) -> tuple[Veto, ...]:
     the step says so.
     """
     move = range_of_move(state, to)
-    by_question: defaultdict[Question, list[Word]] = defaultdict(list)
-    for word in _words(state):
-        by_question[word.question].append(word)
-    vetoes = (_standing(by_question[question], move) for question in sorted(by_question))
+    asked = _statements(state)
+    vetoes = (_standing(question, asked[question], move) for question in sorted(asked))
     return tuple(veto for veto in vetoes if veto is not None)
 
 
@@ -123,38 +139,39 @@ def of_kind(vetoes: Iterable[Veto], *kinds: QuestionKind) -> dict[Question, Veto
     return {veto.question: veto for veto in vetoes if veto.question.kind in kinds}
 
 
-def _standing(words: list[Word], move: PercentRange) -> Veto | None:
+def _standing(question: Question, statements: list[_Statement], move: PercentRange) -> Veto | None:
     """The NO-GO that stands on a question: the latest, where several people say so."""
-    no_gos, said_go = [], defaultdict[str, list[Word]](list)
-    for word in words:
-        if word.entry.decision is Decision.GO:
-            said_go[word.entry.by].append(word)
-        elif word.about.overlaps(move):
-            no_gos.append(word)
-    standing = [
-        no_go
-        for no_go in no_gos
-        if no_go.entry.by not in said_go
-        or not any(_lifts(go, no_go, move) for go in said_go[no_go.entry.by])
-    ]
-    latest = max(standing, key=lambda word: given_at(word.entry), default=None)
-    return None if latest is None else Veto(latest.question, latest.request, latest.entry)
+    said_go: defaultdict[str, list[_Word]] = defaultdict(list)
+    for about, _, words in statements:
+        for go in words.gos:
+            said_go[go.by].append(_Word(about, go))
+    latest: Veto | None = None
+    for about, request, words in statements:
+        if not words.no_gos or not about.overlaps(move):
+            continue
+        for entry in words.no_gos:
+            gos, no_go = said_go.get(entry.by, ()), _Word(about, entry)
+            if not any(_lifts(question, go, no_go, move) for go in gos):
+                if latest is None or given_at(entry) > latest.given_at:
+                    latest = Veto(question, request, entry)
+                break
+    return latest
 
 
-def _lifts(go: Word, no_go: Word, move: PercentRange) -> bool:
+def _lifts(question: Question, go: _Word, no_go: _Word, move: PercentRange) -> bool:
     """Whether a signer's GO is later than their NO-GO, and about as much of the way.
 
     Signers are told apart exactly: names that differ in case may be two people's. Of two words in
     the same moment, on two requests, the NO-GO is taken for the later.
     """
     is_later = given_at(go.entry) > given_at(no_go.entry)
-    if go.question.kind is QuestionKind.ROLE:
+    if question.kind is QuestionKind.ROLE:
         return is_later and go.about.overlaps(move)
     return is_later and go.about.from_ >= no_go.about.from_
 
 
-def _words(state: State) -> Iterable[Word]:
-    """The last word of each signer on each request, as far as it is taken for theirs.
+def _statements(state: State) -> dict[Question, list[_Statement]]:
+    """What was said on each question.
 
     Questions on which no one ever said NO-GO are left out.
     """
@@ -163,66 +180,56 @@ def _words(state: State) -> Iterable[Word]:
         checkpoint.metadata.uid: checkpoint.spec.request.name
         for checkpoint in state.snapshot.checkpoints
     }
-    decided: list[tuple[Question, Request, ObservedDecision]] = []
-    refused: set[Question] = set()
+    decided: defaultdict[Question, list[tuple[Request, ObservedDecision]]] = defaultdict(list)
     for request in requests:
         question = _question(state, request, names)
         decision = current_decision(state, request) if question is not None else None
         if question is not None and decision is not None:
-            decided.append((question, request, decision))
-            if any(entry.decision is Decision.NO_GO for entry in decision.history):
-                refused.add(question)
-    for question, request, decision in decided:
-        if question in refused:
-            about = range_of_request(request)
-            for entry in _last_words(state, request, decision):
-                yield Word(question, about, request, entry)
+            decided[question].append((request, decision))
+    return {
+        question: [
+            _Statement(range_of_request(request), request, _last_words(state, request, decision))
+            for request, decision in answers
+        ]
+        for question, answers in decided.items()
+        if any(decision.was_ever_no_go for _, decision in answers)
+    }
 
 
-def _last_words(
-    state: State, request: Request, decision: ObservedDecision
-) -> Iterable[PastDecision]:
+def _last_words(state: State, request: Request, decision: ObservedDecision) -> _Words:
     """The last word of each signer on a request, as far as it is taken for theirs.
 
     A NO-GO in doubt is, a GO in doubt is not.
     """
     is_used = request.status.state is RequestState.USED
-    if is_recorded(request):
-        last = dict(_earlier_words(request, is_used, state.verified))
+    if recorded_decision(request) is not None:
+        words = words_on_record(request, is_used, state.verified)
     else:
-        last = _words_of(request, decision.history[:-1], is_used, state.verified)
+        words = _words_of(request, decision.history, is_used, state.verified)
     newest = decision.history[-1]
-    if (is_used or _last_is_theirs(state, request, decision)) and (
-        newest.by in last or eligible_among(request, (newest.by,))
-    ):
-        last[newest.by] = newest
-    return last.values()
-
-
-def prepare(request: Request, *, verified: bool) -> None:
-    """Work out what follows from a request alone, before a judgement asks for it.
-
-    A judgement is one piece of work, and there may be hundreds of requests that were just read.
-    """
-    _earlier_words(request, request.status.state is RequestState.USED, verified)
-    if isinstance(request, Approval):
-        was_withdrawn(request)
+    if newest.by not in words.signers or not (is_used or _last_is_theirs(state, request, decision)):
+        return words
+    no_gos = tuple(word for word in words.no_gos if word.by != newest.by)
+    gos = tuple(word for word in words.gos if word.by != newest.by)
+    if newest.decision is Decision.GO:
+        return _Words(no_gos, (*gos, newest), words.signers)
+    return _Words(_newest_first((*no_gos, newest)), gos, words.signers)
 
 
 @remembered_with
-def _earlier_words(request: Request, is_used: bool, verified: bool) -> dict[str, PastDecision]:
-    """The words on record but for the newest, by their signers: these do not change any more."""
-    return _words_of(request, request.status.decisions[:-1], is_used, verified)
+def words_on_record(request: Request, is_used: bool, verified: bool) -> _Words:
+    """The words on record but for the newest: these do not change any more."""
+    return _words_of(request, request.status.decisions, is_used, verified)
 
 
 def _words_of(
     request: Request, history: tuple[PastDecision, ...], is_used: bool, verified: bool
-) -> dict[str, PastDecision]:
-    """The last word of each signer. What was counted is taken for theirs, whatever it is."""
+) -> _Words:
+    """The words of a history but for its newest. What was counted is theirs, whatever it is."""
     eligible = eligible_among(request, {entry.by for entry in history})
-    return {
+    last = {
         entry.by: entry
-        for entry in history
+        for entry in history[:-1]
         if entry.by in eligible
         and (
             is_used
@@ -230,6 +237,13 @@ def _words_of(
             or _earlier_go_is_theirs(request, entry, verified)
         )
     }
+    no_gos = (word for word in last.values() if word.decision is Decision.NO_GO)
+    gos = (word for word in last.values() if word.decision is Decision.GO)
+    return _Words(_newest_first(no_gos), tuple(gos), eligible)
+
+
+def _newest_first(words: Iterable[PastDecision]) -> tuple[PastDecision, ...]:
+    return tuple(sorted(words, key=given_at, reverse=True))
 
 
 def _question(state: State, request: Request, names: dict[str, str]) -> Question | None:

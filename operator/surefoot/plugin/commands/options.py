@@ -91,7 +91,10 @@ def complete(what: str) -> Callable[[typer.Context, str], list[str]]:
     def suggest(ctx: typer.Context, incomplete: str) -> list[str]:
         from surefoot.plugin import completing  # noqa: PLC0415 - see the package
 
-        found = completing.suggestions(dict(ctx.params), getattr(completing, what))
+        params = dict(ctx.params)
+        if params.get("name") is None and ctx.args:
+            params["name"] = ctx.args[0]  # while an option lacks its value, no word is read
+        found = completing.suggestions(params, getattr(completing, what))
         return [each for each in found if each.startswith(incomplete)]
 
     return suggest

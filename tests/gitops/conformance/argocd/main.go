@@ -1,5 +1,6 @@
 // Argo CD's own parts in one program: its application controller, its repository server, and the cache that
-// both share, which Argo CD's tests use in place of Redis; and its Lua, asked by the line.
+// both share, which Argo CD's tests use in place of Redis; its Lua, asked by the line; and the tree of an
+// Application's resources, read as Argo CD's API server reads it.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	repositories "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
 	"github.com/argoproj/argo-cd/v3/pkg/apiclient/application"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
+	"github.com/argoproj/argo-cd/v3/util/cache/appstate"
 	"github.com/argoproj/argo-cd/v3/util/lua"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +28,7 @@ func main() {
 	program.AddCommand(named("repo-server", repositories.NewCommand()))
 	program.AddCommand(&cobra.Command{Use: "cache ADDRESS", Args: cobra.ExactArgs(1), RunE: cache})
 	program.AddCommand(&cobra.Command{Use: "lua", Args: cobra.NoArgs, RunE: answer})
+	program.AddCommand(tree())
 	if err := program.Execute(); err != nil {
 		os.Exit(1)
 	}
@@ -46,6 +49,24 @@ func cache(_ *cobra.Command, args []string) error {
 	<-stopped
 	server.Close()
 	return nil
+}
+
+// The tree that the controller has put into the cache. The API server and the pages show this one.
+func tree() *cobra.Command {
+	command := &cobra.Command{Use: "tree APPLICATION", Args: cobra.ExactArgs(1)}
+	open := appstate.AddCacheFlagsToCmd(command)
+	command.RunE = func(_ *cobra.Command, args []string) error {
+		cache, err := open()
+		if err != nil {
+			return err
+		}
+		found := v1alpha1.ApplicationTree{}
+		if err := cache.GetAppResourcesTree(args[0], &found); err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(found)
+	}
+	return command
 }
 
 // The question is a line of JSON. Settings are the data of argocd-cm.
