@@ -164,7 +164,7 @@ class Operator:
         self.admission = AdmissionWatch(
             self._policies(settings),
             clock,
-            checked=lambda found: self.telemetry.admission_checked(found.admission),
+            checked=lambda status: self.telemetry.admission_checked(status.admission),
             changed=self._admission_changed,
         )
         self.rehearser = Rehearser(
@@ -305,8 +305,8 @@ class Operator:
         if self._acts and self._is_ours(key):
             self.keeper.rollout_gone(key)
 
-    def _admission_changed(self, found: AdmissionStatus) -> None:
-        self.telemetry.admission(found.admission)
+    def _admission_changed(self, status: AdmissionStatus) -> None:
+        self.telemetry.admission(status.admission)
         self._wake_all()
 
     def _wake_all(self) -> None:
@@ -424,7 +424,7 @@ class Operator:
             source.restart()
 
     async def _wait_for_lists(self) -> None:
-        flags = [each for each in self._watching if set(each.kinds) <= set(FLAG_KINDS)]
+        flags = [watching for watching in self._watching if set(watching.kinds) <= set(FLAG_KINDS)]
         for awaited, event in ((flags, self._listed[0]), (self._watching, self._listed[1])):
             for watching in awaited:
                 await watching.listed_once.wait()

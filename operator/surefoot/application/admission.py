@@ -66,30 +66,30 @@ class AdmissionWatch:
         async with self._checking:
             policies = self._policies
             if policies is not None and not self._is_recent():
-                found = await _answer_of(policies, whole=whole)
+                status = await _answer_of(policies, whole=whole)
                 if policies is self._policies:
                     self.checked_at = self._clock.elapsed()
-                    self._checked(found)
-                    self._take(found)
+                    self._checked(status)
+                    self._take(status)
         return self.admission_status
 
     async def run(self, every: float = EVERY) -> None:
         """Check again and again, until cancelled."""
         while True:
-            found = await self.refresh(whole=True)
-            is_known = found.admission is not Admission.UNKNOWN
+            status = await self.refresh(whole=True)
+            is_known = status.admission is not Admission.UNKNOWN
             await self._clock.sleep(every if is_known else min(every, SOON))
 
     def _is_recent(self) -> bool:
         return self.checked_at is not None and self._clock.elapsed() - self.checked_at < RECENT
 
-    def _take(self, found: AdmissionStatus) -> None:
-        if found == self.admission_status:
+    def _take(self, status: AdmissionStatus) -> None:
+        if status == self.admission_status:
             return
-        self.admission_status = found
-        say = log.warning if found.fault else log.info
-        say("admission", state=found.admission.value, fault=found.fault)
-        self._changed(found)
+        self.admission_status = status
+        say = log.warning if status.fault else log.info
+        say("admission", state=status.admission.value, fault=status.fault)
+        self._changed(status)
 
 
 def _at_first(policies: Policies | None) -> AdmissionStatus:

@@ -23,8 +23,8 @@ class FanOutAnnouncer:
 
     def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
         """Hand them to each."""
-        for each in self._announcers:
-            each.announce(subject, announcements)
+        for announcer in self._announcers:
+            announcer.announce(subject, announcements)
 
 
 class BackgroundAnnouncer:

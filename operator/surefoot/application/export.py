@@ -436,9 +436,9 @@ class _Delivery:
             self._telemetry.export_gaps(self.sink.name, gaps)
             log.error("entries were lost before the sink took them", sink=self.sink.name, gaps=gaps)
         for origin in batch.lost:
-            said = f"entries of the history were lost before sink {self.sink.name} took them"
+            message = f"entries of the history were lost before sink {self.sink.name} took them"
             subject = Subject(Kind.ROLLOUT, ObjectKey(origin.namespace, origin.name), origin.uid)
-            self._announcer.announce(subject, (Announcement("RecordGap", said, warning=True),))
+            self._announcer.announce(subject, (Announcement("RecordGap", message, warning=True),))
 
     async def _failed(self, fault: str) -> None:
         self._telemetry.export_failed(self.sink.name)

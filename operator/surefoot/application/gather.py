@@ -255,7 +255,7 @@ class Gatherer:
 
         So are detached signatures, then, against the allowed signers of now. Without it the latest
         check must do, and nothing is waited for: so a rollback is gathered. With
-        ``takes_known_rollout`` the Rollout itself is not read again: whoever writes its status
+        ``takes_known_rollout`` the Rollout itself is not read again: anyone who writes its status
         next, before anything else, is refused if it is not the newest version.
         """
         if fresh:

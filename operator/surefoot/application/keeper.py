@@ -79,11 +79,11 @@ class OrphanKeeper:
         """A write met a conflict: perhaps the Rollout is gone, and no watch has told yet."""
         head = self._store.head(Kind.ROLLOUT, rollout)
         try:
-            found = await self._cluster.rollout(rollout)
+            current = await self._cluster.rollout(rollout)
         except ApiError as error:
             log.debug("rollout not read", rollout=str(rollout), error=str(error))
             return
-        if head is not None and (found is None or found.metadata.uid != head.uid):
+        if head is not None and (current is None or current.metadata.uid != head.uid):
             self._store.remove(Kind.ROLLOUT, head)
 
     async def run(self) -> None:

@@ -209,9 +209,9 @@ class MetricsFeed:
 
     async def _inspect_one(self, facts: dict[Text, QueryFacts], text: Text) -> None:
         try:
-            found = await self._providers.inspect(text.provider, text.query)
-            if found.is_known:  # else its provider may be configured one day
-                facts[text] = found
+            query = await self._providers.inspect(text.provider, text.query)
+            if query.is_known:  # else its provider may be configured one day
+                facts[text] = query
         except Exception:  # a defect of the parser must not end with the others
             log.exception("a query could not be inspected")
             facts[text] = QueryFacts(fault="the query could not be inspected")

@@ -132,13 +132,15 @@ class Notifier:
         now = self._clock.now()
         key = subject.key
         whom = About(subject.kind.value, key.namespace, key.name)
-        for each in announcements:
-            said = notification(whom, each, now, self._dashboard)
-            about = each.message if each.about is None else each.about
-            identity = (subject.uid, each.reason, about, said.severity)
+        for announcement in announcements:
+            message = notification(whom, announcement, now, self._dashboard)
+            about = announcement.message if announcement.about is None else announcement.about
+            identity = (subject.uid, announcement.reason, about, message.severity)
             for delivery in self._deliveries.values():
-                if delivery.route.wants(said.severity, subject.key.namespace, each.reason):
-                    delivery.put(_News(subject, each.reason, said, identity, now))
+                if delivery.route.wants(
+                    message.severity, subject.key.namespace, announcement.reason
+                ):
+                    delivery.put(_News(subject, announcement.reason, message, identity, now))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -202,7 +204,7 @@ class _Delivery:
         """Take news, unless it was taken already, lately."""
         last = self._told.pop(news.identity, None)
         is_repeated = last is not None and news.at - last < self.route.repeat_after
-        still_waits = any(each.identity == news.identity for each in self._waiting)
+        still_waits = any(waiting.identity == news.identity for waiting in self._waiting)
         if last is not None and (is_repeated or still_waits):
             self._told[news.identity] = last
             log.debug("not told again", route=self.route.name, title=news.what.title)
@@ -212,7 +214,7 @@ class _Delivery:
             del self._told[next(iter(self._told))]
         self._waiting.append(news)
         if len(self._waiting) > LONGEST_QUEUE:
-            others = (each for each in self._waiting if each is not self._under_way)
+            others = (waiting for waiting in self._waiting if waiting is not self._under_way)
             self._drop(
                 min(others, key=_urgency),
                 f"more than {LONGEST_QUEUE} wait, and it was the least urgent",
@@ -268,8 +270,8 @@ class _Delivery:
         self._forget(news)
 
     def _tell_events(self, news: _News, reason: str, why: str) -> None:
-        said = f"route {self.route.name} was not told of {news.reason}: {why}"
-        self._events.announce(news.subject, (Announcement(reason, said, warning=True),))
+        message = f"route {self.route.name} was not told of {news.reason}: {why}"
+        self._events.announce(news.subject, (Announcement(reason, message, warning=True),))
 
     def give_up(self, why: str) -> None:
         """Drop all that waits."""

@@ -112,8 +112,8 @@ class Rehearser:
 
     def outcome(self, rollout: Rollout) -> RehearsalStatus | None:
         """What the last rehearsal of this Rollout came to, if this operator ran one."""
-        uid, found = self._outcomes.get(_key(rollout), ("", None))
-        return found if uid == rollout.metadata.uid else None
+        uid, outcome = self._outcomes.get(_key(rollout), ("", None))
+        return outcome if uid == rollout.metadata.uid else None
 
     def forget(self, key: ObjectKey) -> None:
         """The Rollout is gone."""
@@ -131,11 +131,11 @@ class Rehearser:
     async def sweep(self) -> None:
         """Remove what rehearsals left behind that were cut off."""
         try:
-            found = await self._parts.cluster.shadows()
+            shadows = await self._parts.cluster.shadows()
         except ApiError as error:
             log.debug("shadows not listed", error=str(error))
             return
-        for held in found:
+        for held in shadows:
             if held.config_map.annotations.get(ROLLOUT_UID_ANNOTATION) not in self._in_hand:
                 await self._remove(held)
 
@@ -267,13 +267,13 @@ class _Rehearsal:
 
     async def _roll_back(self) -> None:
         while self._stage.shadow.status.percent != self._wish.to:
-            found = await self._gatherer.read_flag(self._stage.key)
-            if not isinstance(found, FlagRead):
+            flag = await self._gatherer.read_flag(self._stage.key)
+            if not isinstance(flag, FlagRead):
                 raise RolloutGone(f"Rollout {self._stage.key} is gone")
-            plan = self._parts.roll_back(found.facts, self._clock.now())
+            plan = self._parts.roll_back(flag.facts, self._clock.now())
             if plan is None:
                 raise RehearsalFailed("it was not decided to roll back")
-            executed = await self._executor.execute(found.facts.rollout, plan.actions, found.read)
+            executed = await self._executor.execute(flag.facts.rollout, plan.actions, flag.read)
             if executed.stopped is not None:
                 raise RolloutGone(f"Rollout {self._stage.key}: {executed.stopped.value}")
 

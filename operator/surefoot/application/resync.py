@@ -126,12 +126,12 @@ class Resyncer:
     async def _take_in(self, kind: Kind, key: ObjectKey, slots: asyncio.Semaphore) -> None:
         async with slots:
             try:
-                found = await self._cluster.observe(kind, key)
+                content = await self._cluster.observe(kind, key)
             except UnreadableObject as error:
                 self._store.observe(kind, _head_of(error, key), partial(_raise, error))
                 return
-        if found is not None:
-            self._store.observe_fresh(kind, key, found)
+        if content is not None:
+            self._store.observe_fresh(kind, key, content)
 
 
 def _head_of(error: UnreadableObject, key: ObjectKey) -> ObjectHead:

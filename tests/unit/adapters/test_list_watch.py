@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -352,37 +352,42 @@ async def test_each_kind_and_namespace_has_a_source_of_its_own(desk: Desk) -> No
     assert desk.server.asked[0]["path"] == "/apis/surefoot.dev/v1alpha1/namespaces/one/approvals"
 
 
+@asynccontextmanager
+async def answered_beside(
+    desk: Desk, work: Sequence[Coroutine[Any, Any, Any]], is_under_way: Callable[[], bool]
+) -> AsyncIterator[None]:
+    """What is done inside is done in time while all of this work is under way."""
+    tasks = [asyncio.create_task(item) for item in work]
+    try:
+        async with asyncio.timeout(SURELY):
+            while not is_under_way():
+                await desk.server.was_asked.wait()
+                desk.server.was_asked.clear()
+            yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_watches_take_no_connection_that_a_request_needs(desk: Desk) -> None:
     """A watch has its connection for itself, and there are four for each namespace."""
     namespaces = tuple(f"team-{number}" for number in range(20))
     sources = list_watches(desk.http, desk.clock, namespaces)
-    running = [asyncio.create_task(source.run(desk.sink)) for source in sources]
-    try:
-        async with asyncio.timeout(SURELY):
-            while len(desk.server.versions_watched) < len(sources):
-                await desk.server.was_asked.wait()
-                desk.server.was_asked.clear()
-            await desk.http.raw("list", CONFIG_MAPS, {})
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+    async with answered_beside(
+        desk,
+        [source.run(desk.sink) for source in sources],
+        lambda: len(desk.server.versions_watched) >= len(sources),
+    ):
+        await desk.http.raw("list", CONFIG_MAPS, {})
 
 
 async def test_request_waits_for_no_other(desk: Desk) -> None:
     """The reads of a rollback go out while any number of others have no answer."""
     desk.server.hangs_on = "/slow"
-    slow = [asyncio.create_task(desk.http.raw("get", "/slow", {})) for _ in range(200)]
-    try:
-        async with asyncio.timeout(SURELY):
-            while len(desk.server.asked) < len(slow):
-                await desk.server.was_asked.wait()
-                desk.server.was_asked.clear()
-            await desk.http.raw("list", CONFIG_MAPS, {})
-    finally:
-        for task in slow:
-            task.cancel()
-        await asyncio.gather(*slow, return_exceptions=True)
+    slow = [desk.http.raw("get", "/slow", {}) for _ in range(200)]
+    async with answered_beside(desk, slow, lambda: len(desk.server.asked) >= len(slow)):
+        await desk.http.raw("list", CONFIG_MAPS, {})
 
 
 HEAD = '"kind":"XList","metadata":{"resourceVersion":"1","continue":"c"}'

@@ -468,7 +468,7 @@ def test_own_write_is_no_news_though_a_watch_tells_of_it_before_the_answer() -> 
 
 
 def test_change_by_somebody_else_during_a_write_is_news_once_that_is_answered() -> None:
-    """It wakes whoever it concerns, also where the write failed."""
+    """It wakes those whom it concerns, also where the write failed."""
     woken, rollout = Woken(), a_rollout()
     woken.sees(rollout, "1")
     woken.keys.clear()

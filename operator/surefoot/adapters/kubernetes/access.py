@@ -74,9 +74,9 @@ class Access:
 
     async def _look_again(self) -> None:
         """Read everything again, and take it over once all of it is there."""
-        found = await asyncio.to_thread(KubeconfigAccess.load, self._options)
-        self._authorization, self.endpoint = await found.authorization(), found.endpoint
-        self.origin, self.namespace = found.origin, found.namespace
+        loaded = await asyncio.to_thread(KubeconfigAccess.load, self._options)
+        self._authorization, self.endpoint = await loaded.authorization(), loaded.endpoint
+        self.origin, self.namespace = loaded.origin, loaded.namespace
 
 
 def own_namespace(default: str) -> str:

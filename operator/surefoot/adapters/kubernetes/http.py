@@ -526,12 +526,12 @@ def _words(answer: _Answer, longest: int) -> str:
     """What the server said, cut; never a whole page."""
     content = answer.content
     if isinstance(content, dict):
-        said = str(content.get("message") or content.get("reason") or "")
+        message = str(content.get("message") or content.get("reason") or "")
     else:
-        said = answer.raw[: longest + 1].decode("utf-8", "replace")
-    if len(said) > longest:
-        said = said[: longest - 1] + "…"
-    return said or "no reason given"
+        message = answer.raw[: longest + 1].decode("utf-8", "replace")
+    if len(message) > longest:
+        message = message[: longest - 1] + "…"
+    return message or "no reason given"
 
 
 def _seconds(text: str | None) -> float:

@@ -148,18 +148,18 @@ class ListWatch:
     def _see(self, sink: EventSink, what: str, line: bytes) -> None:
         try:
             event = json.loads(line)
-            kind, found = event["type"], event["object"]
+            kind, content = event["type"], event["object"]
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise Unavailable(f"{what}: the answer has a line that is no event") from error
         if kind == "ERROR":
-            self._fail(what, found)
-        if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
+            self._fail(what, content)
+        if not isinstance(content, dict) or not isinstance(content.get("metadata"), dict):
             raise Unavailable(f"{what}: an event without an object")
         if kind in {"ADDED", "MODIFIED"}:
-            self._take(sink, what, found, Packed(self._kind, line, "object"))
+            self._take(sink, what, content, Packed(self._kind, line, "object"))
         elif kind == "DELETED":
-            sink.remove(self._kind, self._head(what, found))
-        self._version = str(found["metadata"].get("resourceVersion") or self._version)
+            sink.remove(self._kind, self._head(what, content))
+        self._version = str(content["metadata"].get("resourceVersion") or self._version)
 
     def _fail(self, what: str, status: Any) -> None:
         status = status if isinstance(status, dict) else {}

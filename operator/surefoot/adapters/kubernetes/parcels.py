@@ -24,5 +24,5 @@ class Packed:
 
     def open(self) -> Observable:
         """Read it. Raises `UnreadableObject`."""
-        found: Any = json.loads(zlib.decompress(self.packed))
-        return read(self._kind, found[self._within] if self._within else found)
+        content: Any = json.loads(zlib.decompress(self.packed))
+        return read(self._kind, content[self._within] if self._within else content)
