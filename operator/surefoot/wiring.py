@@ -39,7 +39,8 @@ from surefoot.application.export import Record
 from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.keeper import OrphanKeeper
 from surefoot.application.lanes import may_roll_back
-from surefoot.application.leadership import Alone, Elected, Leadership, Lost, Times
+from surefoot.application.leadership import Alone, Elected, Leadership, Lost
+from surefoot.application.leases import Times
 from surefoot.application.metrics_feed import MetricsFeed, Questions
 from surefoot.application.notify import Notifier
 from surefoot.application.ports import (
@@ -54,6 +55,7 @@ from surefoot.application.queue import Lane, Workers, WorkQueue
 from surefoot.application.reconcile import Decide, Reconciler, Result, RollBack
 from surefoot.application.rehearse import Parts, Rehearser
 from surefoot.application.resync import FLAG_KINDS, PeriodicResync, Resyncer
+from surefoot.application.shards import Sharded
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
 from surefoot.domain.facts.measurements import Measurement
@@ -65,6 +67,7 @@ from surefoot.process.health import Health
 from surefoot.process.memory import give_back
 from surefoot.process.polling import AllowedSignersPoller, HaltPoller
 from surefoot.process.reload import Exchanges, Reload, show_admission_mode
+from surefoot.process.shares import Shares
 from surefoot.process.tasks import first_of, kept_up, together
 from surefoot.process.watching import Watching
 
@@ -133,19 +136,22 @@ class Operator:
         self.cluster = start.overrides.cluster(cluster)
         self._sources = list_watches(http, clock, start.namespaces)
         self.signatures = SshSignatures(cluster.allowed_signers)
-        self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry)
-        self.leadership = self._election(settings)
-        http.fence = self.leadership.fence
+        self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry, self._is_ours)
+        http.fence = self._fence
         self._acts = False
         """Whether this replica leads: until then it only keeps its caches warm."""
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
         self._exchange_routes(settings)
         announcer = FanOutAnnouncer(self.announcer, self.notifier)
-        self.record = Record(ConfigMapCursors(http, home), clock, self.telemetry, announcer)
-        self.store = Store(
-            self.wake, self.record.observe, self._rollout_gone, self._count_unreadable
+        self.record = Record(
+            ConfigMapCursors(http, home, self._fence, is_shared=settings.shards > 1),
+            clock,
+            self.telemetry,
+            announcer,
         )
+        self.store = Store(self.wake, self._recorded, self._rollout_gone, self._count_unreadable)
+        self.leadership = self._election(settings)
         self.providers = Providers(settings.providers, clock.now)
         self.feed = MetricsFeed(
             self.providers,
@@ -162,7 +168,13 @@ class Operator:
             changed=self._admission_changed,
         )
         self.rehearser = Rehearser(
-            Parts(self.cluster, clock, start.overrides.roll_back, start.overrides.committed),
+            Parts(
+                self.cluster,
+                clock,
+                start.overrides.roll_back,
+                start.overrides.committed,
+                self._acts_in,
+            ),
             self.telemetry,
             self.wake,
         )
@@ -197,7 +209,9 @@ class Operator:
             forget=self._forget,
             roll_back=start.overrides.roll_back,
         )
-        self.keeper = OrphanKeeper(self.cluster, self.store, clock, announcer, self.record.end)
+        self.keeper = OrphanKeeper(
+            self.cluster, self.store, clock, announcer, self.record.end, acts_in=self._acts_in
+        )
         self.resyncer = Resyncer(
             self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
@@ -233,6 +247,32 @@ class Operator:
     def _known(self, kind: Kind, key: ObjectKey) -> Observable | None:
         return self.store.known(kind, key)
 
+    # Shares
+
+    def _acts_in(self, namespace: str) -> bool:
+        return self.leadership.covers(namespace)
+
+    def _is_ours(self, key: ObjectKey) -> bool:
+        return self._acts_in(key.namespace)
+
+    def _fence(self, what: str, namespace: str | None = None) -> None:
+        self.leadership.fence(what, namespace)
+
+    def _recorded(self, rollout: Rollout) -> None:
+        if self._acts_in(rollout.metadata.namespace):
+            self.record.observe(rollout)
+
+    def _shards_came(self) -> None:
+        self._exchange_record(self.reload.in_force)
+        self._swept.set()  # what others did not finish may lie there
+
+    def _shards_went(self) -> None:
+        self.record.keep_only(self._acts_in)
+
+    def _leave_to_others(self, key: ObjectKey) -> None:
+        self._forget(key)
+        self.telemetry.forgot(key)
+
     # Waking
 
     def wake(self, key: ObjectKey) -> None:
@@ -261,7 +301,8 @@ class Operator:
             self.reconciler.interrupt(key)
 
     def _rollout_gone(self, key: ObjectKey) -> None:
-        if self._acts:  # anyone who begins to act looks at every ConfigMap
+        # Anyone who begins to act looks at every ConfigMap.
+        if self._acts and self._is_ours(key):
             self.keeper.rollout_gone(key)
 
     def _admission_changed(self, status: AdmissionStatus) -> None:
@@ -430,7 +471,7 @@ class Operator:
 
     def _exchange_record(self, wanted: Settings) -> None:
         if self._acts:
-            self.record.exchange(sinks(wanted.record), self.store.rollouts())
+            self.record.exchange(sinks(wanted.record), self.store.rollouts(self._acts_in))
 
     async def _look_at_all(self) -> None:
         self._wake_all()
@@ -446,17 +487,40 @@ class Operator:
         wanted = settings.leader_election
         if not (wanted.enabled or self._start.elects):
             return Alone()
-        return Elected(
-            KubernetesLease(self._http, self._clock, self._operator_namespace, wanted.lease_name),
-            self._clock,
-            f"{socket.gethostname()}_{uuid.uuid4()}",
-            Times(
-                lasts=wanted.lease_duration.total_seconds(),
-                renew_within=wanted.renew_deadline.total_seconds(),
-                retry_every=wanted.retry_period.total_seconds(),
-            ),
-            lambda leads: self.telemetry.leads(is_leader=leads),
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        times = Times(
+            lasts=wanted.lease_duration.total_seconds(),
+            renew_within=wanted.renew_deadline.total_seconds(),
+            retry_every=wanted.retry_period.total_seconds(),
         )
+        lease = self._lease(wanted.lease_name)
+        if settings.shards == 1:
+            tell = self.telemetry.leads
+            return Elected(lease, self._clock, identity, times, lambda is_so: tell(is_leader=is_so))
+        shares = Shares(
+            self.store,
+            self.queue,
+            self.announcer,
+            self._clock,
+            settings.shards,
+            came=self._shards_came,
+            went=self._shards_went,
+            forget=self._leave_to_others,
+        )
+        names = (f"{wanted.lease_name}-{number}" for number in range(settings.shards))
+        locks = tuple(map(self._lease, names))
+        return Sharded(
+            lease,
+            locks,
+            self._clock,
+            identity=identity,
+            times=times,
+            owner=shares,
+            holds=lambda count: self.telemetry.holds_shards(count, settings.shards),
+        )
+
+    def _lease(self, name: str) -> KubernetesLease:
+        return KubernetesLease(self._http, self._clock, self._operator_namespace, name)
 
     def _watched(self) -> str:
         return ", ".join(self._start.namespaces) or "all"

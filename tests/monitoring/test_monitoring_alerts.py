@@ -30,6 +30,8 @@ ANOTHER_POD = 'instance="operator:8081",namespace="surefoot-system"'
 ROLLOUT = 'namespace="shop",rollout="checkout"'
 ENFORCED = f"surefoot_admission_enforced{{{OPERATOR}}}"
 LEADER = f"surefoot_leader{{{OPERATOR}}}"
+SHARDS = f"surefoot_shards{{{OPERATOR}}}"
+HELD = f"surefoot_shards_held{{{OPERATOR}}}"
 WELL = {ENFORCED: "1x2000", LEADER: "1x2000"}
 
 
@@ -144,6 +146,20 @@ CASES: dict[str, Sequence[Case]] = {
         rests("one of two leads", "30m", series={f"surefoot_leader{{{ANOTHER_POD}}}": "0x300"}),
         rests("the lead has just gone over", "5m", series={LEADER: "1x4 0x1 1x300"}),
         fires("none leads", "10m", series={LEADER: "1x4 0x300"}),
+    ),
+    "SurefootShardLost": (
+        rests("one replica acts for all", "30m", series={SHARDS: "1x300", HELD: "1x300"}),
+        rests(
+            "two share them",
+            "30m",
+            series={
+                SHARDS: "4x300",
+                HELD: "2x300",
+                f"surefoot_shards_held{{{ANOTHER_POD}}}": "2x300",
+            },
+        ),
+        rests("they have just gone over", "5m", series={SHARDS: "4x300", HELD: "4x4 2x1 4x300"}),
+        fires("nobody has two of them", "10m", series={SHARDS: "4x300", HELD: "4x4 2x300"}),
     ),
     "SurefootConfigurationNotRead": (
         rests("it was read", "30m", series={CONFIGURATION: "1x300"}),

@@ -29,6 +29,9 @@ from surefoot.policies.settings import DEFAULT_OPERATOR
 LOOK_EVERY = 2.0
 """Seconds between looks at the file where nothing tells of a change."""
 
+MOST_SHARDS = 16
+"""The Role surefoot-leader-election names the Lease of each."""
+
 Interval = Annotated[Length, at_least("1s")]
 
 
@@ -88,7 +91,8 @@ class LeaderElectionSection(Section):
     enabled: bool = False
     """Needed where there is more than one replica."""
     lease_name: DnsLabel = "surefoot"
-    """The Lease. Two installations in one namespace need two."""
+    """The Lease; those of shards have a number behind it: `surefoot-0`, `surefoot-1` and so on. Two
+    installations in one namespace need two names."""
     lease_duration: Annotated[Length, at_least("2s"), at_most("5m")] = timedelta(seconds=10)
     """How long a Lease that is not renewed keeps the other replicas waiting: 2s to 5m, in whole
     seconds. A replica that dies is replaced after this time and one retryPeriod."""
@@ -137,6 +141,9 @@ class Settings(Section):
     """Where the operator lives: a `surefoot-halt` there halts all. Its pod's, if empty."""
     leader_election: LeaderElectionSection = LeaderElectionSection()
     """Which of several replicas acts. It is read at the start only."""
+    shards: Annotated[int, Field(ge=1, le=MOST_SHARDS)] = 1
+    """With an election: in how many parts the namespaces are shared out, so that all replicas act,
+    each in some of them. With 1, one replica acts for all. It is read at the start only."""
     log_format: LogFormat = LogFormat.JSON
     """json or console."""
 

@@ -29,7 +29,16 @@ class PrometheusTelemetry:
             "1 where this operator acts, 0 where it stands by for another",
             registry=registry,
         )
-        self._leader.set(1)
+        self._shards = Gauge(
+            "surefoot_shards",
+            "In how many shards the namespaces are shared out among the replicas",
+            registry=registry,
+        )
+        self._shards_held = Gauge(
+            "surefoot_shards_held", "Shards in which this operator acts", registry=registry
+        )
+        self._shards.set(1)
+        self.leads(is_leader=True)
         self._admission = Gauge(
             "surefoot_admission_enforced",
             "1 where admission binds signatures to people",
@@ -218,6 +227,13 @@ class PrometheusTelemetry:
     def leads(self, *, is_leader: bool) -> None:
         """Whether this operator acts; without an election it always does."""
         self._leader.set(1 if is_leader else 0)
+        self._shards_held.set(1 if is_leader else 0)
+
+    def holds_shards(self, count: int, among: int) -> None:
+        """In so many shards this operator acts, where others act in the rest."""
+        self.leads(is_leader=count > 0)
+        self._shards.set(among)
+        self._shards_held.set(count)
 
     def approvals_pending(self, key: ObjectKey, count: int) -> None:
         """How many signatures a Rollout waits for."""

@@ -149,6 +149,12 @@ class Record:
         self._untold = iter(rollouts) if self._deliveries else None
         self._exchanged.set()
 
+    def keep_only(self, within: Callable[[str], bool]) -> None:
+        """Leave Rollouts elsewhere to others; the end of a history that is here nobody else has."""
+        for uid, kept in list(self._kept.items()):
+            if kept.is_there and not within(kept.origin.namespace):
+                del self._kept[uid]
+
     def observe(self, rollout: Rollout) -> None:
         """A version of a Rollout exists. Cheap where its history has nothing new."""
         history = rollout.status.history

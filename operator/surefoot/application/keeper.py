@@ -44,7 +44,10 @@ appear later, and an answer may fail. After the last look the next complete list
 
 
 class OrphanKeeper:
-    """Releases orphans. ``recorded`` takes the entry that ends the history of their Rollout."""
+    """Releases orphans. ``recorded`` takes the entry that ends the history of their Rollout.
+
+    ``acts_in`` says in which namespaces.
+    """
 
     def __init__(
         self,
@@ -53,12 +56,15 @@ class OrphanKeeper:
         clock: Clock,
         announcer: Announcer,
         recorded: Callable[[Origin, Transition], None] = lambda _origin, _entry: None,
+        *,
+        acts_in: Callable[[str], bool] = lambda _namespace: True,
     ) -> None:
         self._cluster = cluster
         self._store = store
         self._clock = clock
         self._announcer = announcer
         self._recorded = recorded
+        self._acts_in = acts_in
         self._gone: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._in_work: set[ObjectKey] = set()
@@ -105,7 +111,7 @@ class OrphanKeeper:
             await asyncio.gather(*(self._try(key) for key in left))
 
     async def _try(self, key: ObjectKey) -> None:
-        if key in self._in_work:
+        if key in self._in_work or not self._acts_in(key.namespace):
             return
         self._in_work.add(key)
         try:

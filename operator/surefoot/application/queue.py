@@ -94,11 +94,17 @@ class _Turns:
 
 
 class WorkQueue:
-    """Keys that wait, with their lanes."""
+    """Keys that wait, with their lanes. ``accepts`` says which keys are to be worked on at all."""
 
-    def __init__(self, timer: Timer, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        timer: Timer,
+        telemetry: Telemetry,
+        accepts: Callable[[ObjectKey], bool] = lambda _key: True,
+    ) -> None:
         self._timer = timer
         self._telemetry = telemetry
+        self._accepts = accepts
         self._waiting = {lane: _Turns() for lane in Lane}
         self._working: set[ObjectKey] = set()
         self._again: dict[ObjectKey, Lane] = {}
@@ -108,7 +114,7 @@ class WorkQueue:
 
     def add(self, key: ObjectKey, lane: Lane = Lane.NORMAL) -> None:
         """Look at this Rollout as soon as possible."""
-        if self._closed:
+        if self._closed or not self._accepts(key):
             return
         if key in self._working:
             self._again[key] = _more_urgent(lane, self._again.get(key))
@@ -132,7 +138,7 @@ class WorkQueue:
 
     def add_after(self, key: ObjectKey, seconds: float, lane: Lane = Lane.NORMAL) -> None:
         """Look at this Rollout in a while, at the latest; an earlier appointment stays."""
-        if self._closed:
+        if self._closed or not self._accepts(key):
             return
         if seconds <= 0:
             self.add(key, lane)
@@ -149,6 +155,14 @@ class WorkQueue:
         appointment = self._later.pop(key, None)
         if appointment is not None:
             appointment.cancel()
+
+    def drop(self, key: ObjectKey) -> None:
+        """Do not look at it any more: what waits, and what was agreed on, is forgotten."""
+        for waiting in self._waiting.values():
+            waiting.discard(key)
+        self._again.pop(key, None)
+        self.forget(key)
+        self._count()
 
     def _due(self, key: ObjectKey, lane: Lane) -> None:
         self._later.pop(key, None)

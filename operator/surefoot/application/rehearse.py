@@ -57,7 +57,7 @@ BACKOFF = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class RolloutGone(SurefootError):
-    """The Rollout is gone, or about to go: there is nothing to rehearse."""
+    """The Rollout is gone, about to go, or another replica's: there is nothing to rehearse."""
 
 
 class RehearsalFailed(SurefootError):
@@ -75,12 +75,13 @@ class _Wish(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a rehearsal is made with, as the operator itself is."""
+    """What a rehearsal is made with, as the operator itself is. ``acts_in`` says where it acts."""
 
     cluster: Cluster
     clock: Clock
     roll_back: RollBack
     committed: Committer
+    acts_in: Callable[[str], bool] = lambda _namespace: True
 
 
 class Rehearser:
@@ -174,6 +175,8 @@ class Rehearser:
         except Exception as error:  # a defect must neither end the operator nor pass
             log.exception("rehearsal broke", rollout=str(key), error=repr(error))
             outcome, message = FAILED, f"it broke: {error!r}"
+        if not self._parts.acts_in(key.namespace):
+            raise RolloutGone(f"another replica acts for Rollout {key}")
         if outcome == FAILED:
             took = clock.elapsed() - began
         came_to = RehearsalStatus(
@@ -296,6 +299,9 @@ class _Rehearsal:
                 return
             except (Conflict, NotFound, Unavailable) as error:
                 self._trouble = str(error)
+            namespace = self._rollout.metadata.namespace
+            if not self._parts.acts_in(namespace):
+                raise RolloutGone(f"another replica acts in namespace {namespace}")
             await self._clock.sleep(next(pauses, BACKOFF[-1]))
 
     async def _tidy(self) -> None:

@@ -414,9 +414,15 @@ class Store:
         """All Rollouts."""
         return tuple(self._entries[Kind.ROLLOUT])
 
-    def rollouts(self) -> Iterator[Rollout]:
-        """All Rollouts there are now that can be read, one by one; none is kept for it."""
-        entries = list(self._entries[Kind.ROLLOUT].values())
+    def rollouts(
+        self, within: Callable[[str], bool] = lambda _namespace: True
+    ) -> Iterator[Rollout]:
+        """All Rollouts there are now that can be read, one by one; none is kept for it.
+
+        ``within`` says of which namespaces.
+        """
+        known = self._entries[Kind.ROLLOUT].items()
+        entries = [entry for key, entry in known if within(key.namespace)]
         return (content for content in map(self._opened, entries) if isinstance(content, Rollout))
 
     def is_urgent(self, key: ObjectKey) -> bool:

@@ -14,7 +14,7 @@ from surefoot.errors import ConfigurationError
 log = structlog.get_logger(__name__)
 
 AT_START = (
-    *("leader_election", "workers", "listen", "serving"),
+    *("leader_election", "shards", "workers", "listen", "serving"),
     *("operator_namespace", "log_format"),
 )
 """Settings that are read once."""

@@ -228,7 +228,10 @@ class FakeHttp:
             raise NotFound(what, status=404)
         return self.held
 
-    async def write(self, what: str, verb: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def write(
+        self, what: str, verb: str, path: str, body: dict[str, Any], *, is_fenced: bool
+    ) -> dict[str, Any]:
+        assert not is_fenced
         if self.is_down:
             raise Unavailable(what)
         sent = body["metadata"].get("resourceVersion")
@@ -264,6 +267,30 @@ async def test_what_a_sink_has_is_written_over_what_came_in_between() -> None:
     http.held = None
     await cursors.save("archive", MARKS)
     assert await cursors.load("archive") == MARKS
+
+
+async def test_replicas_that_share_the_cursors_leave_each_others_alone() -> None:
+    """Each writes what it delivered or forgot since it has read them."""
+    http: Any = FakeHttp()
+    first, second = (ConfigMapCursors(http, "surefoot-system", is_shared=True) for _ in range(2))
+    await first.save("archive", MARKS)
+    assert await second.load("archive") == MARKS
+    later, new = Mark("t3", "sha256:3"), {"uid-3": Mark("t9", "sha256:9")}
+    await first.save("archive", {**MARKS, "uid-1": later})
+    await second.save("archive", {"uid-1": MARKS["uid-1"], **new})
+    await first.save("archive", {**MARKS, "uid-1": later})
+    assert await first.load("archive") == {"uid-1": later, **new}
+
+
+async def test_replica_that_may_not_write_remembers_nothing() -> None:
+    http: Any = FakeHttp()
+
+    def fence(what: str) -> None:
+        raise Unavailable(f"{what}: this replica does not lead")
+
+    with pytest.raises(Unavailable, match="write ConfigMap surefoot-record-archive"):
+        await ConfigMapCursors(http, "surefoot-system", fence).save("archive", MARKS)
+    assert http.held is None
 
 
 async def test_an_entry_that_nobody_of_us_wrote_is_left_out() -> None:

@@ -323,6 +323,24 @@ async def test_exchanged_sinks_get_everything_from_then_on() -> None:
     assert new.ids == ["a", "b"]
 
 
+async def test_what_became_anothers_is_delivered_by_that_one() -> None:
+    """A replica gave a namespace up: what waits there is no longer its own."""
+    world = World()
+    async with world.running():
+        assert world.record is not None
+        await world.happens("a")
+        await world.happens("b", rollout="checkout")
+        world.sink.fault = "the disk is full"
+        await world.happens("c", "d")
+        world.record.keep_only(lambda namespace: namespace != "agents")
+        world.sink.fault = ""
+        await world.clock.advance(120)
+    assert world.sink.ids == ["a", "b"]
+    async with world.running():
+        pass
+    assert world.sink.ids == ["a", "b", "c", "d"]
+
+
 async def test_large_batches_are_split_and_stay_in_order() -> None:
     """Several Rollouts with more lines than one delivery takes."""
     world = World()

@@ -4,90 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.application.leadership import (
-    Alone,
-    Elected,
+from surefoot.application.leadership import Alone, Elected
+from surefoot.application.leases import (
     LeaseContent,
-    LeaseVersion,
-    Times,
 )
-from surefoot.errors import Conflict, LeadershipLost, Unavailable
+from surefoot.errors import LeadershipLost, Unavailable
 from tests.support.fakes import FakeClock, turns
-
-TIMES = Times(lasts=10.0, renew_within=6.0, retry_every=1.0)
-
-
-@dataclass
-class Board:
-    """Where the Lease is kept, as the API server would."""
-
-    version: int = 0
-    content: LeaseContent | None = None
-    is_down: bool = False
-    writes: int = 0
-
-    def edit(self, content: LeaseContent | None) -> None:
-        """Somebody writes or deletes the Lease by hand."""
-        self.content = content
-        self.version += 1
-
-
-@dataclass
-class Lock:
-    """One replica's way to the board; requests hang while the replica is stopped."""
-
-    board: Board
-    goes: asyncio.Event
-    title: str = "surefoot-system/surefoot"
-
-    async def read(self) -> LeaseVersion | None:
-        await self._reach()
-        if self.board.content is None:
-            return None
-        return LeaseVersion(str(self.board.version), self.board.content)
-
-    async def write(self, before: LeaseVersion | None, content: LeaseContent) -> LeaseVersion:
-        await self._reach()
-        present = None if self.board.content is None else str(self.board.version)
-        if (None if before is None else before.version) != present:
-            raise Conflict("somebody was faster", status=409)
-        self.board.edit(content)
-        self.board.writes += 1
-        return LeaseVersion(str(self.board.version), content)
-
-    async def _reach(self) -> None:
-        await self.goes.wait()
-        if self.board.is_down:
-            raise Unavailable("the API server does not answer", status=503)
-
-
-class StoppableClock(FakeClock):
-    """The clock of a process that can be stopped: time passes, and its sleeps do not end.
-
-    It is hours ahead of the shared one.
-    """
-
-    def __init__(self, shared: FakeClock, goes: asyncio.Event, hours: int) -> None:
-        super().__init__()
-        self._shared = shared
-        self._goes = goes
-        self._ahead = 3600.0 * hours
-
-    def elapsed(self) -> float:
-        return self._shared.elapsed() + self._ahead
-
-    def now(self) -> datetime:
-        return self._shared.now() + timedelta(seconds=self._ahead)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._shared.sleep(seconds)
-        await self._goes.wait()
+from tests.support.leases import TIMES, Board, Lock, StoppableClock
 
 
 @dataclass
@@ -144,7 +72,7 @@ class Replica:
     @property
     def may_write(self) -> bool:
         try:
-            self.election.fence("write")
+            self.election.fence("write", "shop")
         except Unavailable:
             return False
         return True
@@ -201,6 +129,17 @@ async def test_leader_that_stops_hands_over_within_one_look() -> None:
         assert writers(both) == ["b"]
 
 
+async def test_leader_that_stops_while_a_renewal_is_under_way_hands_over_as_well() -> None:
+    async with replicas("a", "b") as (board, clock, both):
+        board.answers = False
+        await clock.advance(TIMES.retry_every)
+        board.answers = True
+        both[0].stops.set()
+        await turns()
+        await pass_time(clock, TIMES.retry_every, lambda: None)
+        assert writers(both) == ["b"]
+
+
 async def test_leader_that_dies_is_replaced_once_its_lease_has_run_out() -> None:
     async with replicas("a", "b") as (_, clock, both):
         both[0].goes.clear()
@@ -213,7 +152,7 @@ async def test_leader_that_was_stopped_for_longer_than_its_lease_writes_nothing_
         both[0].goes.clear()
         await pass_time(clock, 30, lambda: None)
         with pytest.raises(Unavailable, match="could not renew its Lease"):
-            both[0].election.fence("write Rollout")
+            both[0].election.fence("write Rollout", "shop")
         both[0].goes.set()
         await turns()
         assert "could not be renewed within 6 s" in both[0].ends[0]
@@ -278,7 +217,7 @@ async def test_duration_written_by_hand_makes_nobody_impatient() -> None:
 async def test_without_an_election_nothing_is_refused() -> None:
     alone = Alone()
     await alone.take()
-    alone.fence("write")
+    alone.fence("write", "shop")
     async with alone.held() as lost:
         waiting = asyncio.ensure_future(lost())
         await turns()

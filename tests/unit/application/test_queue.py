@@ -144,6 +144,29 @@ async def test_forgotten_appointment_is_not_kept() -> None:
     assert timer.appointments == []
 
 
+async def test_what_is_anothers_is_neither_taken_in_nor_kept() -> None:
+    """Neither what waits, nor appointments, nor what was woken while it was worked on."""
+    ours = {A, B, C}
+    timer = FakeTimer()
+    queue = WorkQueue(timer, FakeTelemetry(), lambda key: key in ours)
+    queue.add(A)
+    assert await taken(queue) == A
+    queue.add(A)
+    queue.add(B)
+    queue.add_after(C, 5)
+    ours.clear()
+    for key in (A, B, C):
+        queue.drop(key)
+    queue.done(A)
+    queue.add(A)
+    queue.add_after(B, 1)
+    timer.advance(10)
+    ours |= {A, B, C}
+    queue.add(C)
+    assert await taken(queue) == C
+    assert queue.in_work == {C}
+
+
 async def test_worker_for_rollbacks_takes_nothing_else() -> None:
     """So that there is always one free."""
     queue, _ = a_queue()

@@ -55,8 +55,8 @@ class Http:
 
     ``on_date`` gets the `Date` of every answer of the API server itself. While ``new_connections``
     says so, every request gets a connection of its own. ``longest_words`` is where the server's own
-    words are cut in errors, in characters. ``fence`` is asked before every write, and raises where
-    nothing may be written.
+    words are cut in errors, in characters. ``fence`` is asked before every write, by what it is
+    and its namespace, and raises where nothing may be written.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Http:
         on_date: DateObserver | None = None,
         longest_words: int = WORDS_OF_THE_SERVER,
         new_connections: Callable[[], bool] = lambda: False,
-        fence: Callable[[str], None] = lambda _what: None,
+        fence: Callable[[str, str | None], None] = lambda _what, _namespace: None,
     ) -> None:
         self.fence = fence
         self._access = access
@@ -182,7 +182,7 @@ class Http:
         What stores nothing, and the Lease itself, is not fenced.
         """
         if is_fenced:
-            self.fence(what)
+            self.fence(what, _namespace_in(path))
         return await self._request(
             what, verb, path, params=MANAGER, body=body, timeout=WRITE_TIMEOUT
         )
@@ -360,6 +360,12 @@ def authorized_session(access: Access) -> "aiohttp.ClientSession":
         proxy=endpoint.proxy,
         middlewares=(authorize,),
     )
+
+
+def _namespace_in(path: str) -> str | None:
+    """The namespace of what is at this path; None for what is in none."""
+    _, _, within = path.partition("/namespaces/")
+    return within.partition("/")[0] or None
 
 
 def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":

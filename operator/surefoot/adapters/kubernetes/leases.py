@@ -1,16 +1,20 @@
-"""The Lease that the replicas of the operator take turns to hold, in the operator's namespace."""
+"""A Lease that the replicas of the operator take turns to hold, in the operator's namespace."""
 
+import json
 import math
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from surefoot.adapters.kubernetes.http import JSON, Http
-from surefoot.application.leadership import LeaseContent, LeaseVersion
+from surefoot.api.v1alpha1.meta import GROUP
+from surefoot.application.leases import LeaseContent, LeaseVersion
 from surefoot.application.ports import Clock
 from surefoot.errors import Conflict, NotFound, Unavailable
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces"
+REPLICAS_ANNOTATION = f"{GROUP}/replicas"
+"""Who shares a Lease, as JSON: a number for each replica, which it raises while it lives."""
 
 
 class KubernetesLease:
@@ -53,7 +57,10 @@ class KubernetesLease:
             spec["acquireTime"] = before.acquired or _micro_time(now)
         else:
             spec["acquireTime"] = _micro_time(now)
-        metadata = {"name": self._name, "namespace": self._namespace}
+        metadata: JSON = {"name": self._name, "namespace": self._namespace}
+        if content.replicas:
+            replicas = json.dumps(dict(content.replicas), sort_keys=True)
+            metadata["annotations"] = {REPLICAS_ANNOTATION: replicas}
         if before is not None:
             metadata["resourceVersion"] = before.version
         body: JSON = {
@@ -91,11 +98,23 @@ def _version(what: str, found: JSON) -> LeaseVersion:
         holder=str(spec.get("holderIdentity") or ""),
         duration=_seconds(spec.get("leaseDurationSeconds")),
         transitions=int(_seconds(spec.get("leaseTransitions"))),
+        replicas=_replicas(metadata.get("annotations")),
     )
     acquired = spec.get("acquireTime")
     return LeaseVersion(
         metadata["resourceVersion"], content, acquired if isinstance(acquired, str) else ""
     )
+
+
+def _replicas(annotations: Any) -> dict[str, int]:
+    text = annotations.get(REPLICAS_ANNOTATION) if isinstance(annotations, dict) else None
+    try:
+        numbers = json.loads(text) if isinstance(text, str) else {}
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(numbers, dict):
+        return {}
+    return {name: number for name, number in numbers.items() if isinstance(number, int)}
 
 
 def _seconds(number: Any) -> float:

@@ -92,7 +92,12 @@ def _summary(built: grafana.Dashboard) -> grafana.Dashboard:
             )
         )
         .with_panel(
-            number("Operators that act", "One should.", Query("sum(surefoot_leader)"), good_from=1)
+            number(
+                "Operators that act",
+                "One should, or with shards each of them.",
+                Query("sum(surefoot_leader)"),
+                good_from=1,
+            )
         )
     )
 
