@@ -19,7 +19,7 @@ class Board:
     content: LeaseContent | None = None
     is_down: bool = False
     answers: bool = True
-    """Whether what was written is said to be; else nothing is said for ever."""
+    """Whether what was written is said to be; else nothing is said forever."""
     writes: int = 0
 
     def edit(self, content: LeaseContent | None) -> None:
