@@ -345,7 +345,7 @@ async def test_start_is_not_committed_by_what_somebody_else_wrote(uid: str) -> N
     judged = stage.cluster.put_rollout(stage.rollout.model_copy(update={"status": status}))
     rendering = rendering_of(judged, start)
     stage.patched(
-        data=rendering.data, annotations=rendering.annotations | {ROLLOUT_UID_ANNOTATION: uid}
+        data=rendering.data, annotations={**rendering.annotations, ROLLOUT_UID_ANNOTATION: uid}
     )
     cleared = judged.status.model_copy(update={"pending": None})
     await stage.execute(Abandon(start, cleared, marks_config_map=True), judged=judged)
