@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from surefoot.adapters.kubernetes import policies
+from surefoot.adapters.kubernetes import cluster, policies
 from tests.support.allowed_signers import allowed_signers
 from tests.support.attended import (
     attended_scene,
@@ -32,4 +32,5 @@ def _no_check_is_too_late() -> Iterator[None]:
     known, and what was in force a moment ago would not be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policies, "WITHIN", 30.0)
+        patch.setattr(cluster, "NAMESPACE_WITHIN", 30.0)
         yield
