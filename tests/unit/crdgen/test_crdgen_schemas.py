@@ -102,8 +102,13 @@ def test_schema_is_structural(definition: Definition) -> None:
 
 @EVERY_KIND
 def test_status_has_neither_defaults_nor_rules(definition: Definition) -> None:
-    """A status is what the operator wrote, and nothing may ever stop it from writing."""
+    """A status is what the operator wrote, and nothing may ever stop it from writing.
+
+    What was asked and not answered is Pending until then.
+    """
     status = structural(definition)["properties"]["status"]
+    at_first = status.pop("default", None)
+    assert at_first == (None if definition.kind == "Rollout" else {"state": "Pending"})
     assert [path for path, node in nodes(status) if {"default", RULES} & node.keys()] == []
 
 

@@ -39,14 +39,6 @@ def remembered_with(compute: Callable[Concatenate[Owner, P], R]) -> Remembering[
     known: dict[int, dict[Hashable, R]] = {}
     owners: dict[int, weakref.ref[Owner]] = {}
 
-    def results_of(owner: Owner) -> dict[Hashable, R]:
-        # Python calls this back before another object can be in the same place.
-        def forget(_: weakref.ref[Owner], key: int = id(owner)) -> None:
-            del known[key], owners[key]
-
-        owners[id(owner)] = weakref.ref(owner, forget)
-        return known.setdefault(id(owner), {})
-
     # One judgement calls such functions some thousand times: so nothing else is done here.
     def remembered(owner: Owner, /, *args: Hashable) -> R:
         try:
@@ -58,8 +50,15 @@ def remembered_with(compute: Callable[Concatenate[Owner, P], R]) -> Remembering[
         return result
 
     def remember(result: R, owner: Owner, /, *args: Hashable) -> None:
-        results = known.get(id(owner))
-        (results_of(owner) if results is None else results)[args] = result
+        key = id(owner)
+        if key not in known:
+            # Python calls this back before another object can be in the same place.
+            def forget(_: weakref.ref[Owner]) -> None:
+                del known[key], owners[key]
+
+            owners[key] = weakref.ref(owner, forget)
+            known[key] = {}
+        known[key][args] = result
 
     functools.update_wrapper(remembered, compute)
     remembered.remember = remember  # type: ignore[attr-defined]

@@ -39,6 +39,7 @@ from surefoot.domain.signoff.evaluate import (
     Exclusion,
     Rules,
     evaluate,
+    why_excluded,
 )
 from surefoot.domain.signoff.meetings import Conflict, Position, judge_conflict
 from surefoot.domain.signoff.percent_ranges import asked_percent
@@ -270,12 +271,8 @@ def _rules(state: State, asking: _Asking, role: Role) -> Rules:
 
 def _why_excluded(role: Role, rules: Rules) -> tuple[str, ...]:
     """Say of each named user who may not sign why that is so."""
-    return tuple(
-        f"{user} {reason}"
-        for user in role.users
-        for reason in [next((e.reason for e in rules.exclusions if folded(user) in e.names), None)]
-        if reason is not None
-    )
+    reasons = (why_excluded(user, rules.exclusions) for user in role.users)
+    return tuple(why for why in reasons if why is not None)
 
 
 def _earlier(state: State, asked: list[Approval]) -> str | None:

@@ -210,7 +210,7 @@ def _void_reason(
 def _why_not_theirs(request: Request, by: str, rules: Rules) -> str | None:
     if not is_persons_name(by):
         return not_a_name(by)
-    excluded = _why_excluded(by, rules.exclusions)
+    excluded = why_excluded(by, rules.exclusions)
     if excluded is not None:
         return excluded
     if is_excluded(request, by):
@@ -220,8 +220,10 @@ def _why_not_theirs(request: Request, by: str, rules: Rules) -> str | None:
     return None
 
 
-def _why_excluded(by: str, exclusions: tuple[Exclusion, ...]) -> str | None:
-    reasons = (item.reason for item in exclusions if folded(by) in item.names)
+def why_excluded(by: str, exclusions: tuple[Exclusion, ...]) -> str | None:
+    """Why the plan's rules keep this person from deciding, or None where they do not."""
+    name = folded(by)
+    reasons = (item.reason for item in exclusions if name in item.names)
     return next((f"{by} {reason}" for reason in reasons), None)
 
 
@@ -269,7 +271,7 @@ def _detached_signature(
 def _why_go_does_not_count(
     state: State, request: Request, decision: ObservedDecision, rules: Rules
 ) -> str | None:
-    excluded = _why_excluded(decision.by, rules.go_exclusions)
+    excluded = why_excluded(decision.by, rules.go_exclusions)
     if excluded is not None:
         return excluded
     if not is_signer_authenticated(state, request, decision):

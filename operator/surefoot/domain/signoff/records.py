@@ -90,7 +90,7 @@ def _record(
 ) -> tuple[RecordRequest, ...]:
     if status is request.status or not may_be_recorded(state, request):
         return ()
-    if _says_nothing_yet(request, status):
+    if request.spec.decision is None and _says_nothing_yet(request, status):
         return ()
     metadata = request.metadata
     kind = "Approval" if isinstance(request, Approval) else "Checkpoint"
@@ -102,7 +102,7 @@ def _says_nothing_yet(request: Request, status: ApprovalStatus | CheckpointStatu
 
     The API server shows such a request as Pending.
     """
-    if request.spec.decision is not None or request.status.observed_generation:
+    if request.status.observed_generation:
         return False
     return status.model_copy(update={"observed_generation": 0}) == request.status
 

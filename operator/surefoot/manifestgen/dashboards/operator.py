@@ -271,7 +271,16 @@ def _operator(built: grafana.Dashboard) -> grafana.Dashboard:
                 "Objects that cannot be read",
                 "They count for nothing and stop nothing else; status.unreadable names them.",
                 Query("sum by (kind) (surefoot_unreadable_objects)", "{{kind}}"),
-                width=24,
+                width=12,
+            )
+        )
+        .with_panel(
+            lines(
+                "Shards",
+                "Where fewer are held than there are, nothing moves in some namespaces.",
+                Query("max(surefoot_shards)", "there are"),
+                Query("sum by (pod) (surefoot_shards_held)", "held by {{pod}}"),
+                width=12,
             )
         )
         .with_panel(

@@ -35,8 +35,12 @@ if status.state == "Void" or status.state == "Expired" then
   local why = status.voidReason or "it is older than the plan allows"
   return {status = "Healthy", message = status.state .. ", and nothing waits for it: " .. why}
 end
-if status.observedGeneration ~= nil and obj.metadata.generation ~= nil
-  and status.observedGeneration < obj.metadata.generation then
+-- Surefoot writes the first status once something was decided.
+local seen = status.observedGeneration
+if seen == nil or seen < 1 then
+  seen = 1
+end
+if obj.metadata.generation ~= nil and seen < obj.metadata.generation then
   return {status = "Progressing", message = "Surefoot has not looked at the last decision yet"}
 end
 if status.state == "Go" then
