@@ -105,7 +105,7 @@ def test_one_answer_says_one_thing_about_the_soak() -> None:
     for now in (NOW, LATER):
         said = "\n".join(text_of(explanation.in_lines(raw, now, MARKS)))
         left = "1h" if now == NOW else "30m"
-        assert f"waits for soak {left} left; then" in said
+        assert f": soak {left} left; then" in said
         assert f"Soak: {left} left of 2h" in said
         assert f"Earliest: 2026-03-01T11:00:00Z, in {left}, by the clocks alone" in said
         assert "the soak is complete then" in said
