@@ -131,7 +131,7 @@ class Session:
                 whole=WHOLE_ROWS,
             ):
                 columns = page.get("columnDefinitions") or columns
-                rows += page.get("rows") or ()
+                rows += _rows(page)
         except NotFound as error:
             raise _not_installed(error) from error
         if name is not None and not rows:
@@ -153,7 +153,7 @@ class Session:
         path = self._collection("rollouts")
         async for page in self.http.pages("list rollouts", path, _named(name)):
             version = str((page.get("metadata") or {}).get("resourceVersion") or "")
-            items += page.get("items") or ()
+            items += _items("list rollouts", page)
         return version, items
 
     async def watch(self, what: str, path: str, params: dict[str, str]) -> "AsyncIterator[JSON]":
@@ -218,7 +218,7 @@ class Session:
         items: list[JSON] = []
         try:
             async for page in self.http.pages(f"list {plural}", path, params):
-                items += page.get("items") or ()
+                items += _items(f"list {plural}", page)
         except NotFound as error:
             raise _not_installed(error) from error
         kind = plural.removesuffix("s").capitalize()
@@ -375,6 +375,20 @@ def is_at_a_terminal() -> bool:
 def _content(raw: JSON) -> dict[str, Any]:
     """All of an object that is not bookkeeping and not the operator's account."""
     return {name: value for name, value in raw.items() if name not in {"metadata", "status"}}
+
+
+def _rows(page: JSON) -> list[JSON]:
+    """The rows of a page of a table; of a list, where the server knows no tables, its objects."""
+    if "rows" in page:
+        return list(page["rows"] or ())
+    return [{"object": item, "cells": []} for item in _items("list rollouts", page)]
+
+
+def _items(what: str, page: JSON) -> list[JSON]:
+    """The objects of a page of a list. `Unavailable` where it is none: that is not an empty one."""
+    if "items" not in page:
+        raise Unavailable(f"{what}: the answer is not a list but {page.get('kind') or 'unknown'}")
+    return list(page["items"] or ())
 
 
 def _named(name: str | None) -> dict[str, str]:

@@ -96,6 +96,32 @@ def typed(*words: str) -> tuple[int, str]:
 APPROVE = ("approve", "checkout", "--role=security", "--reason=no findings")
 
 
+@pytest.mark.parametrize("words", [(), ("checkout",), ("-A",), ("-o", "wide"), ("-o", "name")])
+def test_list_where_a_table_was_asked_for_is_shown(
+    server: FakeHttp, words: tuple[str, ...]
+) -> None:
+    """A proxy or another server may not know tables, which does not mean that none is there."""
+    code, said = typed("get", *words)
+    assert code == 0
+    assert "checkout" in said
+    assert "no Rollout" not in said
+
+
+@pytest.mark.parametrize("words", [("get",), ("get", "-o", "json"), ("explain", "checkout")])
+def test_answer_that_is_no_list_is_not_taken_for_an_empty_one(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """What cannot be read says nothing about what is there."""
+
+    async def pages(*_: object, **__: object) -> AsyncIterator[JSON]:
+        yield {"kind": "Status", "status": "Success"}
+
+    monkeypatch.setattr(server, "pages", pages)
+    code, said = typed(*words)
+    assert code == 3
+    assert "list rollouts: the answer is not a list" in said
+
+
 def test_decision_names_its_signer_and_the_version_that_was_read(server: FakeHttp) -> None:
     """So it works where no policy fills names in, and never over what was not read."""
     assert typed(*APPROVE)[0] == 0
