@@ -16,6 +16,7 @@ from surefoot.plugin.amounts import (
     written,
 )
 from surefoot.plugin.explanation import FOR_TOOLS, in_lines
+from surefoot.plugin.metrics import bounds_of_trigger, in_unit_of
 from surefoot.plugin.output import Cell, Line, table_lines
 from surefoot.plugin.summary import TRIGGER_COLOURS, bar, triggers_of
 
@@ -141,7 +142,8 @@ def _triggers(raw: JSON, now: datetime) -> Iterator[Line]:
     for trigger in triggers[:MOST]:
         state, since = trigger["state"], moment_of(trigger.get("since"))
         when = f" {lasts(since, now)}" if since is not None else ""
-        value = f", value {trigger['value']}" if trigger.get("value") is not None else ""
+        number = in_unit_of(bounds_of_trigger(raw, trigger["name"]), trigger.get("value"))
+        value = f", value {number}" if number is not None else ""
         yield (f"  {trigger['name']} ", Cell(state, TRIGGER_COLOURS.get(state)), when, value)
     yield from _more(len(triggers))
 

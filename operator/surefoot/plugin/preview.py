@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from surefoot.plugin.amounts import moment_of, soak_of, written
+from surefoot.plugin.amounts import soak_of, written
+from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.summary import triggers_in_short
 
 if TYPE_CHECKING:
@@ -67,10 +68,9 @@ def evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
     triggers = triggers_in_short(status).text
     if triggers:
         yield f"triggers  {triggers}"
-    for metric in (status.get("metrics") or ())[:5]:
-        value = metric.get("value") or metric.get("outcome")
-        asked = written(moment_of(metric.get("observedAt"))) or "never"
-        yield f"metric    {metric.get('name')} = {value}, as of {asked}"
+    for reading in readings_of(raw or {})[:5]:
+        asked = written(reading.observed_at) or "never"
+        yield f"metric    {reading.name} = {_cut(reading.said)}, as of {asked}"
 
 
 def _conditions(conditions: object) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from surefoot.plugin import amounts, describing, explanation, output, summary
+from surefoot.plugin import amounts, describing, explanation, output, preview, summary
 from surefoot.plugin.bundling import of_the_flags_alone, text_without_secrets, without_secrets
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.permissions import explained
@@ -197,10 +197,40 @@ def test_metric_is_shown_with_its_room_and_a_plot() -> None:
     )
     assert errors.bounds[1].plot(errors.value, MARKS) == "####-----------|----"
     lines = text_of(explanation.in_lines(raw_rollout(METRICS, **GATES), NOW, MARKS))
-    assert "  errors = 0.0012, asked 30s ago" in lines
+    assert "  errors = 0.12%, asked 30s ago" in lines
+    assert "  cost = 150, asked 30s ago" in lines
     assert "  up = NoData: no series, asked 30s ago" in lines
     assert "    gate all: at least 1" in lines
     assert up.value is None
+
+
+PERCENT = {"name": "errors", "atMost": "0.1%"}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"gates": [PERCENT]}, "0.12%"),
+        ({"gates": [{"name": "errors", "atMost": "0.001"}]}, "0.0012"),
+        ({"gates": [{"name": "errors", "atMost": "200%", "relativeTo": "Baseline"}]}, "0.0012"),
+        ({"gates": [PERCENT, {"name": "all", "metric": "errors", "atMost": 1}]}, "0.0012"),
+        ({}, "0.0012"),
+    ],
+)
+def test_value_has_the_unit_of_its_bounds(bounds: dict[str, Any], said: str) -> None:
+    """A percentage beside percentages; where bounds have several units, as the query has it."""
+    baselines = [{"metric": "errors", "median": "0.001", "percent": 10}]
+    raw = raw_rollout(METRICS | {"baselines": baselines}, **bounds)
+    assert readings_of(raw)[0].said == said
+    assert any(f"errors = {said}, as of" in line for line in preview.evidence(raw, NOW))
+
+
+def test_value_of_a_trigger_has_the_unit_of_its_bound() -> None:
+    """In the list of triggers as in that of metrics."""
+    trigger = {"name": "many-errors", "state": "Quiet", "value": "0.0012"}
+    raw = raw_rollout(METRICS | {"triggers": [trigger]}, **GATES)
+    lines = text_of(describing.describe(raw, [], [], NOW, MARKS))
+    assert "  many-errors Quiet, value 0.12%" in lines
 
 
 def test_description_has_sections_and_never_many_lines() -> None:
