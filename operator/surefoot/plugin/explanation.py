@@ -151,7 +151,7 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         by = f" for {_by(pending)}" if _is_requested(pending) else ""
         yield f"  It moves: {pending.get('type')} to {pending.get('to')}% is under way{by}."
     elif said:
-        yield f"  It does not move to {_next(status)}: it waits for {said}."
+        yield f"  It does not move to {_next(status)}: {said}."
     elif not _missing(status) and status.get("conditions"):
         yield f"  Nothing is missing: it moves to {_next(status)} next."
     earliest = earliest_of(status)

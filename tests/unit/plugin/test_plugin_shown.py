@@ -11,7 +11,15 @@ from surefoot.plugin.bundling import of_the_flags_alone, text_without_secrets, w
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.permissions import explained
 from surefoot.plugin.tree import tree
-from tests.unit.plugin.things import MARKS, NOW, raw_approval, raw_checkpoint, raw_rollout, text_of
+from tests.unit.plugin.things import (
+    GO_BY_HUDSON,
+    MARKS,
+    NOW,
+    raw_approval,
+    raw_checkpoint,
+    raw_rollout,
+    text_of,
+)
 
 LATER = NOW + timedelta(minutes=30)
 STATUS = {
@@ -105,7 +113,7 @@ def test_one_answer_says_one_thing_about_the_soak() -> None:
     for now in (NOW, LATER):
         said = "\n".join(text_of(explanation.in_lines(raw, now, MARKS)))
         left = "1h" if now == NOW else "30m"
-        assert f"waits for soak {left} left; then" in said
+        assert f"does not move to 25%: soak {left} left; then" in said
         assert f"Soak: {left} left of 2h" in said
         assert f"Earliest: 2026-03-01T11:00:00Z, in {left}, by the clocks alone" in said
         assert "the soak is complete then" in said
@@ -247,6 +255,25 @@ def test_description_has_sections_and_never_many_lines() -> None:
     assert len(lines) < 120
     assert "  … and 188 more: -o yaml has them all" in lines
     assert "  You may not list them." in text_of(describing.describe(raw, None, [], NOW, MARKS))
+
+
+def test_description_on_a_terminal_is_whole(
+    terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables are coloured and no wider than the terminal; what is folded keeps its gaps."""
+    roles = [{"name": f"a-role-with-a-long-name-{n}", "users": ["a"]} for n in range(4)]
+    raw = raw_rollout(STATUS, approvals={"roles": roles})
+    signed = raw_approval("role-" + "x" * 60, state="Go", decided=GO_BY_HUDSON)
+    described = list(describing.describe(raw, [raw_checkpoint()], [signed], NOW, MARKS))
+    cells = [cell for line in described if not isinstance(line, str) for cell in line]
+    assert output.Cell("NAME", output.BOLD) in cells
+    assert output.Cell("Go", "green") in cells
+    output.say_lines(described)
+    said = capsys.readouterr().out
+    assert "\ufffd" not in said
+    lines = said.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert any(line.startswith("  >  10%  #---------  signed by") for line in lines)
 
 
 def test_tree_shows_what_belongs_to_it_with_states() -> None:

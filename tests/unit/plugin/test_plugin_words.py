@@ -59,7 +59,7 @@ def test_explanation_says_what_is_missing_and_what_to_type() -> None:
     assert lines == [
         "checkout in shop is Soaking at 10% for 1h, step 1/3",
         "  ##------------------  [10%] → 25% → 100%",
-        "  It does not move to 25%: it waits for soak 1h left; then security (group security).",
+        "  It does not move to 25%: soak 1h left; then security (group security).",
         (
             "  Earliest: 2026-03-01T11:00:00Z, in 1h, by the clocks alone: the soak is complete "
             "then."

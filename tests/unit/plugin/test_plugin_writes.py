@@ -122,6 +122,49 @@ def test_answer_that_is_no_list_is_not_taken_for_an_empty_one(
     assert "list rollouts: the answer is not a list" in said
 
 
+def test_who_may_not_act_as_others_is_told_that_alone(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was said about what waits: the request itself was not let in."""
+    refusal = 'x: 403: User "cora" cannot impersonate-on:user-info:list resource "approvals"'
+
+    async def refused(*_: object, **__: object) -> AsyncIterator[JSON]:
+        raise Refused(refusal, status=403)
+        yield {}
+
+    async def who_am_i(what: str) -> JSON:
+        raise Refused(refusal, status=403)
+
+    monkeypatch.setattr(server, "pages", refused)
+    monkeypatch.setattr(server, "who_am_i", who_am_i)
+    code, said = typed("inbox", "--as", "hudson")
+    assert code == 3
+    assert said.startswith('Error: User "cora" may not act as somebody else')
+
+
+def test_who_may_not_look_at_requests_is_told_which_binding_lets_them(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inbox goes on with what it may show."""
+    pages = server.pages
+
+    async def refused(what: str, path: str, *rest: Any, **more: Any) -> AsyncIterator[JSON]:
+        if path.endswith("approvals"):
+            raise Refused(
+                'list approvals: 403: User "atlas" cannot list resource "approvals" in API group '
+                '"surefoot.dev" in the namespace "shop"',
+                status=403,
+            )
+        async for page in pages(what, path, *rest, **more):
+            yield page
+
+    monkeypatch.setattr(server, "pages", refused)
+    code, said = typed("inbox")
+    assert code == 0
+    assert 'Note: User "atlas" cannot list resource "approvals" in namespace shop' in said
+    assert "--clusterrole=surefoot-viewer" in said
+
+
 def test_decision_names_its_signer_and_the_version_that_was_read(server: FakeHttp) -> None:
     """So it works where no policy fills names in, and never over what was not read."""
     assert typed(*APPROVE)[0] == 0
