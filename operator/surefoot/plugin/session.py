@@ -5,6 +5,7 @@ does not allow it.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -364,7 +365,17 @@ def confirm(question: str, *, asks: bool, shown: Sequence[str] = ()) -> bool:
         output.warn(line)
     if not asks or not is_at_a_terminal():
         return True
-    return typer.confirm(output.safe(question), err=True)
+    # The loop's own handler would only note an interrupt, and wait for its turn.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(output.safe(question), err=True)
+    except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            output.warn("\nnothing was written")
+            raise KeyboardInterrupt from error
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_at_a_terminal() -> bool:
