@@ -21,6 +21,7 @@ _SAID = {
     "metricsSummary": "metrics",
     "securityStatus": "security",
     "requiredAction": "action",
+    "report": "report",
 }
 
 
@@ -37,7 +38,11 @@ def decision(prepared: "Prepared", answer: "Answer", username: str, now: datetim
     for field, title in _SAID.items():
         if field in answer.said:
             yield f"  {title:<9} {_cut(str(answer.said[field]))}"
-    for condition in _conditions(answer.said.get("conditions")):
+    for test in _each(answer.said, "tests"):
+        yield f"  test      {test.get('name')} {test.get('passed')}/{test.get('total')}"
+    for dissent in _each(answer.said, "dissent"):
+        yield f"  dissent   {dissent.get('by')}: {_cut(str(dissent.get('statement')))}"
+    for condition in _conditions(answer.said):
         yield f"  asks for  {condition}"
     earlier = prepared.raw["spec"].get("decision")
     was = f"instead of {earlier}" if earlier else "not decided yet"
@@ -73,8 +78,13 @@ def evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
         yield f"metric    {reading.name} = {_cut(reading.said)}, as of {asked}"
 
 
-def _conditions(conditions: object) -> Iterator[str]:
-    for each in conditions if isinstance(conditions, list) else ():
+def _each(said: Mapping[str, object], field: str) -> list[JSON]:
+    found = said.get(field)
+    return found if isinstance(found, list) else []
+
+
+def _conditions(said: Mapping[str, object]) -> Iterator[str]:
+    for each in _each(said, "conditions"):
         blocks = " (before it counts)" if each.get("blocking") else ""
         yield f"{each.get('name')}: {_cut(str(each.get('text')))}{blocks}"
 
@@ -90,9 +100,17 @@ def change(raw: JSON, spec: JSON, effect: str) -> Iterator[str]:
     percent = status.get("percent")
     where = "before its start" if percent is None else f"at {percent}%"
     yield f"{metadata['name']} in {metadata['namespace']}, {where}: {effect}"
-    for field, value in spec.items():
-        before = (raw.get("spec") or {}).get(field)
-        yield f"  spec.{field}: {_value(before)} → {_value(value)}"
+    yield from _changes("spec", raw.get("spec") or {}, spec)
+
+
+def _changes(path: str, before: JSON, change: JSON) -> Iterator[str]:
+    """A line for each field that is written; what a part of it does not name stays."""
+    for field, value in change.items():
+        name, was = f"{path}.{field}", before.get(field)
+        if isinstance(was, Mapping) and isinstance(value, Mapping):
+            yield from _changes(name, was, value)
+        else:
+            yield f"  {name}: {_value(was)} → {_value(value)}"
 
 
 def _value(value: object) -> str:

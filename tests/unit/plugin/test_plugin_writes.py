@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -234,6 +235,45 @@ def test_person_at_a_terminal_is_asked_whether_it_is_meant(
     )
     typed(*APPROVE, "--yes")
     assert len(questions) == 1
+
+
+@pytest.fixture
+def no(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is asked, and says no to everything."""
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+
+
+def test_everything_that_a_report_says_is_shown_before_it_is_signed(
+    server: FakeHttp, no: None, tmp_path: Path
+) -> None:
+    """Tests, dissent and the report itself are signed with it."""
+    report = tmp_path / "report.md"
+    report.write_text("All is well.\nMore of it.\n")
+    details = ("--report", str(report), "--test", "unit=5/6", "--dissent", "hudson=not proved")
+    code, said = typed("checkpoint", "checkout", "hour-48", "--go", "--summary=ok", *details)
+    assert (code, server.written) == (1, [])
+    assert "  report    All is well. More of it.\n" in said
+    assert "  test      unit 5/6\n" in said
+    assert "  dissent   hudson: not proved\n" in said
+
+
+def test_part_of_a_field_that_changes_is_shown_alone(server: FakeHttp, no: None) -> None:
+    """What is not written stays, and does not look as if it went."""
+    server.rollout = raw_rollout(rehearsal={"maxAge": "7d", "mode": "Manual"})
+    _, said = typed("rehearse", "checkout")
+    assert "  spec.rehearsal.run: absent → 1\n" in said
+    assert "maxAge" not in said
+    server.rollout = raw_rollout({"percent": 25}, rollback={"to": 25, "reason": "old"})
+    _, said = typed("rollback", "checkout", "--to=10", "--reason=new")
+    assert "  spec.rollback.to: 25 → 10\n  spec.rollback.reason: old → new\n" in said
+
+
+def test_rollback_names_the_steps_that_lie_below_alone(server: FakeHttp) -> None:
+    """It goes down, and nowhere else."""
+    server.rollout = raw_rollout({"percent": 25})
+    _, said = typed("rollback", "checkout", "--to=20", "--reason=x")
+    assert "has no step of 20%: it can go down to 0, 10\n" in said
 
 
 def test_what_admission_would_refuse_is_said_before_anybody_is_asked(
