@@ -60,6 +60,18 @@ def warn(text: str) -> None:
     typer.echo(safe(text), err=True)
 
 
+def is_watched() -> bool:
+    """Whether somebody sees what is printed on standard error."""
+    return sys.stderr.isatty()
+
+
+def progress(text: str) -> None:
+    """Say on a terminal how far it is, over what was said before; nothing wipes it."""
+    if is_watched():
+        sys.stderr.write(f"\r{cut(safe(text), shutil.get_terminal_size().columns - 1)}\x1b[K")
+        sys.stderr.flush()
+
+
 def fault_text(error: Exception) -> str:
     """What to say of a fault of the program itself."""
     return (
