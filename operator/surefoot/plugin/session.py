@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import typer
 
-from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.adapters.kubernetes.http import JSON, UNKNOWN_FIELD, Http
 from surefoot.adapters.kubernetes.kubeconfig import KubeconfigAccess, KubeconfigOptions
 from surefoot.adapters.kubernetes.plain_http import PlainHttp
 from surefoot.api.v1alpha1.names import API_VERSION, HALT_CONFIGMAP
@@ -337,6 +337,11 @@ def error_text(error: SurefootError) -> str:
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
         said = said.partition(DENIED)[2]
+    elif isinstance(error, Refused) and UNKNOWN_FIELD in said:
+        fields = said.partition(UNKNOWN_FIELD)[2]
+        said = (
+            f"the CRDs of this cluster are older than this command: {fields}; nothing was written"
+        )
     elif isinstance(error, Refused) and INVALID in said:
         said = said.partition(INVALID)[2]
     elif isinstance(error, Refused) and error.status == FORBIDDEN:

@@ -154,6 +154,15 @@ def test_no_is_told_from_not_reached(error: Exception, code: int) -> None:
     assert exit_code(error) == code  # type: ignore[arg-type]
 
 
+def test_field_that_the_cluster_does_not_know_is_told_as_an_older_crd() -> None:
+    """And that nothing was written."""
+    refusal = 'write x: 422: strict decoding error: unknown field "spec.paused"'
+    assert error_text(Refused(refusal, status=422)) == (
+        'the CRDs of this cluster are older than this command: unknown field "spec.paused"; '
+        "nothing was written"
+    )
+
+
 def test_interrupt_at_the_question_ends_it_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
