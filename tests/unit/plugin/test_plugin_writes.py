@@ -513,6 +513,34 @@ def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
     assert "may not go above 0% already (incident 7)" in said
 
 
+@pytest.mark.parametrize(
+    ("transition", "said"),
+    [
+        ("b", "checkout has no transition b: its history has"),
+        ("a", "checkout has several transitions that begin with a: its history has"),
+    ],
+)
+def test_transition_that_is_not_found_is_told_from_one_that_may_be_several(
+    server: FakeHttp, transition: str, said: str
+) -> None:
+    """With those there are."""
+    entry = {
+        "type": "Advance",
+        "from": 5,
+        "to": 10,
+        "at": "2026-03-01T09:00:00.000000Z",
+        "planHash": "sha256:1",
+        "attempt": 0,
+        "reason": "x",
+    }
+    history = [entry | {"transitionId": name} for name in ("a1", "a2")]
+    server.rollout = raw_rollout({"history": history})
+    code, found = typed("explain", "checkout", "--transition", transition)
+    assert code == 1
+    assert said in found
+    assert "  a1  Advance to 10% at 2026-03-01T09:00:00Z" in found
+
+
 def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:
     """3: there is nobody to answer."""
     server.installed = False
