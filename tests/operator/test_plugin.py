@@ -301,7 +301,7 @@ async def test_plan_is_paused_rolled_back_and_tried_again(
 
     for words, said in (
         (("--to=10",), "is at 10%: a ceiling there or above moves nothing"),
-        (("--to=7",), "has no step of 7%: it can go down to 0, 10, 50, 100"),
+        (("--to=7",), "has no step of 7%: it can go down to 0"),
     ):
         refused = await shell("cora", "rollback", "checkout", *words, "--reason=errors")
         assert refused.code == 1

@@ -85,6 +85,12 @@ class Bound:
         """Whether values must not exceed it."""
         return self.side in {"above", "atMost"}
 
+    @property
+    def said(self) -> str:
+        """`at most 1%`."""
+        words = {"atMost": "at most", "atLeast": "at least"}
+        return f"{words.get(self.side, self.side)} {self.text}"
+
     def is_broken_by(self, value: float) -> bool:
         """Whether a value is beyond it."""
         return value > self.value if self.is_upper else value < self.value

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from surefoot.backtest.judging import FAILS, FIRING, Bound, Verdicts
 from surefoot.backtest.report import Report
 from surefoot.domain.facts.measurements import Measurement, Sample
-from surefoot.domain.facts.windows import number
+from surefoot.domain.facts.windows import number, number_like
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 960, 180, 70, 34
 _HEAD = 56
@@ -102,13 +102,14 @@ def _panel(
     parts += [_line(points) for points in _pieces(measurement, stretch.start, scale)]
     for bound in bounds:
         y = scale.y(bound.value)
-        label = escape(f"{bound.side} {bound.text} ({bound.user})")
+        label = escape(f"{bound.said} ({bound.user})")
         parts.append(f'<line class="bound" x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{y}" y2="{y}"/>')
         above = y - 3 if y > scale.top + 14 else y + 13
         parts.append(f'<text x="{_LEFT + 4}" y="{above:g}">{label}</text>')
     for value in (min(values), max(values)):
         parts.append(
-            f'<text x="{_LEFT - 6}" y="{scale.y(value) + 4}" text-anchor="end">{value:.3g}</text>'
+            f'<text x="{_LEFT - 6}" y="{scale.y(value) + 4}" text-anchor="end">'
+            f"{_in_unit_of(bounds, float(f'{value:.3g}'))}</text>"
         )
     for moment, anchor in ((stretch.start, "start"), (stretch.end, "end")):
         parts.append(
@@ -187,6 +188,12 @@ def _unbroken(measurement: Measurement, start: datetime) -> Iterator[list[Sample
         yield stretch
 
 
+def _in_unit_of(bounds: Sequence[Bound], value: float) -> str:
+    """A value as its bounds have it: in percent where all of them are."""
+    are_percent = bool(bounds) and all(bound.text.endswith("%") for bound in bounds)
+    return number_like("%", value) if are_percent else number(value)
+
+
 def _value(sample: Sample) -> float:
     return sample.value
 
@@ -209,7 +216,7 @@ def in_blocks(report: Report, width: int = 60) -> Iterator[str]:
         low, high = (min(numbers), max(numbers)) if numbers else (0.0, 0.0)
         drawn = "".join(_block(column, low, high) for column in columns)
         marks = "".join(_mark(column, bounds) for column in columns)
-        yield f"{metric}: {number(low)} to {number(high)}"
+        yield f"{metric}: {_in_unit_of(bounds, low)} to {_in_unit_of(bounds, high)}"
         yield f"  {drawn}"
         if marks.strip():
             yield f"  {marks}"

@@ -51,7 +51,7 @@ class Room:
         worst = number_like(bound.text, self.worst)
         reached = "highest" if bound.is_upper else "lowest"
         said = f"{bound.user}: {reached} {worst} at {self.worst_at:%a %d %b %H:%M}, "
-        said += f"{bound.side} {bound.text}"
+        said += f"{bound.said}"
         if bound.is_broken_by(self.worst):
             return f"{said}: beyond the bound"
         return f"{said}: {_room(self.share)}"

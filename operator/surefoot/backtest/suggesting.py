@@ -5,7 +5,7 @@ What was is taken for healthy: every alarm counted here would have been a false 
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -50,7 +50,7 @@ class Suggestion:
     def as_row(self) -> tuple[str, ...]:
         """The suggestion for people."""
         lost = in_words(self.lost) if self.lost else "-"
-        side = f"{self.bound.side} {self.text}"
+        side = replace(self.bound, text=self.text).said
         return self.bound.user, self.bound.metric, self.source, side, str(self.alarms), lost
 
 

@@ -16,7 +16,8 @@ from surefoot.plugin.amounts import (
     written,
 )
 from surefoot.plugin.explanation import FOR_TOOLS, in_lines
-from surefoot.plugin.output import Cell, Line, table_lines
+from surefoot.plugin.metrics import bounds_of_trigger, in_unit_of
+from surefoot.plugin.output import Cell, Line, columns, table_cells
 from surefoot.plugin.summary import TRIGGER_COLOURS, bar, triggers_of
 
 MOST = 12
@@ -114,8 +115,8 @@ def _requests(requests: Sequence[JSON] | None, now: datetime) -> Iterator[Line]:
     if not newest:
         return
     rows = [_request(each, now) for each in newest[::-1][:MOST]]
-    for line in table_lines(("Name", "State", "By", "When"), rows):
-        yield (f"  {line}",)
+    for line in table_cells(("Name", "State", "By", "When"), rows, columns() - 2):
+        yield ("  ", *line)
     yield from _more(len(requests))
 
 
@@ -141,7 +142,8 @@ def _triggers(raw: JSON, now: datetime) -> Iterator[Line]:
     for trigger in triggers[:MOST]:
         state, since = trigger["state"], moment_of(trigger.get("since"))
         when = f" {lasts(since, now)}" if since is not None else ""
-        value = f", value {trigger['value']}" if trigger.get("value") is not None else ""
+        number = in_unit_of(bounds_of_trigger(raw, trigger["name"]), trigger.get("value"))
+        value = f", value {number}" if number is not None else ""
         yield (f"  {trigger['name']} ", Cell(state, TRIGGER_COLOURS.get(state)), when, value)
     yield from _more(len(triggers))
 
@@ -150,7 +152,7 @@ def _history(raw: JSON, now: datetime) -> Iterator[Line]:
     history = (raw.get("status") or {}).get("history") or ()
     for entry in list(reversed(history))[:MOST]:
         at = moment_of(entry.get("at"))
-        start = f"{entry['from']}%" if "from" in entry else "the start"
+        start = f"{entry['from']}%" if "from" in entry else "0%"
         moved = f"{start} → {entry.get('to')}%"
         by = ", ".join(map(str, entry.get("by") or ()))
         when = "" if at is None else f"{written(at)} ({ago(at, now)})"

@@ -73,7 +73,7 @@ async def halt(session: Session, wish: Stop) -> int:
     if wish.until is not None:
         data["until"] = written(wish.until.moment(now))
     place, halted = await _what_is_halted(session, is_for_all=session.namespace == wish.home)
-    if not confirm(f"Halt {place} ({halted})?", asks=wish.asks):
+    if not confirm(f"Halt {place} ({halted})?", asks=wish.asks, shown=list(_shown(there, data))):
         raise Declined("nothing was written")
     if there is None:
         await _create(session, data)
@@ -82,6 +82,16 @@ async def halt(session: Session, wish: Stop) -> int:
     end = f" until {data['until']}" if "until" in data else ""
     output.say(f"halted {place}{end} ({halted}): nothing moves but down; `unhalt` ends it")
     return 0
+
+
+def _shown(there: JSON | None, data: dict[str, str]) -> Iterable[str]:
+    """What would be written, a line each."""
+    yield f"halt by {data['by']}"
+    yield f"  reason    {data['reason']}"
+    if "until" in data:
+        yield f"  until     {data['until']}"
+    if there is not None:
+        yield f"  instead   of {said_of(there)}"
 
 
 async def _create(session: Session, data: dict[str, str]) -> None:

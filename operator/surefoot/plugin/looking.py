@@ -8,7 +8,7 @@ from surefoot.errors import NotFound, Refused
 from surefoot.plugin import describing, explanation, output, summary
 from surefoot.plugin.commands.options import Format
 from surefoot.plugin.output import Cell
-from surefoot.plugin.session import Session
+from surefoot.plugin.session import Session, error_text
 from surefoot.plugin.tree import tree as tree_of
 
 JSON = dict[str, Any]
@@ -166,8 +166,8 @@ async def inbox(session: Session, format_: Format) -> int:
     """What waits for anyone who asks."""
     from surefoot.plugin.inbox import inbox_of  # noqa: PLC0415 - it reads models
 
-    me, rollouts, approvals, checkpoints = await asyncio.gather(
-        session.whoami(),
+    me = await session.whoami()  # first: who may not act as others hears of nothing else
+    rollouts, approvals, checkpoints = await asyncio.gather(
         session.rollouts(),
         _said_if_not_allowed(session.requests("approvals")),
         _said_if_not_allowed(session.requests("checkpoints")),
@@ -189,5 +189,5 @@ async def _said_if_not_allowed(asked: Awaitable[list[JSON]]) -> list[JSON]:
     except Refused as error:
         if error.status != FORBIDDEN:
             raise
-        output.warn(f"Note: {error}")
+        output.warn(f"Note: {error_text(error)}")
         return []

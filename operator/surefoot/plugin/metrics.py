@@ -1,6 +1,6 @@
 """What a metric says, and how far it is from its bounds, as a small plot. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,8 +35,13 @@ class Bound:
         share = f", {abs(room) / abs(self.limit):.0%} of it" if self.limit else ""
         return f"{said}; {'room' if room >= 0 else 'over by'} {self._amount(abs(room))}{share}"
 
+    @property
+    def is_percent(self) -> bool:
+        """Whether the plan has it in percent."""
+        return self.text.endswith("%")
+
     def _amount(self, amount: float) -> str:
-        return f"{amount * 100:.3g} points" if self.text.endswith("%") else f"{amount:.3g}"
+        return f"{amount * 100:.3g} points" if self.is_percent else f"{amount:.3g}"
 
     def plot(self, value: float | None, marks: tuple[str, str]) -> str:
         """A scale from 0 with the value and, as a bar across it, the bound."""
@@ -93,11 +98,28 @@ class Reading:
     def said(self) -> str:
         """The value; or why there is none."""
         outcome, message = str(self.metric.get("outcome")), self.metric.get("message")
-        value = self.metric.get("value")
+        value = in_unit_of(self.bounds, self.metric.get("value"))
         if outcome == "Value":
             return str(value)
         why = f"{outcome}: {message}" if message else outcome
         return why if value is None else f"{value} ({why})"
+
+
+def in_unit_of(bounds: Collection[Bound], value: object) -> object:
+    """A value as its bounds have it: `0.12%` beside `0.1%`; else as the query has it."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return value
+    are_percent = bool(bounds) and all(bound.is_percent for bound in bounds)
+    return f"{number * 100:.3g}%" if are_percent else value
+
+
+def bounds_of_trigger(raw: Mapping[str, Any], name: str) -> list[Bound]:
+    """The bounds of a trigger of the plan."""
+    what = f"trigger {name}"
+    found = _bounds(raw.get("spec") or {}, raw.get("status") or {})
+    return [bound for _, bound in found if bound.what == what]
 
 
 def readings_of(raw: Mapping[str, Any]) -> list[Reading]:

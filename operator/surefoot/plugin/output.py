@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import typer
@@ -44,18 +45,31 @@ def _folded(cells: Sequence["Cell"]) -> list[str]:
         return ["".join(coloured(cell.text, cell.colour) for cell in cells)]
     own = len(text) - len(text.lstrip(" "))
     indent = " " * min(own + 2, most // 2)
-    lines, line = [], " " * own
-    for word in text.split():
-        if line.strip() and width(f"{line} {word}") > most:
+    lines, line = [], ""
+    for gap, word in re.findall(r"(\s*)(\S+)", text):
+        if line.strip() and width(f"{line}{gap}{word}") > most:
             lines.append(line)
-            line = indent
-        line = f"{line} {word}" if line.strip() else f"{line}{word}"
+            line = f"{indent}{word}"
+        else:
+            line = f"{line}{gap}{word}"
     return [coloured(each, cells[0].colour) for each in (*lines, line)]
 
 
 def warn(text: str) -> None:
     """Print it on standard error."""
     typer.echo(safe(text), err=True)
+
+
+def is_watched() -> bool:
+    """Whether somebody sees what is printed on standard error."""
+    return sys.stderr.isatty()
+
+
+def progress(text: str) -> None:
+    """Say on a terminal how far it is, over what was said before; nothing wipes it."""
+    if is_watched():
+        sys.stderr.write(f"\r{cut(safe(text), shutil.get_terminal_size().columns - 1)}\x1b[K")
+        sys.stderr.flush()
 
 
 def fault_text(error: Exception) -> str:
@@ -91,10 +105,13 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 class Cell(NamedTuple):
-    """A text of a table, with its colour where it has one."""
+    """A text of a table, with its colour where it has one; `BOLD` is one."""
 
     text: str
     colour: str | None = None
+
+
+BOLD = "bold"
 
 
 def is_terminal() -> bool:
@@ -110,12 +127,9 @@ def is_coloured() -> bool:
 
 def coloured(text: str, colour: str | None) -> str:
     """The text in a colour, where colours are wanted."""
-    return typer.style(text, fg=colour) if colour and is_coloured() else text
-
-
-def heading(text: str) -> str:
-    """The text as a title."""
-    return typer.style(text, bold=True) if is_coloured() else text
+    if not colour or not is_coloured():
+        return text
+    return typer.style(text, bold=True) if colour == BOLD else typer.style(text, fg=colour)
 
 
 def has_blocks() -> bool:
@@ -152,30 +166,35 @@ def cut(text: str, most: int) -> str:
     return f"{kept}…" if has_blocks() else f"{kept}~"
 
 
-def table_lines(
-    titles: Sequence[str], rows: Iterable[Sequence[Cell | object]], limit: int | None = None
-) -> list[str]:
+def table_lines(titles: Sequence[str], rows: Iterable[Sequence[Cell | object]]) -> list[str]:
     """Columns as kubectl prints them. What does not fit is cut off the widest columns."""
+    lines = table_cells(titles, rows)
+    return ["".join(coloured(cell.text, cell.colour) for cell in line) for line in lines]
+
+
+def table_cells(
+    titles: Sequence[str], rows: Iterable[Sequence[Cell | object]], limit: int | None = None
+) -> list[list[Cell]]:
+    """The same, to become a part of other lines."""
     cells = [[_cell(value) for value in row] for row in rows]
-    heads = [Cell(safe(title.upper())) for title in titles]
+    heads = [Cell(safe(title.upper()), BOLD) for title in titles]
     widths = [max(width(row[i].text) for row in [heads, *cells]) for i in range(len(heads))]
     room = (limit or columns()) - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > 4:
         widths[max(range(len(widths)), key=lambda i: (widths[i], i))] -= 1
     while sum(widths) + 2 * (len(widths) - 1) > (limit or columns()) and len(widths) > 1:
         widths.pop()  # the last columns say what matters least in so little room
-    return [
-        _line(heads, widths, heading),
-        *(_line(row, widths, str) for row in cells),
-    ]
+    return [_line(row, widths) for row in (heads, *cells)]
 
 
-def _line(row: Sequence[Cell], widths: Sequence[int], style: Callable[[str], str]) -> str:
+def _line(row: Sequence[Cell], widths: Sequence[int]) -> list[Cell]:
     parts = []
     for cell, most in zip(row, widths, strict=False):
         text = cut(cell.text, most)
-        parts.append(coloured(style(text), cell.colour) + " " * (most - width(text)))
-    return "  ".join(parts).rstrip()
+        parts += [Cell(text, cell.colour), Cell(" " * (most - width(text) + 2))]
+    while parts and not parts[-1].text.strip():
+        parts.pop()
+    return [*parts[:-1], *(Cell(text.rstrip(), colour) for text, colour in parts[-1:])]
 
 
 def say_table(titles: Sequence[str], rows: Iterable[Sequence[Cell | object]]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from surefoot.plugin.amounts import moment_of, soak_of, written
+from surefoot.plugin.amounts import soak_of, written
+from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.summary import triggers_in_short
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _SAID = {
     "metricsSummary": "metrics",
     "securityStatus": "security",
     "requiredAction": "action",
+    "report": "report",
 }
 
 
@@ -36,7 +38,11 @@ def decision(prepared: "Prepared", answer: "Answer", username: str, now: datetim
     for field, title in _SAID.items():
         if field in answer.said:
             yield f"  {title:<9} {_cut(str(answer.said[field]))}"
-    for condition in _conditions(answer.said.get("conditions")):
+    for test in _each(answer.said, "tests"):
+        yield f"  test      {test.get('name')} {test.get('passed')}/{test.get('total')}"
+    for dissent in _each(answer.said, "dissent"):
+        yield f"  dissent   {dissent.get('by')}: {_cut(str(dissent.get('statement')))}"
+    for condition in _conditions(answer.said):
         yield f"  asks for  {condition}"
     earlier = prepared.raw["spec"].get("decision")
     was = f"instead of {earlier}" if earlier else "not decided yet"
@@ -67,14 +73,18 @@ def evidence(raw: JSON | None, now: datetime) -> Iterator[str]:
     triggers = triggers_in_short(status).text
     if triggers:
         yield f"triggers  {triggers}"
-    for metric in (status.get("metrics") or ())[:5]:
-        value = metric.get("value") or metric.get("outcome")
-        asked = written(moment_of(metric.get("observedAt"))) or "never"
-        yield f"metric    {metric.get('name')} = {value}, as of {asked}"
+    for reading in readings_of(raw or {})[:5]:
+        asked = written(reading.observed_at) or "never"
+        yield f"metric    {reading.name} = {_cut(reading.said)}, as of {asked}"
 
 
-def _conditions(conditions: object) -> Iterator[str]:
-    for each in conditions if isinstance(conditions, list) else ():
+def _each(said: Mapping[str, object], field: str) -> list[JSON]:
+    found = said.get(field)
+    return found if isinstance(found, list) else []
+
+
+def _conditions(said: Mapping[str, object]) -> Iterator[str]:
+    for each in _each(said, "conditions"):
         blocks = " (before it counts)" if each.get("blocking") else ""
         yield f"{each.get('name')}: {_cut(str(each.get('text')))}{blocks}"
 
@@ -90,9 +100,17 @@ def change(raw: JSON, spec: JSON, effect: str) -> Iterator[str]:
     percent = status.get("percent")
     where = "before its start" if percent is None else f"at {percent}%"
     yield f"{metadata['name']} in {metadata['namespace']}, {where}: {effect}"
-    for field, value in spec.items():
-        before = (raw.get("spec") or {}).get(field)
-        yield f"  spec.{field}: {_value(before)} → {_value(value)}"
+    yield from _changes("spec", raw.get("spec") or {}, spec)
+
+
+def _changes(path: str, before: JSON, change: JSON) -> Iterator[str]:
+    """A line for each field that is written; what a part of it does not name stays."""
+    for field, value in change.items():
+        name, was = f"{path}.{field}", before.get(field)
+        if isinstance(was, Mapping) and isinstance(value, Mapping):
+            yield from _changes(name, was, value)
+        else:
+            yield f"  {name}: {_value(was)} → {_value(value)}"
 
 
 def _value(value: object) -> str:

@@ -49,4 +49,8 @@ def _which_there_are(rollout: Rollout, transition: str) -> str:
         for entry in rollout.status.history
     ]
     there = "its history has\n" + "\n".join(lines) if lines else "it has no history yet"
-    return f"{rollout.metadata.name} has no one transition {transition}: {there}"
+    is_one_of_several = any(
+        entry.transition_id.startswith(transition) for entry in rollout.status.history
+    )
+    begins = "several transitions that begin with" if is_one_of_several else "no transition"
+    return f"{rollout.metadata.name} has {begins} {transition}: {there}"

@@ -5,6 +5,7 @@ does not allow it.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +18,7 @@ from urllib.parse import quote
 
 import typer
 
-from surefoot.adapters.kubernetes.http import JSON, Http
+from surefoot.adapters.kubernetes.http import JSON, UNKNOWN_FIELD, Http
 from surefoot.adapters.kubernetes.kubeconfig import KubeconfigAccess, KubeconfigOptions
 from surefoot.adapters.kubernetes.plain_http import PlainHttp
 from surefoot.api.v1alpha1.names import API_VERSION, HALT_CONFIGMAP
@@ -131,7 +132,7 @@ class Session:
                 whole=WHOLE_ROWS,
             ):
                 columns = page.get("columnDefinitions") or columns
-                rows += page.get("rows") or ()
+                rows += _rows(page)
         except NotFound as error:
             raise _not_installed(error) from error
         if name is not None and not rows:
@@ -153,7 +154,7 @@ class Session:
         path = self._collection("rollouts")
         async for page in self.http.pages("list rollouts", path, _named(name)):
             version = str((page.get("metadata") or {}).get("resourceVersion") or "")
-            items += page.get("items") or ()
+            items += _items("list rollouts", page)
         return version, items
 
     async def watch(self, what: str, path: str, params: dict[str, str]) -> "AsyncIterator[JSON]":
@@ -218,7 +219,7 @@ class Session:
         items: list[JSON] = []
         try:
             async for page in self.http.pages(f"list {plural}", path, params):
-                items += page.get("items") or ()
+                items += _items(f"list {plural}", page)
         except NotFound as error:
             raise _not_installed(error) from error
         kind = plural.removesuffix("s").capitalize()
@@ -336,6 +337,11 @@ def error_text(error: SurefootError) -> str:
     said = str(error)
     if isinstance(error, ApiError) and DENIED in said:
         said = said.partition(DENIED)[2]
+    elif isinstance(error, Refused) and UNKNOWN_FIELD in said:
+        fields = said.partition(UNKNOWN_FIELD)[2]
+        said = (
+            f"the CRDs of this cluster are older than this command: {fields}; nothing was written"
+        )
     elif isinstance(error, Refused) and INVALID in said:
         said = said.partition(INVALID)[2]
     elif isinstance(error, Refused) and error.status == FORBIDDEN:
@@ -364,7 +370,17 @@ def confirm(question: str, *, asks: bool, shown: Sequence[str] = ()) -> bool:
         output.warn(line)
     if not asks or not is_at_a_terminal():
         return True
-    return typer.confirm(output.safe(question), err=True)
+    # The loop's own handler would only note an interrupt, and wait for its turn.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return typer.confirm(output.safe(question), err=True)
+    except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            output.warn("\nnothing was written")
+            raise KeyboardInterrupt from error
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_at_a_terminal() -> bool:
@@ -375,6 +391,20 @@ def is_at_a_terminal() -> bool:
 def _content(raw: JSON) -> dict[str, Any]:
     """All of an object that is not bookkeeping and not the operator's account."""
     return {name: value for name, value in raw.items() if name not in {"metadata", "status"}}
+
+
+def _rows(page: JSON) -> list[JSON]:
+    """The rows of a page of a table; of a list, where the server knows no tables, its objects."""
+    if "rows" in page:
+        return list(page["rows"] or ())
+    return [{"object": item, "cells": []} for item in _items("list rollouts", page)]
+
+
+def _items(what: str, page: JSON) -> list[JSON]:
+    """The objects of a page of a list. `Unavailable` where it is none: that is not an empty one."""
+    if "items" not in page:
+        raise Unavailable(f"{what}: the answer is not a list but {page.get('kind') or 'unknown'}")
+    return list(page["items"] or ())
 
 
 def _named(name: str | None) -> dict[str, str]:

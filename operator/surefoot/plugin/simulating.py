@@ -88,17 +88,21 @@ def all_single_faults(asked: Asked, format_: Format) -> int:
     """What each check costs, removed or failed once."""
 
     def told(rollout: Rollout, scenario: Scenario) -> int:
+        output.progress("without a fault")
         usual, outcomes = single_faults(rollout, scenario)
-        rows = [
-            (
-                each.check,
-                each.fault,
-                each.cost(usual),
-                "" if each.run is None else each.run.rollbacks,
-                each.words or ("" if each.run is None else each.run.conclusion()),
+        rows = []
+        for each in outcomes:
+            output.progress(f"{each.check} {each.fault}")
+            rows.append(
+                (
+                    each.check,
+                    each.fault,
+                    each.cost(usual),
+                    "" if each.run is None else each.run.rollbacks,
+                    each.words or ("" if each.run is None else each.run.conclusion()),
+                )
             )
-            for each in outcomes
-        ]
+        output.progress("")
         if format_ is Format.JSON:
             names = ("check", "fault", "cost", "rollbacks", "outcome")
             table = [dict(zip(names, row, strict=True)) for row in rows]

@@ -145,12 +145,12 @@ def _ceiling(rollout: Rollout, wished: int | None) -> int:
     """The percentage to go down to. `Declined` where that would move nothing or is no step's."""
     name, percent = rollout.metadata.name, rollout.status.percent or 0
     steps = [0, *(step.percent for step in rollout.spec.steps if step.percent > 0)]
-    if wished is not None and wished not in steps:
-        there = ", ".join(map(str, steps))
-        raise Declined(f"{name} has no step of {wished}%: it can go down to {there}")
     below = [step for step in steps if step < percent]
     if not below or (wished is not None and wished >= percent):
         raise Declined(f"{name} is at {percent}%: a ceiling there or above moves nothing")
+    if wished is not None and wished not in below:
+        there = ", ".join(map(str, below))
+        raise Declined(f"{name} has no step of {wished}%: it can go down to {there}")
     to = below[-1] if wished is None else wished
     ceiling = rollout.spec.rollback
     if ceiling is not None and ceiling.to < to:

@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.signoff.requests import Request, is_dry_run
 from surefoot.plugin.amounts import length_of, moment_of, soak_of, written
+from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.questions import (
     about,
     command_for,
@@ -108,7 +109,7 @@ def _evidence(rollout: Rollout, checkpoints: Sequence[Checkpoint], now: datetime
         if gates is None or gates.reason == "NotRequired"
         else {"status": gates.status, "reason": gates.reason, "message": gates.message},
         "triggers": [{"name": each.name, "state": each.state.value} for each in status.triggers],
-        "metrics": [metric.to_wire() for metric in status.metrics],
+        "metrics": [each.metric | {"said": each.said} for each in readings_of(rollout.to_wire())],
         "reports": [
             _report(each)
             for each in checkpoints
@@ -169,9 +170,9 @@ def _evidence_in_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         states = ", ".join(f"{each['name']} {each['state']}" for each in evidence["triggers"])
         yield f"  triggers  {states}"
     for metric in evidence["metrics"]:
-        said = metric.get("value") or metric["outcome"]
         asked = written(moment_of(metric.get("observedAt")))
-        yield f"  metric    {metric['name']} = {said}{f', as of {asked}' if asked else ''}"
+        when = f", as of {asked}" if asked else ""
+        yield f"  metric    {metric['name']} = {metric['said']}{when}"
     for report in evidence["reports"]:
         said = f"{report['summary']}{_tests(report['tests'])}"
         yield f"  report    {report['checkpoint']} {report['decision']} by {report['by']}: {said}"

@@ -131,7 +131,10 @@ def _text(length: timedelta) -> str:
 
 
 def _without(*names: str) -> Callable[[Spec], Spec]:
-    return lambda spec: {name: value for name, value in spec.items() if name not in names}
+    """What is there and empty asks for nothing, and is not removed."""
+    return lambda spec: {
+        name: value for name, value in spec.items() if name not in names or not value
+    }
 
 
 def _without_of_holds(*names: str) -> Callable[[Spec], Spec]:

@@ -48,6 +48,9 @@ def server() -> Iterator[tuple[str, Script]]:
             # Without saying so: the next request on this connection finds it closed.
             self.close_connection = script.closes
 
+        def do_PATCH(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
@@ -83,6 +86,26 @@ async def test_connection_is_kept_and_the_name_of_somebody_else_is_said(
     assert path == "/cluster/x?a=b+c"
     assert headers["Authorization"] == "Bearer t"
     assert (headers["Impersonate-User"], headers["Impersonate-Group"]) == ("cora", "authors")
+
+
+async def test_field_that_the_server_does_not_know_is_refused_and_named(
+    server: tuple[str, Script],
+) -> None:
+    """An older CRD would drop it in silence, and what was asked would seem done.
+
+    What the server says of it comes after the whole object, of which nobody wants to read.
+    """
+    url, script = server
+    said = (
+        f'patch: Invalid value: "{"x" * 9000}": strict decoding error: unknown field "spec.paused"'
+    )
+    script.answers["/x"] = (422, {"kind": "Status", "message": said})
+    http = client(url)
+    with pytest.raises(Refused) as caught:
+        await http.merge("write x", "/x", {"spec": {"paused": True}}, manager="m", dry_run=True)
+    await http.close()
+    assert script.asked[0][0] == "/x?fieldManager=m&fieldValidation=Strict&dryRun=All"
+    assert str(caught.value) == ('write x: 422: strict decoding error: unknown field "spec.paused"')
 
 
 async def test_connection_that_was_closed_meanwhile_is_made_again(

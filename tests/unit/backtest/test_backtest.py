@@ -191,6 +191,19 @@ def test_picture_has_a_panel_for_each_metric_with_its_bounds() -> None:
     assert "nan" not in svg
 
 
+def test_values_beside_percentages_are_percentages() -> None:
+    """In the picture and in blocks; a bound is in words."""
+    report = report_of(
+        lambda t: 0.9 if 6 * HOUR <= t < 7 * HOUR else 0.05,
+        triggers=[a_trigger(above="50%")],
+        gates=[{"name": "errors", "atMost": "10%"}],
+    )
+    texts = [each.text for each in ET.fromstring(as_svg(report)).iter()]
+    assert {"at most 10% (gate errors)", "5%", "90%"} <= set(texts)
+    assert next(iter(in_blocks(report))) == "errors: 5% to 90%"
+    assert any("above" not in line and ", at most 10%: " in line for line in report.in_lines())
+
+
 def test_line_is_broken_where_values_are_missing() -> None:
     """Also where there are so many points that several share a column."""
     report = report_of(lambda t: None if 20 * HOUR <= t < 21 * HOUR else 0.05, 40 * HOUR)

@@ -17,6 +17,7 @@ from surefoot.plugin.commands.options import Where
 from tests.unit.plugin.things import JSON, NOW
 
 HALT = ("halt", "--reason=incident 7")
+SHOWN = "halt by cora\n  reason    incident 7\n"
 NAMESPACE = re.compile(r"/namespaces/([^/]+)/")
 
 
@@ -96,10 +97,21 @@ def test_halt_of_a_namespace_names_the_rollouts_that_it_halts(server: FakeHttp) 
     code, said = typed(*HALT, "-n", "shop")
     assert code == 0
     assert said == (
-        "halted namespace shop (2 Rollouts: cart, checkout): nothing moves but down; "
+        f"{SHOWN}halted namespace shop (2 Rollouts: cart, checkout): nothing moves but down; "
         "`unhalt` ends it\n"
     )
     assert server.written["shop"]["data"] == {"reason": "incident 7", "by": "cora"}
+
+
+def test_halt_shows_what_it_would_write_before_it_asks(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And writes nothing on a no."""
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    code, said = typed(*HALT, "-n", "shop", "--until", "2h")
+    assert (code, server.written) == (1, {})
+    assert "  reason    incident 7\n  until     2026-03-01T12:00:00Z\n" in said
 
 
 def test_halt_of_a_namespace_without_rollouts_fails_and_says_where_there_are_some(
@@ -143,7 +155,7 @@ def test_halt_of_all_namespaces_says_how_many_rollouts_it_halts(server: FakeHttp
     code, said = typed(*HALT, "--all-namespaces")
     assert code == 0
     assert said == (
-        "halted all namespaces (3 Rollouts in 2 namespaces): nothing moves but down; "
+        f"{SHOWN}halted all namespaces (3 Rollouts in 2 namespaces): nothing moves but down; "
         "`unhalt` ends it\n"
     )
     assert list(server.written) == ["surefoot-system"]

@@ -30,7 +30,8 @@ def test_what_has_just_happened_is_not_ahead() -> None:
 def test_no_moment_has_a_fraction_of_a_second() -> None:
     """Neither in the inbox nor in what is shown before somebody signs."""
     metric = {"name": "errors", "value": "0.1", "outcome": "Value", "observedAt": FINE}
-    known = {"soak": None, "gates": None, "triggers": [], "metrics": [metric], "reports": []}
+    said = metric | {"said": "0.1"}
+    known = {"soak": None, "gates": None, "triggers": [], "metrics": [said], "reports": []}
     item = {
         "about": "search",
         "namespace": "shop",

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from surefoot.cli.main import app as surefoot
-from surefoot.plugin import backtesting
+from surefoot.plugin import backtesting, output, simulating
 from surefoot.plugin.app import app
+from surefoot.plugin.commands.offline import Format
 
 PLAN = """\
 apiVersion: surefoot.dev/v1alpha1
@@ -157,6 +158,24 @@ def test_earliest_moment_says_what_it_waits_for(plan: Path) -> None:
     assert result.exit_code == 0
     assert "100%  Mon 02 Mar 2026 10:00 UTC  +1h" in result.stdout
     assert "after SoakComplete" in result.stdout
+
+
+def test_what_takes_long_says_on_a_terminal_how_far_it_is(
+    plan: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, wiped in the end; a file or a pipe gets the answer alone."""
+    output.progress("1 of 2")
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(output, "is_watched", lambda: True)
+    asked = simulating.Asked(str(plan), None, "happy-path", None)
+    simulating.all_single_faults(asked, Format.TEXT)
+    answer, said = capfd.readouterr()
+    lines = said.split("\r")
+    assert any("SoakComplete removed" in line for line in lines)
+    assert lines[-1] == "\x1b[K"
+    assert answer.startswith("without a fault: complete after")
+    rows = [" ".join(row.split()) for row in answer.splitlines()]
+    assert "DependenciesMet removed the plan does not ask for it" in rows
 
 
 def test_scenarios_and_their_schema_are_printed(plan: Path) -> None:

@@ -6,12 +6,20 @@ from typing import Any
 
 import pytest
 
-from surefoot.plugin import amounts, describing, explanation, output, summary
+from surefoot.plugin import amounts, describing, explanation, output, preview, summary
 from surefoot.plugin.bundling import of_the_flags_alone, text_without_secrets, without_secrets
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.permissions import explained
 from surefoot.plugin.tree import tree
-from tests.unit.plugin.things import MARKS, NOW, raw_approval, raw_checkpoint, raw_rollout, text_of
+from tests.unit.plugin.things import (
+    GO_BY_HUDSON,
+    MARKS,
+    NOW,
+    raw_approval,
+    raw_checkpoint,
+    raw_rollout,
+    text_of,
+)
 
 LATER = NOW + timedelta(minutes=30)
 STATUS = {
@@ -105,7 +113,7 @@ def test_one_answer_says_one_thing_about_the_soak() -> None:
     for now in (NOW, LATER):
         said = "\n".join(text_of(explanation.in_lines(raw, now, MARKS)))
         left = "1h" if now == NOW else "30m"
-        assert f": soak {left} left; then" in said
+        assert f"does not move to 25%: soak {left} left; then" in said
         assert f"Soak: {left} left of 2h" in said
         assert f"Earliest: 2026-03-01T11:00:00Z, in {left}, by the clocks alone" in said
         assert "the soak is complete then" in said
@@ -197,10 +205,40 @@ def test_metric_is_shown_with_its_room_and_a_plot() -> None:
     )
     assert errors.bounds[1].plot(errors.value, MARKS) == "####-----------|----"
     lines = text_of(explanation.in_lines(raw_rollout(METRICS, **GATES), NOW, MARKS))
-    assert "  errors = 0.0012, asked 30s ago" in lines
+    assert "  errors = 0.12%, asked 30s ago" in lines
+    assert "  cost = 150, asked 30s ago" in lines
     assert "  up = NoData: no series, asked 30s ago" in lines
     assert "    gate all: at least 1" in lines
     assert up.value is None
+
+
+PERCENT = {"name": "errors", "atMost": "0.1%"}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"gates": [PERCENT]}, "0.12%"),
+        ({"gates": [{"name": "errors", "atMost": "0.001"}]}, "0.0012"),
+        ({"gates": [{"name": "errors", "atMost": "200%", "relativeTo": "Baseline"}]}, "0.0012"),
+        ({"gates": [PERCENT, {"name": "all", "metric": "errors", "atMost": 1}]}, "0.0012"),
+        ({}, "0.0012"),
+    ],
+)
+def test_value_has_the_unit_of_its_bounds(bounds: dict[str, Any], said: str) -> None:
+    """A percentage beside percentages; where bounds have several units, as the query has it."""
+    baselines = [{"metric": "errors", "median": "0.001", "percent": 10}]
+    raw = raw_rollout(METRICS | {"baselines": baselines}, **bounds)
+    assert readings_of(raw)[0].said == said
+    assert any(f"errors = {said}, as of" in line for line in preview.evidence(raw, NOW))
+
+
+def test_value_of_a_trigger_has_the_unit_of_its_bound() -> None:
+    """In the list of triggers as in that of metrics."""
+    trigger = {"name": "many-errors", "state": "Quiet", "value": "0.0012"}
+    raw = raw_rollout(METRICS | {"triggers": [trigger]}, **GATES)
+    lines = text_of(describing.describe(raw, [], [], NOW, MARKS))
+    assert "  many-errors Quiet, value 0.12%" in lines
 
 
 def test_description_has_sections_and_never_many_lines() -> None:
@@ -217,6 +255,25 @@ def test_description_has_sections_and_never_many_lines() -> None:
     assert len(lines) < 120
     assert "  … and 188 more: -o yaml has them all" in lines
     assert "  You may not list them." in text_of(describing.describe(raw, None, [], NOW, MARKS))
+
+
+def test_description_on_a_terminal_is_whole(
+    terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables are coloured and no wider than the terminal; what is folded keeps its gaps."""
+    roles = [{"name": f"a-role-with-a-long-name-{n}", "users": ["a"]} for n in range(4)]
+    raw = raw_rollout(STATUS, approvals={"roles": roles})
+    signed = raw_approval("role-" + "x" * 60, state="Go", decided=GO_BY_HUDSON)
+    described = list(describing.describe(raw, [raw_checkpoint()], [signed], NOW, MARKS))
+    cells = [cell for line in described if not isinstance(line, str) for cell in line]
+    assert output.Cell("NAME", output.BOLD) in cells
+    assert output.Cell("Go", "green") in cells
+    output.say_lines(described)
+    said = capsys.readouterr().out
+    assert "\ufffd" not in said
+    lines = said.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert any(line.startswith("  >  10%  #---------  signed by") for line in lines)
 
 
 def test_tree_shows_what_belongs_to_it_with_states() -> None:

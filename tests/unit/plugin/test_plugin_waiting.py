@@ -38,6 +38,19 @@ def test_member_of_the_group_gets_the_whole_command_and_the_evidence() -> None:
     assert "report    hour-48 GO by atlas: stable (unit 6/6)" in lines
 
 
+def test_value_in_the_inbox_has_the_unit_of_its_bounds() -> None:
+    """The JSON has it as the query has it, too."""
+    errors = {"name": "errors", "value": "0.0065", "outcome": "Value"}
+    plan = {
+        "metrics": [{"name": "errors", "query": "errors"}],
+        "gates": [{"name": "errors", "atMost": "1%"}],
+    }
+    there = {"rollouts": [rollout({"metrics": [errors]}, **plan)]}
+    (item,) = inbox("hudson", "security", **there)
+    assert item["evidence"]["metrics"][0]["value"] == "0.0065"
+    assert "  metric    errors = 0.65%" in list(in_lines([item], NOW))
+
+
 def test_reporter_sees_that_it_is_late() -> None:
     """With the command that reports."""
     (item,) = inbox("atlas")

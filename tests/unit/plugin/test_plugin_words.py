@@ -1,12 +1,16 @@
 """What is printed, and what options mean."""
 
+import asyncio
+import signal
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import typer
 
 from surefoot.errors import ConfigurationError, Conflict, NotFound, Refused, Unavailable
 from surefoot.plugin import explanation, output
+from surefoot.plugin import session as sessions
 from surefoot.plugin.amounts import ago, soak_of
 from surefoot.plugin.halting import End, is_in_force, said_of
 from surefoot.plugin.ownership import tool_that_owns
@@ -148,6 +152,47 @@ def test_table_without_a_terminal_is_not_folded(capsys: pytest.CaptureFixture[st
 def test_no_is_told_from_not_reached(error: Exception, code: int) -> None:
     """1 where the question was answered, 3 where it could not be put."""
     assert exit_code(error) == code  # type: ignore[arg-type]
+
+
+def test_field_that_the_cluster_does_not_know_is_told_as_an_older_crd() -> None:
+    """And that nothing was written."""
+    refusal = 'write x: 422: strict decoding error: unknown field "spec.paused"'
+    assert error_text(Refused(refusal, status=422)) == (
+        'the CRDs of this cluster are older than this command: unknown field "spec.paused"; '
+        "nothing was written"
+    )
+
+
+def test_interrupt_at_the_question_ends_it_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Although a loop runs, which only notes an interrupt, and waits for its own turn."""
+
+    def interrupted(prompt: str) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "y"
+
+    async def ask() -> bool:
+        return sessions.confirm("Sign GO?", asks=True)
+
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    monkeypatch.setattr(f"{typer.confirm.__module__}.visible_prompt_func", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(ask())
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "nothing was written" in capsys.readouterr().err
+
+
+def test_end_of_the_input_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D, or a terminal that is gone."""
+
+    def ended(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    monkeypatch.setattr(f"{typer.confirm.__module__}.visible_prompt_func", ended)
+    assert sessions.confirm("Sign GO?", asks=True) is False
 
 
 def test_policys_own_words_are_told_alone() -> None:

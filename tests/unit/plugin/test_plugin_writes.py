@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -96,6 +97,75 @@ def typed(*words: str) -> tuple[int, str]:
 APPROVE = ("approve", "checkout", "--role=security", "--reason=no findings")
 
 
+@pytest.mark.parametrize("words", [(), ("checkout",), ("-A",), ("-o", "wide"), ("-o", "name")])
+def test_list_where_a_table_was_asked_for_is_shown(
+    server: FakeHttp, words: tuple[str, ...]
+) -> None:
+    """A proxy or another server may not know tables, which does not mean that none is there."""
+    code, said = typed("get", *words)
+    assert code == 0
+    assert "checkout" in said
+    assert "no Rollout" not in said
+
+
+@pytest.mark.parametrize("words", [("get",), ("get", "-o", "json"), ("explain", "checkout")])
+def test_answer_that_is_no_list_is_not_taken_for_an_empty_one(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """What cannot be read says nothing about what is there."""
+
+    async def pages(*_: object, **__: object) -> AsyncIterator[JSON]:
+        yield {"kind": "Status", "status": "Success"}
+
+    monkeypatch.setattr(server, "pages", pages)
+    code, said = typed(*words)
+    assert code == 3
+    assert "list rollouts: the answer is not a list" in said
+
+
+def test_who_may_not_act_as_others_is_told_that_alone(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was said about what waits: the request itself was not let in."""
+    refusal = 'x: 403: User "cora" cannot impersonate-on:user-info:list resource "approvals"'
+
+    async def refused(*_: object, **__: object) -> AsyncIterator[JSON]:
+        raise Refused(refusal, status=403)
+        yield {}
+
+    async def who_am_i(what: str) -> JSON:
+        raise Refused(refusal, status=403)
+
+    monkeypatch.setattr(server, "pages", refused)
+    monkeypatch.setattr(server, "who_am_i", who_am_i)
+    code, said = typed("inbox", "--as", "hudson")
+    assert code == 3
+    assert said.startswith('Error: User "cora" may not act as somebody else')
+
+
+def test_who_may_not_look_at_requests_is_told_which_binding_lets_them(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inbox goes on with what it may show."""
+    pages = server.pages
+
+    async def refused(what: str, path: str, *rest: Any, **more: Any) -> AsyncIterator[JSON]:
+        if path.endswith("approvals"):
+            raise Refused(
+                'list approvals: 403: User "atlas" cannot list resource "approvals" in API group '
+                '"surefoot.dev" in the namespace "shop"',
+                status=403,
+            )
+        async for page in pages(what, path, *rest, **more):
+            yield page
+
+    monkeypatch.setattr(server, "pages", refused)
+    code, said = typed("inbox")
+    assert code == 0
+    assert 'Note: User "atlas" cannot list resource "approvals" in namespace shop' in said
+    assert "--clusterrole=surefoot-viewer" in said
+
+
 def test_decision_names_its_signer_and_the_version_that_was_read(server: FakeHttp) -> None:
     """So it works where no policy fills names in, and never over what was not read."""
     assert typed(*APPROVE)[0] == 0
@@ -165,6 +235,45 @@ def test_person_at_a_terminal_is_asked_whether_it_is_meant(
     )
     typed(*APPROVE, "--yes")
     assert len(questions) == 1
+
+
+@pytest.fixture
+def no(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is asked, and says no to everything."""
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+
+
+def test_everything_that_a_report_says_is_shown_before_it_is_signed(
+    server: FakeHttp, no: None, tmp_path: Path
+) -> None:
+    """Tests, dissent and the report itself are signed with it."""
+    report = tmp_path / "report.md"
+    report.write_text("All is well.\nMore of it.\n")
+    details = ("--report", str(report), "--test", "unit=5/6", "--dissent", "hudson=not proved")
+    code, said = typed("checkpoint", "checkout", "hour-48", "--go", "--summary=ok", *details)
+    assert (code, server.written) == (1, [])
+    assert "  report    All is well. More of it.\n" in said
+    assert "  test      unit 5/6\n" in said
+    assert "  dissent   hudson: not proved\n" in said
+
+
+def test_part_of_a_field_that_changes_is_shown_alone(server: FakeHttp, no: None) -> None:
+    """What is not written stays, and does not look as if it went."""
+    server.rollout = raw_rollout(rehearsal={"maxAge": "7d", "mode": "Manual"})
+    _, said = typed("rehearse", "checkout")
+    assert "  spec.rehearsal.run: absent → 1\n" in said
+    assert "maxAge" not in said
+    server.rollout = raw_rollout({"percent": 25}, rollback={"to": 25, "reason": "old"})
+    _, said = typed("rollback", "checkout", "--to=10", "--reason=new")
+    assert "  spec.rollback.to: 25 → 10\n  spec.rollback.reason: old → new\n" in said
+
+
+def test_rollback_names_the_steps_that_lie_below_alone(server: FakeHttp) -> None:
+    """It goes down, and nowhere else."""
+    server.rollout = raw_rollout({"percent": 25})
+    _, said = typed("rollback", "checkout", "--to=20", "--reason=x")
+    assert "has no step of 20%: it can go down to 0, 10\n" in said
 
 
 def test_what_admission_would_refuse_is_said_before_anybody_is_asked(
@@ -402,6 +511,34 @@ def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
     code, said = typed("rollback", "checkout", "--to=25", "--reason=errors")
     assert (code, server.written) == (1, [])
     assert "may not go above 0% already (incident 7)" in said
+
+
+@pytest.mark.parametrize(
+    ("transition", "said"),
+    [
+        ("b", "checkout has no transition b: its history has"),
+        ("a", "checkout has several transitions that begin with a: its history has"),
+    ],
+)
+def test_transition_that_is_not_found_is_told_from_one_that_may_be_several(
+    server: FakeHttp, transition: str, said: str
+) -> None:
+    """With those there are."""
+    entry = {
+        "type": "Advance",
+        "from": 5,
+        "to": 10,
+        "at": "2026-03-01T09:00:00.000000Z",
+        "planHash": "sha256:1",
+        "attempt": 0,
+        "reason": "x",
+    }
+    history = [entry | {"transitionId": name} for name in ("a1", "a2")]
+    server.rollout = raw_rollout({"history": history})
+    code, found = typed("explain", "checkout", "--transition", transition)
+    assert code == 1
+    assert said in found
+    assert "  a1  Advance to 10% at 2026-03-01T09:00:00Z" in found
 
 
 def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:

@@ -32,6 +32,8 @@ READ_BACKOFF = (0.1, 0.4)
 LONGEST_RETRY_AFTER = 5.0
 WORDS_OF_THE_SERVER = 800
 PAGE = 500
+UNKNOWN_FIELD = "strict decoding error: "
+"""What the server says before the fields that its schema does not have."""
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes; an object is at most a tenth of it."""
 WHO = {"User-Agent": "surefoot"}
@@ -192,13 +194,15 @@ class Http:
     ) -> JSON:
         """Merge a change into an object, once, in the name of another tool than the operator.
 
-        ``dry_run``: it is judged, admission included, and nothing is written.
+        ``dry_run``: it is judged, admission included, and nothing is written. A field that the
+        schema does not have is refused, where the server would drop it in silence.
         """
         return await self._request(
             what,
             "PATCH",
             path,
-            params={"fieldManager": manager} | ({"dryRun": "All"} if dry_run else {}),
+            params={"fieldManager": manager, "fieldValidation": "Strict"}
+            | ({"dryRun": "All"} if dry_run else {}),
             body=change,
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
@@ -527,6 +531,8 @@ def _words(answer: _Answer, longest: int) -> str:
     content = answer.content
     if isinstance(content, dict):
         message = str(content.get("message") or content.get("reason") or "")
+        _, unknown, fields = message.rpartition(UNKNOWN_FIELD)
+        message = unknown + fields  # what comes before is the whole object
     else:
         message = answer.raw[: longest + 1].decode("utf-8", "replace")
     if len(message) > longest:

@@ -151,7 +151,12 @@ Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", callback=a_text, help="The reason, for the record."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Do not ask for confirmation; without a terminal nobody is asked."
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(
