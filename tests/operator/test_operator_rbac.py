@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from surefoot.adapters.settings import AdmissionMode
-from surefoot.application.resync import MAY_NOT_LIST
+from surefoot.application.rbac import ROLE_REMEDY
 from surefoot.testbed.bed import TestBed
 from tests.contract.manifests import changed
 from tests.support.requests import (
@@ -411,7 +411,7 @@ async def test_operator_whose_role_is_not_bound_says_so(guarded_scene: Scene) ->
         async with guarded_scene.an_operator(wait=False):
 
             async def told() -> list[str]:
-                return [entry["error"] for entry in logs if entry.get("remedy") == MAY_NOT_LIST]
+                return [entry["error"] for entry in logs if entry.get("remedy") == ROLE_REMEDY]
 
             refused = await guarded_scene.until(told, "the line of the log")
     assert "cannot list resource" in refused[0]

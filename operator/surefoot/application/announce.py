@@ -7,8 +7,9 @@ from collections.abc import Collection
 import structlog
 
 from surefoot.application.ports import Announcer, Cluster, Subject
+from surefoot.application.rbac import remedy_of
 from surefoot.domain.plan import Announcement
-from surefoot.errors import ApiError
+from surefoot.errors import ApiError, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class BackgroundAnnouncer:
         self._cluster = cluster
         self._waiting: deque[tuple[Subject, Announcement]] = deque(maxlen=LONGEST_QUEUE)
         self._some = asyncio.Event()
+        self._has_complained = False
 
     def announce(self, subject: Subject, announcements: Collection[Announcement]) -> None:
         """Hand them over."""
@@ -53,6 +55,15 @@ class BackgroundAnnouncer:
             subject, announcement = self._waiting.popleft()
             try:
                 await self._cluster.post_event(subject, announcement)
+            except Refused as error:
+                self._complain(error)
             except ApiError as error:
                 log.debug("event not posted", subject=str(subject.key), error=str(error))
         self._some.clear()
+
+    def _complain(self, error: Refused) -> None:
+        """Say once why there are no events, where RBAC refuses them."""
+        remedy = remedy_of(error)
+        if remedy and not self._has_complained:
+            log.warning("events are not posted", error=str(error), remedy=remedy)
+            self._has_complained = True

@@ -20,6 +20,7 @@ from surefoot.api.v1alpha1.durations import format_elapsed
 from surefoot.api.v1alpha1.rollout import Metric, Rollout
 from surefoot.application.metrics_port import MetricsProviders
 from surefoot.application.ports import Clock, ObjectKey, Telemetry
+from surefoot.application.reachability import ReachabilityLog
 from surefoot.domain.facts.measurements import (
     UNKNOWN_QUERY,
     Measurement,
@@ -135,6 +136,7 @@ class MetricsFeed:
         self._topics: dict[Identity, _Topic] = {}
         self._lines: dict[str, _Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reachability = ReachabilityLog()
         self._inspected: dict[ObjectKey, dict[Text, QueryFacts]] = {}
         self._inspecting: dict[ObjectKey, asyncio.Task[None]] = {}
 
@@ -309,6 +311,7 @@ class MetricsFeed:
                     wanted[identity] = _widest(wanted.get(identity), noted.questions[name])
         for identity in [known for known in self._topics if known not in wanted]:
             self._topics.pop(identity)
+            self._reachability.forget(identity.provider, identity)
         for question in wanted.values():
             self._ask(question, is_tick=True)
 
@@ -365,6 +368,7 @@ class MetricsFeed:
         took = self._clock.elapsed() - began
         lag = (self._clock.now() - answer.end).total_seconds()
         self._telemetry.provider_answered(question.provider, answer.outcome.value, took, lag)
+        self._reachability.note(question.provider, _identity(question), answer)
         return answer, question
 
     def _moved_to_now(self, question: RangeQuery) -> RangeQuery:

@@ -24,6 +24,7 @@ from surefoot.application.ports import (
     Telemetry,
 )
 from surefoot.application.queue import Lane
+from surefoot.application.rbac import with_remedy
 from surefoot.application.settling import Settled, look_ahead, settle
 from surefoot.application.store import Store
 from surefoot.domain.confirmation import Judged
@@ -134,7 +135,7 @@ class Reconciler:
             log.warning("API server unavailable", rollout=str(key), error=str(error))
             outcome = Pass(Result.UNAVAILABLE, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         except Refused as error:
-            self._complain(key, "Refused", str(error))
+            self._complain(key, "Refused", with_remedy(error))
             outcome = Pass(Result.REFUSED, REFUSED_RETRY)
         except Exception as error:  # one Rollout must not end the operator
             log.exception("pass failed", rollout=str(key), error=repr(error))

@@ -12,15 +12,11 @@ from typing import NoReturn
 import structlog
 
 from surefoot.application.ports import Clock, Cluster, Kind, ObjectHead, ObjectKey, Telemetry
+from surefoot.application.rbac import remedy_of
 from surefoot.application.store import Store, is_newer
-from surefoot.errors import ApiError, Refused, UnreadableObject
+from surefoot.errors import ApiError, UnreadableObject
 
 log = structlog.get_logger(__name__)
-
-MAY_NOT_LIST = (
-    "the operator's role is missing or not bound: apply the installation again, with the "
-    "ClusterRole surefoot-operator and its bindings"
-)
 
 FLAG_KINDS = (Kind.ROLLOUT, Kind.CONFIG_MAP)
 REQUEST_KINDS = (Kind.CHECKPOINT, Kind.APPROVAL)
@@ -172,7 +168,9 @@ class PeriodicResync:
                 self._after()
                 await self._resyncer.sweep_requests()
             except ApiError as error:
-                log.warning("sweep failed", error=str(error), **_remedy(error))
+                remedy = remedy_of(error)
+                said = {"remedy": remedy} if remedy else {}
+                log.warning("sweep failed", error=str(error), **said)
                 pause = min(5.0, every)
             await self._clock.sleep(pause)
 
@@ -196,10 +194,3 @@ class PeriodicResync:
             timer.cancel()
             happens.cancel()
         return event.is_set()
-
-
-def _remedy(error: ApiError) -> dict[str, str]:
-    """What to do about it, where that is known: nobody but RBAC refuses a list."""
-    if isinstance(error, Refused) and error.status == 403:
-        return {"remedy": MAY_NOT_LIST}
-    return {}

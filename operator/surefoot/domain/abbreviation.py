@@ -23,7 +23,8 @@ def room_beside(name: str) -> int:
 def headline(message: str) -> str:
     """The beginning of a message that says what it is about: `gate errors`, `soak 2h`."""
     end = _END_OF_HEADLINE.search(message)
-    return message[: end.start() if end else None].removesuffix(" left")
+    words = message[: end.start() if end else None]
+    return words.removeprefix("the ").removesuffix(" left")
 
 
 def abbreviate(people: Sequence[str], others: Sequence[str], room: int) -> str:
@@ -52,4 +53,4 @@ def _candidates(people: Sequence[str], others: Sequence[str]) -> Iterable[str]:
 
 
 def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 1]}…"
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"

@@ -233,14 +233,14 @@ def waiting_on_short(review: Review, status: RolloutStatus, waits: _Waits) -> st
 
 
 def _in_a_word(blocker: Blocker, room: int) -> str:
-    """What is in the way, or its reason where that is shorter than what there is room for.
+    """What is in the way, or its reason where only that has room.
 
     The phase beside it says that it was rolled back; this says what ends that.
     """
     if blocker.condition == ConditionType.NOT_ROLLED_BACK:
         return "lift ceiling" if blocker.reason == "Ceiling" else "retry"
     words = headline(blocker.message)
-    return words if len(words) <= room else blocker.reason
+    return blocker.reason if len(blocker.reason) <= room < len(words) else words
 
 
 def _earliest(review: Review) -> datetime | None:

@@ -164,7 +164,7 @@ def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
     # When an object was made is known to the second only.
     start = first.at.replace(microsecond=0) if first is not None else None
     known = [each for each in found if each.at is not None]
-    known.sort(key=lambda each: (each.at, _ORDER.index(each.kind), each.about))
+    known.sort(key=lambda each: (*_place(dossier, each), _ORDER.index(each.kind), each.about))
     for each in known:
         percent = moves.get(each.about, percent)
         if start is not None and each.at is not None and each.at >= start:
@@ -173,6 +173,17 @@ def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
         else:
             yield each
     yield from (each for each in found if each.at is None)
+
+
+def _place(dossier: Dossier, message: Message) -> tuple[datetime | None, bool]:
+    """When it was, and whether it is said after everything else of that moment.
+
+    When a request was made is known to the second: a step within it has opened it.
+    """
+    if message.kind is not Kind.REQUEST:
+        return message.at, False
+    within = [e.at for e in dossier.history if e.at.replace(microsecond=0) == message.at]
+    return max(within, default=message.at), any(at != message.at for at in within)
 
 
 # Checkpoints: reports, handoffs, meetings

@@ -4,8 +4,9 @@ An expansion that was taken is told by its history entry alone: that is sealed. 
 told by the status as it is now. Both come out in one shape, so that practices judge both alike.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.api.v1alpha1.approval import Decision, RequestState
@@ -74,11 +75,14 @@ class Expansion:
     """How old the plan lets a rehearsal be; None where it asks for none or is not known."""
     hold: HoldPolicy | None
     entry: Transition | None
+    attempt: int | None = None
+    """Its attempt, where the record has the same step of another one."""
 
     @property
     def name(self) -> str:
-        """Such as `10% → 25%`."""
-        return f"{self.from_}% → {self.to}%"
+        """Such as `10% → 25%`, or `10% → 25%, attempt 1`."""
+        step = f"{self.from_}% → {self.to}%"
+        return step if self.attempt is None else f"{step}, attempt {self.attempt}"
 
     def reason(self, condition: ConditionType) -> str | None:
         """Why a condition was True; None where it is not known to have been."""
@@ -132,7 +136,16 @@ def taken(dossier: Dossier) -> tuple[Expansion, ...]:
             found.append(_taken(dossier, entry, arrivals.get(entry.from_)))
         if entry.from_ != entry.to:
             arrivals[entry.to] = entry.at
-    return tuple(found)
+    return tuple(_told_apart(found))
+
+
+def _told_apart(expansions: Sequence[Expansion]) -> Iterator[Expansion]:
+    times = Counter(each.name for each in expansions)
+    for each in expansions:
+        if times[each.name] > 1 and each.entry is not None:
+            yield replace(each, attempt=each.entry.attempt)
+        else:
+            yield each
 
 
 def _taken(dossier: Dossier, entry: Transition, arrived: datetime | None) -> Expansion:

@@ -173,13 +173,15 @@ def _open_handoffs(facts: Facts) -> Iterator[_Said]:
 
 
 def _late(facts: Facts) -> Iterator[_Said]:
+    attempts = {each.spec.request.attempt for each in facts.dossier.checkpoints}
     for each in facts.dossier.checkpoints:
         if not each.status.late:
             continue
         asked = each.spec.request
         until = each.status.decided_at or facts.dossier.now
         length = until - asked.due_at if asked.due_at is not None else timedelta(0)
-        place = f"checkpoint {asked.name} at {asked.percent}%"
+        of_attempt = f" (attempt {asked.attempt})" if len(attempts) > 1 else ""
+        place = f"checkpoint {asked.name} at {asked.percent}%{of_attempt}"
         if each.spec.decision is None:
             yield f"{place} is overdue by {spoken(length)}", "report, or say NO-GO"
         else:

@@ -16,6 +16,7 @@ from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.adapters.kubernetes.policies import KubernetesPolicies, first_difference
 from surefoot.application.ports import AdmissionStatus
+from surefoot.application.rbac import ROLE_REMEDY
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.policies import PolicySettings, shipped
 from tests.support.testbed import SURELY
@@ -329,7 +330,7 @@ async def test_policy_that_may_not_be_read_is_not_in_force(
     server.answers[path_of("ValidatingAdmissionPolicy")] = failure(403, said)
     found = await checked.check()
     assert found.admission is Admission.NOT_ENFORCED
-    assert said in found.fault
+    assert found.fault.endswith(f"{said}; {ROLE_REMEDY}")
 
 
 async def test_operator_under_another_name_is_told_what_to_set(

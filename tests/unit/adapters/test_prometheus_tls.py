@@ -70,7 +70,7 @@ async def test_unknown_authority_is_not_believed(server: Server, ask: Ask) -> No
     assert measured.message.startswith(
         'provider "default" has a certificate that is not accepted: '
     )
-    assert "set tls.caFile to a file with its authority" in measured.message
+    assert "set tls.caFile of this provider" in measured.message
     assert server.requests == []
 
 

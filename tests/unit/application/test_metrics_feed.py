@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.metrics_feed import PER_PROVIDER, MetricsFeed
 from surefoot.application.ports import ObjectKey
@@ -32,6 +34,7 @@ class Desk:
         self.hanging: set[str] = set()
         self.let_go = asyncio.Event()
         self.broken = False
+        self.unreachable = ""
         self.inspected: list[str] = []
         self.slow: set[str] = set()
         self.woken: list[tuple[str, str]] = []
@@ -58,6 +61,9 @@ class Desk:
         if query.provider in self.hanging:
             await self.let_go.wait()
         await asyncio.sleep(0)
+        if self.unreachable:
+            window = (query.start, query.end, query.step)
+            return Measurement(*window, (), Outcome.UNREACHABLE, self.unreachable, query.end)
         samples, at = [], query.start
         while at <= query.end:
             samples.append(Sample(at, 1.0))
@@ -349,3 +355,32 @@ async def test_age_of_an_answer_is_told() -> None:
     assert newest <= began
     assert desk.telemetry.lags == [(desk.clock.now() - newest).total_seconds()]
     assert desk.feed.measurements(ONE, asks("one"))["errors"].outcome is Outcome.STALE
+
+
+async def test_provider_that_becomes_unreachable_is_in_the_log_once() -> None:
+    """An administrator reads there which provider it is and why, and when it answers again."""
+    desk = Desk()
+    for name, query in (("one", "errors"), ("two", "latency")):
+        desk.feed.measurements(ObjectKey("agents", name), asks(name, query))
+    await turns()
+    with structlog.testing.capture_logs() as logs:
+        desk.unreachable = 'provider "default" has a certificate that is not accepted'
+        for _ in range(2):
+            desk.feed.tick()
+            await turns()
+        desk.unreachable = ""
+        desk.feed.tick()
+        await turns()
+    assert logs == [
+        {
+            "event": "a metrics provider does not answer",
+            "log_level": "warning",
+            "provider": "default",
+            "fault": 'provider "default" has a certificate that is not accepted',
+        },
+        {
+            "event": "the metrics provider answers again",
+            "log_level": "info",
+            "provider": "default",
+        },
+    ]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from surefoot.api.v1alpha1.approval import ApprovalStatus
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -16,6 +17,7 @@ from surefoot.application.gather import Gatherer, Rules
 from surefoot.application.lanes import must_roll_back
 from surefoot.application.ports import Kind, ObjectHead, ObjectKey
 from surefoot.application.queue import Lane
+from surefoot.application.rbac import ROLE_REMEDY
 from surefoot.application.reconcile import Pass, Reconciler, Result
 from surefoot.application.store import Store
 from surefoot.domain.decide import decide
@@ -323,6 +325,15 @@ async def test_refusal_is_announced_once() -> None:
     for _ in range(3):
         await office.look()
     assert office.announcer.said == [("memory-sync", "Refused")]
+
+
+async def test_write_that_rbac_refuses_says_what_to_do() -> None:
+    """The API server names the verb and the resource; the remedy is the installation's."""
+    refusal = 'User "us" cannot update resource "configmaps" in API group ""'
+    office = Office(fails_with(Refused(refusal, status=403)))
+    with structlog.testing.capture_logs() as logs:
+        await office.look()
+    assert [entry["error"] for entry in logs] == [f"{refusal}; {ROLE_REMEDY}"]
 
 
 async def test_unreadable_rollout_is_announced_once_and_left_alone() -> None:

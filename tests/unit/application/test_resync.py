@@ -7,7 +7,8 @@ import structlog
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
-from surefoot.application.resync import MAY_NOT_LIST, PeriodicResync, Resyncer
+from surefoot.application.rbac import ROLE_REMEDY
+from surefoot.application.resync import PeriodicResync, Resyncer
 from surefoot.application.store import Store
 from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable, UnreadableObject
@@ -129,7 +130,7 @@ async def test_sweep_that_rbac_refuses_says_what_to_do() -> None:
 
     async def fails(call: str) -> None:
         if call == "list ConfigMap":
-            raise Refused('cannot list resource "configmaps"', status=403)
+            raise Refused('User "us" cannot list resource "configmaps"', status=403)
 
     yard.cluster.before = fails
     resync = PeriodicResync(yard.resyncer, yard.clock, lambda: None)
@@ -140,8 +141,8 @@ async def test_sweep_that_rbac_refuses_says_what_to_do() -> None:
     assert logs[0] == {
         "event": "sweep failed",
         "log_level": "warning",
-        "error": 'cannot list resource "configmaps"',
-        "remedy": MAY_NOT_LIST,
+        "error": 'User "us" cannot list resource "configmaps"',
+        "remedy": ROLE_REMEDY,
     }
 
 
@@ -161,6 +162,29 @@ async def test_events_that_can_not_be_posted_are_let_go() -> None:
     await announcer.drain()
     assert len(cluster.events) == LONGEST_QUEUE - 1
     assert cluster.events[-1].message == str(LONGEST_QUEUE + 4)
+
+
+async def test_events_that_rbac_refuses_are_missed_in_the_log_once() -> None:
+    """Somebody who waits for events has to learn why there are none, and what to do."""
+    cluster, refusal = FakeCluster(), 'User "us" cannot create resource "events" in API group ""'
+    announcer = BackgroundAnnouncer(cluster)
+    subject = Subject(Kind.ROLLOUT, KEY, "u")
+
+    async def fails(_call: str) -> None:
+        raise Refused(refusal, status=403)
+
+    cluster.before = fails
+    announcer.announce(subject, [Announcement("Late", str(n)) for n in range(3)])
+    with structlog.testing.capture_logs() as logs:
+        await announcer.drain()
+    assert logs == [
+        {
+            "event": "events are not posted",
+            "log_level": "warning",
+            "error": refusal,
+            "remedy": ROLE_REMEDY,
+        }
+    ]
 
 
 async def test_an_object_that_cannot_be_read_is_swept_once() -> None:

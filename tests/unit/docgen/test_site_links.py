@@ -1,5 +1,6 @@
 """What the build of the documentation site refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,10 @@ def test_linked_file_is_on_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "[x](../files/plan.yaml) [y](../SECURITY.md#top)\n"
     )
     assert (staged / "files" / "plan.yaml").read_text() == "a plan"
+
+
+def test_every_decision_is_listed_in_its_order() -> None:
+    """Somebody who wonders looks there first."""
+    folder = Path(site.ROOT) / "docs" / "decisions"
+    listed = re.findall(r"^\| \[\d+\]\(([^)]+)\)", (folder / "README.md").read_text(), re.MULTILINE)
+    assert listed == sorted(file.name for file in folder.glob("0*.md"))

@@ -236,9 +236,11 @@ def test_chain_without_a_cycle_is_valid() -> None:
             (10, 31, 100),
             None,
             (
-                "10% to 31% is 3.1 times as much, more than limits.maxExpansionFactor 3; "
+                "step too large: 10% → 31% is 3.1 times as much, "
+                "more than limits.maxExpansionFactor 3; "
                 "add a step between, or raise the limit; "
-                "31% to 100% is 3.2 times as much, more than limits.maxExpansionFactor 3; "
+                "step too large: 31% → 100% is 3.2 times as much, "
+                "more than limits.maxExpansionFactor 3; "
                 "add a step between, or raise the limit"
             ),
         ),
@@ -246,7 +248,8 @@ def test_chain_without_a_cycle_is_valid() -> None:
             (10, 21, 40, 70, 100),
             {"maxExpansionFactor": 2},
             (
-                "10% to 21% is 2.1 times as much, more than limits.maxExpansionFactor 2; "
+                "step too large: 10% → 21% is 2.1 times as much, "
+                "more than limits.maxExpansionFactor 2; "
                 "add a step between, or raise the limit"
             ),
         ),

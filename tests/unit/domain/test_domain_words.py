@@ -267,6 +267,14 @@ def test_short_words_of_a_rollback_say_what_ends_it() -> None:
     assert world.status.waiting_on_short == "retry"
 
 
+@pytest.mark.parametrize(("name", "words"), [("recall", "step too large"), ("x" * 41, "step too…")])
+def test_short_words_of_a_step_that_is_too_large_can_be_read(name: str, words: str) -> None:
+    """The message is cut, where neither it nor its reason has room: it has the plainer words."""
+    world = World(a_rollout(name, steps=[{"percent": 10}, {"percent": 100}], limits=None))
+    world.settle()
+    assert world.status.waiting_on_short == words
+
+
 @pytest.mark.parametrize("name", ["a", "recall", "memory-sync", "x" * 25, "x" * 63])
 @pytest.mark.parametrize("role", ["lead", "implementation-readiness-of-everything"])
 def test_row_is_at_most_80_wide_where_the_name_leaves_room(name: str, role: str) -> None:

@@ -76,6 +76,13 @@ def test_what_is_asked_and_not_done_is_pending() -> None:
     )
 
 
+def test_request_comes_after_the_step_that_opened_it() -> None:
+    """When an object was made is known to the second only, which is before the step within it."""
+    history = [{**start(), "at": at(0.6 / 3600)}]
+    messages = log_of(asked(raw_approval(), 0), history=history)
+    assert [(each.kind, each.percent) for each in messages] == [("Transition", 10), ("Request", 10)]
+
+
 def test_dry_run_is_in_the_log_as_one() -> None:
     """What was asked in it, and what was said, counts for nothing, and says so."""
     dry = asked(raw_approval(purpose="DryRun", dryRun=1), 2)

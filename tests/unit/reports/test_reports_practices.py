@@ -50,6 +50,15 @@ def test_the_incident_kept_to_the_expansion_rate_alone() -> None:
     assert found.of(Practice.RATE).found == "2.5 times (10% → 25%)"
 
 
+def test_expansions_that_are_alike_are_told_apart_by_their_attempt() -> None:
+    """The same step of two attempts is two expansions, in whatever list they are."""
+    found = the_proper_path()
+    again = advance(found).model_copy(update={"attempt": 1})
+    (only,), two = taken(found), taken(replace(found, history=(*found.history, again)))
+    assert only.name == "10% → 25%"
+    assert [each.name for each in two] == ["10% → 25%, attempt 0", "10% → 25%, attempt 1"]
+
+
 def test_the_proper_path_keeps_to_all() -> None:
     """6 of 6, with who signed."""
     (expansion,) = taken(the_proper_path())

@@ -16,6 +16,7 @@ from surefoot.adapters.kubernetes.objects import head_of, is_object
 from surefoot.api.v1alpha1.approval import ApprovalRequest, ApprovalSpec, Decision
 from surefoot.api.v1alpha1.meta import API_VERSION, MANAGED_LABEL, ObjectReference, Signer
 from surefoot.application.ports import AdmissionStatus, ObjectHead
+from surefoot.application.rbac import with_remedy
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 from surefoot.policies import Manifest, PolicySettings, shipped
@@ -108,7 +109,8 @@ class KubernetesPolicies:
             return _unknown(f"{what}: no answer within {WITHIN:.0f} s")
         except Refused as error:
             # Whatever the operator may not look at, nobody can tell it.
-            return _missing(str(error)) if error.status == 403 else _unknown(str(error))
+            fault = with_remedy(error)
+            return _missing(fault) if error.status == 403 else _unknown(fault)
         except ApiError as error:
             return _unknown(str(error))
 

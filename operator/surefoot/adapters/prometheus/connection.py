@@ -121,7 +121,10 @@ def verdict_on(
 def _remedy(reason: str) -> str:
     if "mismatch" in reason:
         return "set tls.serverName to the name in it"
-    return "if it is the right one, set tls.caFile to a file with its authority"
+    return (
+        "if it is the right one, set tls.caFile of this provider, in the operator's configuration, "
+        "to a file with its authority"
+    )
 
 
 def _broken_connection(

@@ -121,7 +121,8 @@ class ApprovalRequest(ApiModel):
     groups: Identities = ()
     """Groups whose members may sign."""
     excluded_users: Annotated[tuple[Identity, ...], Field(max_length=MOST_EXCLUDED), ATOMIC] = ()
-    """Users who may not sign: who requested the rollout, wrote its plan or reported on the step."""
+    """Users who may not sign: they requested the rollout, wrote its plan or reported on the
+    step."""
     required_sections: Annotated[tuple[Section, ...], Field(max_length=3), ATOMIC] = ()
     """Parts that a decision must fill in."""
     signing: Signing = Signing.OPTIONAL
@@ -153,9 +154,11 @@ class DetachedSignature(ApiModel):
         str,
         Field(min_length=1, max_length=8192, pattern="^-----BEGIN SSH SIGNATURE-----"),
     ]
-    """The armored signature, with the namespace approval@surefoot.dev, over the document."""
+    """The armored signature that `surefoot sign` or `ssh-keygen -Y sign` prints. Its namespace is
+    approval@surefoot.dev."""
     expires_at: Expiry
-    """The moment until which the signature may be used. It is part of what is signed."""
+    """The moment until which the signature may be used. It is part of what is signed.
+    Example: 2026-12-01T09:00:00Z."""
 
 
 def _holds_section(section: Section) -> Callable[["ApprovalSpec"], bool]:
@@ -189,7 +192,7 @@ class ApprovalSpec(ApiModel):
     decision: Decision | None = None
     """GO or NO-GO. A NO-GO blocks until its signer decides again or a meeting resolves it."""
     reason: Annotated[str, Field(max_length=4096)] | None = None
-    """Why. Required with a decision."""
+    """The reason for the decision, which must have one."""
     risk_assessment: LongText | None = None
     """Risks seen and what is done about them."""
     metrics_summary: LongText | None = None
@@ -277,11 +280,13 @@ class ApprovalStatus(ApiModel):
     """What became of the request. Written by the operator."""
 
     state: RequestState = RequestState.PENDING
-    """Pending, Go, NoGo, Used, Void or Expired."""
+    """Pending: no decision counts, which is so until the operator has seen one. Go: a GO counts.
+    NoGo: a NO-GO blocks the step. Used: a step was taken with it. Void: it does not count, as
+    `voidReason` says. Expired: it is past `expiresAt`. Default: Pending."""
     decided_at: Instant | None = None
     """When the operator first saw the decision; `maxAge` counts from here."""
     expires_at: Instant | None = None
-    """Until when a GO counts."""
+    """The moment until which a GO counts."""
     counted_for: Word | None = None
     """The transition that used the signature."""
     used_generation: Whole | None = None

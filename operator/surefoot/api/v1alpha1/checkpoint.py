@@ -130,7 +130,7 @@ def lacks_required_action(spec: "CheckpointSpec") -> bool:
 
 
 class CheckpointSpec(ApiModel):
-    """The request, and the report with the decision of who was asked."""
+    """The request, and the report and decision of the person who was asked."""
 
     request: CheckpointRequest
     """What is asked. Written by the operator; may not be changed."""
@@ -189,7 +189,9 @@ class CheckpointStatus(ApiModel):
     """What became of the request. Written by the operator."""
 
     state: RequestState = RequestState.PENDING
-    """Pending, Go, NoGo, Used or Void."""
+    """Pending: no decision counts, which is so until the operator has seen one. Go: a GO counts.
+    NoGo: a NO-GO blocks the step. Used: a step was taken with it. Void: it does not count, as
+    `voidReason` says. A Checkpoint never expires. Default: Pending."""
     decided_at: Instant | None = None
     """When the operator first saw the decision."""
     late: bool = False
@@ -217,7 +219,7 @@ class Checkpoint(ApiModel):
     kind: Literal["Checkpoint"] = "Checkpoint"
     metadata: ObjectMeta
     spec: CheckpointSpec
-    """The request, and the report with the decision of who was asked."""
+    """The request, and the report and decision of the person who was asked."""
     status: CheckpointStatus = CheckpointStatus()
     """What became of the request."""
 

@@ -411,7 +411,7 @@ class ObjectReference(ApiModel):
     name: Annotated[str, Field(max_length=253)]
     """Its name."""
     uid: Annotated[str, Field(max_length=64)]
-    """Its UID: another object of the same name is not meant."""
+    """The UID of that object. Another object of the same name does not count."""
 
 
 class DecisionReference(ApiModel):
@@ -420,9 +420,9 @@ class DecisionReference(ApiModel):
     name: Annotated[str, Field(max_length=253)]
     """The object's name."""
     uid: Annotated[str, Field(max_length=64)]
-    """Its UID: another object of the same name is not meant."""
+    """The UID of that object. Another object of the same name does not count."""
     generation: Whole
-    """Its generation: once it is decided again, another decision is meant."""
+    """The generation of that object. Once it is decided again, it has another one."""
 
 
 class Signer(ApiModel):

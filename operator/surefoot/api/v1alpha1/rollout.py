@@ -401,9 +401,11 @@ class GateCondition(ApiModel):
     metric: Name | None = None
     """The metric that is compared. The condition's own name if absent."""
     at_most: Bound | None = None
-    """The value must not be more than this. A number, or a percentage such as 0.1%."""
+    """The value must not be more than this. A number, or a percentage such as 0.1%,
+    which is 0.001."""
     at_least: Bound | None = None
-    """The value must not be less than this. A number, or a percentage such as 98%."""
+    """The value must not be less than this. A number, or a percentage such as 98%,
+    which is 0.98."""
     for_: Annotated[Duration, Field(alias="for")] = "0s"
     """How long the bounds must have been kept without a gap. With 0s the latest evaluation
     decides."""
@@ -431,9 +433,11 @@ class Gate(ApiModel):
     metric: Name | None = None
     """The metric that is compared. The gate's own name if absent."""
     at_most: Bound | None = None
-    """The value must not be more than this. A number, or a percentage such as 0.1%."""
+    """The value must not be more than this. A number, or a percentage such as 0.1%,
+    which is 0.001."""
     at_least: Bound | None = None
-    """The value must not be less than this. A number, or a percentage such as 98%."""
+    """The value must not be less than this. A number, or a percentage such as 98%,
+    which is 0.98."""
     for_: Annotated[Duration, Field(alias="for")] = "0s"
     """How long the bounds must have been kept without a gap. With 0s the latest evaluation
     decides."""
@@ -441,7 +445,7 @@ class Gate(ApiModel):
     """Compare with a recorded baseline: Baseline is the first one of the attempt, PreviousStep that
     of the step before. The bounds are then factors: 150% is one and a half times as much."""
     passing: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
-    """For a group: how many conditions of `of` must hold. Example: 4 of 5."""
+    """For a group: how many conditions of `of` must hold. Example: 4, where `of` has five."""
     of: Annotated[tuple[GateCondition, ...], Field(max_length=16), *map_list("name")] | None = None
     """For a group: the conditions that are counted. Such a gate has no bounds of its own."""
 
@@ -743,7 +747,7 @@ class RollbackRequest(ApiModel):
     to: Percent
     """The percentage is never more than this while `rollback` is set: 0 or that of a step."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """Why, for the record."""
+    """The reason, for the record. Example: customers see double charges."""
 
 
 _STEPS_ORDERED = (
@@ -826,13 +830,14 @@ class RolloutSpec(ApiModel):
     scorecard: Scorecard | None = None
     """Readiness in points out of 100. There is no score if absent."""
     paused: Flag | None = None
-    """A person's field, not for Git. True: nothing moves but a rollback."""
+    """A person's field, not for Git. True: nothing moves but a rollback. False if
+    absent."""
     rollback: RollbackRequest | None = None
     """A person's field, not for Git: a ceiling for the percentage. A flag above it is lowered at
     once. Remove it and raise `attempt` to go on."""
     attempt: Whole | None = None
     """A person's field, not for Git: raise it by 1 to try again after a rollback, from where the
-    flag stands. It can only rise, and nothing else restarts a rollout."""
+    flag stands. It can only rise, and nothing else restarts a rollout. 0 if absent."""
     approval_dry_run: ApprovalDryRun | None = None
     """A person's field, not for Git: raise its `run` to try the process of approval. It counts for
     nothing."""

@@ -29,9 +29,9 @@ def judge_expansion(spec: RolloutSpec) -> Verdict:
     too_large = [
         UnmetRequirement(
             "ExpansionTooLarge",
-            f"{low.percent}% to {high.percent}% is {high.percent / low.percent:.2g} times as "
-            f"much, more than limits.maxExpansionFactor {limit:g}; add a step between, or raise "
-            "the limit",
+            f"step too large: {low.percent}% → {high.percent}% is "
+            f"{high.percent / low.percent:.2g} times as much, more than "
+            f"limits.maxExpansionFactor {limit:g}; add a step between, or raise the limit",
         )
         for low, high in pairwise(spec.steps)
         if low.percent > 0 and high.percent > low.percent * limit + _ROUNDING
