@@ -567,7 +567,7 @@ def counted_go_is_not_recorded(patch: pytest.MonkeyPatch) -> None:
 
 def only_what_fits_is_excluded(patch: pytest.MonkeyPatch) -> None:
     """Anyone who does not fit in the request is not excluded."""
-    patch.setattr(evaluate, "_why_excluded", lambda *_: None)
+    patch.setattr(evaluate, "why_excluded", lambda *_: None)
 
 
 def last_decisions_are_kept(patch: pytest.MonkeyPatch) -> None:
