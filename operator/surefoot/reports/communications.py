@@ -164,7 +164,15 @@ def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
     # When an object was made is known to the second only.
     start = first.at.replace(microsecond=0) if first is not None else None
     known = [each for each in found if each.at is not None]
-    known.sort(key=lambda each: (*_place(dossier, each), _ORDER.index(each.kind), each.about))
+    opening = {entry.at for entry in dossier.history if entry.at.microsecond}
+    known.sort(
+        key=lambda each: (
+            each.at,
+            each.kind is Kind.REQUEST and each.at in opening,
+            _ORDER.index(each.kind),
+            each.about,
+        )
+    )
     for each in known:
         percent = moves.get(each.about, percent)
         if start is not None and each.at is not None and each.at >= start:
@@ -175,22 +183,21 @@ def _in_order(dossier: Dossier, found: list[Message]) -> Iterable[Message]:
     yield from (each for each in found if each.at is None)
 
 
-def _place(dossier: Dossier, message: Message) -> tuple[datetime | None, bool]:
-    """When it was, and whether it is said after everything else of that moment.
+def _opened(dossier: Dossier, request: Checkpoint | Approval, percent: int) -> datetime | None:
+    """When it was opened, at this percentage.
 
-    When a request was made is known to the second: a step within it has opened it.
+    When an object was made is known to the second only: no sooner than the step that opened it.
     """
-    if message.kind is not Kind.REQUEST:
-        return message.at, False
-    within = [e.at for e in dossier.history if e.at.replace(microsecond=0) == message.at]
-    return max(within, default=message.at), any(at != message.at for at in within)
+    made = request.metadata.creation_timestamp
+    steps = (entry.at for entry in dossier.history if entry.to == percent)
+    return max((at for at in steps if at.replace(microsecond=0) == made), default=made)
 
 
 # Checkpoints: reports, handoffs, meetings
 
 
 def _of_checkpoint(dossier: Dossier, checkpoint: Checkpoint) -> Iterable[Message]:
-    yield _checkpoint_asked(checkpoint)
+    yield _checkpoint_asked(dossier, checkpoint)
     late = _lateness(dossier, checkpoint)
     if late is not None:
         yield late
@@ -199,7 +206,7 @@ def _of_checkpoint(dossier: Dossier, checkpoint: Checkpoint) -> Iterable[Message
     yield from _dissent(checkpoint)
 
 
-def _checkpoint_asked(checkpoint: Checkpoint) -> Message:
+def _checkpoint_asked(dossier: Dossier, checkpoint: Checkpoint) -> Message:
     asked = checkpoint.spec.request
     is_conflict = asked.name == CONFLICT and asked.type is CheckpointType.DECISION_MEETING
     what = f"{asked.type.value} {asked.name} at {asked.percent}%{_round(checkpoint)}"
@@ -212,7 +219,7 @@ def _checkpoint_asked(checkpoint: Checkpoint) -> Message:
     return _message(
         checkpoint,
         Kind.CONFLICT if is_conflict else Kind.REQUEST,
-        checkpoint.metadata.creation_timestamp,
+        _opened(dossier, checkpoint, asked.percent),
         SUREFOOT,
         asked_of(checkpoint),
         message=f"{what}{known}",
@@ -321,7 +328,7 @@ def _dissent(checkpoint: Checkpoint) -> Iterable[Message]:
 
 
 def _of_approval(dossier: Dossier, approval: Approval) -> Iterable[Message]:
-    yield _approval_asked(approval)
+    yield _approval_asked(dossier, approval)
     for said in all_said(approval):
         is_one = is_acknowledgement(approval)
         acknowledged = approval.spec.request.acknowledges
@@ -350,7 +357,7 @@ def _who_hears(dossier: Dossier, approval: Approval) -> str:
     return asked or requested_by(dossier) or EVERYBODY
 
 
-def _approval_asked(approval: Approval) -> Message:
+def _approval_asked(dossier: Dossier, approval: Approval) -> Message:
     asked = approval.spec.request
     sections = ", ".join(each.value for each in asked.required_sections)
     step = "to be complete" if asked.from_ == 100 else f"from {asked.from_}% to {asked.to}%"
@@ -365,7 +372,7 @@ def _approval_asked(approval: Approval) -> Message:
     return _message(
         approval,
         Kind.REQUEST,
-        approval.metadata.creation_timestamp,
+        _opened(dossier, approval, asked.from_),
         SUREFOOT,
         asked_of(approval),
         message=f"{_dry(approval)}{message}{_round(approval)}",

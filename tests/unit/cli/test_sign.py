@@ -189,7 +189,7 @@ def test_decision_is_written_with_a_signature_that_holds(server: ApiServer, key:
     code, said = sign(key, "--risk-assessment", "low")
     assert code == 0, said
     ((_, path, content_type, _),) = [each for each in server.requests if each[0] == "PATCH"]
-    assert path == f"{PATH}?fieldManager=surefoot-sign"
+    assert path == f"{PATH}?fieldManager=surefoot-sign&fieldValidation=Strict"
     assert content_type == "application/merge-patch+json"
     assert server.change["metadata"] == {"uid": "uid-approval", "resourceVersion": "7"}
     spec = dict(server.change["spec"])

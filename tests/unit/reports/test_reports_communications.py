@@ -81,6 +81,8 @@ def test_request_comes_after_the_step_that_opened_it() -> None:
     history = [{**start(), "at": at(0.6 / 3600)}]
     messages = log_of(asked(raw_approval(), 0), history=history)
     assert [(each.kind, each.percent) for each in messages] == [("Transition", 10), ("Request", 10)]
+    step, request = messages
+    assert request.at == step.at
 
 
 def test_dry_run_is_in_the_log_as_one() -> None:
