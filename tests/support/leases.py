@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from surefoot.application.leadership import Leadership
 from surefoot.application.leases import LeaseContent, LeaseVersion, Times
 from surefoot.errors import Conflict, Unavailable
 from tests.support.fakes import FakeClock
@@ -80,3 +81,14 @@ class StoppableClock(FakeClock):
     async def sleep(self, seconds: float) -> None:
         await self._shared.sleep(seconds)
         await self._goes.wait()
+
+
+async def hold(leadership: Leadership, *, until: asyncio.Event) -> None:
+    """Hold what was taken until the event, or until it is lost: then `LeadershipLost` is raised."""
+    async with leadership.held() as lost:
+        waiting = [asyncio.ensure_future(lost()), asyncio.ensure_future(until.wait())]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        for each in done:
+            each.result()

@@ -10,12 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.application.leadership import Alone, Elected
-from surefoot.application.leases import (
-    LeaseContent,
-)
+from surefoot.application.leases import LeaseContent
 from surefoot.errors import LeadershipLost, Unavailable
 from tests.support.fakes import FakeClock, turns
-from tests.support.leases import TIMES, Board, Lock, StoppableClock
+from tests.support.leases import TIMES, Board, Lock, StoppableClock, hold
 
 
 @dataclass
@@ -53,17 +51,8 @@ class Replica:
         while True:
             await self.election.take()
             try:
-                async with self.election.held() as lost:
-                    waiting = [
-                        asyncio.ensure_future(lost()),
-                        asyncio.ensure_future(self.stops.wait()),
-                    ]
-                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                    for each in waiting:
-                        each.cancel()
-                    for each in done:
-                        each.result()
-                    return
+                await hold(self.election, until=self.stops)
+                return
             except LeadershipLost as error:
                 self.ends.append(str(error))
                 await self.goes.wait()

@@ -15,7 +15,7 @@ from surefoot.application.sharding import shard_of
 from surefoot.application.shards import Sharded
 from surefoot.errors import LeadershipLost, Unavailable
 from tests.support.fakes import FakeClock, turns
-from tests.support.leases import TIMES, Board, Lock, StoppableClock
+from tests.support.leases import TIMES, Board, Lock, StoppableClock, hold
 
 NAMESPACES = ("team-0", "team-1", "team-4", "team-8", "team-9", "team-11")
 """Some in each shard, of four and of two."""
@@ -90,16 +90,7 @@ class Replica:
         while True:
             await self.leadership.take()
             try:
-                async with self.leadership.held() as lost:
-                    waiting = [
-                        asyncio.ensure_future(lost()),
-                        asyncio.ensure_future(self.stops.wait()),
-                    ]
-                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                    for each in waiting:
-                        each.cancel()
-                    for each in done:
-                        each.result()
+                await hold(self.leadership, until=self.stops)
                 if not self.comes_again:
                     return
                 self.stops.clear()
