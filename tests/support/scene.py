@@ -264,16 +264,25 @@ class Scene:
         return cast("JSON", (rollout or {}).get("status") or {})
 
     async def then_at(self, percent: int) -> JSON:
-        """Wait until this percentage is committed and the ConfigMap carries it."""
+        """Wait until the ConfigMap carries this percentage and the status says all that follows.
+
+        A rollback commits with the smallest status, and the next pass writes the rest: the phase,
+        the conditions and the generation that was judged.
+        """
 
         async def there() -> JSON | None:
-            status = await self.status()
+            rollout = await self.get("rollouts", self.name) or {}
+            status: JSON = rollout.get("status", {})
             found = await self.get("configmaps", self.target)
             if status.get("percent") != percent or "pending" in status or found is None:
                 return None
+            if "observedAt" not in status:
+                return None
+            if status.get("observedGeneration") != rollout["metadata"]["generation"]:
+                return None
             return status if found["data"][self.name] == str(percent) else None
 
-        return cast("JSON", await self.until(there, f"{percent}% to be committed"))
+        return cast("JSON", await self.until(there, f"{percent}% to be committed and told"))
 
     async def then_lowered(self) -> None:
         """Wait until the ConfigMap says 0, for as long as nothing but a rollback needs."""
