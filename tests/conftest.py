@@ -5,10 +5,18 @@
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+if os.environ.keys() & {"SLOW_WRITES", "SLOW_READS"}:
+    from tests.support.slow import sitecustomize
+
+    _WHERE = str(Path(sitecustomize.__file__).parent)
+    _BEFORE = filter(None, (os.environ.get("PYTHONPATH"),))
+    os.environ["PYTHONPATH"] = os.pathsep.join([_WHERE, *_BEFORE])
 
 pytest_plugins = [
     "tests.support.balance",

@@ -15,10 +15,8 @@ Load it as a plugin beside the test bed and the CRDs: ``pytest_plugins = ["tests
 
 import asyncio
 import contextlib
-import inspect
 import itertools
 import json
-import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -220,7 +218,7 @@ class Scene:
             kubeconfig=str(self.kubeconfig),
             namespaces=namespaces,
             overrides=TestOverrides(
-                cluster=lambda cluster: through(_at_leisure(cluster)),
+                cluster=through,
                 sweep_every=sweep_every,
                 admission_every=admission_every,
             ),
@@ -537,36 +535,6 @@ def crash_at_each(moments: "Iterable[tuple[str, Write]]") -> Tap:
         raise Crash(f"{moment} the {write.step} of {write.to}%")
 
     return Tap(before=partial(reach, "before"), after=partial(reach, "after"))
-
-
-def _at_leisure(cluster: Cluster) -> Cluster:
-    """The cluster; ``SLOW_WRITES`` and ``SLOW_READS`` in the environment delay every call of it.
-
-    They are seconds. A test that waits for one write, and reads what a later one brings, fails
-    then every time.
-    """
-    writes, reads = (float(os.environ.get(name, "0")) for name in ("SLOW_WRITES", "SLOW_READS"))
-    return cast("Cluster", _Slow(cluster, writes, reads)) if writes or reads else cluster
-
-
-class _Slow:
-    WRITE = ("write_", "create_", "render_", "mark_", "delete_", "open_", "recreate_", "post_")
-
-    def __init__(self, inner: Cluster, writes: float, reads: float) -> None:
-        self._inner = inner
-        self._writes = writes
-        self._reads = reads
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._inner, name)
-        if not inspect.iscoroutinefunction(method):
-            return method
-
-        async def later(*arguments: Any) -> Any:
-            await asyncio.sleep(self._writes if name.startswith(self.WRITE) else self._reads)
-            return await method(*arguments)
-
-        return later
 
 
 class _Tapped:
