@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from deploy.image import archive_of
 from deploy.project import Project
 from surefoot.testbed.bed import TestBed
+from tests.support.testbed import SURELY
 
 ARCHIVE = archive_of(Project.read())
 NAMESPACE = "surefoot-system"
@@ -146,7 +147,7 @@ class Container:
         """End it, whatever state it is in."""
         subprocess.run(["runc", "delete", "--force", self.name], check=False, capture_output=True)
         if self.process is not None:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=SURELY)
 
 
 def is_answering(url: str) -> bool:

@@ -140,7 +140,7 @@ def test_operator_runs_restricted_while_its_token_is_rotated(
 
     operator.signal(signal.SIGTERM)
     assert operator.process is not None
-    assert operator.process.wait(timeout=30) == 0, operator.log.read_text()
+    assert operator.process.wait(timeout=SURELY) == 0, operator.log.read_text()
 
 
 def _pod_token(bed: TestBed, name: str) -> str:

@@ -34,6 +34,12 @@ spec:
   hold: {{soak: 24h}}
 """
 OVERLAYS = ("default", "namespaced", "high-availability")
+NAMESPACES_OWN = {
+    f"{kind}/{namespace}/{name}"
+    for namespace in ("default", "kube-node-lease", "kube-public", "kube-system")
+    for kind, name in (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
+}
+"""What the controllers make in every namespace, a moment after the control plane is ready."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,11 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
     tool("helm")
     folder = tmp_path_factory.mktemp("install")
     with TestBed.start(folder / "bed", prometheus=True, owner=os.getpid()) as bed:
+        wait_until(
+            lambda: everything(bed) >= NAMESPACES_OWN,
+            SURELY,
+            "the controllers to make what is theirs",
+        )
         yield bed
 
 
@@ -90,6 +101,20 @@ def everything(bed: TestBed) -> set[str]:
 def installed(bed: TestBed, before: set[str]) -> set[str]:
     """What is there and was not before."""
     return everything(bed) - before
+
+
+def then_left(bed: TestBed, before: set[str], *names: str) -> None:
+    """Wait until of all that came nothing but these is there.
+
+    Pods, and the service that the API server makes of a group, go after what they were made of.
+    """
+
+    def are_left() -> bool:
+        left = installed(bed, before)
+        assert left == set(names)
+        return True
+
+    wait_until(are_left, SURELY, f"nothing but {names or 'what was there before'} to be left")
 
 
 def applied(bed: TestBed, name: str, on_delete: str) -> None:
@@ -154,7 +179,7 @@ def test_overlay_is_installed_and_removed(bed: TestBed, removed: set[str], name:
     bed.kubectl("delete", "-k", f"manifests/{name}")
     bed.kubectl("delete", "-f", "crds/")
     bed.kubectl("delete", "namespace", "shop")
-    assert installed(bed, removed) == set()
+    then_left(bed, removed)
 
 
 def test_chart_is_installed_upgraded_and_uninstalled_while_a_rollout_runs(
@@ -183,15 +208,21 @@ def test_chart_is_installed_upgraded_and_uninstalled_while_a_rollout_runs(
         component.stop()
     helm("uninstall", "surefoot", "-n", NAMESPACE)
     assert percent(bed, "checkout") == "10"
-    kept = {name.partition("/")[0] for name in installed(bed, removed)}
-    assert kept == {
-        "ConfigMap",
-        "CustomResourceDefinition",
-        "Namespace",
-        "Rollout",
-        "APIService",
-        "ServiceAccount",
-    }
+
+    def only_these_are_kept() -> bool:
+        kept = {name.partition("/")[0] for name in installed(bed, removed)}
+        assert kept == {
+            "ConfigMap",
+            "CustomResourceDefinition",
+            "Namespace",
+            "Rollout",
+            "APIService",
+            "ServiceAccount",
+        }
+        return True
+
+    # The garbage collector takes what the Deployment has made.
+    wait_until(only_these_are_kept, SURELY, "what the Deployment has made to be gone")
     bed.kubectl("delete", "-f", "crds/")
     bed.kubectl("delete", "configmap", "checkout-flags")
 
@@ -215,7 +246,7 @@ def test_uninstalling_leaves_only_what_on_delete_keeps(
     helm("uninstall", "surefoot", "-n", NAMESPACE)
     bed.kubectl("delete", "-f", "crds/")
     bed.kubectl("delete", "namespace", NAMESPACE)
-    assert installed(bed, removed) == {"ConfigMap/default/kept-flags"}
+    then_left(bed, removed, "ConfigMap/default/kept-flags")
 
 
 def test_namespaced_operator_works_with_the_rights_of_its_overlay(
@@ -334,8 +365,6 @@ def prometheus_operators_crds(bed: TestBed) -> None:
     folder = Path(module["Dir"]) / "example" / "prometheus-operator-crd"
     for name in ("prometheusrules", "servicemonitors"):
         bed.kubectl("apply", "--server-side", "-f", f"{folder}/monitoring.coreos.com_{name}.yaml")
-        crd = f"crd/{name}.monitoring.coreos.com"
-        bed.kubectl("wait", "--for=condition=Established", crd, "--timeout=20s")
 
 
 @pytest.mark.usefixtures("prometheus_operators_crds")

@@ -110,14 +110,14 @@ def install(bed: TestBed, root: Path) -> None:
         lambda: (
             bed.kubectl(*apply, "-k", str(root / "manifests/default"), check=False).returncode == 0
         ),
-        30,
+        SURELY,
         "the manifests to be applied",
     )
     probe = ("create", "--dry-run=server", "-f", "-")
     text = a_plan("probe", "default")
     wait_until(
         lambda: bed.kubectl(*probe, stdin=text, check=False).returncode == 0,
-        30,
+        SURELY,
         "the policies to know the kinds",
     )
 
@@ -159,11 +159,18 @@ def a_plan(name: str, namespace: str = NAMESPACE) -> str:
 
 
 def _go_half_way(bed: TestBed, name: str) -> None:
+    def status() -> JSON:
+        found: JSON = rollout(bed, name).get("status", {})  # there is none before it was judged
+        return found
+
     def percent() -> int:
-        return int(rollout(bed, name)["status"].get("percent", -1))
+        return int(status().get("percent", -1))
 
     def waits_for_one() -> bool:
-        asked = {each["role"]: each for each in rollout(bed, name)["status"]["approvals"]}
+        # Right after a move the roles of the next step are not named yet.
+        asked = {each["role"]: each for each in status().get("approvals", ())}
+        if not asked.keys() >= {"security", "lead"}:
+            return False
         return "by" in json.dumps(asked["security"]) and asked["lead"]["state"] == "Pending"
 
     wait_until(lambda: percent() == 10, SURELY, "10%")

@@ -25,7 +25,7 @@ from tests.packaging.previous import (
     rollout,
     writes,
 )
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.skipif(
     not is_in_history(), reason=f"a shallow clone does not have {COMMIT}"
@@ -53,14 +53,18 @@ def test_upgrade_in_the_middle_of_a_rollout_moves_and_repeats_nothing(
 
     install(bed, ROOT)
     with operator(bed, Path(sys.executable).with_name("surefoot")):
-        wait_until(lambda: writes(bed, since=taken_over), 60, "today's operator to write a status")
+        wait_until(
+            lambda: writes(bed, since=taken_over), SURELY, "today's operator to write a status"
+        )
         now = rollout(bed, WAITING)["status"]
         assert (now["percent"], now["history"]) == (25, before["history"])
         kinds = {found["kind"] for found in writes(bed, since=taken_over)}
         assert kinds == {"Rollout"}
 
         decide(bed, "approvals", f"{WAITING}-50-lead", "forge")
-        wait_until(lambda: rollout(bed, WAITING)["status"]["percent"] == 50, 60, "the next step")
+        wait_until(
+            lambda: rollout(bed, WAITING)["status"]["percent"] == 50, SURELY, "the next step"
+        )
         now = rollout(bed, WAITING)["status"]
     *earlier, last = now["history"]
     assert earlier == before["history"]

@@ -21,7 +21,7 @@ from tests.packaging.rendering import CHART, NAMESPACE, tool
 from tests.support.policies import fills_in_names
 from tests.support.requests import MERGE
 from tests.support.scene import Scene
-from tests.support.testbed import wait_until
+from tests.support.testbed import SURELY, wait_until
 
 pytestmark = pytest.mark.apiserver
 
@@ -119,7 +119,7 @@ def test_expressions_of_all_policies_compile(guarded: TestBed) -> None:
         }
 
     with guarded.client() as admin:
-        answer = wait_until(lambda: complaints(admin), 60, "the policies to be type-checked")
+        answer = wait_until(lambda: complaints(admin), SURELY, "the policies to be type-checked")
     assert answer == {"found": []}
 
 
@@ -191,5 +191,5 @@ async def test_step_waits_for_its_signature_and_rolls_back_at_once(guarded_scene
             return await scene.get("configmaps", scene.target) is None
 
         # The controller manager looks for new kinds every half minute.
-        await scene.until(is_gone, "the flag to go with its Rollout", within=90)
+        await scene.until(is_gone, "the flag to go with its Rollout")
     assert scene.percents_written() == [10, 50, 0]

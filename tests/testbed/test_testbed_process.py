@@ -107,7 +107,9 @@ def test_record_is_that_of_the_running_process(component: Component, tmp_path: P
 def test_program_that_ends_shows_its_own_last_lines(tmp_path: Path) -> None:
     """Only those of this start, however much the log holds from before."""
     (tmp_path / "thing.log").write_text("from yesterday\n")
-    program = "import sys; [print('line', n) for n in range(100)]; sys.exit('no such flag: --x')"
+    # Else what it prints comes after what it ends with, where Python keeps it back.
+    lines = "[print('line', n, flush=True) for n in range(100)]"
+    program = f"import sys; {lines}; sys.exit('no such flag: --x')"
     component = _component(tmp_path, [sys.executable, "-c", program], answer="refused")
     with pytest.raises(StartError) as raised:
         component.start()
