@@ -32,8 +32,7 @@ async def test_rollout_starts_when_the_other_is_far_enough_and_is_held_by_its_ro
     await later.then_at(10)
     await scene.when_the_plan_is_patched(rollback={"to": 10, "reason": "a test"})
     await scene.then_at(10)
-    condition = await later.then_condition("DependenciesMet", "False")
-    assert condition["reason"] == "UpstreamRolledBack"
+    await later.then_condition("DependenciesMet", "False", "UpstreamRolledBack")
     assert await later.history() == [("Start", None, 10)]
 
 

@@ -329,16 +329,17 @@ class Scene:
         """Wait until the rollout is complete."""
         return await self.then_phase("Completed")
 
-    async def then_condition(self, kind: str, status: str) -> JSON:
-        """Wait for a condition to have this status."""
+    async def then_condition(self, kind: str, status: str, reason: str = "") -> JSON:
+        """Wait for a condition to have this status, and this reason, where one is given."""
 
         async def there() -> JSON | None:
             for condition in (await self.status()).get("conditions", []):
                 if condition["type"] == kind and condition["status"] == status:
+                    assert reason in ("", condition["reason"])
                     return cast("JSON", condition)
             return None
 
-        return cast("JSON", await self.until(there, f"{kind}={status}"))
+        return cast("JSON", await self.until(there, f"{kind}={status} {reason}".rstrip()))
 
     async def then_request(self, resource: str, name: str, state: str) -> None:
         """Wait until a Checkpoint or Approval is in this state."""

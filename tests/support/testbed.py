@@ -48,7 +48,11 @@ SESSION_PROCESS = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Agree on a directory for the run; nothing is started yet."""
+    """Agree on a directory for the run; nothing is started yet.
+
+    In it kubectl keeps what it knows of an API server, for hours, by its port: a bed of an earlier
+    run may have had the same one, and other kinds.
+    """
     from_controller = getattr(config, "workerinput", None)
     if from_controller is None:
         config.stash[RUN_DIRECTORY] = Path(tempfile.mkdtemp(prefix="surefoot-tests-"))
@@ -56,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         config.stash[RUN_DIRECTORY] = Path(from_controller["surefoot_run_directory"])
         config.stash[SESSION_PROCESS] = from_controller["surefoot_session_process"]
+    os.environ["KUBECACHEDIR"] = str(config.stash[RUN_DIRECTORY] / "kubectl")
 
 
 @pytest.hookimpl(optionalhook=True)

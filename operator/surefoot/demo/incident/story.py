@@ -251,9 +251,10 @@ def _is_false(rollout: Rollout, kind: str) -> bool:
 
 
 def _asks_everybody(rollout: Rollout) -> Rollout | None:
-    """The Rollout, once every blocker is named and every role is asked."""
+    """The Rollout, once every blocker is named, every role is asked, and the first report."""
     is_blocked = all(_is_false(rollout, kind) for kind in BLOCKERS)
     is_asked = all(role.approval for role in rollout.status.approvals)
+    is_asked = is_asked and bool(_is_asked(rollout, f"{GATED}-10-cache"))
     return rollout if is_blocked and rollout.status.approvals and is_asked else None
 
 
