@@ -20,7 +20,7 @@ import pytest
 
 from surefoot.application.sharding import shard_of
 from tests.support.scene import JSON, Scene
-from tests.support.testbed import SURELY
+from tests.support.testbed import SURELY, whole_lines
 
 pytestmark = pytest.mark.apiserver
 
@@ -54,8 +54,7 @@ class Replica:
 
     def lines(self) -> list[JSON]:
         """All complete log lines."""
-        whole, _, _ = self.log.read_text().rpartition("\n")  # it may just be writing one more line
-        return [json.loads(line) for line in whole.splitlines() if line[:1] == "{"]
+        return [json.loads(line) for line in whole_lines(self.log) if line[:1] == "{"]
 
     @property
     def shards(self) -> list[int]:

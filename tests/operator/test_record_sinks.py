@@ -13,6 +13,7 @@ from surefoot.domain.record.verification import Verification, exported, verify
 from surefoot.plugin.app import app
 from tests.support.record_page import checked
 from tests.support.scene import JSON, Scene
+from tests.support.testbed import whole_lines
 
 pytestmark = pytest.mark.apiserver
 
@@ -25,7 +26,7 @@ def a_section(scene: Scene, path: Path) -> RecordSection:
 
 def told(path: Path) -> list[str]:
     """The lines of the file."""
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return whole_lines(path) if path.exists() else []
 
 
 async def then_recorded(scene: Scene, path: Path) -> Verification:

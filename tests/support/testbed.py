@@ -136,6 +136,15 @@ def audit_events(bed: TestBed, *, about: str, from_byte: int = 0) -> list[dict[s
     return [json.loads(line) for line in whole.split(b"\n") if about.encode() in line]
 
 
+def whole_lines(path: Path) -> list[str]:
+    """Read the lines of a file that a program may just be writing: not the one that is not whole.
+
+    Half a line may end with half a character, which cannot be read at all.
+    """
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    return whole.decode().split("\n") if whole else []
+
+
 def wait_until(predicate: Callable[[], T], timeout: float, what: str) -> T:
     """Ask until the answer is true, and give it back; fail after ``timeout`` seconds.
 

@@ -193,11 +193,9 @@ def test_token_for_a_missing_account_says_how_to_create_it(
 
 def test_controllers_run_as_their_service_accounts(testbed: TestBed) -> None:
     """So that what they do is told apart in the audit log."""
+    account = "system:serviceaccount:kube-system:service-account-controller"
     wait_until(
-        lambda: (
-            "system:serviceaccount:kube-system:service-account-controller"
-            in testbed.audit_log.read_text()
-        ),
+        lambda: audit_events(testbed, about=account),
         SURELY,
         "a controller's account in the audit log",
     )

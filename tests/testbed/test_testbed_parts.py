@@ -20,7 +20,13 @@ from surefoot.testbed.ports import HIGHEST, LOWEST, free_ports
 from surefoot.testbed.progress import PlainLines, spoken
 from surefoot.testbed.users import User
 from tests.support import balance
-from tests.support.testbed import SURELY, audit_events, wait_until, wait_until_async
+from tests.support.testbed import (
+    SURELY,
+    audit_events,
+    wait_until,
+    wait_until_async,
+    whole_lines,
+)
 from tests.support.weigh import weights_in
 
 
@@ -144,6 +150,17 @@ def test_events_that_are_half_written_are_left_out(tmp_path: Path) -> None:
     for from_byte, numbers in begins.items():
         found = audit_events(bed, about="shop", from_byte=from_byte)
         assert [event["n"] for event in found] == numbers, from_byte
+
+
+def test_line_that_is_half_written_is_left_out(tmp_path: Path) -> None:
+    """Its last character as well, which is no character yet."""
+    log = tmp_path / "operator.log"
+    log.write_bytes("10% → 25%\n".encode() + "25% →".encode()[:-1])
+    with pytest.raises(UnicodeDecodeError):
+        log.read_text("utf-8")
+    assert whole_lines(log) == ["10% → 25%"]
+    log.write_bytes(b"half")
+    assert whole_lines(log) == []
 
 
 def test_files_that_are_weighed_are_there() -> None:
