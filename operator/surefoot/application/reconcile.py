@@ -185,9 +185,9 @@ class Reconciler:
         if any(isinstance(action, Abandon) for action in plan.actions):
             await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
-        settle = partial(self._settle, facts.snapshot)
+        prepare = partial(self._prepare_commit, facts.snapshot)
         try:
-            executed = await self._executor.execute(rollout, plan.actions, facts.read, settle)
+            executed = await self._executor.execute(rollout, plan.actions, facts.read, prepare)
         finally:
             # Also where a move failed. After one that was made what it used is recorded instead.
             if not executed.moved:
@@ -223,7 +223,7 @@ class Reconciler:
         except (Refused, NotFound, Unavailable) as error:
             log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
 
-    async def _settle(
+    async def _prepare_commit(
         self, gathered: Snapshot, committed: Rollout, config_map: ConfigMap | None
     ) -> Settled | None:
         """What a commit is written with. Whatever goes wrong here, the move is committed."""
