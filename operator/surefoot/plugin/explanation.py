@@ -148,7 +148,9 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         return
     if pending:
         by = f" for {by_of(pending)}" if is_requested(pending) else ""
-        yield f"  It moves: {pending.get('type')} to {pending.get('to')}% is under way{by}."
+        is_kept = said and not said.endswith("is being applied")
+        stands = f"is recorded{by}, and this keeps it: {said}" if is_kept else f"is under way{by}"
+        yield f"  It moves: {pending.get('type')} to {pending.get('to')}% {stands}."
     elif said:
         yield f"  It does not move to {_next(status)}: {said}."
     elif not _missing(status) and status.get("conditions"):
