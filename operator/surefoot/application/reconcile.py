@@ -46,6 +46,7 @@ BACKOFF_LONGEST = 10.0
 BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
+REFUSED_RETRY_OF_A_ROLLBACK = 5.0
 STOPPED_RETRY = 1.0
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
@@ -136,7 +137,10 @@ class Reconciler:
             outcome = Pass(Result.UNAVAILABLE, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         except Refused as error:
             self._complain(key, "Refused", with_remedy(error))
-            outcome = Pass(Result.REFUSED, REFUSED_RETRY)
+            lane = self._lane(key)
+            is_urgent = lane is Lane.URGENT
+            again_after = REFUSED_RETRY_OF_A_ROLLBACK if is_urgent else REFUSED_RETRY
+            outcome = Pass(Result.REFUSED, again_after, lane)
         except Exception as error:  # one Rollout must not end the operator
             log.exception("pass failed", rollout=str(key), error=repr(error))
             outcome = Pass(Result.ERROR, self._backoff(key, BACKOFF_FIRST), self._lane(key))
