@@ -505,7 +505,7 @@ def refusing(*names: str) -> Any:
 
 @pytest.mark.parametrize("pending", [ADVANCE, BACK], ids=["advance", "rollback"])
 async def test_status_says_what_refuses_a_recorded_move(pending: PendingTransition) -> None:
-    """Until somebody mends it; it is said once, so that the write wakes nobody for ever."""
+    """Until somebody mends it; it is said once, so that the write wakes nobody forever."""
     stage = Stage()
     status = stage.rollout.status.model_copy(update={"waiting_on": "it is being applied"})
     intended = Intend(status.model_copy(update={"pending": pending}))

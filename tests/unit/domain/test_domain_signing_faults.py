@@ -131,14 +131,14 @@ def test_group_that_has_no_people_signs_nothing(group: str) -> None:
 
 
 def test_report_leaves_too_few_to_sign() -> None:
-    """Whoever of its reporters gives it may not sign, and every one of them is needed."""
+    """The one who gives it cannot sign, and every one of them is needed."""
     first = {"checkpoints": [a_checkpoint("hour-48", "atlas", "Cora")]}
     both = a_role("a", "atlas", "cora"), a_role("b", "atlas", "cora")
     for policy in (roles(*both), roles(a_role("a", "atlas"), a_role("b", "cora"))):
         assert faults(steps=steps_of(10, 100, first=first), approvals=policy) == [
             (
-                "the step from 10% to 100% cannot be approved: whoever reports on hour-48 (atlas, "
-                "cora) may not sign, and too few are left; name somebody else"
+                "the step from 10% to 100% cannot be approved: one of atlas, cora reports on "
+                "hour-48 and cannot sign, and too few are left; name somebody else"
             )
         ]
 

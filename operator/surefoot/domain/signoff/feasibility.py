@@ -189,7 +189,7 @@ def _obstacles_of_reporting(
         )
         if all(_signable(policy, those).possible < _needed(policy) for those in left):
             names = ", ".join(sorted(who))
-            return (f"whoever reports on {plan.name} ({names}) may not sign, and too few are left",)
+            return (f"one of {names} reports on {plan.name} and cannot sign, and too few are left",)
     return ()
 
 
