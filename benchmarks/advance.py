@@ -31,13 +31,14 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from plans import NAMESPACE, a_rollout, percents
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
 from surefoot.testbed.bed import TestBed
 
-NAMESPACE = "bench"
 APART = "bench-reference"
+HALVES = percents(50, 100)
 INTERVAL = 1.0
 ROOT = Path(__file__).parent.parent
 console = Console()
@@ -187,19 +188,6 @@ def approvals(name: str) -> str:
     return f"/apis/surefoot.dev/v1alpha1/namespaces/{NAMESPACE}/approvals/{name}"
 
 
-def a_rollout(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "surefoot.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "target": {"configMapName": f"{name}-flags", "flags": ["flag"]},
-            "steps": [{"percent": 50}, {"percent": 100}],
-        }
-        | spec,
-    }
-
-
 async def timed(action: Callable[[], Awaitable[Any]]) -> float:
     began = time.perf_counter()
     await action()
@@ -243,7 +231,7 @@ def described(seconds: list[float]) -> tuple[str, str, str]:
 async def approval_to_config_map(cluster: Cluster, rounds: int) -> tuple[list[float], list[float]]:
     """Both measurements in turns, so that both see the same machine."""
     bare, approved = [], []
-    dummy = await cluster.create(rollouts(APART), a_rollout(APART, "reference"))
+    dummy = await cluster.create(rollouts(APART), a_rollout("reference", HALVES, APART))
     held = await cluster.create(
         config_maps(APART),
         {"metadata": {"name": "reference"}, "data": {"flag": "0", "flag.json": "x" * 120}},
@@ -251,7 +239,7 @@ async def approval_to_config_map(cluster: Cluster, rounds: int) -> tuple[list[fl
     policy = {"roles": [{"name": "lead", "users": ["cora"]}]}
     for number in range(rounds + 3):
         name = f"r{number}"
-        await cluster.create(rollouts(NAMESPACE), a_rollout(NAMESPACE, name, approvals=policy))
+        await cluster.create(rollouts(NAMESPACE), a_rollout(name, HALVES, approvals=policy))
         await cluster.until(approvals(f"{name}-100-lead"), is_recorded)
         await cluster.until(rollouts(NAMESPACE, name), awaits_approval)
         await asyncio.sleep(0.05)  # let the operator's own writes come to rest
@@ -314,8 +302,8 @@ async def breach_to_config_map(
         await cluster.create(
             rollouts(NAMESPACE),
             a_rollout(
-                NAMESPACE,
                 name,
+                HALVES,
                 hold={"soak": "1h"},
                 metrics=[{"name": "errors", "query": "max(error_rate)"}],
                 triggers=[{"name": "errors", "above": "0.5", "for": "0s", "settle": "0s"}],

@@ -24,7 +24,8 @@ from aiohttp import web
 from rich.console import Console
 from rich.table import Table
 
-from start import NAMESPACE, ROOT, cpu_of, flags, running
+from plans import NAMESPACE, a_rollout
+from start import ROOT, cpu_of, flags, running
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
@@ -36,23 +37,17 @@ JSON = dict[str, Any]
 console = Console()
 
 
-def a_rollout(name: str) -> JSON:
-    return {
-        "apiVersion": "surefoot.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "target": {"configMapName": f"{name}-flags", "flags": ["flag"]},
-            "limits": {"maxExpansionFactor": 6},
-            "steps": [
-                {"percent": 10, "hold": {"soak": "1s"}},
-                {"percent": 50, "hold": {"soak": "4h"}},
-                {"percent": 100},
-            ],
-            "metrics": [{"name": "bad", "query": f'bad{{run="{name}"}}'}],
-            "triggers": [{"name": "bad", "metric": "bad", "above": "0.5"}],
-        },
-    }
+def a_breakable_rollout(name: str) -> JSON:
+    return a_rollout(
+        name,
+        [
+            {"percent": 10, "hold": {"soak": "1s"}},
+            {"percent": 50, "hold": {"soak": "4h"}},
+            {"percent": 100},
+        ],
+        metrics=[{"name": "bad", "query": f'bad{{run="{name}"}}'}],
+        triggers=[{"name": "bad", "metric": "bad", "above": "0.5"}],
+    )
 
 
 class Provider:
@@ -145,7 +140,7 @@ async def measure(
                     settings: JSON = {"evaluationInterval": interval, "providers": providers}
                     with running(program, bed, home, **settings) as process:
                         for name in names:
-                            await http.write("create", "POST", API, a_rollout(name))
+                            await http.write("create", "POST", API, a_breakable_rollout(name))
                         await all_at(http, names, 50)
                         await asyncio.sleep(12)  # what was just written comes to rest
                         before, asked = cpu_of(process), await told(session, provider)

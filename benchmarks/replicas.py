@@ -28,7 +28,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from start import ROOT, a_rollout, cpu_of, running
+from plans import a_signed_rollout
+from start import ROOT, cpu_of, running
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
@@ -197,8 +198,7 @@ async def measure(bed: TestBed, chosen: argparse.Namespace) -> None:
     at: dict[Flag, int] = {}
     for number in range(chosen.objects):
         namespace, name = NAMESPACES[number % len(NAMESPACES)], f"r{number:05}"
-        body = a_rollout(name)
-        body["metadata"]["namespace"] = namespace
+        body = a_signed_rollout(name, namespace)
         await http.write("create", "POST", f"{API}/namespaces/{namespace}/rollouts", body)
         at[namespace, name] = 1
     with tempfile.TemporaryDirectory() as home, replicas(1, 1, bed, Path(home)):

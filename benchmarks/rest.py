@@ -23,7 +23,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from start import NAMESPACE, ROOT, a_rollout, cpu_of, memory_of, running, signable
+from plans import NAMESPACE, a_signed_rollout
+from start import ROOT, cpu_of, memory_of, running, signable
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
@@ -181,7 +182,7 @@ async def measure(bed: TestBed, chosen: argparse.Namespace) -> Figures:
         with running(chosen.programs[0], bed, home):
             path = f"{SUREFOOT}/namespaces/{NAMESPACE}/rollouts"
             with contextlib.suppress(Conflict):
-                await http.write("create", "POST", path, a_rollout(MODEL))
+                await http.write("create", "POST", path, a_signed_rollout(MODEL))
             await signable(http, {MODEL: 1})
             await asyncio.sleep(5)
         copies = Copies(http, places)

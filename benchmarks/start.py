@@ -26,13 +26,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from plans import NAMESPACE, a_signed_rollout
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
 
 ROOT = Path(__file__).parent.parent
-NAMESPACE = "bench"
 API = f"/apis/surefoot.dev/v1alpha1/namespaces/{NAMESPACE}"
 OVERDUE = 5
 GOALS = {
@@ -44,23 +44,6 @@ GOALS = {
 }
 TICKS = os.sysconf("SC_CLK_TCK")
 console = Console()
-
-
-def a_rollout(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "surefoot.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "target": {"configMapName": f"{name}-flags", "flags": ["flag"]},
-            "limits": {"maxExpansionFactor": 6},
-            "steps": [{"percent": percent} for percent in (*range(1, 20), 100)],
-            "approvals": {
-                "separationOfDuties": "Off",
-                "roles": [{"name": "ops", "users": ["admin"]}],
-            },
-        },
-    }
 
 
 @contextmanager
@@ -130,7 +113,7 @@ async def measure(
         home = Path(directory)
         with running(programs[0], bed, home):
             for name in names:
-                await http.write("create", "POST", f"{API}/rollouts", a_rollout(name))
+                await http.write("create", "POST", f"{API}/rollouts", a_signed_rollout(name))
             at = dict.fromkeys(names, 1)
             await signable(http, at)
             await asyncio.sleep(5)

@@ -23,7 +23,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from start import NAMESPACE, ROOT, cpu_of, flags, running, sign
+from plans import NAMESPACE, SIGNED, a_rollout, percents
+from start import ROOT, cpu_of, flags, running, sign
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
@@ -32,23 +33,6 @@ API = f"/apis/surefoot.dev/v1alpha1/namespaces/{NAMESPACE}"
 ACCOUNT = ("surefoot-system", "surefoot")
 JSON = dict[str, Any]
 console = Console(width=160)
-
-
-def a_rollout(name: str, steps: int) -> JSON:
-    return {
-        "apiVersion": "surefoot.dev/v1alpha1",
-        "kind": "Rollout",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "target": {"configMapName": f"{name}-flags", "flags": ["flag"]},
-            "limits": {"maxExpansionFactor": 100},
-            "steps": [{"percent": percent} for percent in (*range(1, steps + 3), 100)],
-            "approvals": {
-                "separationOfDuties": "Off",
-                "roles": [{"name": "ops", "users": ["admin"]}],
-            },
-        },
-    }
 
 
 async def cpu_at_rest(process: "subprocess.Popen[bytes]", seconds: float) -> float:
@@ -123,7 +107,8 @@ async def measure(bed: TestBed, programs: list[str], options: argparse.Namespace
                 program, bed, Path(directory), kubeconfig, admission="Enforced"
             ) as process:
                 for name in names:
-                    await create(http, a_rollout(name, options.steps))
+                    plan = percents(*range(1, options.steps + 3), 100)
+                    await create(http, a_rollout(name, plan, approvals=SIGNED))
                 await waiting(http, {f"{name}-2-ops" for name in names})
                 await asyncio.sleep(3)
                 at_rest = await cpu_at_rest(process, options.rest)

@@ -118,122 +118,173 @@ class Operator:
 
     def __init__(self, start: Start, http: Http, clock: ServerClock) -> None:
         settings = start.settings
-        home = settings.operator_namespace or own_namespace(DEFAULT_OPERATOR_NAMESPACE)
         self._start = start
         self._http = http
         self._clock = clock
-        self._operator_namespace = home
-        self.telemetry = PrometheusTelemetry()
-        self.telemetry.follow_clock(clock)
-        self.telemetry.admission_mode(settings.admission)
-        cluster = KubernetesCluster(
-            http,
-            clock,
-            operator_namespace=home,
-            namespaces=start.namespaces,
-            known=self._known,
+        self._operator_namespace = settings.operator_namespace or own_namespace(
+            DEFAULT_OPERATOR_NAMESPACE
         )
-        self.cluster = start.overrides.cluster(cluster)
-        self._sources = list_watches(http, clock, start.namespaces)
-        self.signatures = SshSignatures(cluster.allowed_signers)
-        self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry, self._is_ours)
-        http.fence = self._fence
         self._acts = False
         """Whether this replica leads: until then it only keeps its caches warm."""
+        self._swept = asyncio.Event()
+        self._listed = (asyncio.Event(), asyncio.Event())
+        """Set once the sources have listed the flags, and everything."""
+        self._is_clock_set = asyncio.Event()
+        """Set once the clock was probed: until then nothing is decided."""
+        self.synced = asyncio.Event()
+        """Set once the caches hold every flag there is."""
+
+        self.telemetry = self._make_telemetry()
+        reader = self._make_cluster()
+        self.cluster = start.overrides.cluster(reader)
+        self.signatures = SshSignatures(reader.allowed_signers)
+        self.queue = WorkQueue(asyncio.get_running_loop(), self.telemetry, self._is_ours)
+        http.fence = self._fence
+
+        # What the operator says, and to whom
         self.announcer = BackgroundAnnouncer(self.cluster)
         self.notifier = Notifier(clock, self.telemetry, self.announcer)
         self._exchange_routes(settings)
-        announcer = FanOutAnnouncer(self.announcer, self.notifier)
-        self.record = Record(
-            ConfigMapCursors(http, home, self._fence, is_shared=settings.shards > 1),
-            clock,
-            self.telemetry,
-            announcer,
-        )
+        self._announcers = FanOutAnnouncer(self.announcer, self.notifier)
+        self.record = self._make_record()
+
+        # What it knows
         self.store = Store(self.wake, self._recorded, self._rollout_gone, self._count_unreadable)
         self.leadership = self._election(settings)
         self.providers = Providers(settings.providers, clock.now)
-        self.feed = MetricsFeed(
-            self.providers,
-            clock,
-            start.overrides.questions,
-            self.wake_for_answers,
-            self.telemetry,
-            interval=settings.evaluation_interval,
+        self.feed = self._make_feed()
+        self.admission = self._make_admission()
+        self._sources = list_watches(http, clock, start.namespaces)
+        self._watching = tuple(
+            Watching(source, self.store, self.cluster, clock) for source in self._sources
         )
-        self.admission = AdmissionWatch(
-            self._policies(settings),
-            clock,
-            checked=lambda status: self.telemetry.admission_checked(status.admission),
-            changed=self._admission_changed,
+        self.resyncer = Resyncer(
+            self.cluster, self.store, clock, self.telemetry, self._restart_sources
         )
-        self.rehearser = Rehearser(
-            Parts(
-                self.cluster,
-                clock,
-                start.overrides.roll_back,
-                start.overrides.committed,
-                self._acts_in,
-            ),
-            self.telemetry,
-            self.wake,
-        )
-        self.gatherer = Gatherer(
+        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep, self._listed)
+
+        # What it does about it
+        self.rehearser = self._make_rehearser()
+        self.gatherer = self._make_gatherer()
+        self.calm = CalmRollouts(self.gatherer.flag_with, clock)
+        self.reconciler = self._make_reconciler()
+        self.keeper = self._make_keeper()
+        self._halts = HaltPoller(
             self.cluster,
             self.store,
             clock,
+            self.gatherer,
+            self.wake,
+            operator_namespace=self._operator_namespace,
+        )
+        self._allowed_signers = AllowedSignersPoller(self.signatures, clock, self._wake_all)
+
+        # How it is, and how it is told to be
+        self.event_loop_monitor = EventLoopMonitor()
+        self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
+        self.probes = Probes(
+            self.telemetry.exposition, self.health.sick, self.health.unready, settings.serving
+        )
+        self.reload = self._make_reload()
+
+    # Making the parts
+
+    def _make_telemetry(self) -> PrometheusTelemetry:
+        telemetry = PrometheusTelemetry()
+        telemetry.follow_clock(self._clock)
+        telemetry.admission_mode(self._start.settings.admission)
+        return telemetry
+
+    def _make_cluster(self) -> KubernetesCluster:
+        return KubernetesCluster(
+            self._http,
+            self._clock,
+            operator_namespace=self._operator_namespace,
+            namespaces=self._start.namespaces,
+            known=self._known,
+        )
+
+    def _make_record(self) -> Record:
+        cursors = ConfigMapCursors(
+            self._http,
+            self._operator_namespace,
+            self._fence,
+            is_shared=self._start.settings.shards > 1,
+        )
+        return Record(cursors, self._clock, self.telemetry, self._announcers)
+
+    def _make_feed(self) -> MetricsFeed:
+        return MetricsFeed(
+            self.providers,
+            self._clock,
+            self._start.overrides.questions,
+            self.wake_for_answers,
+            self.telemetry,
+            interval=self._start.settings.evaluation_interval,
+        )
+
+    def _make_admission(self) -> AdmissionWatch:
+        return AdmissionWatch(
+            self._policies(self._start.settings),
+            self._clock,
+            checked=lambda status: self.telemetry.admission_checked(status.admission),
+            changed=self._admission_changed,
+        )
+
+    def _make_rehearser(self) -> Rehearser:
+        overrides = self._start.overrides
+        parts = Parts(
+            self.cluster, self._clock, overrides.roll_back, overrides.committed, self._acts_in
+        )
+        return Rehearser(parts, self.telemetry, self.wake)
+
+    def _make_gatherer(self) -> Gatherer:
+        return Gatherer(
+            self.cluster,
+            self.store,
+            self._clock,
             self.providers,
             self.feed,
             admission=self.admission,
             signatures=self.signatures,
             rehearsed=self.rehearser.outcome,
-            operator_namespace=home,
-            rules=_rules(settings),
+            operator_namespace=self._operator_namespace,
+            rules=_rules(self._start.settings),
         )
-        self.calm = CalmRollouts(self.gatherer.flag_with, clock)
-        self.reconciler = Reconciler(
+
+    def _make_reconciler(self) -> Reconciler:
+        overrides = self._start.overrides
+        executor = Executor(
+            self.cluster,
+            self.store,
+            self._clock,
+            self.telemetry,
+            overrides.committed,
+            rehearse=self.rehearser.begin,
+        )
+        return Reconciler(
             gatherer=self.gatherer,
-            decide=start.overrides.decide,
-            executor=Executor(
-                self.cluster,
-                self.store,
-                clock,
-                self.telemetry,
-                start.overrides.committed,
-                rehearse=self.rehearser.begin,
-            ),
+            decide=overrides.decide,
+            executor=executor,
             store=self.store,
-            clock=clock,
-            announcer=announcer,
+            clock=self._clock,
+            announcer=self._announcers,
             telemetry=self.telemetry,
             forget=self._forget,
-            roll_back=start.overrides.roll_back,
+            roll_back=overrides.roll_back,
         )
-        self.keeper = OrphanKeeper(
-            self.cluster, self.store, clock, announcer, self.record.end, acts_in=self._acts_in
+
+    def _make_keeper(self) -> OrphanKeeper:
+        return OrphanKeeper(
+            self.cluster,
+            self.store,
+            self._clock,
+            self._announcers,
+            self.record.end,
+            acts_in=self._acts_in,
         )
-        self.resyncer = Resyncer(
-            self.cluster, self.store, clock, self.telemetry, self._restart_sources
-        )
-        self._swept = asyncio.Event()
-        self._listed = (asyncio.Event(), asyncio.Event())
-        """Set once the sources have listed the flags, and everything."""
-        self.resync = PeriodicResync(self.resyncer, clock, self._after_sweep, self._listed)
-        self.event_loop_monitor = EventLoopMonitor()
-        self._is_clock_set = asyncio.Event()
-        """Set once the clock was probed: until then nothing is decided."""
-        self.synced = asyncio.Event()
-        """Set once the caches hold every flag there is."""
-        self.health = Health(self.event_loop_monitor, self.resyncer, clock, self.synced)
-        self.probes = Probes(
-            self.telemetry.exposition, self.health.sick, self.health.unready, settings.serving
-        )
-        self._watching = tuple(
-            Watching(source, self.store, self.cluster, clock) for source in self._sources
-        )
-        self._halts = HaltPoller(
-            self.cluster, self.store, clock, self.gatherer, self.wake, operator_namespace=home
-        )
+
+    def _make_reload(self) -> Reload:
         parts: dict[tuple[str, ...], Callable[[Settings], None]] = {
             ("admission", "policies"): self._exchange_admission,
             ("notifications",): self._exchange_routes,
@@ -241,8 +292,8 @@ class Operator:
             ("record",): self._exchange_record,
         }
         exchanges = Exchanges(self._exchange_rules, parts, self._look_at_all)
-        self.reload = Reload(settings, start.config_file, exchanges, self.telemetry)
-        self._allowed_signers = AllowedSignersPoller(self.signatures, clock, self._wake_all)
+        start = self._start
+        return Reload(start.settings, start.config_file, exchanges, self.telemetry)
 
     def _known(self, kind: Kind, key: ObjectKey) -> Observable | None:
         return self.store.known(kind, key)

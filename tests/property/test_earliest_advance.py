@@ -72,6 +72,7 @@ def test_earliest_advance_is_one_moment_and_then_the_step_is_taken(world: World)
     look(world)
     first = look(world)
     if first is None:
+        assert world.percent == 100, world.status.waiting_on
         return
     while world.now + seconds(1) < first:
         found = look(world)
@@ -100,6 +101,24 @@ def test_earliest_advance_moves_only_later_after_a_breach(world: World, after: i
             assert found > world.now
             assert last is None or found >= last
             last = found
+
+
+def test_earliest_advance_knows_when_a_gate_is_asked_for_the_first_time() -> None:
+    """Also a gate that looks at the newest value alone needs one of this step."""
+    plan: dict[str, Any] = {"steps": steps_of(10, 100), "metrics": [a_metric()]}
+    world = World(
+        a_rollout(gates=[a_gate(**{"for": "0s"})], **plan),
+        now=START + seconds(3.7),
+        metrics={"errors": steady(0.0)},
+    )
+    expected = START + seconds(30)
+    while world.now < expected:
+        assert look(world) == expected
+        assert world.status.waiting_on == "gate errors: no value of this step is there yet"
+        world.now += seconds(7)
+    world.now = expected
+    look(world)
+    assert world.percent == 100
 
 
 def test_earliest_advance_knows_what_settles_after_a_rollback() -> None:

@@ -16,14 +16,18 @@ from surefoot.application.ports import Kind, ObjectKey, TransitionRecord
 from surefoot.domain.facts.snapshot import Admission
 
 
-class PrometheusTelemetry:
-    """The `Telemetry` port, on a registry of its own."""
+class _Series:
+    """Where the series of every subject are registered. Each subject has its own class."""
 
-    def __init__(self) -> None:
-        registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._rollouts = RolloutSeries()
-        registry.register(self._rollouts)
+
+
+class _Leading(_Series):
+    """Where this operator acts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._leader = Gauge(
             "surefoot_leader",
             "1 where this operator acts, 0 where it stands by for another",
@@ -39,6 +43,24 @@ class PrometheusTelemetry:
         )
         self._shards.set(1)
         self.leads(is_leader=True)
+
+    def leads(self, *, is_leader: bool) -> None:
+        """Whether this operator acts; without an election it always does."""
+        self._leader.set(1 if is_leader else 0)
+        self._shards_held.set(1 if is_leader else 0)
+
+    def holds_shards(self, count: int, among: int) -> None:
+        """In so many shards this operator acts, where others act in the rest."""
+        self.leads(is_leader=count > 0)
+        self._shards.set(among)
+        self._shards_held.set(count)
+
+
+class _Trusting(_Series):
+    """What is known of the admission policies, and of the configuration."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._admission = Gauge(
             "surefoot_admission_enforced",
             "1 where admission binds signatures to people",
@@ -61,6 +83,30 @@ class PrometheusTelemetry:
             ("result",),
             registry=registry,
         )
+
+    def admission(self, state: Admission) -> None:
+        """What is known of admission."""
+        self._admission.set(1 if state is Admission.ENFORCED else 0)
+
+    def admission_mode(self, mode: AdmissionMode) -> None:
+        """The configuration in force has this mode of admission."""
+        for candidate in AdmissionMode:
+            self._admission_mode.labels(candidate.value).set(1 if candidate is mode else 0)
+
+    def admission_checked(self, state: Admission) -> None:
+        """A check of the policies ended with this."""
+        self._admission_checks.labels(state.value).inc()
+
+    def configuration_read(self, *, is_in_force: bool) -> None:
+        """The configuration file was read, and what it says is in force, or it could not be."""
+        self._configuration.set(1 if is_in_force else 0)
+
+
+class _Working(_Series):
+    """Passes over Rollouts, and what keeps the operator at them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._passes = Counter(
             "surefoot_reconciles", "Passes over Rollouts", ("result",), registry=registry
         )
@@ -70,6 +116,57 @@ class PrometheusTelemetry:
             registry=registry,
             buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
         )
+        self._depth = Gauge(
+            "surefoot_queue_depth",
+            "Rollouts that wait to be looked at",
+            ("lane",),
+            registry=registry,
+        )
+        self._missed = Counter(
+            "surefoot_watch_missed", "Changes found by a sweep", ("kind",), registry=registry
+        )
+        self._unreadable = Gauge(
+            "surefoot_unreadable_objects",
+            "Objects that cannot be read and count for nothing",
+            ("kind",),
+            registry=registry,
+        )
+        self._failures = Counter(
+            "surefoot_part_failures", "Background parts that failed", registry=registry
+        )
+        for kind in (Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL):
+            self.unreadable_objects(kind.value, 0)
+        # There from the beginning, so that the first one is a rise.
+        for kind in Kind:
+            self._missed.labels(kind.value)
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        """One pass over a Rollout ended."""
+        self._passes.labels(result).inc()
+        self._seconds.observe(seconds)
+
+    def queue_depth(self, lane: str, depth: int) -> None:
+        """How many keys wait in a lane."""
+        self._depth.labels(lane).set(depth)
+
+    def watch_missed(self, kind: str, count: int) -> None:
+        """Changes that a sweep found and no watch had told."""
+        self._missed.labels(kind).inc(count)
+
+    def unreadable_objects(self, kind: str, count: int) -> None:
+        """How many objects of a kind cannot be read."""
+        self._unreadable.labels(kind).set(count)
+
+    def part_failed(self) -> None:
+        """A part of the operator failed and was started again."""
+        self._failures.inc()
+
+
+class _Moving(_Series):
+    """What happens to flags, and in rehearsals."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._transitions = Counter(
             "surefoot_transitions", "Committed transitions", ("type",), registry=registry
         )
@@ -93,6 +190,31 @@ class PrometheusTelemetry:
             registry=registry,
             buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 120),
         )
+        # There from the beginning, so that the first one is a rise.
+        for outcome in ("Passed", "Failed"):
+            self._rehearsals.labels(outcome)
+            self._rehearsal_seconds.labels(outcome)
+
+    def transition(self, record: TransitionRecord) -> None:
+        """A transition was committed."""
+        self._transitions.labels(record.type).inc()
+        self._transition_seconds.labels(record.type).observe(max(0.0, record.seconds))
+
+    def drift_corrected(self) -> None:
+        """A ConfigMap was restored."""
+        self._drift.inc()
+
+    def rehearsed(self, outcome: str, seconds: float) -> None:
+        """A rollback rehearsal ended: Passed or Failed."""
+        self._rehearsals.labels(outcome).inc()
+        self._rehearsal_seconds.labels(outcome).observe(seconds)
+
+
+class _Asking(_Series):
+    """Questions to metrics providers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._asked = Counter(
             "surefoot_provider_requests",
             "Answers of metrics providers",
@@ -113,32 +235,19 @@ class PrometheusTelemetry:
             registry=registry,
             buckets=(0.1, 0.3, 1, 2, 5, 10, 30, 60, 300),
         )
-        self._depth = Gauge(
-            "surefoot_queue_depth",
-            "Rollouts that wait to be looked at",
-            ("lane",),
-            registry=registry,
-        )
-        self._missed = Counter(
-            "surefoot_watch_missed", "Changes found by a sweep", ("kind",), registry=registry
-        )
-        self._unreadable = Gauge(
-            "surefoot_unreadable_objects",
-            "Objects that cannot be read and count for nothing",
-            ("kind",),
-            registry=registry,
-        )
-        for kind in (Kind.ROLLOUT, Kind.CHECKPOINT, Kind.APPROVAL):
-            self.unreadable_objects(kind.value, 0)
-        # There from the beginning, so that the first one of them is a rise.
-        for kind in Kind:
-            self._missed.labels(kind.value)
-        for outcome in ("Passed", "Failed"):
-            self._rehearsals.labels(outcome)
-            self._rehearsal_seconds.labels(outcome)
-        self._failures = Counter(
-            "surefoot_part_failures", "Background parts that failed", registry=registry
-        )
+
+    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
+        """A provider answered, or did not. ``lag`` is the age of the newest point of the answer."""
+        self._lag.labels(provider).observe(lag)
+        self._asked.labels(provider, outcome).inc()
+        self._asked_seconds.labels(provider).observe(seconds)
+
+
+class _Recording(_Series):
+    """What the sinks of the record take."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._exported = Counter(
             "surefoot_record_exported", "Entries that a sink took", ("sink",), registry=registry
         )
@@ -160,6 +269,32 @@ class PrometheusTelemetry:
             ("sink",),
             registry=registry,
         )
+
+    def exported(self, sink: str, count: int) -> None:
+        """A sink took so many entries."""
+        self._exported.labels(sink).inc(count)
+
+    def export_failed(self, sink: str) -> None:
+        """A delivery failed, or was given up because it hung."""
+        self._export_failures.labels(sink).inc()
+
+    def export_gaps(self, sink: str, count: int) -> None:
+        """So often entries were lost before this sink took them."""
+        self._export_gaps.labels(sink).inc(count)
+
+    def export_waiting(self, sink: str, count: int, lag: float) -> None:
+        """So many entries wait, the oldest for so many seconds."""
+        for counter in (self._exported, self._export_failures, self._export_gaps):
+            counter.labels(sink)  # there from the beginning, so that the first one is a rise
+        self._export_waiting.labels(sink).set(count)
+        self._export_lag.labels(sink).set(lag)
+
+
+class _Notifying(_Series):
+    """What the routes of notifications take."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
         self._notified = Counter(
             "surefoot_notifications_sent",
             "Notifications that a route took",
@@ -185,115 +320,6 @@ class PrometheusTelemetry:
             registry=registry,
         )
 
-    def exposition(self) -> bytes:
-        """Everything, in the text format. It may be called in any thread."""
-        return generate_latest(self._registry)
-
-    def follow_clock(self, clock: ServerClock) -> None:
-        """Show from now on what this clock knows."""
-        self._registry.register(_ClockCollector(clock))
-
-    def admission(self, state: Admission) -> None:
-        """What is known of admission."""
-        self._admission.set(1 if state is Admission.ENFORCED else 0)
-
-    def admission_mode(self, mode: AdmissionMode) -> None:
-        """The configuration in force has this mode of admission."""
-        for candidate in AdmissionMode:
-            self._admission_mode.labels(candidate.value).set(1 if candidate is mode else 0)
-
-    def configuration_read(self, *, is_in_force: bool) -> None:
-        """The configuration file was read, and what it says is in force, or it could not be."""
-        self._configuration.set(1 if is_in_force else 0)
-
-    def admission_checked(self, state: Admission) -> None:
-        """A check of the policies ended with this."""
-        self._admission_checks.labels(state.value).inc()
-
-    def part_failed(self) -> None:
-        """A part of the operator failed and was started again."""
-        self._failures.inc()
-
-    def reconciled(self, result: str, seconds: float) -> None:
-        """One pass over a Rollout ended."""
-        self._passes.labels(result).inc()
-        self._seconds.observe(seconds)
-
-    def judged(self, rollout: Rollout, status: RolloutStatus) -> None:
-        """What a pass found: the live values."""
-        key = ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
-        self._rollouts.judged(key, status)
-
-    def leads(self, *, is_leader: bool) -> None:
-        """Whether this operator acts; without an election it always does."""
-        self._leader.set(1 if is_leader else 0)
-        self._shards_held.set(1 if is_leader else 0)
-
-    def holds_shards(self, count: int, among: int) -> None:
-        """In so many shards this operator acts, where others act in the rest."""
-        self.leads(is_leader=count > 0)
-        self._shards.set(among)
-        self._shards_held.set(count)
-
-    def approvals_pending(self, key: ObjectKey, count: int) -> None:
-        """How many signatures a Rollout waits for."""
-        self._rollouts.approvals_pending(key, count)
-
-    def forgot(self, key: ObjectKey) -> None:
-        """A Rollout is gone: its series go as well."""
-        self._rollouts.forgot(key)
-
-    def transition(self, record: TransitionRecord) -> None:
-        """A transition was committed."""
-        self._transitions.labels(record.type).inc()
-        self._transition_seconds.labels(record.type).observe(max(0.0, record.seconds))
-
-    def drift_corrected(self) -> None:
-        """A ConfigMap was restored."""
-        self._drift.inc()
-
-    def rehearsed(self, outcome: str, seconds: float) -> None:
-        """A rollback rehearsal ended: Passed or Failed."""
-        self._rehearsals.labels(outcome).inc()
-        self._rehearsal_seconds.labels(outcome).observe(seconds)
-
-    def provider_answered(self, provider: str, outcome: str, seconds: float, lag: float) -> None:
-        """A provider answered, or did not. ``lag`` is the age of the newest point of the answer."""
-        self._lag.labels(provider).observe(lag)
-        self._asked.labels(provider, outcome).inc()
-        self._asked_seconds.labels(provider).observe(seconds)
-
-    def queue_depth(self, lane: str, depth: int) -> None:
-        """How many keys wait in a lane."""
-        self._depth.labels(lane).set(depth)
-
-    def watch_missed(self, kind: str, count: int) -> None:
-        """Changes that a sweep found and no watch had told."""
-        self._missed.labels(kind).inc(count)
-
-    def unreadable_objects(self, kind: str, count: int) -> None:
-        """How many objects of a kind cannot be read."""
-        self._unreadable.labels(kind).set(count)
-
-    def exported(self, sink: str, count: int) -> None:
-        """A sink took so many entries."""
-        self._exported.labels(sink).inc(count)
-
-    def export_failed(self, sink: str) -> None:
-        """A delivery failed, or was given up because it hung."""
-        self._export_failures.labels(sink).inc()
-
-    def export_gaps(self, sink: str, count: int) -> None:
-        """So often entries were lost before this sink took them."""
-        self._export_gaps.labels(sink).inc(count)
-
-    def export_waiting(self, sink: str, count: int, lag: float) -> None:
-        """So many entries wait, the oldest for so many seconds."""
-        for counter in (self._exported, self._export_failures, self._export_gaps):
-            counter.labels(sink)  # there from the beginning, so that the first one is a rise
-        self._export_waiting.labels(sink).set(count)
-        self._export_lag.labels(sink).set(lag)
-
     def notifications_waiting(self, route: str, count: int) -> None:
         """So many notifications wait. From then on the route's other series are there as well."""
         self._notify_waiting.labels(route).set(count)
@@ -315,6 +341,36 @@ class PrometheusTelemetry:
     def forgot_route(self, route: str) -> None:
         """A route is no longer configured."""
         self._notify_waiting.remove(route)
+
+
+class PrometheusTelemetry(_Leading, _Trusting, _Working, _Moving, _Asking, _Recording, _Notifying):
+    """The `Telemetry` port, on a registry of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(CollectorRegistry())
+        self._rollouts = RolloutSeries()
+        self._registry.register(self._rollouts)
+
+    def exposition(self) -> bytes:
+        """Everything, in the text format. It may be called in any thread."""
+        return generate_latest(self._registry)
+
+    def follow_clock(self, clock: ServerClock) -> None:
+        """Show from now on what this clock knows."""
+        self._registry.register(_ClockCollector(clock))
+
+    def judged(self, rollout: Rollout, status: RolloutStatus) -> None:
+        """What a pass found: the live values."""
+        key = ObjectKey(rollout.metadata.namespace, rollout.metadata.name)
+        self._rollouts.judged(key, status)
+
+    def approvals_pending(self, key: ObjectKey, count: int) -> None:
+        """How many signatures a Rollout waits for."""
+        self._rollouts.approvals_pending(key, count)
+
+    def forgot(self, key: ObjectKey) -> None:
+        """A Rollout is gone: its series go as well."""
+        self._rollouts.forgot(key)
 
 
 class _ClockCollector(Collector):

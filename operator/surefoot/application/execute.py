@@ -5,6 +5,7 @@ it only finds out, by fresh reads, whether what was decided still holds, and sto
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ from surefoot.application.ports import (
     Request,
     TransitionRecord,
 )
+from surefoot.application.rbac import with_remedy
 from surefoot.application.settling import Settle, Settled, commit_alone
 from surefoot.application.store import Store
 from surefoot.domain.facts.snapshot import ConfigMap
@@ -62,6 +64,7 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.record.transitions import announcement
+from surefoot.domain.status import cut
 from surefoot.errors import ApiError, Conflict, Refused, UnreadableObject
 
 log = structlog.get_logger(__name__)
@@ -256,8 +259,26 @@ class Executor:
                 written = await self._write_config_map(held, rendering, rollout)
             except Conflict:
                 continue
+            except Refused as error:
+                await self._say_refused(rollout, pending, error)
+                raise
             return _Applied(rollout, written)
         raise Conflict(f"ConfigMap {_target(judged)} keeps changing; looking again")
+
+    async def _say_refused(
+        self, rollout: Rollout, pending: PendingTransition, error: Refused
+    ) -> None:
+        """Say on the status what keeps a recorded move from being applied, once for the same words.
+
+        Only a person can end it. Whether this is written or not, the move is tried again.
+        """
+        move = f"{pending.type.value.lower()} to {pending.to}%"
+        waiting_on = cut(f"{move} is refused: {with_remedy(error)}")
+        if rollout.status.waiting_on == waiting_on:
+            return
+        status = rollout.status.model_copy(update={"waiting_on": waiting_on})
+        with contextlib.suppress(ApiError):
+            await self._write_status(rollout, status)
 
     async def _commit(
         self,

@@ -46,6 +46,7 @@ BACKOFF_LONGEST = 10.0
 BACKOFF_LONGEST_OF_A_ROLLBACK = 1.0
 CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
+REFUSED_RETRY_OF_A_ROLLBACK = 5.0
 STOPPED_RETRY = 1.0
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
@@ -136,7 +137,10 @@ class Reconciler:
             outcome = Pass(Result.UNAVAILABLE, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         except Refused as error:
             self._complain(key, "Refused", with_remedy(error))
-            outcome = Pass(Result.REFUSED, REFUSED_RETRY)
+            lane = self._lane(key)
+            is_urgent = lane is Lane.URGENT
+            again_after = REFUSED_RETRY_OF_A_ROLLBACK if is_urgent else REFUSED_RETRY
+            outcome = Pass(Result.REFUSED, again_after, lane)
         except Exception as error:  # one Rollout must not end the operator
             log.exception("pass failed", rollout=str(key), error=repr(error))
             outcome = Pass(Result.ERROR, self._backoff(key, BACKOFF_FIRST), self._lane(key))
@@ -185,9 +189,9 @@ class Reconciler:
         if any(isinstance(action, Abandon) for action in plan.actions):
             await self._keep_what_was_counted(key, rollout, plan)
         executed = Executed(moved=False)
-        settle = partial(self._settle, facts.snapshot)
+        prepare = partial(self._prepare_commit, facts.snapshot)
         try:
-            executed = await self._executor.execute(rollout, plan.actions, facts.read, settle)
+            executed = await self._executor.execute(rollout, plan.actions, facts.read, prepare)
         finally:
             # Also where a move failed. After one that was made what it used is recorded instead.
             if not executed.moved:
@@ -223,7 +227,7 @@ class Reconciler:
         except (Refused, NotFound, Unavailable) as error:
             log.warning("what was counted is not recorded", rollout=str(key), error=str(error))
 
-    async def _settle(
+    async def _prepare_commit(
         self, gathered: Snapshot, committed: Rollout, config_map: ConfigMap | None
     ) -> Settled | None:
         """What a commit is written with. Whatever goes wrong here, the move is committed."""

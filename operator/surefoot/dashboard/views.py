@@ -22,6 +22,7 @@ from surefoot.plugin.amounts import (
     soak_of,
     written,
 )
+from surefoot.plugin.entries import by_of, verified_in
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
 from surefoot.plugin.session import Person
@@ -213,8 +214,7 @@ def _head(raw: JSON, now: datetime) -> Iterable[tuple[str, str]]:
         yield "earliest", f"{away(earliest, now)}, by the clocks alone"
     requester = status.get("requestedBy") or {}
     if requester.get("username"):
-        sure = "" if requester.get("verified") else " (not verified)"
-        yield "asked by", f"{requester['username']}{sure}"
+        yield "asked by", f"{requester['username']}{verified_in(requester)}"
     yield "attempt", str(status.get("attempt", 0))
     target = spec.get("target") or {}
     yield (
@@ -254,7 +254,7 @@ def _role(role: JSON, now: datetime) -> Fact:
     state = str(role.get("state"))
     words = []
     if role.get("by"):
-        words.append(f"by {role['by']}{'' if role.get('verified') else ' (not verified)'}")
+        words.append(f"by {role['by']}{verified_in(role)}")
     expires = moment_of(role.get("expiresAt"))
     if expires is not None:
         words.append(f"{'counts until ' if expires > now else 'expired '}{away(expires, now)}")
@@ -302,7 +302,7 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
             at=written(at) or "",
             ago="" if at is None else ago(at, now),
             what=f"{entry.get('type')}{moved}",
-            by=", ".join(map(str, entry.get("by") or ())),
+            by=by_of(entry),
             words=str(entry.get("message") or entry.get("reason") or ""),
             evidence=tuple(_evidence(entry)),
         )
@@ -311,8 +311,9 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
 def _evidence(entry: JSON) -> Iterable[tuple[str, str]]:
     evidence = entry.get("evidence") or {}
     for each in evidence.get("decisions") or ():
-        sure = "" if each.get("verified") else " (not verified)"
-        said = f"{each.get('decision')} by {each.get('by') or 'somebody unknown'}{sure}"
+        said = (
+            f"{each.get('decision')} by {each.get('by') or 'somebody unknown'}{verified_in(each)}"
+        )
         reason = f": {each['reason']}" if each.get("reason") else ""
         yield str(each.get("role") or each.get("name")), f"{said}{reason}"
     for each in evidence.get("gates") or ():

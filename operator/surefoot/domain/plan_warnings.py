@@ -221,19 +221,21 @@ def loose_bounds(spec: RolloutSpec) -> tuple[_LooseBound, ...]:
 def _looser(
     condition: Gate | GateCondition, trigger: Trigger
 ) -> tuple[str, int | str, str, int | str] | None:
-    """The bounds of a gate and of a trigger, where the gate holds and the trigger fires."""
-    if (
-        condition.at_most is not None
-        and trigger.above is not None
-        and bound_value(condition.at_most) > bound_value(trigger.above)
-    ):
-        return "atMost", condition.at_most, "above", trigger.above
-    if (
-        condition.at_least is not None
-        and trigger.below is not None
-        and bound_value(condition.at_least) < bound_value(trigger.below)
-    ):
-        return "atLeast", condition.at_least, "below", trigger.below
+    """The bounds of a gate and of a trigger, where the gate holds and the trigger fires.
+
+    Where both are of the same kind the gate is looser; else it holds nowhere but there.
+    """
+    at_most, at_least = condition.at_most, condition.at_least
+    if trigger.above is not None:
+        fires = bound_value(trigger.above)
+        for side, holds in (("atMost", at_most), ("atLeast", at_least)):
+            if holds is not None and bound_value(holds) > fires:
+                return side, holds, "above", trigger.above
+    if trigger.below is not None:
+        fires = bound_value(trigger.below)
+        for side, holds in (("atLeast", at_least), ("atMost", at_most)):
+            if holds is not None and bound_value(holds) < fires:
+                return side, holds, "below", trigger.below
     return None
 
 

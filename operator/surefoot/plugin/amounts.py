@@ -151,7 +151,10 @@ def live(message: object, status: Mapping[str, Any], now: datetime) -> str:
         return f"{in_words(length_of(match['amount']) + passed)} {match['word']}"
 
     def shrunk(match: re.Match[str]) -> str:
-        return f"{match['word']} {in_words(max(timedelta(0), length_of(match['amount']) - passed))}"
+        left = length_of(match["amount"]) - passed
+        if left < timedelta(0) and match["word"] == "due in":
+            return f"{in_words(-left)} late"
+        return f"{match['word']} {in_words(max(timedelta(0), left))}"
 
     return _SHRINKING.sub(shrunk, _GROWING.sub(grown, said))
 

@@ -22,14 +22,13 @@ from surefoot.plugin.amounts import (
     what_earliest_hangs_on,
     written,
 )
+from surefoot.plugin.entries import by_of, is_requested, names_in, verified_in
 from surefoot.plugin.metrics import Reading, readings_of
 from surefoot.plugin.output import Cell, Line
 from surefoot.plugin.summary import COLOURS, TRIGGER_COLOURS, bar, phase_of, triggers_of
 
 JSON = dict[str, Any]
 FOR_TOOLS = frozenset({"Ready", "Reconciling", "Stalled"})
-PEOPLE_ASK = frozenset({"Retry", "PlanChanged", "Paused", "Resumed"})
-UNNAMED = "somebody whose name was not recorded"
 ROLE_COLOURS = {"Go": "green", "Used": "green", "NoGo": "red", "Void": "yellow"}
 
 
@@ -148,8 +147,10 @@ def _why(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
         yield "  It is complete: nothing is left to be done."
         return
     if pending:
-        by = f" for {_by(pending)}" if _is_requested(pending) else ""
-        yield f"  It moves: {pending.get('type')} to {pending.get('to')}% is under way{by}."
+        by = f" for {by_of(pending)}" if is_requested(pending) else ""
+        is_kept = said and not said.endswith("is being applied")
+        stands = f"is recorded{by}, and this keeps it: {said}" if is_kept else f"is under way{by}"
+        yield f"  It moves: {pending.get('type')} to {pending.get('to')}% {stands}."
     elif said:
         yield f"  It does not move to {_next(status)}: {said}."
     elif not _missing(status) and status.get("conditions"):
@@ -177,35 +178,16 @@ def _requests(status: Mapping[str, Any], now: datetime) -> Iterator[Line]:
     by = status.get("requestedBy")
     if by:
         behalf = f" on behalf of {by['onBehalfOf']}" if by.get("onBehalfOf") else ""
-        yield f"  Asked for by {by.get('username')}{behalf}{_verified(by)}."
+        yield f"  Asked for by {by.get('username')}{behalf}{verified_in(by)}."
     last = _last_request(status)
     at = moment_of(last.get("at")) if last else None
     if last and at is not None:
-        yield f"  Last asked: {last.get('type')} by {_by(last)}, {ago(at, now)}."
-
-
-def _verified(said: Mapping[str, Any]) -> str:
-    return "" if said.get("verified") else " (not verified)"
-
-
-def _is_requested(entry: Mapping[str, Any]) -> bool:
-    """Whether a person asked for it, rather than a trigger, a signature or the operator itself."""
-    is_rollback = entry.get("type") == "Rollback" and entry.get("reason") == "Requested"
-    return is_rollback or entry.get("type") in PEOPLE_ASK
-
-
-def _names(entry: Mapping[str, Any]) -> list[str]:
-    return [str(name) for name in entry.get("by") or () if name not in {"surefoot", "person"}]
-
-
-def _by(entry: Mapping[str, Any]) -> str:
-    names = ", ".join(_names(entry))
-    return f"{names}{_verified(entry)}" if names else UNNAMED
+        yield f"  Last asked: {last.get('type')} by {by_of(last)}, {ago(at, now)}."
 
 
 def _last_request(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What a person asked for last: a retry, a rollback, a changed plan, a pause or its end."""
-    return next((e for e in reversed(status.get("history") or ()) if _is_requested(e)), None)
+    return next((e for e in reversed(status.get("history") or ()) if is_requested(e)), None)
 
 
 def _request_of(status: Mapping[str, Any]) -> JSON | None:
@@ -215,7 +197,7 @@ def _request_of(status: Mapping[str, Any]) -> JSON | None:
     return {
         "type": last.get("type"),
         "at": written(moment_of(last.get("at"))),
-        "by": ", ".join(_names(last)) or None,
+        "by": ", ".join(names_in(last)) or None,
         "verified": bool(last.get("verified")),
         "message": last.get("message"),
     }
@@ -247,7 +229,7 @@ def _unmet(raw: Mapping[str, Any], now: datetime) -> Iterator[Line]:
 
 def _roles(roles: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     for role in roles:
-        by = f" by {role['by']}{_verified(role)}" if role.get("by") else ""
+        by = f" by {role['by']}{verified_in(role)}" if role.get("by") else ""
         expires = written(moment_of(role.get("expiresAt")))
         until = f" until {expires}" if expires else ""
         message = f": {role['message']}" if role.get("message") else ""

@@ -1,7 +1,8 @@
 """The objects of one Rollout in memory, and how a plan of the core is carried out on them.
 
 Nobody else writes between a decision and its writes, and no write fails: what that takes is the
-operator's own, and tested there. Everything that is decided is decided by the core.
+operator's own, and tested there. Everything that is decided is decided by the core. The world of
+the tests carries plans out by itself, so that a fault here shows as a difference between the two.
 """
 
 from dataclasses import replace

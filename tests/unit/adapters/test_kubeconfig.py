@@ -3,6 +3,7 @@
 import base64
 import json
 import stat
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,57 @@ async def test_program_that_gives_nothing_is_named(file: Path, asked: Any, said:
     written(file, config(users=[{"name": "u", "user": {"exec": asked}}]))
     with pytest.raises(ConfigurationError, match=said):
         await loaded().authorization()
+
+
+SECRET = "hush"
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"token": f"{SECRET}\nX-Other: y"}, "a token"),
+        ({"token": f"{SECRET}\0"}, "a token"),
+        ({"token": f"{SECRET} {SECRET}"}, "a token"),
+        ({"token": [SECRET]}, "a token"),
+        ({"tokenFile": "token"}, "a token"),
+        ({"exec": {"command": "sleep", "args": ["9", f"# {SECRET}"]}}, "sleep gave no credentials"),
+        ({"exec": {"command": "sh", "args": ["-c", f"sleep 9 # {SECRET}"]}}, "did not answer"),
+        ({"exec": {"command": "sh", "args": ["-c", f"exit 3 # {SECRET}"]}}, "ended with 3"),
+        ({"exec": {"command": "sh", "args": ["-c", f"echo {SECRET}"]}}, "sh gave no credentials"),
+        (
+            {"exec": {"command": "sh", "args": ["-c", f'echo \'{{"status": "{SECRET}"}}\'']}},
+            "its answer has no status",
+        ),
+        (
+            {
+                "exec": {
+                    "command": "sh",
+                    "args": ["-c", f"""echo '{{"status": {{"token": "{SECRET} x"}}}}'"""],
+                }
+            },
+            "a token",
+        ),
+    ],
+)
+async def test_nothing_that_is_said_of_credentials_quotes_them(
+    file: Path, user: dict[str, Any], said: str
+) -> None:
+    """Neither the words nor the traceback, which a log line may have."""
+    (file.parent / "token").write_text(f"{SECRET}\nmore\n")
+    if "exec" in user:
+        user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", **user["exec"]}}
+    written(file, config(users=[{"name": "u", "user": user}]))
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        await loaded(program_within=0.2).authorization()
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+
+
+def test_kubeconfig_that_is_no_yaml_is_not_quoted(file: Path) -> None:
+    """The line at fault may be the one with the token."""
+    written(file, f"users:\n- name: u\n  user: {{token: {SECRET}: [\n")
+    with pytest.raises(ConfigurationError) as raised:
+        loaded()
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
 
 
 def test_name_of_somebody_else_is_said_to_the_server(file: Path) -> None:

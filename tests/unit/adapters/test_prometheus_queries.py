@@ -307,8 +307,44 @@ def test_what_is_remembered_is_bounded_by_its_bytes() -> None:
         ("rate(a_seconds_sum[5m]) / rate(a_seconds_count[5m])", False),
         ("a / b", False),
         ("sum(rate(a_total[5m]))", False),
+        ("(sum(rate(a_total[5m])) / sum(rate(b_total[5m]))) or vector(0)", True),
+        ("sum(rate(a_total[5m])) / sum(rate(b_total[5m])) or on() vector(0)", True),
+        ("1 - sum(rate(a_total[5m])) / sum(rate(b_total[5m]))", True),
+        ("clamp_max(sum(rate(a_total[5m])) / sum(rate(b_total[5m])), 1)", True),
+        ("avg_over_time((rate(a_total[5m]) / rate(b_total[5m]))[10m:1m])", True),
+        ("max by (zone) (rate(a_total[5m]) / rate(b_total[5m]))", True),
+        ("100 * (sum(rate(a_total[5m])) / sum(rate(b_total[5m])))", False),
+        ("2 - sum(rate(a_total[5m])) / sum(rate(b_total[5m]))", False),
+        ("sum(rate(a_total[5m]) / rate(b_total[5m]))", False),
+        ("sum_over_time((rate(a_total[5m]) / rate(b_total[5m]))[10m:1m])", False),
     ],
 )
 def test_share_is_told_by_what_is_divided(promql: str, is_ratio: bool) -> None:
     """One count of events by another; a mean duration is none."""
     assert read(promql).facts.is_ratio == is_ratio
+
+
+@pytest.mark.parametrize(
+    ("promql", "may_be_empty"),
+    [
+        ("sum(errors_total)", True),
+        ("max(increase(errors_total[1h]))", True),
+        ("topk(1, rate(errors_total[5m]))", True),
+        ("round(sum(rate(errors_total[5m])), 0.1)", True),
+        ("clamp_max(sum(rate(errors_total[5m])) / sum(rate(requests_total[5m])), 1)", True),
+        ("max_over_time(sum(rate(errors_total[5m]))[10m:1m])", True),
+        ("count(up == 0)", True),
+        ("count(queue_length > 5) / count(queue_length)", True),
+        ("count(up == bool 0)", False),
+        ("count(queue_length > 5) or vector(0)", False),
+        ("round(sum(rate(errors_total[5m])) or vector(0))", False),
+        ("sum(queue_length)", False),
+        ("scalar(sum(rate(errors_total[5m])))", False),
+        ("absent(rate(errors_total[5m]))", False),
+        ("vector(1)", False),
+        ("histogram_quantile(0.99, sum by (le) (rate(latency_bucket[5m])))", False),
+    ],
+)
+def test_query_that_has_no_value_while_all_is_well_is_told(promql: str, may_be_empty: bool) -> None:
+    """Whatever is done with a count that is not there: it is not there either."""
+    assert read(promql).facts.may_be_empty == may_be_empty

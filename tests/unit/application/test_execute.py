@@ -21,6 +21,7 @@ from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, PendingTransition, TransitionType
 from surefoot.application.execute import Executed, Executor, Stop
 from surefoot.application.ports import Kind, ObjectKey
+from surefoot.application.rbac import ROLE_REMEDY
 from surefoot.application.store import Store
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.config_map import rendering_of
@@ -487,3 +488,51 @@ async def test_status_written_first_is_the_version_that_is_intended_on() -> None
     status = stage.rollout.status
     await stage.execute(WriteStatus(status), Intend(status.model_copy(update={"pending": ADVANCE})))
     assert stage.flag == "25"
+
+
+FORBIDDEN = Refused('write ConfigMap: User "us" cannot update resource "configmaps"', status=403)
+
+
+def refusing(*names: str) -> Any:
+    """An API server that refuses these calls."""
+
+    async def before(call: str) -> None:
+        if call in names:
+            raise FORBIDDEN
+
+    return before
+
+
+@pytest.mark.parametrize("pending", [ADVANCE, BACK], ids=["advance", "rollback"])
+async def test_status_says_what_refuses_a_recorded_move(pending: PendingTransition) -> None:
+    """Until somebody mends it; it is said once, so that the write wakes nobody forever."""
+    stage = Stage()
+    status = stage.rollout.status.model_copy(update={"waiting_on": "it is being applied"})
+    intended = Intend(status.model_copy(update={"pending": pending}))
+    stage.cluster.before = refusing("write config map")
+    with pytest.raises(Refused):
+        await stage.execute(intended)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await stage.execute(Apply(pending))
+    kind = pending.type.value.lower()
+    assert stage.rollout.status.waiting_on == (
+        f"{kind} to {pending.to}% is refused: {FORBIDDEN}; {ROLE_REMEDY}"
+    )
+    assert stage.cluster.writes().count("write status") == 2
+    stage.cluster.before = refusing()
+    await stage.execute(Apply(pending))
+    assert stage.flag == str(pending.to)
+
+
+async def test_refusal_that_cannot_be_said_either_is_the_refusal_all_the_same() -> None:
+    """The move is tried again as if the status had been written."""
+    stage = Stage()
+    recorded = stage.with_pending(BACK)
+    stage.cluster.before = refusing("write config map", "write status")
+    with pytest.raises(Refused) as raised:
+        await stage.execute(Apply(BACK), judged=recorded)
+    assert raised.value is FORBIDDEN
+    stage.cluster.before = refusing()
+    await stage.execute(Apply(BACK))
+    assert (stage.flag, stage.rollout.status.percent) == ("0", 0)

@@ -111,6 +111,16 @@ class Office:
         """The caches see the Rollout as it is."""
         self.store.observe_fresh(Kind.ROLLOUT, KEY, self.cluster.rollouts[KEY])
 
+    def learn_of_a_rollback(self) -> None:
+        """One is recorded, and not applied yet."""
+        back = PendingTransition(
+            transition_id="t", type=TransitionType.ROLLBACK, to=0, reason="r", recorded_at=START
+        )
+        rollout = self.cluster.rollouts[KEY]
+        status = rollout.status.model_copy(update={"pending": back})
+        self.cluster.put_rollout(rollout.model_copy(update={"status": status}))
+        self.learn()
+
     async def look(self) -> Pass:
         return await self.reconciler.reconcile(KEY)
 
@@ -309,14 +319,22 @@ async def test_backoff_is_bounded_and_short_for_a_rollback() -> None:
     office = Office(fails_with(Unavailable("down")), fails_once_recorded)
     pauses = [(await office.look()).again_after for _ in range(12)]
     assert pauses[-1] == 10.0
-    back = PendingTransition(
-        transition_id="t", type=TransitionType.ROLLBACK, to=0, reason="r", recorded_at=START
-    )
-    rollout = office.cluster.rollouts[KEY]
-    status = rollout.status.model_copy(update={"pending": back})
-    office.cluster.put_rollout(rollout.model_copy(update={"status": status}))
-    office.learn()
+    office.learn_of_a_rollback()
     assert await office.look() == Pass(Result.UNAVAILABLE, 1.0, Lane.URGENT)
+
+
+async def test_refused_rollback_is_tried_again_soon_and_first() -> None:
+    """Whatever refused it may be mended any moment; a refused advance can wait."""
+    office = Office(fails_with(Refused("forbidden")))
+    assert await office.look() == Pass(Result.REFUSED, 30.0, Lane.NORMAL)
+    office.learn_of_a_rollback()
+
+    async def refuses(call: str) -> None:
+        if call == "create config map":
+            raise Refused("forbidden")
+
+    office.cluster.before = refuses
+    assert await office.look() == Pass(Result.REFUSED, 5.0, Lane.URGENT)
 
 
 async def test_refusal_is_announced_once() -> None:

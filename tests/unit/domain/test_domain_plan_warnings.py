@@ -107,6 +107,29 @@ def test_gate_below_what_a_trigger_asks_for_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gate", "trigger", "said"),
+    [
+        (
+            {"atLeast": "60%"},
+            {"above": "50%"},
+            "holds atLeast 60%, where trigger t fires above 50%",
+        ),
+        ({"atMost": "40%"}, {"below": "50%"}, "holds atMost 40%, where trigger t fires below 50%"),
+    ],
+)
+def test_gate_that_holds_only_where_a_trigger_fires_is_said(
+    gate: dict[str, Any], trigger: dict[str, Any], said: str
+) -> None:
+    """The wrong side was taken for one of them, and no step would ever be left."""
+    beside = [a_trigger("t", metric="errors", **{"above": None, **trigger})]
+    [warning] = warned(gates=[{"name": "errors", **gate}], triggers=beside)
+    assert warning.reason == "GateLooserThanTrigger"
+    assert said in warning.message
+    within = dict.fromkeys(gate, "50%")
+    assert warned(gates=[{"name": "errors", **within}], triggers=beside) == []
+
+
+@pytest.mark.parametrize(
     ("query", "is_warned"),
     [
         ("sum(rate(errors_total[5m]))", True),

@@ -22,6 +22,7 @@ from surefoot.domain.record.transitions import (
     entry_hash,
     with_entry,
 )
+from surefoot.plugin.entries import by_of
 from tests.support.world import START, World, a_rollout, minutes
 
 PEOPLES = (
@@ -116,6 +117,27 @@ def test_words_name_the_requester(kind: TransitionType) -> None:
         )
     for unnamed in ((), ("person",), ("surefoot",)):
         assert format_by(an_entry(kind, by=unnamed)) == UNNAMED
+
+
+@pytest.mark.parametrize("kind", PEOPLES)
+@pytest.mark.parametrize("name", ["person", "surefoot"])
+def test_person_called_like_what_stood_for_nobody_is_named(kind: TransitionType, name: str) -> None:
+    """Nobody hides behind a name: an entry that says whether it is verified has one."""
+    assert format_by(an_entry(kind, by=(name,), verified=True)) == name
+    unsure = an_entry(kind, by=(name,), verified=False)
+    assert format_by(unsure) == f"{name} (not verified)"
+    assert by_of(unsure.to_wire()) == f"{name} (not verified)"
+
+
+@pytest.mark.parametrize("kind", PEOPLES)
+@pytest.mark.parametrize("by", [(), ("person",), ("surefoot",), ("hudson",), ("hudson", "cora")])
+@pytest.mark.parametrize("verified", [None, False, True])
+def test_plugin_and_reports_say_the_same_of_an_entry(
+    kind: TransitionType, by: tuple[str, ...], verified: bool | None
+) -> None:
+    """The plugin reads the object without a model; the dashboard shows what it says."""
+    item = an_entry(kind, by=by, verified=verified)
+    assert by_of(item.to_wire()) == format_by(item)
 
 
 def test_words_name_signers_triggers_and_the_operator() -> None:

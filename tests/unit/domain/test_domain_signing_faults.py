@@ -105,6 +105,66 @@ def test_handoff_to_oneself_is_a_fault() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "group",
+    [
+        "system:serviceaccounts",
+        "system:serviceaccounts:agents",
+        "system:nodes",
+        "system:unauthenticated",
+    ],
+)
+def test_group_that_has_no_people_signs_nothing(group: str) -> None:
+    """Its members are programs, and what they say never counts."""
+    asked = {"name": "security", "users": ["thon"], "groups": [group]}
+    (message,) = faults(approvals=roles(asked), annotations={"authors": "thon"})
+    assert message.endswith(f"wrote its plan; {group} has no people; name somebody else")
+    people = {"users": [], "groups": [group]}
+    handoff = a_checkpoint("night", "atlas", type="Handoff", receiver=people)
+    meeting = {"name": "board", "reporter": people, "type": "DecisionMeeting"}
+    for checkpoint, why in (
+        (handoff, f"{group} has no people to receive it"),
+        (meeting, f"{group} has no people"),
+    ):
+        (message,) = faults(steps=steps_of(10, 100, first={"checkpoints": [checkpoint]}))
+        assert message.endswith(f"cannot pass: {why}; name somebody else")
+
+
+def test_report_leaves_too_few_to_sign() -> None:
+    """The one who gives it cannot sign, and every one of them is needed."""
+    first = {"checkpoints": [a_checkpoint("hour-48", "atlas", "Cora")]}
+    both = a_role("a", "atlas", "cora"), a_role("b", "atlas", "cora")
+    for policy in (roles(*both), roles(a_role("a", "atlas"), a_role("b", "cora"))):
+        assert faults(steps=steps_of(10, 100, first=first), approvals=policy) == [
+            (
+                "the step from 10% to 100% cannot be approved: one of atlas, cora reports on "
+                "hour-48 and cannot sign, and too few are left; name somebody else"
+            )
+        ]
+
+
+@pytest.mark.parametrize(
+    ("reporters", "policy"),
+    [
+        (("atlas", "cora"), roles(a_role("a", "atlas", "cora"))),
+        (("atlas", "cora"), roles(a_role("a", "atlas"), a_role("b", "cora"), quorum=1)),
+        (("atlas", "ivy"), roles(a_role("a", "atlas"), a_role("b", "cora"))),
+        (("atlas", "cora"), roles(a_role("a", "atlas"), {"name": "b", "groups": ["board"]})),
+        (
+            ("atlas", "cora"),
+            roles(a_role("a", "atlas"), a_role("b", "cora", type="CheckpointReport")),
+        ),
+    ],
+)
+def test_report_that_leaves_enough_is_no_fault(
+    reporters: tuple[str, ...], policy: dict[str, Any]
+) -> None:
+    """One of them reports, and the others sign."""
+    policy = policy | ({"rule": "Quorum"} if "quorum" in policy else {})
+    first = {"checkpoints": [a_checkpoint("hour-48", *reporters)]}
+    assert faults(steps=steps_of(10, 100, first=first), approvals=policy) == []
+
+
 def test_message_names_only_people_who_may_sign() -> None:
     """Neither who planned it nor who reported on the step."""
     first = {"checkpoints": [a_checkpoint("report", "atlas")]}

@@ -154,7 +154,7 @@ def test_moment_of_a_status_is_that_of_its_values() -> None:
     ("message", "as_of_later"),
     [
         ("hour-48 opens in 2h", "hour-48 opens in 1h30m"),
-        ("hour-48 is due in 10m", "hour-48 is due in 0s"),
+        ("hour-48 is due in 10m", "hour-48 is 20m late"),
         ("the last answer is 40s old", "the last answer is 30m40s old"),
         ("the folate of 3 o'clock is late", "the folate of 3 o'clock is late"),
     ],

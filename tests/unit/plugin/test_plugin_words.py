@@ -57,6 +57,16 @@ def test_explanation_names_the_command_of_the_plugin_where_there_is_one() -> Non
     assert "      $ type this" not in lines
 
 
+def test_explanation_says_what_keeps_a_move_from_being_applied() -> None:
+    """A move that is recorded and refused is not under way."""
+    pending = {"type": "Rollback", "to": 0, "reason": "TriggerFired"}
+    said = "rollback to 0% is refused: cannot update; apply the installation again"
+    lines = explained(raw_rollout({"pending": pending, "waitingOn": said}))
+    assert f"  It moves: Rollback to 0% is recorded, and this keeps it: {said}." in lines
+    applied = {"pending": pending, "waitingOn": "rollback to 0% is being applied"}
+    assert "  It moves: Rollback to 0% is under way." in explained(raw_rollout(applied))
+
+
 def test_explanation_says_what_is_missing_and_what_to_type() -> None:
     """By condition, with the roles, the soak as of now and what triggers say."""
     lines = explained(raw_rollout(MISSING))

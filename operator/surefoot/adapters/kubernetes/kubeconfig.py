@@ -138,11 +138,11 @@ class KubeconfigAccess:
             if self._issued is None:
                 self._issued = await asyncio.to_thread(self._run_program)
             token = self._issued.get("token")
-            return f"Bearer {token}" if token else None
+            return self._bearer(token) if token else None
         if user.get("tokenFile"):
-            return f"Bearer {_text_of(Path(user['tokenFile'])).strip()}"
+            return self._bearer(_text_of(Path(user["tokenFile"])))
         if user.get("token"):
-            return f"Bearer {user['token']}"
+            return self._bearer(user["token"])
         if user.get("username"):
             pair = f"{user['username']}:{user.get('password') or ''}"
             return f"Basic {base64.b64encode(pair.encode()).decode()}"
@@ -152,6 +152,15 @@ class KubeconfigAccess:
                 "use the exec plugin of your provider"
             )
         return None
+
+    def _bearer(self, token: object) -> str:
+        """The header of a token. One that fits into no header is not handed on to be quoted."""
+        text = token.strip() if isinstance(token, str) else ""
+        if not text or not text.isascii() or not text.isprintable() or " " in text:
+            raise ConfigurationError(
+                f"{self.origin}: a token may only have ASCII characters without spaces, in one line"
+            )
+        return f"Bearer {text}"
 
     async def refresh(self) -> None:
         """Have the user's program asked again; whatever else there is is read again anyway."""
@@ -166,7 +175,10 @@ class KubeconfigAccess:
         return {"client-certificate-data": certificate, "client-key-data": key}
 
     def _run_program(self) -> JSON:
-        """What the user's program gives out. Raises `ConfigurationError` where it gives nothing."""
+        """What the user's program gives out. Raises `ConfigurationError` where it gives nothing.
+
+        What is raised quotes neither its arguments nor its answer: there may be secrets in both.
+        """
         program: JSON = self._user["exec"]
         command, version = str(program.get("command") or ""), program.get("apiVersion")
         if version not in EXEC_VERSIONS:
@@ -193,8 +205,12 @@ class KubeconfigAccess:
         except subprocess.CalledProcessError as error:
             raise ConfigurationError(
                 f"{command} gave no credentials and ended with {error.returncode}: log in again"
-            ) from error
-        except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
+            ) from None
+        except subprocess.TimeoutExpired as error:
+            raise ConfigurationError(
+                f"{command} gave no credentials: it did not answer within {error.timeout:g} s"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(f"{command} gave no credentials: {error}") from error
         if not isinstance(status, dict):
             raise ConfigurationError(f"{command} gave no credentials: its answer has no status")

@@ -397,6 +397,14 @@ def _is_pinned(node: promql.Expr) -> bool:
 
 
 _COUNTS = frozenset({"rate", "increase", "irate", "count_over_time"})
+_KEEP_SHARES = frozenset(
+    {"clamp", "clamp_max", "clamp_min", "round", "sort", "sort_desc"}
+    | {f"{kind}_over_time" for kind in ("avg", "min", "max", "last", "quantile")}
+)
+_HAVE_VALUES = frozenset({"scalar", "vector", "histogram_quantile", *_READS_ABSENCE})
+"""Functions that have a value where what they read has none, and quantiles, which say how long
+something took: without traffic nothing took any time."""
+_COMPARISONS = frozenset({"==", "!=", ">", ">=", "<", "<="})
 _MEASURES = ("_sum", "_seconds", "_bytes", "_seconds_total", "_bytes_total")
 """Ends of the names of counters that do not count events."""
 
@@ -413,14 +421,34 @@ def _operator(node: promql.AggregateExpr | promql.BinaryExpr) -> str:
 
 
 def _is_ratio(tree: promql.Expr) -> bool:
-    """Whether it divides a count of events by another, as far as their names tell."""
+    """Whether it divides a count of events by another, as far as their names tell.
+
+    A default, the rest of the whole, and a mean or an extreme of shares are shares as well.
+    """
     node = _bare(tree)
-    return (
-        isinstance(node, promql.BinaryExpr)
-        and _operator(node) == "/"
-        and _counts_events(node.lhs)
-        and _counts_events(node.rhs)
-    )
+    match node:
+        case promql.BinaryExpr() if _operator(node) == "/":
+            return _counts_events(node.lhs) and _counts_events(node.rhs)
+        case promql.BinaryExpr() if _operator(node) == "-":
+            whole = _bare(node.lhs)
+            is_whole = isinstance(whole, promql.NumberLiteral) and whole.val == 1
+            return is_whole and _is_ratio(node.rhs)
+        case promql.BinaryExpr() if _operator(node) == "or" or _filters(node):
+            return _is_ratio(node.lhs)
+        case promql.AggregateExpr():
+            return _operator(node) in {"avg", "min", "max"} and _is_ratio(node.expr)
+        case promql.Call():
+            return node.func.name in _KEEP_SHARES and any(map(_is_ratio, node.args))
+        case promql.SubqueryExpr():
+            return _is_ratio(node.expr)
+        case _:
+            return False
+
+
+def _filters(node: promql.BinaryExpr) -> bool:
+    """Whether it leaves out what does not compare so, rather than saying 0 or 1 of everything."""
+    is_said = node.modifier is not None and node.modifier.return_bool
+    return _operator(node) in _COMPARISONS and not is_said
 
 
 def _counts_events(tree: promql.Expr) -> bool:
@@ -445,24 +473,27 @@ def _measures(node: promql.Expr) -> bool:
 
 
 def _may_be_empty(tree: promql.Expr) -> bool:
-    """Whether it counts events, and has no value where none has ever happened.
+    """Whether it counts events, or what exceeds a bound, and has no value where there is none.
 
     What it is divided by does not matter: without traffic there is no share of it.
     """
     node = _bare(tree)
     match node:
+        case promql.VectorSelector():
+            return (node.name or "").endswith("_total")
         case promql.Call():
-            return node.func.name in _COUNTS
-        case promql.AggregateExpr():
-            return _operator(node) == "sum" and _may_be_empty(node.expr)
+            name = node.func.name
+            return name in _COUNTS or (
+                name not in _HAVE_VALUES and any(map(_may_be_empty, node.args))
+            )
+        case promql.AggregateExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return _may_be_empty(node.expr)
         case promql.BinaryExpr() if _operator(node) == "or":
             return _may_be_empty(node.lhs) and _may_be_empty(node.rhs)
         case promql.BinaryExpr() if _operator(node) in {"+", "-", "*"}:
             return _may_be_empty(node.lhs) or _may_be_empty(node.rhs)
         case promql.BinaryExpr():
-            return _may_be_empty(node.lhs)
-        case promql.UnaryExpr():
-            return _may_be_empty(node.expr)
+            return _filters(node) or _may_be_empty(node.lhs)
         case _:
             return False
 

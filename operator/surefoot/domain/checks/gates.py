@@ -198,7 +198,8 @@ def _judge_bound(
         message = f"{gate.name}: {_format_value(gate, breach)}, must be {_bounds(gate, unit)}{over}"
         return GateVerdict(gate.name, False, "GateFails", message, seen)
     if not window.is_full:
-        message = f"{gate.name}: {_bounds(gate, unit)} for {look.held} of {gate.for_}"
+        held = f"{_bounds(gate, unit)} for {look.held} of {gate.for_}"
+        message = f"{gate.name}: {held if over else 'no value of this step is there yet'}"
         return GateVerdict(gate.name, False, "WindowNotFull", message, seen)
     if len(window.numbers) < window.expected and not is_lenient:
         message = (
@@ -325,7 +326,7 @@ def _is_full_at(state: State, bound: Gate | GateCondition, began: datetime) -> d
     length = length_of(bound.for_)
     full = later(began, length)
     measurement = state.snapshot.measurements.get(windowed(bound.metric or bound.name, length))
-    if measurement is None or not length or full <= measurement.end:
+    if measurement is None or full <= measurement.end:
         return full
     return first_answer_at(state, full, measurement.step)
 

@@ -69,8 +69,11 @@ def is_requested(item: Transition | PendingTransition) -> bool:
 
 
 def named(item: Transition | PendingTransition) -> tuple[str, ...]:
-    """The names that it is by, without what stood there where no name was recorded."""
-    if not is_requested(item):
+    """The names that it is by, without what stood there where no name was recorded.
+
+    Who wrote that did not say whether a name is verified; a person may be called like it.
+    """
+    if not is_requested(item) or item.verified is not None:
         return item.by
     return tuple(name for name in item.by if name not in {SUREFOOT, _FORMERLY_UNNAMED})
 

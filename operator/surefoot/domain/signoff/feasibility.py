@@ -1,11 +1,12 @@
 """Feasibility: what makes a step's approval impossible, however willing everyone is to sign.
 
 It is judged as far as the plan shows it. Only the API server knows the members of a group, so a
-role that a group may sign for is taken for one that can be signed.
+role that a group may sign for is taken for one that can be signed, unless its members are programs.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from surefoot.api.v1alpha1.approval import Signing
 from surefoot.api.v1alpha1.checkpoint import CheckpointType
@@ -31,6 +32,13 @@ from surefoot.domain.signoff.separation import (
     kept_from,
     planning,
 )
+
+_GROUPS_OF_PROGRAMS = frozenset(
+    {"system:nodes", "system:serviceaccounts", "system:unauthenticated"}
+)
+_SERVICE_ACCOUNTS_OF = "system:serviceaccounts:"
+Able = Mapping[str, frozenset[str]]
+"""The people who can sign for each role that no group may sign for, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +100,23 @@ def _checkpoint_faults(
     plan: CheckpointPlan, percent: int, planners: frozenset[str]
 ) -> tuple[UnmetRequirement, ...]:
     """Say why a checkpoint of the plan cannot pass, no matter who reports."""
-    if plan.reporter.groups:
+    if _may_have_people(plan.reporter.groups):
         return ()
     users = plan.reporter.users
     able = [user for user in users if is_persons_name(user)]
     why = [f"{user!a} is not a person's name" for user in users if not is_persons_name(user)]
+    why += _without_people(plan.reporter.groups)
     if plan.type is CheckpointType.DECISION_MEETING:
         why += [f"{user} {PLANNED}" for user in able if folded(user) in planners]
         able = [user for user in able if folded(user) not in planners]
-    if plan.receiver is not None and not plan.receiver.groups:
+    if plan.receiver is not None and not _may_have_people(plan.receiver.groups):
         receivers = fold(filter(is_persons_name, plan.receiver.users))
         alone = fold(able) if len(fold(able)) == 1 else frozenset()
-        if receivers <= alone:
+        if not receivers:
+            why += [f"{each} to receive it" for each in _without_people(plan.receiver.groups)]
+        elif receivers <= alone:
             why += [f"{user} is the only one to report and to receive it" for user in able[:1]]
+        if receivers <= alone:
             able = []
     if able:
         return ()
@@ -117,12 +129,14 @@ def _fault(message: str) -> UnmetRequirement:
 
 def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) -> tuple[str, ...]:
     """Say why the step cannot be approved under this plan, in words; empty where it may be."""
-    able = {role.name: _able(policy, role, constraints) for role in policy.roles if not role.groups}
-    crowded = _crowded({name: people for name, people in able.items() if people})
-    by_nobody = [role for role in policy.roles if not role.groups and not able[role.name]]
-    possible = len(policy.roles) - len(by_nobody) - len(crowded)
-    if possible >= (policy.quorum or len(policy.roles)):
-        return ()
+    able = {
+        role.name: _able(policy, role, constraints)
+        for role in policy.roles
+        if not _may_have_people(role.groups)
+    }
+    by_nobody, crowded, possible = _signable(policy, able)
+    if possible >= _needed(policy):
+        return _obstacles_of_reporting(policy, constraints, able)
     obstacles = [_by_nobody(policy, role, constraints) for role in by_nobody]
     obstacles += [_too_few(roles, people) for roles, people in crowded]
     if policy.quorum is not None:
@@ -131,6 +145,64 @@ def signing_obstacles(policy: ApprovalsPolicy, constraints: SigningConstraints) 
             f"{len(policy.roles)} roles can be signed"
         )
     return tuple(obstacles)
+
+
+class _Signable(NamedTuple):
+    """The roles that cannot be signed, by nobody or by too few, and how many can be."""
+
+    by_nobody: list[Role]
+    crowded: list[tuple[frozenset[str], frozenset[str]]]
+    possible: int
+
+
+def _signable(policy: ApprovalsPolicy, able: Able) -> _Signable:
+    """What can be signed by these people; a role that is not among them can be signed."""
+    crowded = _crowded({name: people for name, people in able.items() if people})
+    by_nobody = [role for role in policy.roles if not able.get(role.name, True)]
+    return _Signable(by_nobody, crowded, len(policy.roles) - len(by_nobody) - len(crowded))
+
+
+def _needed(policy: ApprovalsPolicy) -> int:
+    return policy.quorum or len(policy.roles)
+
+
+def _obstacles_of_reporting(
+    policy: ApprovalsPolicy, constraints: SigningConstraints, able: Able
+) -> tuple[str, ...]:
+    """Say of which report it is certain, before it is given, that too few are left to sign.
+
+    Who reports on the step does not sign for it, so a report that only signers give takes one away.
+    """
+    if policy.separation_of_duties is SeparationOfDuties.OFF or any(constraints.reporters.values()):
+        return ()
+    signers = frozenset[str]().union(*able.values())
+    for plan in constraints.checkpoints:
+        who = fold(filter(is_persons_name, plan.reporter.users))
+        is_open = _may_have_people(plan.reporter.groups) or not who <= signers
+        # Signatures for all roles need no more people than there are roles.
+        if not who or is_open or len(who) > len(policy.roles):
+            continue
+        judged = {role.name for role in policy.roles if is_a_report_on(plan.type, role)}
+        left = (
+            {role: people - {one} if role in judged else people for role, people in able.items()}
+            for one in who
+        )
+        if all(_signable(policy, those).possible < _needed(policy) for those in left):
+            names = ", ".join(sorted(who))
+            return (f"one of {names} reports on {plan.name} and cannot sign, and too few are left",)
+    return ()
+
+
+def _may_have_people(groups: Iterable[str]) -> bool:
+    return any(not _is_of_programs(group) for group in groups)
+
+
+def _is_of_programs(group: str) -> bool:
+    return group in _GROUPS_OF_PROGRAMS or group.startswith(_SERVICE_ACCOUNTS_OF)
+
+
+def _without_people(groups: Iterable[str]) -> list[str]:
+    return [f"{group} has no people" for group in groups if _is_of_programs(group)]
 
 
 def _able(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> frozenset[str]:
@@ -180,7 +252,7 @@ def _reports(
     theirs = {
         name: f"is the only one to report on {plan.name}"
         for plan in reversed(constraints.checkpoints)
-        if is_a_report_on(plan.type, role) and not plan.reporter.groups
+        if is_a_report_on(plan.type, role) and not _may_have_people(plan.reporter.groups)
         for name in _only_one(plan.reporter.users)
     }
     return theirs | dict.fromkeys(kept_from(policy, role, constraints.reporters), REPORTED)
@@ -193,7 +265,8 @@ def _only_one(users: tuple[str, ...]) -> frozenset[str]:
 
 
 def _by_nobody(policy: ApprovalsPolicy, role: Role, constraints: SigningConstraints) -> str:
-    reasons = "; ".join(bar for bar in _bars(policy, role, constraints) if bar is not None)
+    bars = [bar for bar in _bars(policy, role, constraints) if bar is not None]
+    reasons = "; ".join([*bars, *_without_people(role.groups)])
     return f"nobody can sign for {role.name}: {reasons}"
 
 
