@@ -39,7 +39,6 @@ from surefoot.domain.flag.cohorts import at_start, evidence_of
 from surefoot.domain.flag.config_map import (
     ADOPTED,
     adoption,
-    carries,
     difference,
     is_offered,
     is_own_start,
@@ -53,7 +52,6 @@ from surefoot.domain.plan import (
     Action,
     Announcement,
     Apply,
-    Commit,
     Intend,
     Plan,
     Restore,
@@ -110,9 +108,6 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
 
 def _with_pending(review: Review, pending: PendingTransition) -> Plan:
     """Go on with a recorded move, or withdraw it where it would not be decided any more."""
-    rollout, config_map = review.state.rollout, review.state.snapshot.config_map
-    if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
-        return _plan(review, review.status, (Commit(pending),), f"commits {describe_move(pending)}")
     stop = _reason_to_withdraw(review, pending)
     if stop is None and not review.blocking(_move_of(pending)):
         action = Apply(pending)

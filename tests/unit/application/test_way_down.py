@@ -271,6 +271,35 @@ async def test_flag_comes_down_for_a_person_without_any_provider(broken: str) ->
     assert office.percent == "0"
 
 
+@pytest.mark.parametrize("reason", REASONS)
+async def test_flag_comes_down_from_a_start_that_was_applied_and_never_committed(
+    reason: str,
+) -> None:
+    """The operator died in between, and what is read beside the flag fails ever since."""
+    office = Office()
+    await office.admission.refresh()
+
+    async def dies(call: str) -> None:
+        if office.cluster.config_maps and call == "write status":
+            raise Unavailable("down")
+
+    async def fails(call: str) -> None:
+        if any(call.startswith(name) for name in NOT_NEEDED):
+            raise Unavailable("down")
+
+    office.cluster.before = dies
+    await office.reconciler.reconcile(KEY)
+    office.learn()
+    office.store.observe_fresh(Kind.CONFIG_MAP, TARGET, office.cluster.config_maps[TARGET])
+    assert (office.percent, office.cluster.rollouts[KEY].status.percent) == ("10", None)
+    office.cluster.before = fails
+    REASONS[reason](office)
+    await office.two_intervals()
+    assert office.percent == "0"
+    history = office.cluster.rollouts[KEY].status.history
+    assert [(entry.type, entry.to) for entry in history] == [("Start", 10), ("Rollback", 0)]
+
+
 HANGS = ["list checkpoints", "list approvals", "read halt", "open"]
 
 

@@ -11,6 +11,7 @@ from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.plan import Abandon, Apply, Commit, Intend, RecordRequest
+from surefoot.domain.rollback import roll_back
 from tests.support.world import (
     START,
     CrashError,
@@ -146,6 +147,21 @@ def test_advance_that_was_applied_is_committed_whatever_says_stop(
     assert [type(action) for action in world.decide().actions] == [Commit]
     world.settle()
     assert world.history()[:2] == [("Start", 10), ("Advance", 50)]
+
+
+@pytest.mark.parametrize("changes", [{}, {"rollback": {"to": 10}}, {"paused": True}])
+@pytest.mark.parametrize("when", APPLIED)
+def test_way_down_commits_what_was_applied_whatever_else_is_known(
+    when: str, changes: dict[str, Any]
+) -> None:
+    """The flag stands there; only from there can it be lowered, by a person or by a trigger."""
+    world = crashed(when)
+    world.edit(**changes)
+    plan = roll_back(world.snapshot(), world.now)
+    assert plan is not None
+    assert [type(action) for action in plan.actions] == [Commit]
+    world.settle()
+    assert world.percent == (10 if "rollback" in changes else 50)
 
 
 def test_applied_advance_that_was_tampered_with_is_committed_and_restored() -> None:
