@@ -479,7 +479,7 @@ def found_is_committed(patch: pytest.MonkeyPatch) -> None:
         return bool(config_map.annotations.get("surefoot.dev/transition-id") == transition_id)
 
     patch.setattr(config_map, "was_written_for", anything)
-    patch.setattr(decide, "carries", lambda found, _: bool(found.annotations))
+    patch.setattr(rollback, "carries", lambda found, _: bool(found.annotations))
 
 
 def late_start_is_left(patch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,8 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.facts.clock import skipped_since
-from surefoot.domain.facts.snapshot import Admission, FlagFacts, Halt, Snapshot
+from surefoot.domain.facts.clock import counted_since
+from surefoot.domain.facts.snapshot import Admission, Halt, Snapshot
 from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
 
 if TYPE_CHECKING:
@@ -125,7 +125,19 @@ class State:
     @cached_property
     def warm_until(self) -> datetime | None:
         """When the warm-up of this hold is over; None before Start."""
-        return warm_until(self.began, self.hold, self.snapshot)
+        return None if self.counted_from is None else self.counted_from + self.hold.warm_up
+
+    @cached_property
+    def counted_from(self) -> datetime | None:
+        """From when every length of this hold is counted; None before Start.
+
+        It is when the hold began, or later by the time since that never passed.
+        """
+        return self.counted_since(self.began)
+
+    def counted_since(self, moment: datetime | None) -> datetime | None:
+        """From when a length of time is counted that began at a moment."""
+        return None if moment is None else counted_since(moment, self.snapshot.skipped)
 
     @cached_property
     def halt(self) -> Halt | None:
@@ -193,13 +205,6 @@ class State:
         """How long a GO counts; None where nobody has to sign."""
         policy = self.hold.approvals
         return parse_duration(policy.max_age) if policy else None
-
-
-def warm_until(began: datetime | None, hold: HoldPolicy, facts: FlagFacts) -> datetime | None:
-    """When a hold's warm-up is over. Time that never passed warms nothing up."""
-    if began is None:
-        return None
-    return began + hold.warm_up + skipped_since(began, facts.skipped)
 
 
 def state_of_rollout(

@@ -14,6 +14,9 @@ class SkippedTime(NamedTuple):
     end: datetime
 
 
-def skipped_since(moment: datetime, skipped: Iterable[SkippedTime]) -> timedelta:
-    """How much of the time since a moment never passed: no wait is shorter for it."""
-    return sum((max(_ZERO, time.end - max(moment, time.start)) for time in skipped), _ZERO)
+def counted_since(moment: datetime, skipped: Iterable[SkippedTime]) -> datetime:
+    """The moment from which lengths of time are counted that began at this one.
+
+    It is later by all that never passed since: no wait is shorter for it.
+    """
+    return moment + sum((max(_ZERO, time.end - max(moment, time.start)) for time in skipped), _ZERO)

@@ -311,7 +311,8 @@ def _is_current(state: State, checkpoint: Checkpoint) -> bool:
 
 
 def _base(state: State, plan: CheckpointPlan) -> datetime | None:
-    return state.began if plan.due_from is DueFrom.STEP else state.started_at
+    began = state.began if plan.due_from is DueFrom.STEP else state.started_at
+    return state.counted_since(began)
 
 
 def _after_base(state: State, plan: CheckpointPlan, length: str | None) -> datetime | None:
