@@ -6,6 +6,24 @@ from surefoot.api.v1alpha1.rollout import TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.memory import remembered_with
+from surefoot.domain.facts.snapshot import Snapshot
+
+
+@remembered_with
+def latest_on_record(snapshot: Snapshot) -> datetime | None:
+    """When the newest decision on record was seen. What is seen now was not seen before it.
+
+    It may lie ahead: the clock was set back since.
+    """
+    requests = (*snapshot.approvals, *snapshot.checkpoints)
+    seen = (entry.seen_at for request in requests for entry in request.status.decisions[-1:])
+    return max(seen, default=None)
+
+
+def not_before_the_record(snapshot: Snapshot, now: datetime) -> datetime:
+    """The moment by which what happens now comes after all that is on record."""
+    return max(now, latest_on_record(snapshot) or now)
 
 
 def void_decisions(
