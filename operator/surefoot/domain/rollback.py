@@ -189,6 +189,28 @@ def _status(
     )
 
 
+KEPT_IN_FEWEST_WORDS = (
+    *("attempt", "plan_hash", "plan", "step", "percent", "since", "hold_since", "committed"),
+    *("abandoned_starts", "baselines", "void_before", "rolled_back", "paused", "completed_at"),
+)
+"""What no later pass can find out again."""
+
+
+def in_fewest_words(status: RolloutStatus) -> RolloutStatus:
+    """A status of a rollback that takes as little room as can be.
+
+    Of the history only the last entry is kept, to which the next is chained. All else is made again
+    by the pass after the commit, where there is room for it.
+    """
+    pending = status.pending
+    if pending is not None:
+        evidence = pending.evidence
+        brief = Evidence(decided_at=evidence.decided_at, replaced=evidence.replaced)
+        pending = pending.model_copy(update={"evidence": brief})
+    kept = {name: getattr(status, name) for name in KEPT_IN_FEWEST_WORDS}
+    return RolloutStatus(**kept, pending=pending, history=status.history[-1:])
+
+
 def _trigger_statuses(
     status: RolloutStatus, triggers: tuple[TriggerVerdict, ...], now: datetime
 ) -> tuple[TriggerStatus, ...]:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from surefoot.api.v1alpha1.approval import Approval
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.domain.derive.soak import SoakAccount
@@ -16,7 +18,7 @@ def latest_on_record(snapshot: Snapshot) -> datetime | None:
 
     It may lie ahead: the clock was set back since.
     """
-    requests = (*snapshot.approvals, *snapshot.checkpoints)
+    requests: tuple[Approval | Checkpoint, ...] = (*snapshot.approvals, *snapshot.checkpoints)
     seen = (entry.seen_at for request in requests for entry in request.status.decisions[-1:])
     return max(seen, default=None)
 

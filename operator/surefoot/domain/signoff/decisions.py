@@ -1,8 +1,9 @@
 """Decisions: what a request says now, when it was given, and every decision seen before it.
 
 The operator dates a decision to when it first sees it. Where it did not watch, or the clock was set
-back behind what is on record, the decision was given within an interval, and each rule takes the end that cannot let something pass that should
-not: the earliest moment for a GO, the latest for a NO-GO.
+back behind what is on record, the decision was given within an interval, and each rule takes the
+end that cannot let something pass that should not: the earliest moment for a GO, the latest for a
+NO-GO.
 """
 
 from collections.abc import Iterator
