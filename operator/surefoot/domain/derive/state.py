@@ -1,6 +1,5 @@
 """Where a Rollout stands, and what follows from the facts: what every check judges by."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +18,7 @@ from surefoot.api.v1alpha1.meta import (
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.domain.facts.clock import counted_since
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import Admission, Halt, Snapshot
 from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
 
@@ -133,10 +133,14 @@ class State:
 
         It is when the hold began, or later by the time since that never passed.
         """
-        return self.counted_since(self.began)
+        return self._counted_since(self.began)
 
-    def counted_since(self, moment: datetime | None) -> datetime | None:
-        """From when a length of time is counted that began at a moment."""
+    @cached_property
+    def started_counted_from(self) -> datetime | None:
+        """From when what began with Start is counted; None before Start."""
+        return self._counted_since(self.started_at)
+
+    def _counted_since(self, moment: datetime | None) -> datetime | None:
         return None if moment is None else counted_since(moment, self.snapshot.skipped)
 
     @cached_property
@@ -234,12 +238,14 @@ def started_at(status: RolloutStatus) -> datetime | None:
     return first.at if first else status.since
 
 
-def planners(annotations: Mapping[str, str]) -> tuple[str, ...]:
+@remembered_with
+def planners(rollout: Rollout) -> tuple[str, ...]:
     """Who asked for the rollout or for its attempt, or ever changed its plan, as recorded.
 
     Admission sees to it that nobody is recorded for another; the person on whose behalf a tool acts
     is named freely. None of them may sign.
     """
+    annotations = rollout.metadata.annotations
     names = [
         annotations.get(REQUESTED_BY_ANNOTATION, ""),
         annotations.get(ON_BEHALF_OF_ANNOTATION, ""),

@@ -13,19 +13,17 @@ from surefoot.domain.facts.snapshot import Snapshot
 
 
 @remembered_with
-def latest_on_record(snapshot: Snapshot) -> datetime | None:
-    """When the newest decision on record was seen. What is seen now was not seen before it.
+def not_before_the_record(snapshot: Snapshot, now: datetime) -> datetime:
+    """The moment by which what is seen now comes after every decision on record.
 
-    It may lie ahead: the clock was set back since.
+    It is later than now where the clock was set back since.
     """
     requests: tuple[Approval | Checkpoint, ...] = (*snapshot.approvals, *snapshot.checkpoints)
-    seen = (entry.seen_at for request in requests for entry in request.status.decisions[-1:])
-    return max(seen, default=None)
-
-
-def not_before_the_record(snapshot: Snapshot, now: datetime) -> datetime:
-    """The moment by which what happens now comes after all that is on record."""
-    return max(now, latest_on_record(snapshot) or now)
+    latest = now
+    for request in requests:
+        if request.status.decisions:
+            latest = max(latest, request.status.decisions[-1].seen_at)
+    return latest
 
 
 def void_decisions(
