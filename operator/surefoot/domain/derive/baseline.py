@@ -114,9 +114,9 @@ def unrecorded(spec: RolloutSpec, status: RolloutStatus) -> tuple[Metric, ...]:
 def judge_baseline(situation: State) -> BaselineJudgement:
     """Whether every metric of the plan had samples for long enough; if so they are recorded."""
     status, hold = situation.status, situation.hold
-    since = counted_from(status, hold, situation.snapshot.skipped)
     if hold.baseline <= ZERO:
         return BaselineJudgement(not_required(ConditionType.BASELINE_RECORDED), status.baselines)
+    since = counted_from(status, hold, situation.snapshot.skipped)
     needed = f"{in_words(hold.baseline)} with samples are needed"
     if since is None or not situation.has_started:
         return BaselineJudgement(_lacks("NotStarted", needed), status.baselines)
