@@ -71,6 +71,9 @@ AT_ONCE = ZERO
 DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
 _CHECK = {check.type: check for check in CHECKS}
+STANDS_FOR = timedelta(hours=1)
+"""A move that is recorded is applied within seconds, or after a restart. Later it is decided anew:
+what began and ended meanwhile (a halt, a pause, a freeze, a trigger) leaves no trace."""
 REMEMBERED_STARTS = 8
 """As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""
 
@@ -175,8 +178,13 @@ def _reason_to_withdraw(review: Review, pending: PendingTransition) -> str | Non
     counted = {(item.uid, item.generation) for item in pending.evidence.decisions}
     if counted - {(item.uid, item.generation) for item in review.evidence().decisions}:
         return "a decision that it counted does not count any more"
-    reasons = (check.withdrawal(verdict) for check, verdict in blocking)
-    return next((reason for reason in reasons if reason is not None), None)
+    for check, verdict in blocking:
+        reason = check.withdrawal(verdict)
+        if reason is not None:
+            return reason
+    if state.now - pending.recorded_at > STANDS_FOR:
+        return "it was decided long ago, and what happened since is not known"
+    return None
 
 
 def _late_start(review: Review) -> str | None:
