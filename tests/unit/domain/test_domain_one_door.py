@@ -319,6 +319,40 @@ def test_start_waits_for_the_first_answers_of_its_triggers() -> None:
     assert world.percent == 10
 
 
+def test_first_step_of_zero_is_not_left_on_an_answer_of_before_it() -> None:
+    """The first answer came after Start and is about the time before it; it breaches."""
+    world = World(
+        a_rollout(metrics=[a_metric()], triggers=[a_trigger()], steps=steps_of(0, 10, 100)),
+        metrics={"errors": steady(0.9)},
+        unanswered={"errors"},
+        unanswered_since={"errors": START, "errors for 0s": START},
+    )
+    world.now += seconds(61)
+    world.settle()
+    assert world.percent == 0
+    world.unanswered = set()
+    world.run(hours(1))
+    assert world.percents == [(START + seconds(61), 0)]
+
+
+def test_retry_waits_until_its_triggers_can_be_judged_again() -> None:
+    """Right after a rollback they settle: to start then would be to start without them."""
+    world = World(
+        a_rollout(metrics=[a_metric()], triggers=[a_trigger()], hold={"soak": "1h"}),
+        metrics={"errors": steady(0.0)},
+    )
+    world.settle()
+    world.metrics["errors"] = steady(0.9)
+    world.run(minutes(1))
+    assert (world.percent, world.status.rolled_back) == (0, True)
+    world.edit(attempt=1)
+    world.run(hours(1))
+    assert [percent for _, percent in world.percents] == [10, 0]
+    world.metrics["errors"] = steady(0.0)
+    world.run(minutes(1))
+    assert world.percent == 10
+
+
 def test_start_does_not_happen_while_a_trigger_fires() -> None:
     """The first answer says so, and nobody is moved there and back."""
     world = World(
