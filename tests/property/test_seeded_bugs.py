@@ -299,7 +299,7 @@ def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
 
 def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance is forgotten without looking whether it was applied."""
-    patch.setattr(decide, "carries", lambda *_: False)
+    patch.setattr(rollback, "carries", lambda *_: False)
     patch.setattr(decide, "_reason_to_withdraw", lambda *_: "a whim")
     patch.setattr(worlds, "was_written_for", lambda *_: False)
 

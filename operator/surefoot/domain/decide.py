@@ -72,7 +72,7 @@ DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
 _CHECK = {check.type: check for check in CHECKS}
 STANDS_FOR = timedelta(hours=1)
-"""A move that is recorded is applied within seconds, or after a restart. Later it is decided anew:
+"""A move that is recorded is applied within seconds, or after a restart. Later it is decided again:
 what began and ended meanwhile (a halt, a pause, a freeze, a trigger) leaves no trace."""
 REMEMBERED_STARTS = 8
 """As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""
