@@ -299,7 +299,7 @@ def rollback_goes_up(patch: pytest.MonkeyPatch) -> None:
 
 def step_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
     """A recorded advance is forgotten without looking whether it was applied."""
-    patch.setattr(decide, "carries", lambda *_: False)
+    patch.setattr(rollback, "carries", lambda *_: False)
     patch.setattr(decide, "_reason_to_withdraw", lambda *_: "a whim")
     patch.setattr(worlds, "was_written_for", lambda *_: False)
 
@@ -479,7 +479,7 @@ def found_is_committed(patch: pytest.MonkeyPatch) -> None:
         return bool(config_map.annotations.get("surefoot.dev/transition-id") == transition_id)
 
     patch.setattr(config_map, "was_written_for", anything)
-    patch.setattr(decide, "carries", lambda found, _: bool(found.annotations))
+    patch.setattr(rollback, "carries", lambda found, _: bool(found.annotations))
 
 
 def late_start_is_left(patch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from surefoot.api.v1alpha1.rollout_status import (
 from surefoot.application.settling import Settled, look_ahead, settle
 from surefoot.domain.decide import decide
 from surefoot.domain.derive.baseline import metric_of
+from surefoot.domain.facts.clock import SkippedTime
 from surefoot.domain.facts.measurements import Measurement, Outcome, QueryFacts, RangeQuery, Sample
 from surefoot.domain.facts.signatures import SignatureFact
 from surefoot.domain.facts.snapshot import Admission, Claim, ConfigMap, Halt, Snapshot
@@ -170,6 +171,7 @@ class World:
     now: datetime = START
     interval: timedelta = timedelta(seconds=30)
     uncertainty: timedelta = timedelta(0)
+    skipped: tuple[SkippedTime, ...] = ()
     config_map: ConfigMap | None = None
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     approvals: dict[str, Approval] = field(default_factory=dict)
@@ -252,6 +254,7 @@ class World:
             evaluation_interval=self.interval,
             escalate_after=self.escalate_after,
             clock_uncertainty=self.uncertainty,
+            skipped=self.skipped,
         )
 
     def _measure(self, name: str, query: RangeQuery) -> Measurement:
@@ -396,6 +399,15 @@ class World:
         """Let time pass with no operator running."""
         self.now += length
         self.watched_requests.clear()
+
+    def clock_jumps(self, length: timedelta) -> None:
+        """The API server's clock is set forward; the operator saw that no time passed."""
+        self.skipped = (*self.skipped, SkippedTime(self.now, self.now + length))
+        self.now += length
+
+    def clock_is_set_back(self, length: timedelta) -> None:
+        """The API server's clock is set back, and the operator follows."""
+        self.now -= length
 
     # People.
 

@@ -64,8 +64,9 @@ from surefoot.domain.plan import (
     WriteStatus,
 )
 from surefoot.domain.record.transitions import announcement
+from surefoot.domain.rollback import in_fewest_words
 from surefoot.domain.status import cut
-from surefoot.errors import ApiError, Conflict, Refused, UnreadableObject
+from surefoot.errors import ApiError, Conflict, Refused, Unavailable, UnreadableObject
 
 log = structlog.get_logger(__name__)
 
@@ -206,6 +207,23 @@ class Executor:
             self._store.put(Kind.ROLLOUT, written, key)
         return written
 
+    async def _write_move(
+        self, judged: Rollout, status: RolloutStatus, move: PendingTransition | None
+    ) -> Rollout:
+        """Write the status of a move: that of a rollback in fewest words, if need be.
+
+        The plan may have grown until the API server has no room for more than there is now.
+        """
+        try:
+            return await self._write_status(judged, status)
+        except (Refused, Unavailable) as error:
+            is_rollback = move is not None and move.type is TransitionType.ROLLBACK
+            is_about_this_write = isinstance(error, Refused) or error.status == 500
+            if not (is_rollback and is_about_this_write):
+                raise
+            log.warning("status in fewest words", rollout=str(_key(judged)), why=str(error))
+            return await self._write_status(judged, in_fewest_words(status))
+
     # Transitions
 
     async def _intend(
@@ -214,7 +232,7 @@ class Executor:
         if action.status.pending is None:
             raise ValueError("an intent must have a pending transition")
         # This write is the commit point: if it conflicts, nothing was decided.
-        recorded = await self._write_status(judged, action.status)
+        recorded = await self._write_move(judged, action.status, action.status.pending)
         return await self._finish(recorded, action.status.pending, read, settle)
 
     async def _finish(
@@ -298,7 +316,7 @@ class Executor:
             smallest = self._committed(current, pending, moment)
             settled = await settle(current.model_copy(update={"status": smallest}), config_map)
             try:
-                written, settled = await self._write_commit(current, smallest, settled)
+                written, settled = await self._write_commit(current, pending, smallest, settled)
             except Conflict:
                 current = await self._cluster.rollout(_key(rollout))
                 continue
@@ -312,7 +330,11 @@ class Executor:
         raise Conflict(f"Rollout {_key(rollout)} keeps changing; looking again")
 
     async def _write_commit(
-        self, judged: Rollout, smallest: RolloutStatus, settled: Settled | None
+        self,
+        judged: Rollout,
+        pending: PendingTransition,
+        smallest: RolloutStatus,
+        settled: Settled | None,
     ) -> tuple[Rollout, Settled | None]:
         """Write the commit with what was settled; by itself where the API server refuses that."""
         if settled is not None:
@@ -320,12 +342,12 @@ class Executor:
                 return await self._write_status(judged, settled.status), settled
             except Refused as error:
                 log.warning("a commit is written alone", rollout=str(_key(judged)), why=str(error))
-        return await self._write_status(judged, smallest), None
+        return await self._write_move(judged, smallest, pending), None
 
     async def _abandon(self, judged: Rollout, action: Abandon) -> Executed:
         if action.marks_config_map and not await self._mark_abandoned(judged, action.pending):
             return await self._commit(judged, action.pending)
-        written = await self._write_status(judged, action.status)
+        written = await self._write_move(judged, action.status, action.status.pending)
         if written.status.pending is not None:  # replaced by a rollback in the same write
             return await self._finish(written, written.status.pending)
         return Executed(moved=True)

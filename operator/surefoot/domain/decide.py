@@ -39,7 +39,6 @@ from surefoot.domain.flag.cohorts import at_start, evidence_of
 from surefoot.domain.flag.config_map import (
     ADOPTED,
     adoption,
-    carries,
     difference,
     is_offered,
     is_own_start,
@@ -53,7 +52,6 @@ from surefoot.domain.plan import (
     Action,
     Announcement,
     Apply,
-    Commit,
     Intend,
     Plan,
     Restore,
@@ -73,6 +71,9 @@ AT_ONCE = ZERO
 DRIFT_STORM = 5
 DRIFT_WINDOW = timedelta(minutes=1)
 _CHECK = {check.type: check for check in CHECKS}
+STANDS_FOR = timedelta(hours=1)
+"""A move that is recorded is applied within seconds, or after a restart. Later it is decided again:
+what began and ended meanwhile (a halt, a pause, a freeze, a trigger) leaves no trace."""
 REMEMBERED_STARTS = 8
 """As many withdrawn Starts the status remembers. A create lands within seconds, or not at all."""
 
@@ -110,9 +111,6 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
 
 def _with_pending(review: Review, pending: PendingTransition) -> Plan:
     """Go on with a recorded move, or withdraw it where it would not be decided any more."""
-    rollout, config_map = review.state.rollout, review.state.snapshot.config_map
-    if config_map is not None and carries(config_map, rendering_of(rollout, pending)):
-        return _plan(review, review.status, (Commit(pending),), f"commits {describe_move(pending)}")
     stop = _reason_to_withdraw(review, pending)
     if stop is None and not review.blocking(_move_of(pending)):
         action = Apply(pending)
@@ -180,8 +178,13 @@ def _reason_to_withdraw(review: Review, pending: PendingTransition) -> str | Non
     counted = {(item.uid, item.generation) for item in pending.evidence.decisions}
     if counted - {(item.uid, item.generation) for item in review.evidence().decisions}:
         return "a decision that it counted does not count any more"
-    reasons = (check.withdrawal(verdict) for check, verdict in blocking)
-    return next((reason for reason in reasons if reason is not None), None)
+    for check, verdict in blocking:
+        reason = check.withdrawal(verdict)
+        if reason is not None:
+            return reason
+    if state.now - pending.recorded_at > STANDS_FOR:
+        return "it was decided long ago, and what happened since is not known"
+    return None
 
 
 def _late_start(review: Review) -> str | None:

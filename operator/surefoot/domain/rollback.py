@@ -45,21 +45,24 @@ class Rollback:
 def roll_back(facts: FlagFacts, now: datetime) -> Plan | None:
     """The plan that lowers the flag, or goes on with lowering it; None where nothing asks for it.
 
-    The status that it writes is the smallest that says what happens: the pass after the commit
-    writes the whole one.
+    A move that the ConfigMap shows to be applied is committed first, whichever it is: the flag
+    stands there already, and what it is to be lowered from must be on record. The status that this
+    writes is the smallest that says what happens: the pass after the commit writes the whole one.
     """
     rollout = facts.rollout
     pending = rollout.status.pending
     if rollout.metadata.deletion_timestamp is not None:
         return None
+    if pending is not None and _is_applied(facts, pending):
+        return _plan(facts, rollout.status, Commit(pending), f"commits {describe_move(pending)}")
     if pending is not None and pending.type is TransitionType.ROLLBACK:
-        return _go_on(facts, pending)
+        # A recorded rollback is never asked again.
+        summary = f"goes on with {describe_move(pending)}"
+        return _plan(facts, rollout.status, Apply(pending), summary)
     triggers = judge_triggers(facts, now).verdicts
     required = required_rollback(facts, triggers)
     if required is None:
         return None
-    if pending is not None and _is_applied(facts, pending):
-        return _plan(facts, rollout.status, Commit(pending), f"commits {describe_move(pending)}")
     replacement = _pending(facts, required, triggers, now)
     status = _status(facts, replacement, triggers, now)
     if pending is not None:
@@ -113,14 +116,6 @@ def _triggered(facts: FlagFacts, verdict: TriggerVerdict, percent: int) -> Rollb
 def _is_applied(facts: FlagFacts, pending: PendingTransition) -> bool:
     config_map = facts.config_map
     return config_map is not None and carries(config_map, rendering_of(facts.rollout, pending))
-
-
-def _go_on(facts: FlagFacts, pending: PendingTransition) -> Plan:
-    """A recorded rollback is never asked again."""
-    status = facts.rollout.status
-    if _is_applied(facts, pending):
-        return _plan(facts, status, Commit(pending), f"commits {describe_move(pending)}")
-    return _plan(facts, status, Apply(pending), f"goes on with {describe_move(pending)}")
 
 
 def _pending(
@@ -192,6 +187,28 @@ def _status(
             ),
         }
     )
+
+
+KEPT_IN_FEWEST_WORDS = (
+    *("attempt", "plan_hash", "plan", "step", "percent", "since", "hold_since", "committed"),
+    *("abandoned_starts", "baselines", "void_before", "rolled_back", "paused", "completed_at"),
+)
+"""What no later pass can find out again."""
+
+
+def in_fewest_words(status: RolloutStatus) -> RolloutStatus:
+    """A status of a rollback that takes as little room as can be.
+
+    Of the history only the last entry is kept, to which the next is chained. All else is made again
+    by the pass after the commit, where there is room for it.
+    """
+    pending = status.pending
+    if pending is not None:
+        evidence = pending.evidence
+        brief = Evidence(decided_at=evidence.decided_at, replaced=evidence.replaced)
+        pending = pending.model_copy(update={"evidence": brief})
+    kept = {name: getattr(status, name) for name in KEPT_IN_FEWEST_WORDS}
+    return RolloutStatus(**kept, pending=pending, history=status.history[-1:])
 
 
 def _trigger_statuses(

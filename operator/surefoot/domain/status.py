@@ -266,7 +266,7 @@ def _to_the_later_second(moment: datetime) -> datetime:
 
 def _requester(review: Review) -> Requester | None:
     annotations = review.state.rollout.metadata.annotations
-    names = planners(annotations)
+    names = planners(review.state.rollout)
     if not names:
         return None
     return Requester(

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from surefoot.api.v1alpha1.rollout import Rollout
+from surefoot.api.v1alpha1.rollout_status import RolloutStatus
 from surefoot.application.admission import AdmissionWatch
 from surefoot.application.execute import Executor
 from surefoot.application.gather import Gatherer, Rules
@@ -269,6 +271,61 @@ async def test_flag_comes_down_for_a_person_without_any_provider(broken: str) ->
     office.ask_for_zero()
     await office.two_intervals()
     assert office.percent == "0"
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_flag_comes_down_from_a_start_that_was_applied_and_never_committed(
+    reason: str,
+) -> None:
+    """The operator died in between, and what is read beside the flag fails ever since."""
+    office = Office()
+    await office.admission.refresh()
+
+    async def dies(call: str) -> None:
+        if office.cluster.config_maps and call == "write status":
+            raise Unavailable("down")
+
+    async def fails(call: str) -> None:
+        if any(call.startswith(name) for name in NOT_NEEDED):
+            raise Unavailable("down")
+
+    office.cluster.before = dies
+    await office.reconciler.reconcile(KEY)
+    office.learn()
+    office.store.observe_fresh(Kind.CONFIG_MAP, TARGET, office.cluster.config_maps[TARGET])
+    assert (office.percent, office.cluster.rollouts[KEY].status.percent) == ("10", None)
+    office.cluster.before = fails
+    REASONS[reason](office)
+    await office.two_intervals()
+    assert office.percent == "0"
+    history = office.cluster.rollouts[KEY].status.history
+    assert [(entry.type, entry.to) for entry in history] == [("Start", 10), ("Rollback", 0)]
+
+
+def has_no_room(office: Office) -> None:
+    """The plan has grown: the API server takes no status that is larger than the present one."""
+    write = office.cluster.write_rollout_status
+    room = len(office.cluster.rollouts[KEY].status.model_dump_json(exclude_none=True))
+
+    async def write_within(judged: Rollout, status: RolloutStatus) -> Rollout:
+        if len(status.model_dump_json(exclude_none=True)) > room:
+            raise Unavailable("500: etcdserver: request is too large", status=500)
+        return await write(judged, status)
+
+    setattr(office.cluster, "write_rollout_status", write_within)  # noqa: B010
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_flag_comes_down_where_there_is_no_room_to_say_more(reason: str) -> None:
+    """What a later pass can find out again is left out, and the history stays a chain."""
+    office = await Office().at_ten()
+    has_no_room(office)
+    last = office.cluster.rollouts[KEY].status.history[-1]
+    REASONS[reason](office)
+    await office.two_intervals()
+    status = office.cluster.rollouts[KEY].status
+    assert (office.percent, status.percent, status.rolled_back) == ("0", 0, True)
+    assert (status.history[-1].type, status.history[-1].prev_hash) == ("Rollback", last.hash)
 
 
 HANGS = ["list checkpoints", "list approvals", "read halt", "open"]

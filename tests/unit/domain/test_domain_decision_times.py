@@ -1,6 +1,9 @@
 """A decision that was not watched was given within an interval; each rule takes the safe end."""
 
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from surefoot.domain.facts.snapshot import Admission
 from tests.support.world import (
@@ -151,3 +154,59 @@ def test_watched_change_of_a_decision_is_dated_to_when_it_was_seen() -> None:
     decide(world, SECURITY, "hudson", riskAssessment="looked again")
     entry = world.approvals[SECURITY].status.decisions[-1]
     assert (entry.not_before, entry.seen_at) == (None, START + minutes(2))
+
+
+# The clock is set back: what comes later has an earlier time.
+
+
+def test_no_go_is_not_resolved_by_a_meeting_of_a_time_that_was_taken_back() -> None:
+    """The meeting was held while the API server's clock was fast; the NO-GO came after it."""
+    world = signing()
+    decide(world, SECURITY, "hudson", "NO-GO")
+    decide(world, LEAD, "forge")
+    world.now += hours(3)
+    decide(world, MEETING, "cora")
+    world.clock_is_set_back(hours(3))
+    decide(world, SECURITY, "ivy", "NO-GO")
+    for name in [name for name in world.approvals if name.startswith(f"{MEETING}-ack-")]:
+        decide(world, name, "forge" if name.endswith("lead") else "ivy")
+    world.run(minutes(5))
+    assert (world.percent, ("Approved", "NoGo") in world.blockers()) == (10, True)
+
+
+def test_no_go_is_not_lifted_by_a_go_of_a_time_that_was_taken_back() -> None:
+    """The signer said GO first, and NO-GO on the next request."""
+    world = signing(hold={"soak": "5h"})
+    world.edit(approvals={"opens": "Step", "roles": ROLES})
+    world.settle()
+    world.now += hours(3)
+    decide(world, SECURITY, "hudson")
+    world.clock_is_set_back(hours(3))
+    world.edit(attempt=1)
+    world.settle()
+    decide(world, f"{SECURITY}-r2", "hudson", "NO-GO")
+    decide(world, f"{SECURITY}-r2", "ivy")
+    assert ("Approved", "NoGo") in world.blockers()
+
+
+@pytest.mark.parametrize("set_back", [minutes(0), hours(3)])
+def test_go_of_before_a_trigger_is_void_also_where_the_clock_was_set_back(
+    set_back: timedelta,
+) -> None:
+    """It was given before a Hold trigger fired, whatever the time was called."""
+    world = signing(
+        metrics=[a_metric()],
+        triggers=[a_trigger(action="Hold")],
+        approvals={"opens": "Step", "roles": ROLES},
+    )
+    world.metrics["errors"] = steady(0.0)
+    world.settle()
+    world.now += set_back
+    decide(world, SECURITY, "hudson")
+    world.clock_is_set_back(set_back)
+    world.metrics["errors"] = steady(0.9)
+    world.run(minutes(1))
+    world.metrics["errors"] = steady(0.0)
+    world.run(minutes(1))
+    decide(world, LEAD, "forge")
+    assert (world.percent, world.states()[SECURITY]) == (10, "Void")

@@ -11,6 +11,7 @@ from surefoot.domain.derive.triggers import judge_trigger
 from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission, ConfigMap
 from surefoot.domain.plan import Abandon, Intend, Undo
+from surefoot.domain.review import evaluate
 from surefoot.domain.rollback import roll_back
 from tests.support.world import (
     START,
@@ -174,6 +175,39 @@ def test_adoption_creates_nothing_where_the_flag_was_deleted_meanwhile() -> None
     assert world.history() == [("Start", 10)]
 
 
+@pytest.mark.parametrize("percent", ["0", "50"])
+@pytest.mark.parametrize("crashes", [True, False])
+def test_flag_that_is_being_deleted_is_not_adopted(crashes: bool, percent: str) -> None:
+    """It goes off with its ConfigMap, and a drift correction would bring it back at 50."""
+    world = World(a_rollout(hold={"soak": "1h"}), config_map=offered("50"))
+    if crashes:
+        world.settle_until_crash(after=1)
+    world.change_config_map(data={"memory-sync": percent, "hybrid-rag": percent}, deleting=True)
+    world.settle()
+    assert (world.status.percent, world.status.pending) == (None, None)
+    assert world.blockers() == [("PlanValid", "AdoptedBeingDeleted")]
+    world.config_map = None
+    world.settle()
+    assert world.history() == [("Start", 10)]
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_what_is_wrong_with_a_config_map_is_said_in_few_words(adopts: bool) -> None:
+    """It may have as many keys as somebody can put there, and each pass says so."""
+    keys = {f"k{number}": "x" for number in range(5000)}
+    world = World(a_rollout(hold={"soak": "1h"}))
+    if adopts:
+        world.config_map = replace(offered("50"), data=keys)
+    else:
+        world.settle()
+        world.tamper(**keys)
+    state = evaluate(world.snapshot(), world.now).state
+    said = [fault.message for fault in state.faults]
+    said += [state.drift.message] if state.drift is not None else []
+    assert len(said) == 1
+    assert len(said[0]) < 300
+
+
 def test_recorded_adoption_goes_on_while_the_offer_stands() -> None:
     """A crash between intent and apply costs nothing."""
     world = World(a_rollout(hold={"soak": "1h"}), config_map=offered("50"))
@@ -282,6 +316,40 @@ def test_start_waits_for_the_first_answers_of_its_triggers() -> None:
     assert not any(isinstance(action, Intend) for action in world.decide().actions)
     world.now += seconds(2)
     world.settle()
+    assert world.percent == 10
+
+
+def test_first_step_of_zero_is_not_left_on_an_answer_of_before_it() -> None:
+    """The first answer came after Start and is about the time before it; it breaches."""
+    world = World(
+        a_rollout(metrics=[a_metric()], triggers=[a_trigger()], steps=steps_of(0, 10, 100)),
+        metrics={"errors": steady(0.9)},
+        unanswered={"errors"},
+        unanswered_since={"errors": START, "errors for 0s": START},
+    )
+    world.now += seconds(61)
+    world.settle()
+    assert world.percent == 0
+    world.unanswered = set()
+    world.run(hours(1))
+    assert world.percents == [(START + seconds(61), 0)]
+
+
+def test_retry_waits_until_its_triggers_can_be_judged_again() -> None:
+    """Right after a rollback they settle: to start then would be to start without them."""
+    world = World(
+        a_rollout(metrics=[a_metric()], triggers=[a_trigger()], hold={"soak": "1h"}),
+        metrics={"errors": steady(0.0)},
+    )
+    world.settle()
+    world.metrics["errors"] = steady(0.9)
+    world.run(minutes(1))
+    assert (world.percent, world.status.rolled_back) == (0, True)
+    world.edit(attempt=1)
+    world.run(hours(1))
+    assert [percent for _, percent in world.percents] == [10, 0]
+    world.metrics["errors"] = steady(0.0)
+    world.run(minutes(1))
     assert world.percent == 10
 
 

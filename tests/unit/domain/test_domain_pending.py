@@ -11,6 +11,7 @@ from surefoot.domain.facts.measurements import Outcome
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.facts.upstreams import RolloutName, Upstream
 from surefoot.domain.plan import Abandon, Apply, Commit, Intend, RecordRequest
+from surefoot.domain.rollback import roll_back
 from tests.support.world import (
     START,
     CrashError,
@@ -146,6 +147,21 @@ def test_advance_that_was_applied_is_committed_whatever_says_stop(
     assert [type(action) for action in world.decide().actions] == [Commit]
     world.settle()
     assert world.history()[:2] == [("Start", 10), ("Advance", 50)]
+
+
+@pytest.mark.parametrize("changes", [{}, {"rollback": {"to": 10}}, {"paused": True}])
+@pytest.mark.parametrize("when", APPLIED)
+def test_way_down_commits_what_was_applied_whatever_else_is_known(
+    when: str, changes: dict[str, Any]
+) -> None:
+    """The flag stands there; only from there can it be lowered, by a person or by a trigger."""
+    world = crashed(when)
+    world.edit(**changes)
+    plan = roll_back(world.snapshot(), world.now)
+    assert plan is not None
+    assert [type(action) for action in plan.actions] == [Commit]
+    world.settle()
+    assert world.percent == (10 if "rollback" in changes else 50)
 
 
 def test_applied_advance_that_was_tampered_with_is_committed_and_restored() -> None:
@@ -527,3 +543,47 @@ def test_rollback_that_replaces_a_move_keeps_what_the_move_had_counted(when: str
     words = [(entry.by, entry.decision) for entry in world.approvals[SIGNED].status.decisions]
     assert words == [("h", Decision.GO), ("h", Decision.NO_GO)]
     assert world.states()[SIGNED] == "Void"
+
+
+FREEZE = {"name": "night", "from": "Thu 23:00", "to": "Fri 06:00"}
+
+
+def began_and_ended(
+    world: World, begin: Callable[[World], None], end: Callable[[World], None]
+) -> None:
+    """Something that stops every move comes and goes while no operator runs."""
+    begin(world)
+    world.skip(hours(5))
+    end(world)
+    world.skip(hours(5))
+
+
+UNSEEN: dict[str, tuple[Callable[[World], None], Callable[[World], None]]] = {
+    "nothing": (lambda _: None, lambda _: None),
+    "a halt": (lambda w: w.stop(), lambda w: w.unstop()),
+    "a pause": (lambda w: w.edit(paused=True), lambda w: w.edit(paused=None)),
+    "a ceiling": (lambda w: w.edit(rollback={"to": 10}), lambda w: w.edit(rollback=None)),
+    "another plan": (
+        lambda w: w.edit(hold={"soak": "9h"}),
+        lambda w: w.edit(hold=None),
+    ),
+    "a freeze": (
+        lambda w: w.edit(schedule={"freeze": [FREEZE]}),
+        lambda w: w.edit(schedule=None),
+    ),
+}
+
+
+@pytest.mark.parametrize("when", RECORDED)
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_advance_of_long_ago_is_decided_anew(unseen: str, when: str) -> None:
+    """What it was decided on was so then; what came and went since has left no trace."""
+    world = crashed(when)
+    first = world.status.pending
+    assert first is not None
+    began_and_ended(world, *UNSEEN[unseen])
+    assert isinstance(world.decide().actions[0], Abandon)
+    world.settle()
+    last = world.status.history[-1]
+    assert (world.percent, last.evidence.decided_at) == (50, world.now)
+    assert last.transition_id != first.transition_id

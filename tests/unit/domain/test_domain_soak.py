@@ -11,6 +11,7 @@ from tests.support.world import (
     START,
     Metric,
     World,
+    a_checkpoint,
     a_gate,
     a_metric,
     a_rollout,
@@ -360,3 +361,54 @@ def test_time_that_is_not_read_back_is_forgotten_with_the_soak() -> None:
     soak = world.status.soak
     assert soak is not None
     assert soak.not_read_back is None
+
+
+# Time that never passed: the API server's clock was set forward over it.
+
+LENGTHS: dict[str, dict[str, Any]] = {
+    "soak": {"hold": {"soak": "1h"}},
+    "soak without metrics": {"hold": {"soak": "1h"}, "metrics": [], "triggers": []},
+    "soak after a warm-up": {"hold": {"warmUp": "30m", "soak": "30m"}},
+    "gate after a warm-up": {"hold": {"warmUp": "1h"}, "gates": [a_gate()]},
+    "gate for a while": {"hold": {"soak": "0s"}, "gates": [a_gate(**{"for": "1h"})]},
+    "group of gates for a while": {
+        "hold": {"soak": "0s"},
+        "gates": [
+            {
+                "name": "all",
+                "passing": 1,
+                "of": [a_gate(**{"for": "1h", "metric": "errors"})],
+            }
+        ],
+    },
+    "baseline": {"hold": {"baseline": "1h"}},
+    "baseline after a warm-up": {"hold": {"warmUp": "30m", "baseline": "30m"}},
+    "checkpoint of the step": {
+        "hold": {"checkpoints": [{**a_checkpoint("c", "a"), "opensAfter": "1h"}]}
+    },
+    "checkpoint of the start": {
+        "hold": {
+            "checkpoints": [{**a_checkpoint("c", "a"), "opensAfter": "1h", "dueFrom": "Start"}]
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("elapsed", [minutes(5), minutes(25)])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_no_length_counts_time_that_never_passed(length: str, elapsed: timedelta) -> None:
+    """There are samples of it all the same, and each would prove it healthy."""
+    world = soaking(**{"length": "0s", "triggers": [a_trigger(action="Hold")]} | LENGTHS[length])
+    world.settle()
+    looked_at_after(world, elapsed)
+    world.clock_jumps(hours(3))
+    looked_at_after(world, hours(1) - elapsed - minutes(2))
+    assert (world.percent, list(world.checkpoints)) == (10, [])
+    looked_at_after(world, elapsed + minutes(3))
+    assert world.percent == 100 or list(world.checkpoints) == ["memory-sync-10-c"]
+
+
+def looked_at_after(world: World, length: timedelta) -> None:
+    """Let time pass, and look at the end of it."""
+    world.now += length
+    world.settle()

@@ -45,7 +45,7 @@ def _judge(situation: State) -> tuple[Verdict, tuple[WindowEvidence, ...]]:
     plan = situation.rollout.spec.coverage
     if plan is None:
         return not_required(ConditionType.COVERAGE_OBSERVED), ()
-    percent, began = situation.percent, situation.began
+    percent, began = situation.percent, situation.counted_from
     if percent is None or began is None:
         return _lacks("NotStarted", f"{plan.metric} is looked at once a percentage is taken"), ()
     snapshot, now = situation.snapshot, situation.now

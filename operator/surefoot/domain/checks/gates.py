@@ -238,7 +238,7 @@ def _look(state: State, metric: str, for_: str) -> _Look | None:
         return None
     if is_stale(measurement, state.now, state.snapshot.evaluation_interval):
         return None
-    window = window_at(measurement, measurement.end, length, state.began)
+    window = window_at(measurement, measurement.end, length, state.counted_from)
     values = [sample.value for sample in window.numbers]
     return _Look(measurement, window, min(values, default=0.0), max(values, default=0.0))
 
@@ -304,11 +304,11 @@ def _faults(spec: RolloutSpec) -> Iterator[UnmetRequirement]:
 
 def _earliest(state: State, judgement: GatesJudgement, _not_before: datetime) -> datetime | None:
     """When the warm-up is over, and every window that is not full lies within the step."""
-    if state.began is None or judgement.verdict.holds or not judgement.gates:
+    if state.counted_from is None or judgement.verdict.holds or not judgement.gates:
         return None
     loose = {gate.name for gate in judgement.gates if not gate.holds}
     full = [
-        _window_is_full_at(state, gate, state.began)
+        _window_is_full_at(state, gate, state.counted_from)
         for gate in gates_of(state.rollout.spec, state.hold)
         if gate.name in loose
     ]

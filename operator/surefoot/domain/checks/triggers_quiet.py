@@ -49,7 +49,7 @@ def _unmet(state: State, verdict: TriggerVerdict) -> UnmetRequirement:
         f"Trigger{verdict.state.value}",
         f"trigger {verdict.name}: {verdict.message}",
         stops=verdict.state is TriggerState.FIRING,
-        delays_start=_awaits_answer(state, verdict),
+        delays_start=verdict.state is TriggerState.SETTLING or _awaits_answer(state, verdict),
     )
 
 

@@ -18,6 +18,7 @@ from surefoot.api.v1alpha1.durations import format_elapsed, in_words, parse_elap
 from surefoot.api.v1alpha1.rollout import Metric, OnBreach, RelativeTo, RolloutSpec
 from surefoot.api.v1alpha1.rollout_status import Baseline, RolloutStatus
 from surefoot.domain.derive.state import State
+from surefoot.domain.facts.clock import SkippedTime, counted_since
 from surefoot.domain.facts.measurements import Measurement, Outcome, Sample
 from surefoot.domain.facts.steps import ZERO, HoldPolicy, hold_of, index_of, metrics_by_name
 from surefoot.domain.facts.verdicts import (
@@ -79,14 +80,20 @@ class _Collected:
         return f"{len(self.samples) / self.expected:.0%}" if self.expected else "0%"
 
 
-def counted_from(status: RolloutStatus, hold: HoldPolicy) -> datetime | None:
-    """From when samples count: after the warm-up, and after what started the soak again."""
+def counted_from(
+    status: RolloutStatus, hold: HoldPolicy, skipped: tuple[SkippedTime, ...] = ()
+) -> datetime | None:
+    """From when samples count: after the warm-up, and after what started the soak again.
+
+    There are samples of time that never passed here too: of before the step, or of a machine that
+    slept. As much as was skipped does not count.
+    """
     began = status.hold_since or status.since
     if began is None:
         return None
-    warm_from = began + hold.warm_up
+    warm_from = counted_since(began, skipped) + hold.warm_up
     if hold.on_breach is OnBreach.RESET and status.void_before is not None:
-        return max(warm_from, status.void_before)
+        return max(warm_from, counted_since(status.void_before, skipped))
     return warm_from
 
 
@@ -107,9 +114,9 @@ def unrecorded(spec: RolloutSpec, status: RolloutStatus) -> tuple[Metric, ...]:
 def judge_baseline(situation: State) -> BaselineJudgement:
     """Whether every metric of the plan had samples for long enough; if so they are recorded."""
     status, hold = situation.status, situation.hold
-    since = counted_from(status, hold)
     if hold.baseline <= ZERO:
         return BaselineJudgement(not_required(ConditionType.BASELINE_RECORDED), status.baselines)
+    since = counted_from(status, hold, situation.snapshot.skipped)
     needed = f"{in_words(hold.baseline)} with samples are needed"
     if since is None or not situation.has_started:
         return BaselineJudgement(_lacks("NotStarted", needed), status.baselines)

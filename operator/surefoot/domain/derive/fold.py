@@ -20,7 +20,7 @@ from surefoot.domain.derive.rehearsal import record_rehearsal
 from surefoot.domain.derive.soak import SoakAccount, accrue_soak
 from surefoot.domain.derive.state import State, state_of_rollout
 from surefoot.domain.derive.triggers import TriggerVerdict
-from surefoot.domain.derive.void import void_decisions
+from surefoot.domain.derive.void import not_before_the_record, void_decisions
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.verdicts import UnmetRequirement
 from surefoot.domain.flag.config_map import Difference, difference, rendering_of
@@ -47,7 +47,7 @@ def derive(
     triggers = judged.under(status, snapshot, now)
     soak = _accrue_soak(state, triggers)
     status = status.model_copy(update={"soak": soak.as_status() if soak else None})
-    status = void_decisions(status, triggers, soak, now)
+    status = void_decisions(status, triggers, soak, not_before_the_record(snapshot, now))
     baseline = judge_baseline(replace(state, status=status))
     status = status.model_copy(update={"baselines": baseline.baselines})
     state = replace(state, status=status)

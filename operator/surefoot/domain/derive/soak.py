@@ -13,7 +13,7 @@ from surefoot.api.v1alpha1.rollout import OnBreach, TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, SoakStatus, TriggerState
 from surefoot.domain.derive.trigger_past import Span, TriggerPast, free_time, judge_past
 from surefoot.domain.derive.triggers import TriggerVerdict
-from surefoot.domain.facts.clock import SkippedTime, skipped_since
+from surefoot.domain.facts.clock import SkippedTime, counted_since
 from surefoot.domain.facts.moments import END_OF_TIME
 from surefoot.domain.facts.steps import ZERO, HoldPolicy
 
@@ -72,7 +72,7 @@ def accrue_soak(
     """
     start, healthy, not_read_back = _opening(status, began)
     end = _known_until(triggers, start, now)
-    warm_from = began + hold.warm_up + skipped_since(began, skipped)
+    warm_from = counted_since(began, skipped) + hold.warm_up
     is_quiet = all(verdict.state is TriggerState.QUIET for verdict in triggers)
     running = is_quiet and now >= warm_from
     if end <= start:

@@ -1,6 +1,5 @@
 """Where a Rollout stands, and what follows from the facts: what every check judges by."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,8 +17,9 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus
-from surefoot.domain.facts.clock import skipped_since
-from surefoot.domain.facts.snapshot import Admission, FlagFacts, Halt, Snapshot
+from surefoot.domain.facts.clock import counted_since
+from surefoot.domain.facts.memory import remembered_with
+from surefoot.domain.facts.snapshot import Admission, Halt, Snapshot
 from surefoot.domain.facts.steps import HoldPolicy, hold_of, index_of, next_index
 
 if TYPE_CHECKING:
@@ -125,7 +125,23 @@ class State:
     @cached_property
     def warm_until(self) -> datetime | None:
         """When the warm-up of this hold is over; None before Start."""
-        return warm_until(self.began, self.hold, self.snapshot)
+        return None if self.counted_from is None else self.counted_from + self.hold.warm_up
+
+    @cached_property
+    def counted_from(self) -> datetime | None:
+        """From when every length of this hold is counted; None before Start.
+
+        It is when the hold began, or later by the time since that never passed.
+        """
+        return self._counted_since(self.began)
+
+    @cached_property
+    def started_counted_from(self) -> datetime | None:
+        """From when what began with Start is counted; None before Start."""
+        return self._counted_since(self.started_at)
+
+    def _counted_since(self, moment: datetime | None) -> datetime | None:
+        return None if moment is None else counted_since(moment, self.snapshot.skipped)
 
     @cached_property
     def halt(self) -> Halt | None:
@@ -195,13 +211,6 @@ class State:
         return parse_duration(policy.max_age) if policy else None
 
 
-def warm_until(began: datetime | None, hold: HoldPolicy, facts: FlagFacts) -> datetime | None:
-    """When a hold's warm-up is over. Time that never passed warms nothing up."""
-    if began is None:
-        return None
-    return began + hold.warm_up + skipped_since(began, facts.skipped)
-
-
 def state_of_rollout(
     snapshot: Snapshot, status: RolloutStatus, now: datetime, *, plan_is_valid: bool
 ) -> State:
@@ -229,12 +238,14 @@ def started_at(status: RolloutStatus) -> datetime | None:
     return first.at if first else status.since
 
 
-def planners(annotations: Mapping[str, str]) -> tuple[str, ...]:
+@remembered_with
+def planners(rollout: Rollout) -> tuple[str, ...]:
     """Who asked for the rollout or for its attempt, or ever changed its plan, as recorded.
 
     Admission sees to it that nobody is recorded for another; the person on whose behalf a tool acts
     is named freely. None of them may sign.
     """
+    annotations = rollout.metadata.annotations
     names = [
         annotations.get(REQUESTED_BY_ANNOTATION, ""),
         annotations.get(ON_BEHALF_OF_ANNOTATION, ""),

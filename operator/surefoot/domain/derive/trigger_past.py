@@ -86,8 +86,7 @@ class _Points:
         if trigger.judged_from is not None:
             full_from = trigger.judged_from + trigger.length
             self._full = max(self._full, _index_from(full_from, measurement))
-            if trigger.settles or not trigger.is_at_zero_percent:
-                self._settled = _index_from(trigger.judged_from, measurement)
+            self._settled = _index_from(trigger.judged_from, measurement)
         values = _values(measurement, self._low, last)
         self._present = list(map(math.isfinite, values))
         self._breached = self._breaches(trigger, values)

@@ -117,8 +117,7 @@ class ArmedTrigger:
         """What the trigger says at a point of the measurement's grid, of its window there."""
         if self.reference_value.unit is None:
             return TriggerState.NO_DATA
-        is_from_before = self.judged_from is not None and moment < self.judged_from
-        if is_from_before and (self.settles or not self.is_at_zero_percent):
+        if self.judged_from is not None and moment < self.judged_from:
             return TriggerState.SETTLING
         window = window or self.window(measurement, moment)
         if self._fires(window):

@@ -2,10 +2,28 @@
 
 from datetime import datetime
 
+from surefoot.api.v1alpha1.approval import Approval
+from surefoot.api.v1alpha1.checkpoint import Checkpoint
 from surefoot.api.v1alpha1.rollout import TriggerAction
 from surefoot.api.v1alpha1.rollout_status import RolloutStatus, TriggerState
 from surefoot.domain.derive.soak import SoakAccount
 from surefoot.domain.derive.triggers import TriggerVerdict
+from surefoot.domain.facts.memory import remembered_with
+from surefoot.domain.facts.snapshot import Snapshot
+
+
+@remembered_with
+def not_before_the_record(snapshot: Snapshot, now: datetime) -> datetime:
+    """The moment by which what is seen now comes after every decision on record.
+
+    It is later than now where the clock was set back since.
+    """
+    requests: tuple[Approval | Checkpoint, ...] = (*snapshot.approvals, *snapshot.checkpoints)
+    latest = now
+    for request in requests:
+        if request.status.decisions:
+            latest = max(latest, request.status.decisions[-1].seen_at)
+    return latest
 
 
 def void_decisions(

@@ -1,6 +1,6 @@
 """What is known of the API server's clock beside the time that it tells."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,6 +14,12 @@ class SkippedTime(NamedTuple):
     end: datetime
 
 
-def skipped_since(moment: datetime, skipped: Iterable[SkippedTime]) -> timedelta:
-    """How much of the time since a moment never passed: no wait is shorter for it."""
-    return sum((max(_ZERO, time.end - max(moment, time.start)) for time in skipped), _ZERO)
+def counted_since(moment: datetime, skipped: Sequence[SkippedTime]) -> datetime:
+    """The moment from which lengths of time are counted that began at this one.
+
+    It is later by all that never passed since: no wait is shorter for it.
+    """
+    if not skipped:
+        return moment
+    left_out = [max(_ZERO, time.end - max(moment, time.start)) for time in skipped]
+    return moment + sum(left_out, _ZERO)

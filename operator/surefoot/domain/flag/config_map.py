@@ -6,6 +6,8 @@ Rendering is deterministic: so drift is any difference, and a transition is appl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nsmallest
+from itertools import chain, islice
 from types import MappingProxyType
 
 from surefoot.api.v1alpha1.meta import (
@@ -185,6 +187,10 @@ def is_offered(config_map: ConfigMap, rollout: Rollout) -> bool:
     return config_map.annotations.get(ADOPT_ANNOTATION) == rollout.metadata.name
 
 
+MOST_NAMED = 4
+"""Of what is wrong with a ConfigMap as much is said: it may have tens of thousands of keys."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How a ConfigMap differs from its rendering, in words.
@@ -203,17 +209,18 @@ def difference(config_map: ConfigMap | None, rendering: Rendering, owner: str) -
     """
     if config_map is None:
         return Difference("the ConfigMap is missing", by_the_plan=False)
-    differences = (
-        *_data_differences(config_map, rendering),
-        *_mark_differences("label", config_map.labels, rendering.labels),
-        *_mark_differences(
+    differences = chain(
+        _data_differences(config_map, rendering),
+        _mark_differences("label", config_map.labels, rendering.labels),
+        _mark_differences(
             "annotation",
             config_map.annotations,
             {k: v for k, v in rendering.annotations.items() if k != ON_DELETE_ANNOTATION},
         ),
     )
-    if differences:
-        return Difference("; ".join(differences[:4]), by_the_plan=False)
+    named = tuple(islice(differences, MOST_NAMED))
+    if named:
+        return Difference("; ".join(named), by_the_plan=False)
     says = config_map.annotations.get(ON_DELETE_ANNOTATION)
     if says != rendering.annotations[ON_DELETE_ANNOTATION] or (
         config_map.goes_with(owner) != rendering.owned
@@ -229,15 +236,13 @@ def _data_differences(config_map: ConfigMap, rendering: Rendering) -> tuple[str,
         return ("the ConfigMap is immutable, which hides later changes from its consumers",)
     if config_map.has_binary_data:
         return ("it has binaryData, which was not written by the operator",)
-    differences = [
+    differences = (
         f"{key} is {_quoted(config_map.data.get(key))}, not {_quoted(expected)}"
         for key, expected in rendering.data.items()
         if config_map.data.get(key) != expected
-    ]
-    differences += [
-        f"{key} is not the operator's" for key in sorted(set(config_map.data) - set(rendering.data))
-    ]
-    return tuple(differences)
+    )
+    foreign = nsmallest(MOST_NAMED, config_map.data.keys() - rendering.data.keys())
+    return (*differences, *(f"{key} is not the operator's" for key in foreign))
 
 
 def _mark_differences(
@@ -269,7 +274,14 @@ def adoption(config_map: ConfigMap, rollout: Rollout) -> Adoption:
     """Whether the Rollout can take this ConfigMap over without moving anybody."""
     target, flags = rollout.spec.target, rollout.spec.target.flags
     own_keys = registry.render(target.format, _state_to_adopt(rollout, 0))
-    foreign = sorted(set(config_map.data) - set(own_keys))
+    if config_map.deleting:
+        return Adoption(
+            None,
+            "AdoptedBeingDeleted",
+            f"ConfigMap {config_map.name} is being deleted, and the flag goes off with it; wait "
+            "until it is gone, or create it again",
+        )
+    foreign = nsmallest(MOST_NAMED, config_map.data.keys() - own_keys.keys())
     if foreign or config_map.has_binary_data:
         keys = ", ".join(foreign) or "binaryData"
         return Adoption(

@@ -49,13 +49,12 @@ from surefoot.domain.signoff.requests import (
     counts_for_nothing,
     decide_command,
     excluded_in_request,
-    fold,
     folded,
     format_people,
     free_names,
     without,
 )
-from surefoot.domain.signoff.separation import PLANNED, REPORTED, Reporters, kept_from
+from surefoot.domain.signoff.separation import PLANNED, REPORTED, Reporters, kept_from, planning
 from surefoot.domain.signoff.veto import Question, QuestionKind, Veto, active_no_gos, of_kind
 
 
@@ -160,7 +159,12 @@ def judge_approvals(
         return ApprovalsJudgement(not_required(ConditionType.APPROVED), (), (), ())
     planned_by = _planners(state, policy)
     asking = _Asking(
-        policy, planned_by, fold(planned_by), reporters, replaced_at, _asked_by_role(state)
+        policy,
+        planned_by,
+        planning(state.rollout) if planned_by else frozenset(),
+        reporters,
+        replaced_at,
+        _asked_by_role(state),
     )
     views = tuple(_view(state, asking, role, vetoes) for role in policy.roles)
     views = _one_role_a_person(views)
@@ -220,7 +224,7 @@ class _Asking:
 def _planners(state: State, policy: ApprovalsPolicy) -> tuple[str, ...]:
     if policy.separation_of_duties is SeparationOfDuties.OFF:
         return ()
-    return planners(state.rollout.metadata.annotations)
+    return planners(state.rollout)
 
 
 def _asked_by_role(state: State) -> dict[str, list[Approval]]:
@@ -241,9 +245,7 @@ def _view(state: State, asking: _Asking, role: Role, vetoes: dict[Question, Veto
         role=role,
         answer=evaluate(state, request, rules),
         rounds=asked[-1].spec.request.round if asked else 0,
-        may_sign=without(
-            role, frozenset().union(*(exclusion.names for exclusion in rules.exclusions))
-        ),
+        may_sign=without(role, *(exclusion.names for exclusion in rules.exclusions)),
         excluded=_why_excluded(role, rules),
         conditions=conditions.judge(state, request),
         no_go=vetoes.get(Question(QuestionKind.ROLE, role.name)),
@@ -337,7 +339,7 @@ def _in_one_role(view: RoleView, first: dict[str, str]) -> RoleView:
 
 def _opening(state: State, asking: _Asking, view: RoleView) -> OpenRequest:
     metadata, role = state.rollout.metadata, view.role
-    requesters = planners(metadata.annotations)
+    requesters = planners(state.rollout)
     excluded = {*asking.planners, *kept_from(asking.policy, role, asking.reporters)}
     to = asked_percent(state)
     request = ApprovalRequest(

@@ -265,7 +265,7 @@ def _view(state: State, plan: CheckpointPlan, vetoes: _Vetoes) -> CheckpointView
         answer=answer,
         rounds=max((checkpoint.spec.request.round for checkpoint in asked), default=0),
         may_report=without(
-            plan.reporter, excluded.union(*(exclusion.names for exclusion in rules.go_exclusions))
+            plan.reporter, excluded, *(exclusion.names for exclusion in rules.go_exclusions)
         ),
         conditions=conditions.judge(state, request),
         no_go=vetoes.get(Question(QuestionKind.CHECKPOINT, plan.name)),
@@ -311,7 +311,7 @@ def _is_current(state: State, checkpoint: Checkpoint) -> bool:
 
 
 def _base(state: State, plan: CheckpointPlan) -> datetime | None:
-    return state.began if plan.due_from is DueFrom.STEP else state.started_at
+    return state.counted_from if plan.due_from is DueFrom.STEP else state.started_counted_from
 
 
 def _after_base(state: State, plan: CheckpointPlan, length: str | None) -> datetime | None:
@@ -359,9 +359,7 @@ def _opening(state: State, view: CheckpointView, evidence: str | None = None) ->
         receiver=plan.receiver,
         evidence=evidence,
         excluded_users=(
-            excluded_in_request(planners(metadata.annotations), plan.reporter)
-            if view.is_meeting
-            else ()
+            excluded_in_request(planners(state.rollout), plan.reporter) if view.is_meeting else ()
         ),
         opens_at=opens_at(state, plan),
         due_at=view.due_at,

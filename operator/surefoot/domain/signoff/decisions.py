@@ -1,8 +1,9 @@
 """Decisions: what a request says now, when it was given, and every decision seen before it.
 
-The operator dates a decision to when it first sees it. Where it did not watch, the decision was
-given within an interval, and each rule takes the end that cannot let something pass that should
-not: the earliest moment for a GO, the latest for a NO-GO.
+The operator dates a decision to when it first sees it. Where it did not watch, or the clock was set
+back behind what is on record, the decision was given within an interval, and each rule takes the
+end that cannot let something pass that should not: the earliest moment for a GO, the latest for a
+NO-GO.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from surefoot.api.v1alpha1.approval import (
 )
 from surefoot.api.v1alpha1.rollout_status import DecisionEvidence, SignatureEvidence
 from surefoot.domain.derive.state import State
+from surefoot.domain.derive.void import not_before_the_record
 from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import Admission
 from surefoot.domain.signoff.requests import LONGEST_NAME, Request, people_asked
@@ -203,24 +205,30 @@ def counted(
 
 
 def _observed(state: State, request: Request, decision: Decision, by: str) -> PastDecision:
+    """What is seen now comes after all that was seen before, whatever the clock was set to since.
+
+    So a NO-GO is later than a meeting that was held before it, and a GO is of now at the latest.
+    """
+    seen_at = not_before_the_record(state.snapshot, state.now)
+    not_before = _not_before(state, request)
     return PastDecision(
         decision=decision,
         by=_cut(by),
         verified=state.verified and not _may_be_brought(request),
         reason=_reason(request)[:LONGEST_REASON],
         generation=request.metadata.generation,
-        seen_at=state.now,
-        not_before=_not_before(state, request),
+        seen_at=seen_at,
+        not_before=not_before if not_before < seen_at else None,
     )
 
 
-def _not_before(state: State, request: Request) -> datetime | None:
-    """When an unwatched decision can have been given at the earliest; None where it was watched."""
+def _not_before(state: State, request: Request) -> datetime:
+    """When a decision can have been given at the earliest: now, where it was watched."""
     if request.metadata.uid in state.snapshot.watched_requests:
-        return None
+        return state.now
     history = _with_counted(state, request)
     moment = history[-1].seen_at if history else request.metadata.creation_timestamp
-    return moment if moment is not None and moment < state.now else None
+    return min(moment or state.now, state.now)
 
 
 def _with_counted(state: State, request: Request) -> tuple[PastDecision, ...]:

@@ -117,9 +117,12 @@ def named(users: Iterable[str], groups: Iterable[str]) -> People:
     return People.model_construct(users=tuple(users), groups=tuple(groups))
 
 
-def without(people: Eligible, excluded: frozenset[str]) -> People:
+def without(people: Eligible, *excluded: frozenset[str]) -> People:
     """Those of the people whom folded names do not exclude. Members of groups are not known."""
-    return named((user for user in people.users if folded(user) not in excluded), people.groups)
+    users = people.users
+    for names in filter(None, excluded):
+        users = tuple([user for user in users if folded(user) not in names])
+    return named(users, people.groups)
 
 
 def excluded_in_request(names: Iterable[str], people: Eligible) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ REPORTED = "reported on this step"
 @remembered_with
 def planning(rollout: Rollout) -> frozenset[str]:
     """Everyone who asked for a rollout or wrote its plan, in lower case."""
-    return fold(planners(rollout.metadata.annotations))
+    return fold(planners(rollout))
 
 
 def kept_from(policy: ApprovalsPolicy, role: Role, reporters: Reporters) -> frozenset[str]:
