@@ -48,11 +48,11 @@ def derive(
     soak = _accrue_soak(state, triggers)
     status = status.model_copy(update={"soak": soak.as_status() if soak else None})
     status = void_decisions(status, triggers, soak, now)
-    baseline = judge_baseline(replace(state, status=status))
-    status = status.model_copy(update={"baselines": baseline.baselines})
     state = replace(state, status=status)
+    baseline = judge_baseline(state)
     return replace(
         state,
+        status=status.model_copy(update={"baselines": baseline.baselines}),
         faults=faults,
         triggers=triggers,
         soak=soak,

@@ -41,6 +41,8 @@ class DryRun:
 def split_dry_runs(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
     """The facts without dry runs, and the requests of dry runs."""
     requests = tuple(filter(is_dry_run, snapshot.approvals))
+    if not requests:
+        return snapshot, ()
     real = tuple(approval for approval in snapshot.approvals if not is_dry_run(approval))
     return replace(snapshot, approvals=real), requests
 
