@@ -23,7 +23,7 @@ from surefoot.domain.derive.triggers import TriggerVerdict
 from surefoot.domain.derive.void import void_decisions
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.verdicts import UnmetRequirement
-from surefoot.domain.flag.config_map import Difference, difference, rendering_of
+from surefoot.domain.flag.config_map import Difference, difference, rendering_as_committed
 
 
 def derive(
@@ -96,8 +96,7 @@ def _as_written(status: RolloutStatus) -> SoakAccount | None:
 
 def _find_drift(state: State) -> Difference | None:
     """How the ConfigMap differs from what was committed; not judged while a transition is open."""
-    committed = state.status.committed
-    if committed is None or state.status.pending is not None:
+    rendering = rendering_as_committed(state.rollout)
+    if rendering is None or state.status.pending is not None:
         return None
-    rendering = rendering_of(state.rollout, committed)
     return difference(state.snapshot.config_map, rendering, state.rollout.metadata.uid)
