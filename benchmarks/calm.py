@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans import NAMESPACE, a_rollout
-from start import ROOT, cpu_of, flags, running
+from start import cpu_of, flags, running, serve_crds
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
@@ -198,8 +198,7 @@ def main() -> None:
     server.start()
     provider = f"http://127.0.0.1:{ours.recv()}"
     with TestBed.start(prometheus=False) as bed:
-        bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        serve_crds(bed)
         bed.kubectl("create", "namespace", NAMESPACE)
         found = asyncio.run(measure(bed, programs, provider, options))
     server.kill()

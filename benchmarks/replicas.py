@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans import a_signed_rollout
-from start import ROOT, cpu_of, running
+from start import cpu_of, running, serve_crds
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
@@ -220,8 +220,7 @@ def main() -> None:
     options.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "loss")
     chosen = options.parse_args()
     with TestBed.start(prometheus=False) as bed:
-        bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        serve_crds(bed)
         for namespace in ("surefoot-system", *NAMESPACES):
             bed.kubectl("create", "namespace", namespace)
         asyncio.run(measure(bed, chosen))

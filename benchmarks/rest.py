@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans import NAMESPACE, a_signed_rollout
-from start import ROOT, cpu_of, memory_of, running, signable
+from start import cpu_of, memory_of, running, serve_crds, signable
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
@@ -215,8 +215,7 @@ def main() -> None:
             bed = stack.enter_context(TestBed.start(prometheus=False))
         else:
             bed = TestBed.attach(Path(chosen.bed))
-        bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        serve_crds(bed)
         found = asyncio.run(measure(bed, chosen))
     table = Table("Rollouts", "program", *next(iter(found.values())))
     for (count, program), figures in found.items():

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans import NAMESPACE, SIGNED, a_rollout, percents
-from start import ROOT, cpu_of, flags, running, sign
+from start import ROOT, cpu_of, flags, running, serve_crds, sign
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http
 from surefoot.testbed.bed import TestBed
@@ -179,8 +179,7 @@ def main() -> None:
     options = parser.parse_args()
     programs = options.programs or [str(Path(sys.executable).with_name("surefoot"))]
     with TestBed.start(prometheus=False) as bed:
-        bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        serve_crds(bed)
         bed.kubectl("apply", "--server-side", "-k", str(ROOT / "manifests" / "default"))
         bed.kubectl("create", "namespace", NAMESPACE)
         asyncio.run(measure(bed, programs, options))

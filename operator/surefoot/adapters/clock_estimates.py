@@ -8,6 +8,7 @@ of one clock narrow it. Answers that cannot come from one clock belong to differ
 from collections import deque
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 DRIFT = 0.0005
@@ -39,15 +40,21 @@ class Answer(NamedTuple):
 
 def read_answer(date: str, sent: float, received: float, *, is_independent: bool) -> Answer | None:
     """Read the `Date` of an answer; None where it says nothing about the time."""
+    second = _second(date)
+    if second is None or not EARLIEST <= second < LATEST or received < sent:
+        return None
+    return Answer(received, second - received, second + 1 - sent, is_independent)
+
+
+@lru_cache(maxsize=64)
+def _second(date: str) -> float | None:
+    """The second that a `Date` names. All answers of a second have the same."""
     try:
         moment = parsedate_to_datetime(date)
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        second = moment.timestamp()
+        return moment.timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if not EARLIEST <= second < LATEST or received < sent:
-        return None
-    return Answer(received, second - received, second + 1 - sent, is_independent)
 
 
 class _Bounds(NamedTuple):

@@ -10,6 +10,7 @@ from surefoot.api.v1alpha1.checkpoint import CheckpointType
 from surefoot.api.v1alpha1.rollout import Gate
 from surefoot.api.v1alpha1.rollout_status import Compliance, ComplianceCheck, ComplianceOutcome
 from surefoot.domain.checks.gates import NOBODY_IS_IN, NOT_REQUIRED, GateVerdict
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.verdicts import ConditionType, Verdict
 from surefoot.domain.review import Review
 from surefoot.domain.signoff.approvals import RoleView, awaiting
@@ -69,6 +70,7 @@ def outcomes(review: Review) -> tuple[str, ...]:
     return tuple(f"{check.name}={check.outcome.value}" for check in _checks(review))
 
 
+@remembered_with
 def _checks(review: Review) -> tuple[ComplianceCheck, ...]:
     if review.state.is_below_first:
         message = "nothing is asked for below the first step"

@@ -436,7 +436,7 @@ def _bookkeeping(review: Review) -> tuple[Action, ...]:
     tried = review.dry_run
     return (
         *records(review.state, (*review.checkpoints.views, *meeting), review.approvals.views),
-        *records(tried.situation, (), tried.views),
+        *(() if tried.situation is None else records(tried.situation, (), tried.views)),
     )
 
 

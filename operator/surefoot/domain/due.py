@@ -23,9 +23,11 @@ def write_due_in(
     written: RolloutStatus, judged: RolloutStatus, now: datetime, refresh: timedelta
 ) -> timedelta:
     """How long until the judged status must be written; zero or less means now."""
+    if written.observed_at is None:  # as after every commit
+        return timedelta(0)
     before, after = acted_on(written), acted_on(judged)
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    if written.observed_at is None or not all(map(_may_flap, changed)):
+    if not all(map(_may_flap, changed)):
         return timedelta(0)
     refreshed = written.observed_at + refresh - now
     if not changed:

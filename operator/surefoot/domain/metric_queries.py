@@ -33,7 +33,7 @@ def metric_queries(rollout: Rollout, now: datetime, interval: timedelta) -> dict
     that does not depend on the Rollout, so that those who ask the same query ask the same question.
     Once completed there is nothing to ask.
     """
-    if rollout.status.completed_at is not None:
+    if rollout.status.completed_at is not None or not rollout.spec.metrics:
         return {}
     accounted_from = _soak_account_from(rollout)
     questions: dict[str, RangeQuery] = {}

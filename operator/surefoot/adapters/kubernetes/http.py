@@ -274,6 +274,8 @@ class Http:
         """Send a request and read the answer. Raises `NoAnswerError` where none came."""
         import aiohttp
 
+        from surefoot.adapters.kubernetes.codec import decoded
+
         trip = _Trip()
         sent = time.monotonic()
         try:
@@ -286,6 +288,7 @@ class Http:
                     sent,
                     received,
                     trip.has_own_connection,
+                    decoded,
                 )
         except aiohttp.ClientError as error:
             raise NoAnswerError(str(error)) from error
@@ -295,6 +298,8 @@ class Http:
     ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
         """The request, to be entered. An endless answer is bounded from chunk to chunk."""
         import aiohttp
+
+        from surefoot.adapters.kubernetes.codec import encoded
 
         headers = {"Accept": send.accept}
         authorization = await self._access.authorization()
@@ -306,7 +311,7 @@ class Http:
         data: bytes | None = None
         if send.body is not None:
             headers["Content-Type"] = send.content_type
-            data = json.dumps(send.body, separators=(",", ":")).encode()
+            data = encoded(send.body)
         seconds = send.timeout
         return session.request(
             send.verb,
@@ -434,11 +439,15 @@ class _Answer:
     sent: float = 0.0
     received: float = 0.0
     is_independent: bool = False
+    decode: Callable[[bytes], Any] = json.loads
 
     @cached_property
     def content(self) -> Any:
         """What its body says as JSON; None where it is not JSON."""
-        return _decoded(self.raw)
+        try:
+            return self.decode(self.raw)
+        except (ValueError, RecursionError):
+            return None
 
     @property
     def date(self) -> str | None:
@@ -459,13 +468,6 @@ class _BusyError(Unavailable):
     def __init__(self, message: str, status: int, retry_after: float) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
-
-
-def _decoded(raw: bytes) -> Any:
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _parsed(what: str, answer: _Answer) -> JSON:

@@ -6,7 +6,6 @@ again, and what is not in the list is gone.
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -16,6 +15,7 @@ from typing import Any
 import structlog
 
 from surefoot.adapters.kubernetes.cluster import MANAGED_SELECTOR, collection_path
+from surefoot.adapters.kubernetes.codec import decoded
 from surefoot.adapters.kubernetes.http import Http, retry_after
 from surefoot.adapters.kubernetes.objects import head_of, is_object, read
 from surefoot.adapters.kubernetes.pages import Page
@@ -147,7 +147,7 @@ class ListWatch:
 
     def _see(self, sink: EventSink, what: str, line: bytes) -> None:
         try:
-            event = json.loads(line)
+            event = decoded(line)
             kind, content = event["type"], event["object"]
         except (ValueError, RecursionError, KeyError, TypeError) as error:
             raise Unavailable(f"{what}: the answer has a line that is no event") from error

@@ -1,9 +1,9 @@
 """Objects packed as they came: a tenth of their JSON, and a fiftieth of their models."""
 
-import json
 import zlib
 from typing import Any
 
+from surefoot.adapters.kubernetes.codec import decoded
 from surefoot.adapters.kubernetes.objects import read
 from surefoot.application.ports import Kind, Observable
 
@@ -24,5 +24,5 @@ class Packed:
 
     def open(self) -> Observable:
         """Read it. Raises `UnreadableObject`."""
-        content: Any = json.loads(zlib.decompress(self.packed))
+        content: Any = decoded(zlib.decompress(self.packed))
         return read(self._kind, content[self._within] if self._within else content)

@@ -284,11 +284,11 @@ def _as_expiry(value: Any, info: ValidationInfo) -> Any:
 
 
 def _with_microseconds(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _to_the_second(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.isoformat(timespec='seconds')[:19]}Z"
 
 
 def _cut_to(length: int) -> BeforeValidator:

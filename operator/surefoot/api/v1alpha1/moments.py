@@ -60,6 +60,8 @@ def nearest_moment(text: str) -> datetime:
 
 def within_calendar(moment: datetime) -> datetime:
     """The moment in UTC, or the nearest one that is allowed. Without a time zone it is UTC."""
+    if moment.tzinfo is UTC and EARLIEST <= moment <= LATEST:
+        return moment
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:

@@ -23,7 +23,7 @@ from surefoot.domain.derive.triggers import TriggerVerdict
 from surefoot.domain.derive.void import not_before_the_record, void_decisions
 from surefoot.domain.facts.snapshot import Admission, Snapshot
 from surefoot.domain.facts.verdicts import UnmetRequirement
-from surefoot.domain.flag.config_map import Difference, difference, rendering_of
+from surefoot.domain.flag.config_map import Difference, difference, rendering_as_committed
 
 
 def derive(
@@ -48,11 +48,11 @@ def derive(
     soak = _accrue_soak(state, triggers)
     status = status.model_copy(update={"soak": soak.as_status() if soak else None})
     status = void_decisions(status, triggers, soak, not_before_the_record(snapshot, now))
-    baseline = judge_baseline(replace(state, status=status))
-    status = status.model_copy(update={"baselines": baseline.baselines})
     state = replace(state, status=status)
+    baseline = judge_baseline(state)
     return replace(
         state,
+        status=status.model_copy(update={"baselines": baseline.baselines}),
         faults=faults,
         triggers=triggers,
         soak=soak,
@@ -96,8 +96,7 @@ def _as_written(status: RolloutStatus) -> SoakAccount | None:
 
 def _find_drift(state: State) -> Difference | None:
     """How the ConfigMap differs from what was committed; not judged while a transition is open."""
-    committed = state.status.committed
-    if committed is None or state.status.pending is not None:
+    rendering = rendering_as_committed(state.rollout)
+    if rendering is None or state.status.pending is not None:
         return None
-    rendering = rendering_of(state.rollout, committed)
     return difference(state.snapshot.config_map, rendering, state.rollout.metadata.uid)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from surefoot.api.v1alpha1.meta import Condition
 from surefoot.api.v1alpha1.rollout_status import Blocker
@@ -94,6 +95,7 @@ def passes(condition: ConditionType, reason: str, message: str = "") -> Verdict:
     return Verdict(condition, True, reason, message)
 
 
+@cache
 def not_required(condition: ConditionType) -> Verdict:
     """The verdict on what the plan does not ask for."""
     return Verdict(condition, True, "NotRequired", "the plan does not ask for this")

@@ -23,6 +23,7 @@ from surefoot.api.v1alpha1.meta import (
 )
 from surefoot.api.v1alpha1.rollout import OnDelete, Rollout
 from surefoot.api.v1alpha1.rollout_status import Committed, CommittedCohort, PendingTransition
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.facts.snapshot import ConfigMap
 from surefoot.domain.flag.cohorts import at_start
 from surefoot.domain.flag.formats import registry
@@ -44,6 +45,13 @@ class Rendering:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     owned: bool
+
+
+@remembered_with
+def rendering_as_committed(rollout: Rollout) -> Rendering | None:
+    """The ConfigMap for the transition last committed; None before the first."""
+    committed = rollout.status.committed
+    return None if committed is None else rendering_of(rollout, committed)
 
 
 def rendering_of(rollout: Rollout, transition: PendingTransition | Committed) -> Rendering:

@@ -25,12 +25,15 @@ from surefoot.api.v1alpha1.rollout_status import (
     Transition,
     TransitionType,
 )
+from surefoot.domain.facts.memory import remembered_with
 from surefoot.domain.plan import Announcement
 from surefoot.domain.record.requesters import SUREFOOT, UNNAMED, format_by, is_requested
 
 KEPT_ENTRIES = 20
 MAX_ENTRY_BYTES = 16 * 1024
 MAX_HISTORY_BYTES = 256 * 1024
+_HASH = "sha256:"
+_SOME_HASH = _HASH + "0" * hashlib.sha256().digest_size * 2
 
 
 def transition_id(rollout: Rollout, kind: TransitionType, to: int) -> str:
@@ -142,7 +145,7 @@ def with_entry(status: RolloutStatus, new: Transition) -> RolloutStatus:
 def sealed(new: Transition, previous: str) -> Transition:
     """The entry as it follows the one with this hash, shortened to its bound and hashed."""
     # The size is taken with a hash in place: sealing must not add to it.
-    chained = new.model_copy(update={"prev_hash": previous, "hash": entry_hash(new)})
+    chained = new.model_copy(update={"prev_hash": previous, "hash": _SOME_HASH})
     small = _small_enough(chained)
     return small.model_copy(update={"hash": entry_hash(small)})
 
@@ -170,7 +173,7 @@ def sealing_hash(wire: Mapping[str, Any], seal: str) -> str:
     Raises ``rfc8785.CanonicalizationError`` for what is no such JSON, such as too large numbers.
     """
     unsealed = {name: value for name, value in wire.items() if name != seal}
-    return f"sha256:{hashlib.sha256(rfc8785.dumps(unsealed)).hexdigest()}"
+    return f"{_HASH}{hashlib.sha256(rfc8785.dumps(unsealed)).hexdigest()}"
 
 
 def _without_silence(value: Any) -> Any:
@@ -183,7 +186,9 @@ def _without_silence(value: Any) -> Any:
     return value
 
 
+@remembered_with
 def _size(item: Transition) -> int:
+    """The bytes of an entry as JSON. Those of a history stay in it, and are asked for again."""
     return len(item.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 

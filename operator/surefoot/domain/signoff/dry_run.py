@@ -28,12 +28,12 @@ _MOST_OBSTACLES = 32
 class DryRun:
     """The latest dry run, and the requests that it makes.
 
-    ``situation`` is what is really so, but with the requests of all dry runs and no others;
-    ``views`` are the roles of the run that is on.
+    ``situation`` is what is really so, but with the requests of all dry runs and no others, and
+    None where there was never any; ``views`` are the roles of the run that is on.
     """
 
     status: ApprovalDryRunStatus | None
-    situation: State
+    situation: State | None
     views: tuple[RoleView, ...] = ()
     opens: tuple[OpenRequest, ...] = ()
 
@@ -41,6 +41,8 @@ class DryRun:
 def split_dry_runs(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
     """The facts without dry runs, and the requests of dry runs."""
     requests = tuple(filter(is_dry_run, snapshot.approvals))
+    if not requests:
+        return snapshot, ()
     real = tuple(approval for approval in snapshot.approvals if not is_dry_run(approval))
     return replace(snapshot, approvals=real), requests
 
@@ -48,6 +50,8 @@ def split_dry_runs(snapshot: Snapshot) -> tuple[Snapshot, tuple[Approval, ...]]:
 def judge_dry_run(state: State, requests: tuple[Approval, ...], reporters: Reporters) -> DryRun:
     """How the latest dry run stands. ``reporters`` have reported on the step that is stood on."""
     run = _latest(state)
+    if run is None and not requests:
+        return DryRun(None, None)
     around = replace(state, snapshot=replace(state.snapshot, approvals=requests, checkpoints=()))
     if run is None or run.started_at is None or run.ended_at is not None:
         return _dry_run(around, run)

@@ -57,6 +57,7 @@ def plural_of(request: Request) -> str:
     return f"{'approvals' if isinstance(request, Approval) else 'checkpoints'}.{GROUP}"
 
 
+@remembered_with
 def decide_command(request: Request) -> str:
     """The command that decides a request; what a person has to say is left as `…`."""
     where = f"{request.metadata.name} -n {request.metadata.namespace}"

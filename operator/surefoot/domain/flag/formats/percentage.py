@@ -100,7 +100,7 @@ def _is_number(text: str) -> bool:
 
 
 def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _text(document: Mapping[str, int | str]) -> str:
