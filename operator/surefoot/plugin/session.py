@@ -279,7 +279,7 @@ class Session:
             f"{name} was changed meanwhile, and nothing was written: look again", status=409
         )
 
-    async def create_halt(self, data: dict[str, str]) -> JSON:
+    async def create_halt(self, data: dict[str, str], *, dry_run: bool = False) -> JSON:
         """Create the ConfigMap that halts this namespace. `Conflict` where there is one."""
         body = {
             "apiVersion": "v1",
@@ -288,7 +288,8 @@ class Session:
             "data": data,
         }
         what = f"create configmaps/{HALT_CONFIGMAP} in {self.namespace}"
-        return await self.http.write(what, "POST", path_of("configmaps", self.namespace), body)
+        path = path_of("configmaps", self.namespace)
+        return await self.http.create(what, path, body, manager=FIELD_MANAGER, dry_run=dry_run)
 
 
 def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
