@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from surefoot.adapters.kubernetes.http import JSON
-from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO
@@ -14,6 +13,7 @@ from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, preview
 from surefoot.plugin.ownership import tool_that_owns
+from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, confirm, tell_each
 
 BETWEEN_LOOKS = 0.5
