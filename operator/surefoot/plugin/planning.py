@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from surefoot.adapters.kubernetes.objects import config_map_from, rollout_from
+from surefoot.adapters.kubernetes.objects import config_map_from
+from surefoot.adapters.kubernetes.objects import rollout_from as strictly_rollout_from
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.names import ADOPT_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -33,6 +34,7 @@ from surefoot.plugin.amounts import (
     written,
 )
 from surefoot.plugin.commands.options import Format
+from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, error_text
 
 JSON = dict[str, Any]
@@ -109,14 +111,23 @@ def _caret(source: str, text: str, error: yaml.MarkedYAMLError) -> str:
 async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     """What the edit costs."""
     raw = await session.rollout(wanted.name)
-    before, after = rollout_from(raw), _after(raw, wanted)
-    refusal = await _refusal(session, raw, wanted)
+    before, refusal = rollout_from(raw), await _refusal(session, raw, wanted)
+    spec = {**_peoples(raw["spec"]), **(wanted.raw.get("spec") or {})}
+    after = _after(raw, spec, wanted.source, is_taken=refusal is None)
     requests = [
         request
         for plural in ("approvals", "checkpoints")
         for request in await session.requests_if_allowed(plural, raw) or ()
     ]
-    found = costs(raw, before, after, requests, session.now()) | {"refusal": refusal}
+    unknown = {
+        path
+        for path, *_ in differences(
+            unknown_parts(raw["spec"], before.spec.to_wire()),
+            unknown_parts(spec, after.spec.to_wire()),
+        )
+    }
+    found = costs(raw, before, after, requests, session.now())
+    found |= {"unknown": sorted(unknown), "refusal": refusal}
     if format_.is_text:
         changes = differences(before.spec.to_wire(), after.spec.to_wire())
         where = f"{wanted.name} in {raw['metadata']['namespace']}"
@@ -128,13 +139,40 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     return 0 if refusal is None else NO
 
 
-def _after(raw: JSON, wanted: Manifest) -> Rollout:
-    """The Rollout as it would be. Ends the command where the schema would not take it."""
-    spec = {**_peoples(raw["spec"]), **(wanted.raw.get("spec") or {})}
+def _after(raw: JSON, spec: JSON, source: str, *, is_taken: bool) -> Rollout:
+    """The Rollout as it would be. Ends the command where the schema would not take it.
+
+    What the API server takes is right, though this command may not know all of it.
+    """
+    read = rollout_from if is_taken else strictly_rollout_from
     try:
-        return rollout_from({**raw, "spec": spec})
+        return read({**raw, "spec": spec})
     except UnreadableObject as error:
-        fail(USAGE, f"{output.safe(wanted.source)}: {output.safe(str(error))}")
+        fail(USAGE, f"{output.safe(source)}: {output.safe(str(error))}")
+
+
+def unknown_parts(raw: object, wire: object) -> JSON:
+    """What an object says that its model does not have, by path. Pure."""
+    return dict(_unknown_parts(raw, wire, ""))
+
+
+def _unknown_parts(raw: object, wire: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(raw, Mapping) and isinstance(wire, Mapping):
+        for name, value in raw.items():
+            below = f"{path}.{name}" if path else str(name)
+            if name in wire:
+                yield from _unknown_parts(value, wire[name], below)
+            elif value is not None:
+                yield below, value
+    entries, known = _by_name(raw), _by_name(wire)
+    if entries is None or known is None:
+        return
+    for name, entry in entries.items():
+        below = f"{path}[{name}]"
+        if name in known:
+            yield from _unknown_parts(entry, known[name], below)
+        else:
+            yield below, entry
 
 
 def _peoples(spec: JSON) -> JSON:
@@ -240,12 +278,18 @@ def _earliest_after(
 def _in_lines(
     where: str, changes: list[tuple[str, str, str]], found: JSON
 ) -> Iterator[output.Line]:
-    if not found["isNewPlan"]:
+    unknown = found["unknown"]
+    if unknown and not found["isNewPlan"]:
+        yield f"{where}: the plan stays the same as far as this command knows it"
+    elif not found["isNewPlan"]:
         yield f"{where}: the plan stays the same, and nothing is lost"
     else:
         yield f"{where}: the plan changes in {', '.join(found['changed'])}"
         for path, before, after in changes:
             yield (f"  {path}: ", output.Cell(before, "red"), " → ", output.Cell(after, "green"))
+    if unknown:
+        changes_too = f"{', '.join(unknown)} {'changes' if len(unknown) == 1 else 'change'}"
+        yield f"  unknown     {changes_too}: a newer kubectl-surefoot can say what that costs"
     if found["void"]:
         said = ", ".join(
             f"{each['decision']} by {each['by']} as {each['as']}" for each in found["void"]
@@ -332,7 +376,7 @@ def plan_to_adopt(raw: JSON, name: str | None) -> JSON:
     faults = []
     for format_ in FORMATS:
         plan = _plan(config_map.name, flags, name or flags[0], raw, format_.value)
-        found = adoption(config_map, rollout_from(plan))
+        found = adoption(config_map, strictly_rollout_from(plan))
         if found.percent is not None:
             del plan["metadata"]["uid"]
             return plan

@@ -38,10 +38,7 @@ LONGEST_VALUE = 60
 
 def rollout_from(raw: Mapping[str, Any]) -> Rollout:
     """Read a Rollout; a warning says what is left out of it. Raises `UnreadableObject`."""
-    model = _told(raw, objects.rollout_from)
-    if model.left_out:
-        output.warn(f"Warning: Rollout {head_of(raw).key}: {words_of([model.left_out])}")
-    return model
+    return _told(raw, objects.rollout_from)
 
 
 def checkpoint_from(raw: Mapping[str, Any]) -> Checkpoint:
@@ -89,7 +86,10 @@ def known(
     left_out: list[str] = []
     for _ in range(MOST_TRIES):
         try:
-            return read(whole), tuple(left_out)
+            model = read(whole)
+            if isinstance(model, Rollout) and model.left_out:
+                left_out.append(model.left_out)
+            return model, tuple(left_out)
         except UnreadableObject as error:
             faults = error.__cause__
             paths = _unknown_parts(whole, faults) if isinstance(faults, ValidationError) else None
@@ -98,7 +98,7 @@ def known(
             # A part that is gone already is said once, by the value that nobody knew.
             left_out += [text for path in paths if (text := _said(whole, path))]
             whole = _without(whole, paths)
-    return read(whole), tuple(left_out)
+    raise UnreadableObject(f"{head_of(raw).key} has too much that this command does not know")
 
 
 def _unknown_parts(raw: Any, faults: ValidationError) -> list[Path] | None:

@@ -1,4 +1,8 @@
-"""A cluster that is newer than the command: it works, loses nothing, and says what it leaves out."""
+"""A command older than its cluster works, loses nothing, and says what it leaves out."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +42,7 @@ STATUS: JSON = {
 ROLLED_BACK: JSON = {"rolledBack": True}
 
 
-def newer(status: JSON | None = None, **spec: JSON) -> JSON:
+def newer(status: JSON | None = None, **spec: Any) -> JSON:
     """A Rollout with fields, values and conditions that this command has never heard of."""
     raw = raw_rollout(STATUS | (status or {}), **(SPEC | spec))
     raw["novel"] = raw["metadata"]["novel"] = "3"
@@ -49,7 +53,7 @@ def newer(status: JSON | None = None, **spec: JSON) -> JSON:
 def newer_server(server: FakeHttp) -> FakeHttp:
     """It holds such a Rollout, and such requests."""
     server.rollout = newer()
-    novel = {"type": "Novel", "requiredSections": ["Novel"], "signing": "Novel", "novel": "1"}
+    novel: Any = {"type": "Novel", "requiredSections": ["Novel"], "signing": "Novel", "novel": "1"}
     server.approvals = [raw_approval(state="Novel", **novel)]
     server.checkpoints = [raw_checkpoint(reporter={"users": ["hudson"]}, novel="1")]
     return server
@@ -173,3 +177,20 @@ def test_known_object_is_read_whole() -> None:
     """Nothing is left out of what the command knows."""
     _, left_out = known(raw_rollout(), rollout_from)
     assert left_out == ()
+
+
+def test_edit_of_what_the_command_does_not_know_is_not_called_free(
+    newer_server: FakeHttp, tmp_path: Path
+) -> None:
+    """The cluster knows the field, and it may well be a part of the plan."""
+    spec = newer()["spec"] | {"novel": {"depth": "9"}}
+    spec["triggers"] = [{**SPEC["triggers"][0], "novel": 1}, SPEC["triggers"][1]]
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({**newer(), "spec": spec}))
+    code, said = typed("diff", str(file))
+    assert code == 0, said
+    assert "the plan stays the same as far as this command knows it" in said
+    assert (
+        "unknown     novel.depth, triggers[errors].novel change: a newer kubectl-surefoot" in said
+    )
+    assert "nothing is lost" not in said
