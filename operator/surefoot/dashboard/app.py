@@ -178,7 +178,8 @@ class Dashboard:
         except SurefootError as error:
             return self._refusal(error)
         spec = raw["spec"]["request"]
-        fields = ["reason", *spec.get("requiredSections", ())]
+        asked = (each for each in spec.get("requiredSections", ()) if each in SECTIONS)
+        fields = ["reason", *asked]  # of a part that is newer the API server says what it wants
         if raw["kind"] == "Checkpoint":
             fields = ["summary", *(["requiredAction"] if spec.get("type") == "Handoff" else [])]
         return self._page(

@@ -24,6 +24,7 @@ from surefoot.plugin.amounts import (
 )
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
+from surefoot.plugin.reading import known, words_of
 from surefoot.plugin.session import Person
 from surefoot.plugin.summary import COLOURS, in_short, phase_of, triggers_of
 from surefoot.reports.course import course_of
@@ -151,7 +152,7 @@ def _models(raw_objects: Iterable[Any], read: Any) -> list[Any]:
     found = []
     for raw in raw_objects:
         try:
-            found.append(read(raw))
+            found.append(known(raw, read)[0])
         except UnreadableObject:
             continue
     return found
@@ -335,19 +336,20 @@ def _drawing(
     now: datetime,
 ) -> tuple[CourseDrawing | None, str]:
     try:
-        rollout = rollout_from(raw)
+        rollout, left_out = known(raw, rollout_from)
     except UnreadableObject as error:
         return None, str(error)
     dossier = dossier_of(
         rollout, _models(checkpoints, checkpoint_from), _models(approvals, approval_from), now
     )
     course = course_of(facts_of(dossier, Standards()))
+    unknown = words_of(left_out) if left_out else ""
     if course is None:
-        return None, ""
+        return None, unknown
     # An audit compares with a standard; here it would make the picture too wide to be read.
     shown = (now - course.begins) * ROOM_AHEAD
     ends = course.begins + max(shown, timedelta(seconds=1))
-    return CourseDrawing(course.model_copy(update={"standard": (), "ends": ends})), ""
+    return CourseDrawing(course.model_copy(update={"standard": (), "ends": ends})), unknown
 
 
 def plots(raw: JSON, samples: Mapping[str, Sequence[tuple[float, float]]]) -> list[dict[str, Any]]:

@@ -146,7 +146,7 @@ def _after(raw: JSON, spec: JSON, source: str, *, is_taken: bool) -> Rollout:
     """
     read = rollout_from if is_taken else strictly_rollout_from
     try:
-        return read({**raw, "spec": spec})
+        return read({**raw, "spec": spec, "status": {}})
     except UnreadableObject as error:
         fail(USAGE, f"{output.safe(source)}: {output.safe(str(error))}")
 

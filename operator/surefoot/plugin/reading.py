@@ -32,6 +32,7 @@ INDISPENSABLE: frozenset[Path] = frozenset({
     *(("status", field) for field in LEAST_STATUS),
 })  # fmt: skip
 """What says what an object is and where a flag stands: without it, it is taken for another."""
+MISSING = ": Field required"
 MOST_TRIES = 8
 LONGEST_VALUE = 60
 
@@ -87,8 +88,9 @@ def known(
     for _ in range(MOST_TRIES):
         try:
             model = read(whole)
-            if isinstance(model, Rollout) and model.left_out:
-                left_out.append(model.left_out)
+            of_status = model.left_out.split("; ") if isinstance(model, Rollout) else ()
+            # A field that is missing is what a value was that is left out and said already.
+            left_out += [part for part in of_status if part and not part.endswith(MISSING)]
             return model, tuple(left_out)
         except UnreadableObject as error:
             faults = error.__cause__

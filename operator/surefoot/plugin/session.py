@@ -31,6 +31,7 @@ from surefoot.errors import (
     Refused,
     SurefootError,
     Unavailable,
+    UnreadableObject,
 )
 from surefoot.plugin import output, permissions
 from surefoot.plugin.commands.options import CONNECTION, Where
@@ -352,6 +353,8 @@ def error_text(error: SurefootError) -> str:
             "the API server does not accept your credentials: they may have expired; log in again, "
             f"or choose others with --context ({said})"
         )
+    elif isinstance(error, UnreadableObject):
+        said = f"{said}; `version` says whether the CRDs are newer than this command"
     return output.safe(said)
 
 

@@ -136,6 +136,7 @@ def test_what_is_left_out_is_said_with_its_value(newer_server: FakeHttp) -> None
     """Anyone who decides knows that the command does not see all."""
     _, said = typed("rollback", "checkout", "--reason=why")
     (warning,) = [line for line in said.splitlines() if line.startswith("Warning: Rollout")]
+    assert "Field required" not in warning
     assert warning.startswith("Warning: Rollout shop/checkout: this command does not know ")
     for part in (
         'spec.approvals.rule: "Novel"',
@@ -194,3 +195,4 @@ def test_edit_of_what_the_command_does_not_know_is_not_called_free(
         "unknown     novel.depth, triggers[errors].novel change: a newer kubectl-surefoot" in said
     )
     assert "nothing is lost" not in said
+    assert said.count("Warning") == 2, "of what is there, and of what the file says"
