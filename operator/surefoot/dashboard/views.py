@@ -86,6 +86,8 @@ class Entry:
     by: str
     words: str
     evidence: tuple[tuple[str, str], ...]
+    key: str
+    """What tells it from the others, also when more have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,12 @@ class Detail:
     history: tuple[Entry, ...]
     drawing: CourseDrawing | None
     unreadable: str = ""
+
+    @property
+    def watched(self) -> tuple[tuple[str, Fact], ...]:
+        """Metrics and triggers, each with what it is: both may have one name."""
+        metrics = (("metric", each) for each in self.metrics)
+        return (*metrics, *(("trigger", each) for each in self.triggers))
 
 
 def rows(rollouts: Iterable[JSON], now: datetime) -> list[Row]:
@@ -127,6 +135,12 @@ def row_of(raw: JSON, now: datetime) -> Row:
         waiting=in_short(raw, now),
         earliest="" if earliest is None else away(earliest, now),
     )
+
+
+def stands(row: Row) -> str:
+    """Where it stands, in a few words: all that is told when it changes."""
+    where = "before its start" if row.percent is None else f"at {row.percent}%"
+    return f"{row.name} is {row.phase} {where}"
 
 
 def inbox(
@@ -306,6 +320,7 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
             by=", ".join(map(str, entry.get("by") or ())),
             words=str(entry.get("message") or entry.get("reason") or ""),
             evidence=tuple(_evidence(entry)),
+            key=f"{entry.get('at')}-{entry.get('type')}",
         )
 
 

@@ -4,12 +4,13 @@
 const base = document.body.dataset.base;
 const user = document.body.dataset.user;
 const dialog = document.getElementById("dialog");
+const content = document.getElementById("content");
 const KEPT = "surefoot-passkeys";
 const PATIENCE = 120000; // milliseconds in which somebody touches their key
 
 // What is pressed before the scripts are there would do nothing, and nobody would be told.
 document.addEventListener("DOMContentLoaded", () => {
-  document.getElementById("content").inert = false;
+  content.inert = false;
 });
 
 // The dialog opens with what was loaded into it, and gives the focus back.
@@ -25,7 +26,16 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     if (first) first.focus();
   }
 });
+// News take neither the focus nor what is open: what was drawn again has its id from before.
+let open = [];
+let hadFocus = false;
+document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
+  open = [...event.target.querySelectorAll("details[open] > summary")].map((each) => each.id);
+  hadFocus = event.target.contains(document.activeElement);
+});
 document.body.addEventListener("htmx:sseMessage", () => {
+  for (const id of open) document.getElementById(id)?.parentElement.setAttribute("open", "");
+  if (hadFocus && document.activeElement === document.body) content.focus({ preventScroll: true });
   const data = document.getElementById("plots-data");
   if (data) draw(data.textContent);
 });
@@ -44,7 +54,8 @@ dialog.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => {
   document.getElementById("dialog-body").textContent = "";
-  if (opener && opener.isConnected) opener.focus();
+  const again = opener && (opener.isConnected ? opener : document.getElementById(opener.id));
+  if (opener) (again || content).focus({ preventScroll: true });
 });
 
 // Plots: the samples, and each bound as a dashed line across them.
