@@ -177,8 +177,7 @@ def test_what_takes_long_says_on_a_terminal_how_far_it_is(
     assert any("SoakComplete removed" in line for line in lines)
     assert lines[-1] == "\x1b[K"
     assert answer.startswith("without a fault: complete after")
-    rows = [" ".join(row.split()) for row in answer.splitlines()]
-    assert "DependenciesMet removed the plan does not ask for it" in rows
+    assert "DependenciesMet" in answer[answer.index("the plan does not ask for it:") :]
 
 
 def test_scenarios_and_their_schema_are_printed(plan: Path) -> None:
