@@ -1,10 +1,8 @@
 """diff, adopt: plans before they are applied."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,6 +22,10 @@ from surefoot.domain.facts.plan_hash import (
 from surefoot.domain.flag.config_map import adoption
 from surefoot.domain.flag.formats.registry import FORMATS
 from surefoot.errors import NotFound, SurefootError, Unavailable, UnreadableObject
+from surefoot.lint.linter import lint, values
+from surefoot.lint.printing import picture
+from surefoot.lint.rules import YAML
+from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin import output
 from surefoot.plugin.amounts import (
     earliest_of,
@@ -34,12 +36,12 @@ from surefoot.plugin.amounts import (
     written,
 )
 from surefoot.plugin.commands.options import Format
+from surefoot.plugin.files import STDIN, BadFile, read_text
+from surefoot.plugin.plans import skipped
 from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, error_text
 
 JSON = dict[str, Any]
-LARGEST_MANIFEST = 1_000_000
-"""Characters of a file; the API server takes no object that comes near it."""
 COMMON_STEPS = (1, 10, 25, 50, 100)
 LIVE = frozenset({"Pending", "Go", "NoGo"})
 
@@ -65,44 +67,25 @@ class Manifest:
 
 def read_manifest(source: str) -> Manifest:
     """The one Rollout of a file. Ends the command, saying where the file is wrong."""
+    shown = "stdin" if source == STDIN else source
     try:
-        if source == "-":
-            text = sys.stdin.read(LARGEST_MANIFEST + 1)
-        else:
-            with Path(source).open(encoding="utf-8") as file:
-                text = file.read(LARGEST_MANIFEST + 1)
-    except OSError as error:
-        fail(USAGE, f"{output.safe(source)} cannot be read: {(error.strerror or '').lower()}")
-    except UnicodeDecodeError:
-        fail(USAGE, f"{output.safe(source)} is not text")
-    if len(text) > LARGEST_MANIFEST:
-        fail(USAGE, f"{output.safe(source)} is too long for a manifest")
-    try:
-        documents = list(yaml.safe_load_all(text))
-    except yaml.MarkedYAMLError as error:
-        fail(USAGE, _caret(source, text, error))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        fail(USAGE, f"{output.safe(source)} is not YAML: {output.safe(str(error))}")
-    plans = [each for each in documents if isinstance(each, dict) and each.get("kind") == "Rollout"]
-    if len(plans) != 1:
-        fail(USAGE, f"{output.safe(source)} has {len(plans)} Rollouts, and one is needed")
+        text = read_text(source, MOST_BYTES)
+    except BadFile as error:
+        fail(USAGE, output.safe(str(error)))
+    report = lint(shown, text)
+    broken = next((each for each in report.findings if each.rule is YAML), None)
+    if broken is not None:
+        where = f"{shown}:{broken.line}:{broken.column}: {broken.message}"
+        fail(USAGE, output.safe("\n".join((where, *picture(broken)))))
+    plans = values(text)
+    if not plans:
+        fail(USAGE, output.safe(f"no Rollout is in {shown}{skipped(report, shown)}"))
+    if len(plans) > 1:
+        fail(USAGE, f"{output.safe(shown)} has {len(plans)} Rollouts, and one is needed")
     metadata = plans[0].get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        fail(USAGE, f"{output.safe(source)}: the Rollout has no metadata.name")
-    return Manifest(source, plans[0])
-
-
-def _caret(source: str, text: str, error: yaml.MarkedYAMLError) -> str:
-    """Where YAML breaks, with the line and a caret below."""
-    mark = error.problem_mark
-    if mark is None:
-        return f"{output.safe(source)} is not YAML: {error.problem}"
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    return output.safe(
-        f"{source}:{mark.line + 1}:{mark.column + 1}: {error.problem}\n"
-        f"  {line[:200]}\n  {' ' * min(mark.column, 200)}^"
-    )
+        fail(USAGE, f"{output.safe(shown)}: the Rollout has no metadata.name")
+    return Manifest(shown, plans[0])
 
 
 # diff
