@@ -133,8 +133,15 @@ async def _what_is_halted(session: Session, *, is_for_all: bool) -> tuple[str, s
         return place, f"{_counted(len(found), 'Rollout')}: {names}"
     if is_for_all:
         raise Declined("there are no Rollouts in any namespace: nothing was halted")
-    raise Declined(
-        f"namespace {session.namespace} has no Rollouts: nothing was halted; "
+    raise Declined(await nothing_there(session, "halted"))
+
+
+async def nothing_there(session: Session, done: str) -> str:
+    """What to say where there is no Rollout to which something could be done: where there are."""
+    if session.everywhere:
+        return f"there are no Rollouts in any namespace: nothing was {done}"
+    return (
+        f"namespace {session.namespace} has no Rollouts: nothing was {done}; "
         f"{_where_there_are_some(await session.rollouts_in(None))}"
     )
 

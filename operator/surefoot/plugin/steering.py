@@ -12,6 +12,7 @@ from surefoot.cli.exits import NO
 from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, preview
+from surefoot.plugin.halting import nothing_there
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, confirm, tell_each
@@ -94,6 +95,8 @@ async def resume(session: Session, name: str, *, force: bool, asks: bool) -> int
 async def rollback(session: Session, name: str | None, wish: RollbackOptions) -> int:
     """Lower one Rollout, or every one that is in."""
     found = await session.rollouts(name)
+    if not found:
+        raise Declined(await nothing_there(session, "rolled back"))
     if name is None:
         found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
         if not found:
