@@ -94,14 +94,10 @@ async def resume(session: Session, name: str, *, force: bool, asks: bool) -> int
 
 async def rollback(session: Session, name: str | None, wish: RollbackOptions) -> int:
     """Lower one Rollout, or every one that is in."""
-    found = await session.rollouts(name)
+    found = await _to_be_lowered(session, name)
     if not found:
-        raise Declined(await nothing_there(session, "rolled back"))
-    if name is None:
-        found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
-        if not found:
-            output.say(f"no Rollout {session.where} is above 0%")
-            return 0
+        output.say(f"no Rollout {session.where} is above 0%")
+        return 0
     faults: list[SurefootError] = []
     lowered: list[tuple[JSON, Change]] = []
     for raw in found:
@@ -133,6 +129,14 @@ async def rollback(session: Session, name: str | None, wish: RollbackOptions) ->
                 f"`retry {name} --lift-ceiling` tries again"
             )
     return tell_each(faults)
+
+
+async def _to_be_lowered(session: Session, name: str | None) -> list[JSON]:
+    """The Rollout of this name, or all above 0%. `Declined` where there is no Rollout at all."""
+    found = await session.rollouts(name)
+    if not found:
+        raise Declined(await nothing_there(session, "rolled back"))
+    return [raw for raw in found if name or (raw.get("status") or {}).get("percent")]
 
 
 def _lowering(raw: JSON, wish: RollbackOptions) -> "Change":
