@@ -124,7 +124,7 @@ async def test_everything_has_a_name_of_its_own(visit: Visit) -> None:
 
 
 async def test_news_take_neither_the_focus_nor_what_is_open(visit: Visit) -> None:
-    """Whoever reads the evidence goes on reading, though something else has changed meanwhile."""
+    """Anyone who reads the evidence goes on reading, though something else has changed."""
     await visit.go("rollouts/shop/checkout")
     await visit.page.locator("summary").first.click()
     await visit.page.get_by_role("button", name="as security").focus()
@@ -185,7 +185,7 @@ async def test_what_is_to_be_signed_is_read_before_it_can_be_signed(visit: Visit
 
 
 async def test_what_moves_is_told(visit: Visit) -> None:
-    """Whoever sees no picture hears where the flag is now, politely, and nothing besides."""
+    """Anyone who sees no picture hears where the flag is now, politely, and nothing besides."""
     await visit.go("rollouts/shop/checkout")
     told = visit.page.locator("[role=status]#stands")
     await expect(told).to_have_text("checkout is AwaitingApproval at 10%")
