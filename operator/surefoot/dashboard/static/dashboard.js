@@ -18,7 +18,8 @@ let opener = null;
 document.body.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.matches("button[hx-get]")) opener = event.detail.elt;
 });
-document.body.addEventListener("htmx:afterSwap", (event) => {
+// Only once htmx has taken the form: what is pressed earlier would go nowhere, and leave the page.
+document.body.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target; // absent where an event of the server was put in
   if (target && target.id === "dialog-body") {
     if (!dialog.open) dialog.showModal();
@@ -33,6 +34,7 @@ document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
   open = [...event.target.querySelectorAll("details[open] > summary")].map((each) => each.id);
   hadFocus = event.target.contains(document.activeElement);
 });
+dialog.addEventListener("submit", (event) => event.preventDefault());
 document.body.addEventListener("htmx:sseMessage", () => {
   for (const id of open) document.getElementById(id)?.parentElement.setAttribute("open", "");
   if (hadFocus && document.activeElement === document.body) content.focus({ preventScroll: true });
