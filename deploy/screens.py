@@ -181,6 +181,7 @@ def _deciding(page: Page) -> Iterator[Still]:
     page.keyboard.press("Enter")
     expect(dialog.locator("pre.lines")).to_contain_text("plan")
     yield _still(page, "What will be written is shown first; the API server has judged it.")
+    dialog.get_by_role("button", name="Yes, that is meant").focus()
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("status")).to_have_text(re.compile(r"^GO by"))
     yield _still(page, "Only the second answer writes it, in your name.")

@@ -27,7 +27,7 @@ UNUSED = (
 )
 LAUNCHERS = {
     "surefoot": "from surefoot.cli.main import main",
-    "kubectl-surefoot": "from surefoot.plugin.app import main",
+    "kubectl-surefoot": "from surefoot.plugin.entry import main",
 }
 
 NEEDED = ("surefoot.cli.main", "surefoot.handlers.lifecycle", "surefoot.wiring", "apprise")

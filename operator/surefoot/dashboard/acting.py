@@ -19,6 +19,7 @@ from surefoot.dashboard.passkeys import Challenge, challenge_for
 from surefoot.plugin import preview, questions
 from surefoot.plugin.amounts import written
 from surefoot.plugin.deciding import Answer, Prepared, half_of
+from surefoot.plugin.reading import known
 from surefoot.plugin.session import Declined, Person, Session, path_of
 
 JSON = dict[str, Any]
@@ -71,7 +72,9 @@ class Desk:
         """
         me = await self._session.whoami()
         raw, rollout = await self.find(kind, namespace, name)
-        request = (approval_from if kind == "Approval" else checkpoint_from)(raw)
+        request = (
+            known(raw, approval_from)[0] if kind == "Approval" else known(raw, checkpoint_from)[0]
+        )
         _must_be_asked(rollout, request, me)
         decision = Decision.GO if go else Decision.NO_GO
         given = {field: text for field, text in said.items() if text not in ("", None, [])}
@@ -138,7 +141,7 @@ class Desk:
 def _must_be_asked(rollout: JSON, request: Any, me: Person) -> None:
     """Say at once what would come to nothing. Raises `Declined`."""
     name = request.metadata.name
-    if not questions.is_current(rollout_from(rollout), request):
+    if not questions.is_current(known(rollout, rollout_from)[0], request):
         raise Declined(f"{name} is over: the rollout asks for something else now")
     if not questions.is_asked_of(request, me.username, me.groups):
         raise Declined(

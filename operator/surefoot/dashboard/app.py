@@ -150,8 +150,10 @@ class Dashboard:
         waits = views.inbox(me, rollouts.values(), approvals, checkpoints, now)
         if key is None:
             rows = views.rows(rollouts.values(), now)
+            waiting = f"{len(waits)} decision{'s wait' if len(waits) != 1 else ' waits'} for you"
             return {
                 "state": state,
+                "stands": self._pages.get_template("stands.html").render(words=waiting),
                 "inbox": self._pages.get_template("inbox.html").render(items=waits),
                 "rollouts": self._pages.get_template("rollouts.html").render(rows=rows),
             }
@@ -161,6 +163,7 @@ class Dashboard:
             return {"state": self._pages.get_template("gone.html").render(said=gone)}
         mine = [each for each in waits if (each["namespace"], each["rollout"]) == key]
         page = views.detail(raw, _of(key, approvals), _of(key, checkpoints), now)
+        stands = self._pages.get_template("stands.html").render(words=views.stands(page.row))
         samples = {
             name: tuple(kept) for (at, name), kept in self._live.samples.items() if at == key
         }
@@ -168,7 +171,12 @@ class Dashboard:
             part: self._pages.get_template(f"part_{part}.html").render(page=page, items=mine)
             for part in ("head", "missing", "people", "metrics", "course", "history")
         }
-        return {"state": state, **parts, "plots": json.dumps(views.plots(raw, samples))}
+        return {
+            "state": state,
+            "stands": stands,
+            **parts,
+            "plots": json.dumps(views.plots(raw, samples)),
+        }
 
     # Deciding
 
@@ -178,7 +186,8 @@ class Dashboard:
         except SurefootError as error:
             return self._refusal(error)
         spec = raw["spec"]["request"]
-        fields = ["reason", *spec.get("requiredSections", ())]
+        asked = (each for each in spec.get("requiredSections", ()) if each in SECTIONS)
+        fields = ["reason", *asked]  # of a part that is newer the API server says what it wants
         if raw["kind"] == "Checkpoint":
             fields = ["summary", *(["requiredAction"] if spec.get("type") == "Handoff" else [])]
         return self._page(

@@ -25,6 +25,7 @@ from surefoot.plugin.amounts import (
 from surefoot.plugin.entries import by_of, verified_in
 from surefoot.plugin.explanation import FOR_TOOLS
 from surefoot.plugin.metrics import readings_of
+from surefoot.plugin.reading import known, words_of
 from surefoot.plugin.session import Person
 from surefoot.plugin.summary import COLOURS, in_short, phase_of, triggers_of
 from surefoot.reports.course import course_of
@@ -86,6 +87,8 @@ class Entry:
     by: str
     words: str
     evidence: tuple[tuple[str, str], ...]
+    key: str
+    """What tells it from the others, also when more have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,12 @@ class Detail:
     history: tuple[Entry, ...]
     drawing: CourseDrawing | None
     unreadable: str = ""
+
+    @property
+    def watched(self) -> tuple[tuple[str, Fact], ...]:
+        """Metrics and triggers, each with what it is: both may have one name."""
+        metrics = (("metric", each) for each in self.metrics)
+        return (*metrics, *(("trigger", each) for each in self.triggers))
 
 
 def rows(rollouts: Iterable[JSON], now: datetime) -> list[Row]:
@@ -129,6 +138,12 @@ def row_of(raw: JSON, now: datetime) -> Row:
     )
 
 
+def stands(row: Row) -> str:
+    """Where it stands, in a few words: all that is told when it changes."""
+    where = "before its start" if row.percent is None else f"at {row.percent}%"
+    return f"{row.name} is {row.phase} {where}"
+
+
 def inbox(
     me: Person,
     rollouts: Iterable[JSON],
@@ -152,7 +167,7 @@ def _models(raw_objects: Iterable[Any], read: Any) -> list[Any]:
     found = []
     for raw in raw_objects:
         try:
-            found.append(read(raw))
+            found.append(known(raw, read)[0])
         except UnreadableObject:
             continue
     return found
@@ -305,6 +320,7 @@ def _history(status: JSON, now: datetime) -> Iterable[Entry]:
             by=by_of(entry),
             words=str(entry.get("message") or entry.get("reason") or ""),
             evidence=tuple(_evidence(entry)),
+            key=f"{entry.get('at')}-{entry.get('type')}",
         )
 
 
@@ -336,19 +352,20 @@ def _drawing(
     now: datetime,
 ) -> tuple[CourseDrawing | None, str]:
     try:
-        rollout = rollout_from(raw)
+        rollout, left_out = known(raw, rollout_from)
     except UnreadableObject as error:
         return None, str(error)
     dossier = dossier_of(
         rollout, _models(checkpoints, checkpoint_from), _models(approvals, approval_from), now
     )
     course = course_of(facts_of(dossier, Standards()))
+    unknown = words_of(left_out) if left_out else ""
     if course is None:
-        return None, ""
+        return None, unknown
     # An audit compares with a standard; here it would make the picture too wide to be read.
     shown = (now - course.begins) * ROOM_AHEAD
     ends = course.begins + max(shown, timedelta(seconds=1))
-    return CourseDrawing(course.model_copy(update={"standard": (), "ends": ends})), ""
+    return CourseDrawing(course.model_copy(update={"standard": (), "ends": ends})), unknown
 
 
 def plots(raw: JSON, samples: Mapping[str, Sequence[tuple[float, float]]]) -> list[dict[str, Any]]:

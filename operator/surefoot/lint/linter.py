@@ -56,6 +56,12 @@ def lint(file: str, text: str, around: Surroundings | None = None) -> Report:
     return Report(tuple(found[:MOST_FINDINGS]), tuple(notes), plans)
 
 
+def values(text: str) -> tuple[Any, ...]:
+    """The Rollouts of a text as plain values, in order. Raises `BrokenText`."""
+    nodes = [node for document in documents(text) for _, node in _objects(document)]
+    return tuple(node.value() for node in nodes if _why_skipped(node) is None)
+
+
 def rollouts(text: str) -> tuple[Rollout, ...]:
     """The Rollouts of a text that can be read, in order. Raises `BrokenText`."""
     nodes = [node for document in documents(text) for _, node in _objects(document)]

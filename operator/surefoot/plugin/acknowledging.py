@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from surefoot.adapters.kubernetes.http import JSON
-from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointType
 from surefoot.domain.signoff.requests import FINAL, decide_command
 from surefoot.errors import Refused
 from surefoot.plugin import output, questions
 from surefoot.plugin.deciding import Answer, Prepared, write
-from surefoot.plugin.reading import readable
+from surefoot.plugin.reading import approval_from, checkpoint_from, readable
 from surefoot.plugin.session import Declined, Person, Session
 
 

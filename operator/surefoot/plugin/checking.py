@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.cli.exits import NO
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import Format
 from surefoot.plugin.compliance import report_on
+from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Session
 
 

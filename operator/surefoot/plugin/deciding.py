@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.adapters.kubernetes.http import JSON
-from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
 from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.checkpoint import Checkpoint, CheckpointSpec, lacks_required_action
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.domain.signoff.requests import Request, decide_command
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, preview, questions
-from surefoot.plugin.reading import readable
+from surefoot.plugin.reading import approval_from, checkpoint_from, readable, rollout_from
 from surefoot.plugin.session import Declined, Person, Session, confirm, tell_each
 
 OF_AN_EARLIER_DECISION = (

@@ -73,12 +73,10 @@ async def halt(session: Session, wish: Stop) -> int:
     if wish.until is not None:
         data["until"] = written(wish.until.moment(now))
     place, halted = await _what_is_halted(session, is_for_all=session.namespace == wish.home)
+    await _write(session, there, data, dry_run=True)
     if not confirm(f"Halt {place} ({halted})?", asks=wish.asks, shown=list(_shown(there, data))):
         raise Declined("nothing was written")
-    if there is None:
-        await _create(session, data)
-    else:
-        await session.change("configmaps", there, {"data": _instead_of(there, data)})
+    await _write(session, there, data)
     end = f" until {data['until']}" if "until" in data else ""
     output.say(f"halted {place}{end} ({halted}): nothing moves but down; `unhalt` ends it")
     return 0
@@ -94,10 +92,16 @@ def _shown(there: JSON | None, data: dict[str, str]) -> Iterable[str]:
         yield f"  instead   of {said_of(there)}"
 
 
-async def _create(session: Session, data: dict[str, str]) -> None:
-    """Write a halt where there was none. `Declined` where there is one now, or no such place."""
+async def _write(
+    session: Session, there: JSON | None, data: dict[str, str], *, dry_run: bool = False
+) -> None:
+    """Write a halt, or only have it judged. `Declined` where it cannot be put there."""
+    if there is not None:
+        change = {"data": _instead_of(there, data)}
+        await session.change("configmaps", there, change, dry_run=dry_run)
+        return
     try:
-        await session.create_halt(data)
+        await session.create_halt(data, dry_run=dry_run)
     except Conflict as error:
         raise Declined(f"somebody else halted {session.namespace} meanwhile") from error
     except NotFound as error:
@@ -129,8 +133,15 @@ async def _what_is_halted(session: Session, *, is_for_all: bool) -> tuple[str, s
         return place, f"{_counted(len(found), 'Rollout')}: {names}"
     if is_for_all:
         raise Declined("there are no Rollouts in any namespace: nothing was halted")
-    raise Declined(
-        f"namespace {session.namespace} has no Rollouts: nothing was halted; "
+    raise Declined(await nothing_there(session, "halted"))
+
+
+async def nothing_there(session: Session, done: str) -> str:
+    """What to say where there is no Rollout to which something could be done: where there are."""
+    if session.everywhere:
+        return f"there are no Rollouts in any namespace: nothing was {done}"
+    return (
+        f"namespace {session.namespace} has no Rollouts: nothing was {done}; "
         f"{_where_there_are_some(await session.rollouts_in(None))}"
     )
 
@@ -156,7 +167,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(found[:SHOWN]) + more
 
 
-async def unhalt(session: Session, reason: str) -> int:
+async def unhalt(session: Session, reason: str, *, asks: bool) -> int:
     """End the halt now. It stays on record, with who ended it and why."""
     there = await session.halt()
     me = await session.whoami()
@@ -165,6 +176,14 @@ async def unhalt(session: Session, reason: str) -> int:
         output.say(f"{session.namespace} is not halted")
         return 0
     lifted = {"until": written(now), "liftedBy": me.username, "liftReason": reason}
+    await session.try_change("configmaps", there, {"data": lifted})
+    shown = (
+        f"end of the halt of {session.namespace}, by {me.username}",
+        f"  reason    {reason}",
+        f"  it was    {said_of(there)}",
+    )
+    if not confirm(f"Let automation in {session.namespace} go on?", asks=asks, shown=shown):
+        raise Declined("nothing was written")
     await session.change("configmaps", there, {"data": lifted})
     output.say(f"{session.namespace} goes on; it was {said_of(there)}")
     return 0

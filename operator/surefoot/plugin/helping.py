@@ -1,6 +1,7 @@
 """version: of this command, of the CRDs that the cluster serves, and of the operator."""
 
 import asyncio
+import json
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Any
@@ -12,6 +13,7 @@ from surefoot.plugin.session import Session
 
 JSON = dict[str, Any]
 GROUP = "surefoot.dev"
+NOT_INSTALLED = "not installed"
 
 
 def client_version() -> str:
@@ -38,7 +40,14 @@ async def versions(session: Session) -> JSON:
     cluster, served, operator = await asyncio.gather(
         _cluster(session), _served(session), _operator(session)
     )
-    return {"client": client_version(), "crds": served, "operator": operator, "cluster": cluster}
+    differences = await _differences(session) if served != NOT_INSTALLED else {}
+    return {
+        "client": client_version(),
+        "crds": served,
+        **differences,
+        "operator": operator,
+        "cluster": cluster,
+    }
 
 
 async def _cluster(session: Session) -> str:
@@ -46,12 +55,28 @@ async def _cluster(session: Session) -> str:
 
 
 async def _served(session: Session) -> str:
-    """What the API server serves; with the generation of the CRD where that may be read."""
+    """The versions of the API that the API server serves."""
     try:
         group = await session.http.get("get the API", f"/apis/{GROUP}")
     except NotFound:
-        return "not installed"
+        return NOT_INSTALLED
     return ", ".join(str(each.get("version")) for each in group.get("versions") or ())
+
+
+async def _differences(session: Session) -> JSON:
+    """What the CRDs have more or less than this command knows; and in words."""
+    from surefoot.plugin import served  # noqa: PLC0415 - it loads all models
+
+    try:
+        # Not `get`: an OpenAPI document has no kind, by which that knows an object.
+        document = json.loads(await session.http.raw("get the schema of the API", served.PATH, {}))
+        found = served.differences(document)
+    except (ApiError, ValueError) as error:
+        return {"schema": f"of a schema that cannot be read: {error}"}
+    return {
+        "schema": found.in_words(),
+        "differences": {"newer": list(found.newer), "older": list(found.older)},
+    }
 
 
 async def _operator(session: Session) -> str:
@@ -90,5 +115,6 @@ def _tell(found: JSON, format_: Format) -> None:
         output.say_data(found, format_)
         return
     titles = {"client": "Client", "crds": "CRDs", "operator": "Operator", "cluster": "Kubernetes"}
-    for name, said in found.items():
-        output.say(f"{titles[name]:<11} {said}")
+    schema = f", {found['schema']}" if "schema" in found else ""
+    said = {**found, "crds": f"{found['crds']}{schema}"} if "crds" in found else found
+    output.say_lines(f"{title:<11} {said[name]}" for name, title in titles.items() if name in said)

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
 from surefoot.plugin import output, waiting
 from surefoot.plugin.commands.options import Format
-from surefoot.plugin.reading import readable
+from surefoot.plugin.reading import approval_from, checkpoint_from, readable, rollout_from
 from surefoot.plugin.session import Person, Session
 
 JSON = dict[str, Any]

@@ -1,15 +1,14 @@
 """diff, adopt: plans before they are applied."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from surefoot.adapters.kubernetes.objects import config_map_from, rollout_from
+from surefoot.adapters.kubernetes.objects import config_map_from
+from surefoot.adapters.kubernetes.objects import rollout_from as strictly_rollout_from
 from surefoot.api.v1alpha1.durations import in_words
 from surefoot.api.v1alpha1.names import ADOPT_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
@@ -23,6 +22,10 @@ from surefoot.domain.facts.plan_hash import (
 from surefoot.domain.flag.config_map import adoption
 from surefoot.domain.flag.formats.registry import FORMATS
 from surefoot.errors import NotFound, SurefootError, Unavailable, UnreadableObject
+from surefoot.lint.linter import lint, values
+from surefoot.lint.printing import picture
+from surefoot.lint.rules import YAML
+from surefoot.lint.text import MOST_BYTES
 from surefoot.plugin import output
 from surefoot.plugin.amounts import (
     earliest_of,
@@ -33,11 +36,12 @@ from surefoot.plugin.amounts import (
     written,
 )
 from surefoot.plugin.commands.options import Format
+from surefoot.plugin.files import STDIN, BadFile, read_text
+from surefoot.plugin.plans import skipped
+from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, error_text
 
 JSON = dict[str, Any]
-LARGEST_MANIFEST = 1_000_000
-"""Characters of a file; the API server takes no object that comes near it."""
 COMMON_STEPS = (1, 10, 25, 50, 100)
 LIVE = frozenset({"Pending", "Go", "NoGo"})
 
@@ -63,44 +67,25 @@ class Manifest:
 
 def read_manifest(source: str) -> Manifest:
     """The one Rollout of a file. Ends the command, saying where the file is wrong."""
+    shown = "stdin" if source == STDIN else source
     try:
-        if source == "-":
-            text = sys.stdin.read(LARGEST_MANIFEST + 1)
-        else:
-            with Path(source).open(encoding="utf-8") as file:
-                text = file.read(LARGEST_MANIFEST + 1)
-    except OSError as error:
-        fail(USAGE, f"{output.safe(source)} cannot be read: {(error.strerror or '').lower()}")
-    except UnicodeDecodeError:
-        fail(USAGE, f"{output.safe(source)} is not text")
-    if len(text) > LARGEST_MANIFEST:
-        fail(USAGE, f"{output.safe(source)} is too long for a manifest")
-    try:
-        documents = list(yaml.safe_load_all(text))
-    except yaml.MarkedYAMLError as error:
-        fail(USAGE, _caret(source, text, error))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        fail(USAGE, f"{output.safe(source)} is not YAML: {output.safe(str(error))}")
-    plans = [each for each in documents if isinstance(each, dict) and each.get("kind") == "Rollout"]
-    if len(plans) != 1:
-        fail(USAGE, f"{output.safe(source)} has {len(plans)} Rollouts, and one is needed")
+        text = read_text(source, MOST_BYTES)
+    except BadFile as error:
+        fail(USAGE, output.safe(str(error)))
+    report = lint(shown, text)
+    broken = next((each for each in report.findings if each.rule is YAML), None)
+    if broken is not None:
+        where = f"{shown}:{broken.line}:{broken.column}: {broken.message}"
+        fail(USAGE, output.safe("\n".join((where, *picture(broken)))))
+    plans = values(text)
+    if not plans:
+        fail(USAGE, output.safe(f"no Rollout is in {shown}{skipped(report, shown)}"))
+    if len(plans) > 1:
+        fail(USAGE, f"{output.safe(shown)} has {len(plans)} Rollouts, and one is needed")
     metadata = plans[0].get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        fail(USAGE, f"{output.safe(source)}: the Rollout has no metadata.name")
-    return Manifest(source, plans[0])
-
-
-def _caret(source: str, text: str, error: yaml.MarkedYAMLError) -> str:
-    """Where YAML breaks, with the line and a caret below."""
-    mark = error.problem_mark
-    if mark is None:
-        return f"{output.safe(source)} is not YAML: {error.problem}"
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    return output.safe(
-        f"{source}:{mark.line + 1}:{mark.column + 1}: {error.problem}\n"
-        f"  {line[:200]}\n  {' ' * min(mark.column, 200)}^"
-    )
+        fail(USAGE, f"{output.safe(shown)}: the Rollout has no metadata.name")
+    return Manifest(shown, plans[0])
 
 
 # diff
@@ -109,14 +94,23 @@ def _caret(source: str, text: str, error: yaml.MarkedYAMLError) -> str:
 async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     """What the edit costs."""
     raw = await session.rollout(wanted.name)
-    before, after = rollout_from(raw), _after(raw, wanted)
-    refusal = await _refusal(session, raw, wanted)
+    before, refusal = rollout_from(raw), await _refusal(session, raw, wanted)
+    spec = {**_peoples(raw["spec"]), **(wanted.raw.get("spec") or {})}
+    after = _after(raw, spec, wanted.source, is_taken=refusal is None)
     requests = [
         request
         for plural in ("approvals", "checkpoints")
         for request in await session.requests_if_allowed(plural, raw) or ()
     ]
-    found = costs(raw, before, after, requests, session.now()) | {"refusal": refusal}
+    unknown = {
+        path
+        for path, *_ in differences(
+            unknown_parts(raw["spec"], before.spec.to_wire()),
+            unknown_parts(spec, after.spec.to_wire()),
+        )
+    }
+    found = costs(raw, before, after, requests, session.now())
+    found |= {"unknown": sorted(unknown), "refusal": refusal}
     if format_.is_text:
         changes = differences(before.spec.to_wire(), after.spec.to_wire())
         where = f"{wanted.name} in {raw['metadata']['namespace']}"
@@ -128,13 +122,40 @@ async def diff(session: Session, wanted: Manifest, format_: Format) -> int:
     return 0 if refusal is None else NO
 
 
-def _after(raw: JSON, wanted: Manifest) -> Rollout:
-    """The Rollout as it would be. Ends the command where the schema would not take it."""
-    spec = {**_peoples(raw["spec"]), **(wanted.raw.get("spec") or {})}
+def _after(raw: JSON, spec: JSON, source: str, *, is_taken: bool) -> Rollout:
+    """The Rollout as it would be. Ends the command where the schema would not take it.
+
+    What the API server takes is right, though this command may not know all of it.
+    """
+    read = rollout_from if is_taken else strictly_rollout_from
     try:
-        return rollout_from({**raw, "spec": spec})
+        return read({**raw, "spec": spec, "status": {}})
     except UnreadableObject as error:
-        fail(USAGE, f"{output.safe(wanted.source)}: {output.safe(str(error))}")
+        fail(USAGE, f"{output.safe(source)}: {output.safe(str(error))}")
+
+
+def unknown_parts(raw: object, wire: object) -> JSON:
+    """What an object says that its model does not have, by path. Pure."""
+    return dict(_unknown_parts(raw, wire, ""))
+
+
+def _unknown_parts(raw: object, wire: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(raw, Mapping) and isinstance(wire, Mapping):
+        for name, value in raw.items():
+            below = f"{path}.{name}" if path else str(name)
+            if name in wire:
+                yield from _unknown_parts(value, wire[name], below)
+            elif value is not None:
+                yield below, value
+    entries, known = _by_name(raw), _by_name(wire)
+    if entries is None or known is None:
+        return
+    for name, entry in entries.items():
+        below = f"{path}[{name}]"
+        if name in known:
+            yield from _unknown_parts(entry, known[name], below)
+        else:
+            yield below, entry
 
 
 def _peoples(spec: JSON) -> JSON:
@@ -240,12 +261,18 @@ def _earliest_after(
 def _in_lines(
     where: str, changes: list[tuple[str, str, str]], found: JSON
 ) -> Iterator[output.Line]:
-    if not found["isNewPlan"]:
+    unknown = found["unknown"]
+    if unknown and not found["isNewPlan"]:
+        yield f"{where}: the plan stays the same as far as this command knows it"
+    elif not found["isNewPlan"]:
         yield f"{where}: the plan stays the same, and nothing is lost"
     else:
         yield f"{where}: the plan changes in {', '.join(found['changed'])}"
         for path, before, after in changes:
             yield (f"  {path}: ", output.Cell(before, "red"), " → ", output.Cell(after, "green"))
+    if unknown:
+        changes_too = f"{', '.join(unknown)} {'changes' if len(unknown) == 1 else 'change'}"
+        yield f"  unknown     {changes_too}: a newer kubectl-surefoot can say what that costs"
     if found["void"]:
         said = ", ".join(
             f"{each['decision']} by {each['by']} as {each['as']}" for each in found["void"]
@@ -332,7 +359,7 @@ def plan_to_adopt(raw: JSON, name: str | None) -> JSON:
     faults = []
     for format_ in FORMATS:
         plan = _plan(config_map.name, flags, name or flags[0], raw, format_.value)
-        found = adoption(config_map, rollout_from(plan))
+        found = adoption(config_map, strictly_rollout_from(plan))
         if found.percent is not None:
             del plan["metadata"]["uid"]
             return plan

@@ -7,10 +7,9 @@ from typing import TypeVar
 
 import typer
 
-from surefoot.adapters.kubernetes.objects import approval_from, checkpoint_from, rollout_from
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import ReportFormat
-from surefoot.plugin.reading import readable
+from surefoot.plugin.reading import approval_from, checkpoint_from, readable, rollout_from
 from surefoot.plugin.session import Session
 from surefoot.reports.dossier import Dossier, dossier_of, with_record
 from surefoot.reports.rendering import Report, html, markdown

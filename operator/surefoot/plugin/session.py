@@ -31,6 +31,7 @@ from surefoot.errors import (
     Refused,
     SurefootError,
     Unavailable,
+    UnreadableObject,
 )
 from surefoot.plugin import output, permissions
 from surefoot.plugin.commands.options import CONNECTION, Where
@@ -279,7 +280,7 @@ class Session:
             f"{name} was changed meanwhile, and nothing was written: look again", status=409
         )
 
-    async def create_halt(self, data: dict[str, str]) -> JSON:
+    async def create_halt(self, data: dict[str, str], *, dry_run: bool = False) -> JSON:
         """Create the ConfigMap that halts this namespace. `Conflict` where there is one."""
         body = {
             "apiVersion": "v1",
@@ -288,7 +289,8 @@ class Session:
             "data": data,
         }
         what = f"create configmaps/{HALT_CONFIGMAP} in {self.namespace}"
-        return await self.http.write(what, "POST", path_of("configmaps", self.namespace), body)
+        path = path_of("configmaps", self.namespace)
+        return await self.http.create(what, path, body, manager=FIELD_MANAGER, dry_run=dry_run)
 
 
 def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
@@ -351,6 +353,8 @@ def error_text(error: SurefootError) -> str:
             "the API server does not accept your credentials: they may have expired; log in again, "
             f"or choose others with --context ({said})"
         )
+    elif isinstance(error, UnreadableObject):
+        said = f"{said}; `version` says whether the CRDs are newer than this command"
     return output.safe(said)
 
 

@@ -1,8 +1,9 @@
 """simulate: a plan of a file and a scenario, played, and how it is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from surefoot.api.v1alpha1.moments import parse_moment
@@ -16,7 +17,8 @@ from surefoot.plugin.files import BadFile, read_text, say_lines
 from surefoot.plugin.plans import plan_from
 from surefoot.simulate import scenario as scenarios_
 from surefoot.simulate.engine import simulate
-from surefoot.simulate.faults import single_faults
+from surefoot.simulate.faults import NOT_ASKED, Outcome, single_faults
+from surefoot.simulate.run import Run
 from surefoot.simulate.scenario import BadScenario, Scenario
 
 
@@ -42,9 +44,8 @@ def scenarios(format_: Format) -> int:
     if format_ is Format.JSON:
         output.say_json({name: each.description for name, each in found.items()})
     else:
-        output.say_table(
-            ("scenario", "what happens"), [(n, each.description) for n, each in found.items()]
-        )
+        widest = max(map(len, found))
+        output.say_lines(f"{name:<{widest}}  {each.description}" for name, each in found.items())
     return 0
 
 
@@ -89,30 +90,37 @@ def all_single_faults(asked: Asked, format_: Format) -> int:
 
     def told(rollout: Rollout, scenario: Scenario) -> int:
         output.progress("without a fault")
-        usual, outcomes = single_faults(rollout, scenario)
-        rows = []
-        for each in outcomes:
+        usual, played = single_faults(rollout, scenario)
+        outcomes = []
+        for each in played:
             output.progress(f"{each.check} {each.fault}")
-            rows.append(
-                (
-                    each.check,
-                    each.fault,
-                    each.cost(usual),
-                    "" if each.run is None else each.run.rollbacks,
-                    each.words or ("" if each.run is None else each.run.conclusion()),
-                )
-            )
+            outcomes.append(each)
         output.progress("")
         if format_ is Format.JSON:
-            names = ("check", "fault", "cost", "rollbacks", "outcome")
-            table = [dict(zip(names, row, strict=True)) for row in rows]
-            output.say_json({"usual": usual.as_json(), "faults": table})
-            return 0
-        output.say(f"without a fault: {usual.conclusion()}")
-        output.say_table(("check", "fault", "costs", "rollbacks", "outcome"), rows)
+            faults = [each.as_json(usual) for each in outcomes]
+            output.say_json({"usual": usual.as_json(), "faults": faults})
+        else:
+            output.say_lines(faults_in_lines(usual, outcomes))
         return 0
 
     return _with(asked, told)
+
+
+def faults_in_lines(usual: Run, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What each fault came to, under its check; what the plan does not ask for, in one line."""
+    yield f"without a fault: {usual.conclusion()}"
+    widest = max((len(each.cost(usual)) for each in outcomes), default=0)
+    unasked = []
+    for check, group in groupby(outcomes, lambda each: each.check):
+        of_check = list(group)
+        if all(each.words == NOT_ASKED for each in of_check):
+            unasked.append(check)
+            continue
+        yield check
+        for each in of_check:
+            yield f"  {each.cost(usual) or '-':<{widest}}  {each.fault}: {each.outcome}"
+    if unasked:
+        yield f"{NOT_ASKED}: {', '.join(unasked)}"
 
 
 def _with(asked: Asked, work: Callable[[Rollout, Scenario], int]) -> int:

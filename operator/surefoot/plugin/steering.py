@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from surefoot.adapters.kubernetes.http import JSON
-from surefoot.adapters.kubernetes.objects import rollout_from
 from surefoot.api.v1alpha1.meta import ATTEMPT_BY_ANNOTATION, CHANGED_BY_ANNOTATION
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.cli.exits import NO
 from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, preview
+from surefoot.plugin.halting import nothing_there
 from surefoot.plugin.ownership import tool_that_owns
+from surefoot.plugin.reading import rollout_from
 from surefoot.plugin.session import Declined, Session, confirm, tell_each
 
 BETWEEN_LOOKS = 0.5
@@ -93,12 +94,10 @@ async def resume(session: Session, name: str, *, force: bool, asks: bool) -> int
 
 async def rollback(session: Session, name: str | None, wish: RollbackOptions) -> int:
     """Lower one Rollout, or every one that is in."""
-    found = await session.rollouts(name)
-    if name is None:
-        found = [raw for raw in found if (raw.get("status") or {}).get("percent")]
-        if not found:
-            output.say(f"no Rollout {session.where} is above 0%")
-            return 0
+    found = await _to_be_lowered(session, name)
+    if not found:
+        output.say(f"no Rollout {session.where} is above 0%")
+        return 0
     faults: list[SurefootError] = []
     lowered: list[tuple[JSON, Change]] = []
     for raw in found:
@@ -130,6 +129,14 @@ async def rollback(session: Session, name: str | None, wish: RollbackOptions) ->
                 f"`retry {name} --lift-ceiling` tries again"
             )
     return tell_each(faults)
+
+
+async def _to_be_lowered(session: Session, name: str | None) -> list[JSON]:
+    """The Rollout of this name, or all above 0%. `Declined` where there is no Rollout at all."""
+    found = await session.rollouts(name)
+    if not found:
+        raise Declined(await nothing_there(session, "rolled back"))
+    return [raw for raw in found if name or (raw.get("status") or {}).get("percent")]
 
 
 def _lowering(raw: JSON, wish: RollbackOptions) -> "Change":

@@ -19,7 +19,7 @@ from surefoot.simulate.scenario import Event, People, Scenario
 Spec = dict[str, Any]
 _HOUR = timedelta(hours=1)
 _HALF = timedelta(minutes=30)
-_NOTHING = "the plan does not ask for it"
+NOT_ASKED = "the plan does not ask for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,21 @@ class Outcome:
     fault: str
     run: Run | None
     words: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, or why it was not played."""
+        return self.words or ("" if self.run is None else self.run.conclusion())
+
+    def as_json(self, usual: Run) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "check": self.check,
+            "fault": self.fault,
+            "cost": self.cost(usual),
+            "rollbacks": "" if self.run is None else self.run.rollbacks,
+            "outcome": self.outcome,
+        }
 
     def cost(self, usual: Run) -> str:
         """How much later than usual it is complete."""
@@ -83,7 +98,7 @@ def _removed(rollout: Rollout, scenario: Scenario, check: ConditionType, fault: 
     wire = rollout.to_wire()
     spec = fault.remove(copy.deepcopy(wire["spec"]))
     if spec == wire["spec"]:
-        return Outcome(check.value, "removed", None, _NOTHING)
+        return Outcome(check.value, "removed", None, NOT_ASKED)
     try:
         other = Rollout.model_validate({**wire, "spec": spec})
     except ValidationError:
@@ -105,7 +120,7 @@ def _failed(
         Event.model_validate({"at": _text(at), **event}) for event in fault.events(at, advance)
     )
     if not is_asked_for:
-        return Outcome(check.value, fault.words, None, _NOTHING)
+        return Outcome(check.value, fault.words, None, NOT_ASKED)
     if not events and fault.people is None:
         return Outcome(check.value, fault.words, None, "it follows from the plan or from others")
     crew = scenario.people.model_copy(update=dict(fault.people or {}))

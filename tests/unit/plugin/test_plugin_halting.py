@@ -32,6 +32,8 @@ class FakeHttp:
     forbidden: frozenset[str | None] = frozenset()
     no_such_namespace: str = ""
     written: dict[str, JSON] = field(default_factory=dict)
+    managers: list[str] = field(default_factory=list)
+    refusal: Refused | None = None
 
     async def pages(
         self, what: str, path: str, params: Mapping[str, str] | None = None
@@ -60,13 +62,34 @@ class FakeHttp:
         """Who asks."""
         return {"username": "cora", "groups": []}
 
-    async def write(self, what: str, verb: str, path: str, body: JSON) -> JSON:
-        """Keep the halt."""
+    async def create(
+        self, what: str, path: str, body: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Judge the halt, and keep it unless it is a dry run."""
         namespace = body["metadata"]["namespace"]
+        if self.refusal is not None:
+            raise self.refusal
         if namespace == self.no_such_namespace:
             raise NotFound(f'404: namespaces "{namespace}" not found', status=404)
-        self.written[namespace] = body
+        if not dry_run:
+            self.written[namespace] = body
+            self.managers.append(manager)
         return body
+
+    async def merge(
+        self, what: str, path: str, change: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Judge a change of the halt, and make it unless it is a dry run."""
+        if self.refusal is not None:
+            raise self.refusal
+        place = NAMESPACE.search(path)
+        assert place is not None
+        there = self.written[place[1]]
+        changed = {**there, "data": {**there["data"], **change["data"]}}
+        if not dry_run:
+            self.written[place[1]] = changed
+            self.managers.append(manager)
+        return changed
 
 
 @pytest.fixture
@@ -112,6 +135,63 @@ def test_halt_shows_what_it_would_write_before_it_asks(
     code, said = typed(*HALT, "-n", "shop", "--until", "2h")
     assert (code, server.written) == (1, {})
     assert "  reason    incident 7\n  until     2026-03-01T12:00:00Z\n" in said
+
+
+MAY_NOT = Refused(
+    'create configmaps/surefoot-halt in shop: 403: User "cora" cannot create resource "configmaps" '
+    'in API group "" in the namespace "shop"',
+    status=403,
+)
+
+
+def a_halt(**data: str) -> JSON:
+    """One that somebody wrote earlier."""
+    metadata = {"name": "surefoot-halt", "namespace": "shop", "uid": "1", "resourceVersion": "7"}
+    return {"metadata": metadata, "data": {"reason": "incident 6", "by": "dan", **data}}
+
+
+@pytest.mark.parametrize("words", [("halt",), ("halt", "--replace"), ("unhalt",)])
+def test_refusal_of_a_halt_is_told_before_anyone_is_asked(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Nobody says yes to what the API server would not let them do."""
+    questions: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question, **_: questions.append(question))
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    server.refusal = MAY_NOT
+    if words != ("halt",):
+        server.written["shop"] = a_halt()
+    code, said = typed(*words, "--reason=incident 7", "-n", "shop")
+    assert (code, questions) == (3, [])
+    assert "--clusterrole=surefoot-administrator --user=cora" in said
+
+
+def test_halt_is_written_by_the_plugin_and_not_in_the_operators_name(server: FakeHttp) -> None:
+    """managedFields tell a person at a command line from the operator."""
+    typed(*HALT, "-n", "shop")
+    server.written["shop"] = a_halt()
+    typed("unhalt", "--reason=over", "-n", "shop")
+    assert server.managers == ["kubectl-surefoot", "kubectl-surefoot"]
+
+
+def test_end_of_a_halt_is_asked_for_on_a_terminal(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Automation goes on by it, and so it is shown first; a no leaves the halt as it is."""
+    monkeypatch.setattr(sessions, "is_at_a_terminal", lambda: True)
+    server.written["shop"] = a_halt()
+    code, said = typed("unhalt", "--reason=over", "-n", "shop", answer="n\n")
+    assert (code, server.written["shop"]) == (1, a_halt())
+    assert (
+        "end of the halt of shop, by cora\n"
+        "  reason    over\n"
+        "  it was    halted by dan: incident 6\n"
+        "Let automation in shop go on?"
+    ) in said
+    assert typed("unhalt", "--reason=over", "-n", "shop", answer="y\n")[0] == 0
+    assert server.written["shop"]["data"]["liftReason"] == "over"
+    server.written["shop"] = a_halt()
+    assert typed("unhalt", "--reason=over", "-n", "shop", "--yes")[0] == 0
 
 
 def test_halt_of_a_namespace_without_rollouts_fails_and_says_where_there_are_some(

@@ -11,6 +11,11 @@ from surefoot.plugin.planning import costs, differences, plan_to_adopt
 from surefoot.plugin.session import Declined, path_of
 from tests.unit.plugin.things import GO_BY_HUDSON, NOW, metadata, raw_approval, raw_rollout, rollout
 
+PLAIN = b"apiVersion: surefoot.dev/v1alpha1\nkind: Rollout\nmetadata: {name: x}\n"
+BOMB = b"a: &a [x,x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (after, after, b",".join([b"*%c" % before] * 10))
+    for before, after in zip(b"abcdefg", b"bcdefgh", strict=True)
+)
 TRIGGERS = {
     "metrics": [{"name": "errors", "query": "errors"}],
     "triggers": [{"name": "errors", "above": "1%"}],
@@ -112,15 +117,21 @@ def test_config_map_that_cannot_be_adopted_says_why(config_map: dict[str, Any], 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [b\n  c: d\n", "plan.yaml:2:4: expected ',' or ']', but got ':'\n    c: d\n     ^"),
-        (b"kind: ConfigMap\n", "has 0 Rollouts, and one is needed"),
-        (b"kind: Rollout\n---\nkind: Rollout\n", "has 2 Rollouts"),
-        (b"kind: Rollout\nmetadata: {}\n", "the Rollout has no metadata.name"),
-        (b"\xff\xfe\x00", "is not text"),
-        (b"a: &a [*a]\nb: !!python/object:os.system {}\n", "plan.yaml:2:4:"),
-        (b"x" * 1_000_001, "is too long for a manifest"),
+        (b"a: [b\n  c: d\n", "plan.yaml:2:4: did not find expected"),
+        (b"a: [b\n  c: d\n", "  c: d\n"),
+        (b"", "no Rollout is in "),
+        (b"- a\n", "document 1 is no object"),
+        (b"kind: ConfigMap\n", "document 1 is a ConfigMap"),
+        (b"apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n", "a Rollout of argoproj.io"),
+        (PLAIN + b"---\n" + PLAIN, "has 2 Rollouts, and one is needed"),
+        (PLAIN.replace(b"name: x", b""), "the Rollout has no metadata.name"),
+        (b"\xff\xfe\x00", "it is no UTF-8 (byte 0xff)"),
+        (b"a: &a [*a]\nb: !!python/object:os.system {}\n", "plan.yaml:1:8:"),
+        (b"[" * 20_000, "nested more than 100 deep"),
+        (PLAIN + BOMB, "it has more than 200000 values, aliases included"),
+        (b"x" * (3 * 1024 * 1024 + 1), "at most 3 MiB are read"),
     ],
-    ids=["broken", "another kind", "two", "nameless", "binary", "a tag", "long"],
+    ids=range(13),
 )
 def test_file_that_is_no_plan_is_wrong_use(tmp_path: Path, content: bytes, said: str) -> None:
     """With line, column and a caret, before any cluster is asked."""

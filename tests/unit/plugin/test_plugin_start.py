@@ -1,5 +1,6 @@
 """How little a command loads before it answers: a person waits for every import."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ except SystemExit:
     pass
 print("LOADED", *sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
-PLUGIN = "from surefoot.plugin.app import main; main()"
+PLUGIN = "from surefoot.plugin.entry import main; main()"
 SUREFOOT = "from surefoot.cli.main import main; main()"
 OPERATOR = (
     "from surefoot.cli.main import app; app(standalone_mode=False); "
@@ -115,3 +116,21 @@ def test_no_unknown_command_is_loaded() -> None:
 def test_tests_know_the_package() -> None:
     """The subprocesses above load the package that is tested, and no other."""
     assert Path(sys.modules["surefoot"].__file__ or "").parent.name == "surefoot"
+
+
+def test_interrupt_while_it_is_loaded_says_nothing() -> None:
+    """Nobody who thinks better of a command is shown where in an import that was."""
+    program = """
+import os, signal, sys
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "surefoot.plugin.app":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Impatient())
+from surefoot.plugin.entry import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "get"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

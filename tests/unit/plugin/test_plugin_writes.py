@@ -505,6 +505,31 @@ def test_rollback_goes_to_the_previous_step_where_nothing_is_said(server: FakeHt
     assert [change["spec"]["rollback"]["to"] for _, change in server.written] == [0, 25]
 
 
+def test_rollback_of_all_where_there_is_none_fails_and_says_where_there_are_some(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an incident a namespace is soon mistyped, and nothing would have been lowered."""
+    pages = server.pages
+
+    async def of_namespace(what: str, path: str, *rest: Any, **more: Any) -> AsyncIterator[JSON]:
+        if "/namespaces/shpo/" in path:
+            yield {"items": []}
+            return
+        async for page in pages(what, path, *rest, **more):
+            yield page
+
+    monkeypatch.setattr(server, "pages", of_namespace)
+    code, said = typed("rollback", "--all", "--reason=errors", "-n", "shpo")
+    assert (code, server.written) == (1, [])
+    assert (
+        "namespace shpo has no Rollouts: nothing was rolled back; there are Rollouts in shop (1): "
+        "name one with -n, or all with --all-namespaces"
+    ) in said
+    server.rollout["status"]["percent"] = 0
+    code, said = typed("rollback", "--all", "--reason=errors", "-n", "shop")
+    assert (code, "no Rollout in namespace shop is above 0%" in said) == (0, True)
+
+
 def test_rollback_does_not_raise_a_ceiling(server: FakeHttp) -> None:
     """Somebody said 0 a moment ago, and the operator is about to go there."""
     server.rollout = raw_rollout({"percent": 100}, rollback={"to": 0, "reason": "incident 7"})

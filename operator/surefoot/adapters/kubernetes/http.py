@@ -201,11 +201,19 @@ class Http:
             what,
             "PATCH",
             path,
-            params={"fieldManager": manager, "fieldValidation": "Strict"}
-            | ({"dryRun": "All"} if dry_run else {}),
+            params=_of_another_tool(manager, dry_run=dry_run),
             body=change,
             content_type="application/merge-patch+json",
             timeout=WRITE_TIMEOUT,
+        )
+
+    async def create(
+        self, what: str, path: str, body: JSON, *, manager: str, dry_run: bool = False
+    ) -> JSON:
+        """Create an object in the name of another tool than the operator, or only judge it."""
+        params = _of_another_tool(manager, dry_run=dry_run)
+        return await self._request(
+            what, "POST", path, params=params, body=body, timeout=WRITE_TIMEOUT
         )
 
     async def who_am_i(self, what: str) -> JSON:
@@ -468,6 +476,11 @@ class _BusyError(Unavailable):
     def __init__(self, message: str, status: int, retry_after: float) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+
+
+def _of_another_tool(manager: str, *, dry_run: bool) -> dict[str, str]:
+    said = {"fieldManager": manager, "fieldValidation": "Strict"}
+    return said | ({"dryRun": "All"} if dry_run else {})
 
 
 def _parsed(what: str, answer: _Answer) -> JSON:

@@ -4,12 +4,13 @@
 const base = document.body.dataset.base;
 const user = document.body.dataset.user;
 const dialog = document.getElementById("dialog");
+const content = document.getElementById("content");
 const KEPT = "surefoot-passkeys";
 const PATIENCE = 120000; // milliseconds in which somebody touches their key
 
 // What is pressed before the scripts are there would do nothing, and nobody would be told.
 document.addEventListener("DOMContentLoaded", () => {
-  document.getElementById("content").inert = false;
+  content.inert = false;
 });
 
 // The dialog opens with what was loaded into it, and gives the focus back.
@@ -17,7 +18,8 @@ let opener = null;
 document.body.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.matches("button[hx-get]")) opener = event.detail.elt;
 });
-document.body.addEventListener("htmx:afterSwap", (event) => {
+// Only once htmx has taken the form: what is pressed earlier would go nowhere, and leave the page.
+document.body.addEventListener("htmx:afterSettle", (event) => {
   const target = event.detail.target; // absent where an event of the server was put in
   if (target && target.id === "dialog-body") {
     if (!dialog.open) dialog.showModal();
@@ -25,7 +27,17 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
     if (first) first.focus();
   }
 });
+// News take neither the focus nor what is open: what was drawn again has its id from before.
+let open = [];
+let hadFocus = false;
+document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
+  open = [...event.target.querySelectorAll("details[open] > summary")].map((each) => each.id);
+  hadFocus = event.target.contains(document.activeElement);
+});
+dialog.addEventListener("submit", (event) => event.preventDefault());
 document.body.addEventListener("htmx:sseMessage", () => {
+  for (const id of open) document.getElementById(id)?.parentElement.setAttribute("open", "");
+  if (hadFocus && document.activeElement === document.body) content.focus({ preventScroll: true });
   const data = document.getElementById("plots-data");
   if (data) draw(data.textContent);
 });
@@ -44,7 +56,8 @@ dialog.addEventListener("click", (event) => {
 });
 dialog.addEventListener("close", () => {
   document.getElementById("dialog-body").textContent = "";
-  if (opener && opener.isConnected) opener.focus();
+  const again = opener && (opener.isConnected ? opener : document.getElementById(opener.id));
+  if (opener) (again || content).focus({ preventScroll: true });
 });
 
 // Plots: the samples, and each bound as a dashed line across them.

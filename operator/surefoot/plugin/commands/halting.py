@@ -74,13 +74,14 @@ def unhalt(
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     home: Home = OPERATOR_NAMESPACE,
+    yes: Yes = False,
     context: Context = None,
 ) -> None:
     """Let automation go on. Who halted and who lifted it stays on record in the ConfigMap."""
     where = _where(namespace, home, context, everywhere=everywhere)
     from surefoot.plugin import halting, session
 
-    session.run(where, lambda now: halting.unhalt(now, reason))
+    session.run(where, lambda now: halting.unhalt(now, reason, asks=not yes))
 
 
 def _where(namespace: str | None, home: str, context: str | None, *, everywhere: bool) -> Where:
