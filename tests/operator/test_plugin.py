@@ -453,7 +453,7 @@ async def test_what_can_not_be_answered_is_told_apart(
     versions = await typed(guarded_attended_scene.bed.kubeconfig("cora"), "version")
     assert "v1alpha1, as this command knows them\n" in versions.out
     config = yaml.safe_load(guarded_attended_scene.bed.kubeconfig("cora").read_text())
-    config["users"][0]["user"] = {"token": "not a token"}
+    config["users"][0]["user"] = {"token": "not-a-token"}
     stranger = tmp_path / "stranger"
     stranger.write_text(yaml.safe_dump(config))
     expired = await typed(stranger, "get")
