@@ -35,6 +35,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _plain_logs() -> None:
     """Log exceptions without local variables: to render every one of them can take minutes."""
+    structlog.reset_defaults()  # a test before this one may have asked for warnings alone
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
     structlog.configure(processors=[structlog.processors.add_log_level, renderer])

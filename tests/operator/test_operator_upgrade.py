@@ -8,6 +8,7 @@ the chain of the history depend on them.
 import base64
 import dataclasses
 import json
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 import httpx
@@ -54,6 +55,9 @@ async def test_rollouts_of_an_earlier_version_go_on_where_they_stand(
     """No step is moved or repeated, the history stays as it is, and who has signed has signed."""
     objects = json.loads(STORED.read_text("utf-8"))
     before = {o["metadata"]["name"]: o for o in objects if o["kind"] == "Rollout"}
+    # An upgrade takes seconds: a move that was recorded hours ago would be decided again.
+    now = parsedate_to_datetime(guarded_scene.client.get("/version").headers["Date"])
+    before[INTENDED]["status"]["pending"]["recordedAt"] = f"{now:%FT%TZ}"
     put_into_the_store(guarded, guarded_scene.namespace, objects)
     scenes = {name: dataclasses.replace(guarded_scene, name=name) for name in before}
     waiting, intended, applied = (scenes[name] for name in (WAITING, INTENDED, APPLIED))

@@ -101,5 +101,5 @@ def test_pass_of_one_approval_asks_little_twice() -> None:
     world.settle()
     world.sign("memory-sync-100-lead", "cora")
     counted = calls_in(partial(decide, world.snapshot(), world.now))
-    assert named(counted) < 580
+    assert named(counted) < 585
     assert max(counted.values()) <= 50

@@ -122,7 +122,7 @@ def test_interrupt_while_it_is_loaded_says_nothing() -> None:
     """Nobody who thinks better of a command is shown where in an import that was."""
     program = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started this may ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the starter of the tests may ignore it
 class Impatient:
     def find_spec(self, name, *_):
         if name == "surefoot.plugin.app":
