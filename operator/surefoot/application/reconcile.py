@@ -1,6 +1,7 @@
 """One look at one Rollout: gather, decide, and where the flag would move, again on fresh facts."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from enum import StrEnum
@@ -30,8 +31,8 @@ from surefoot.application.store import Store
 from surefoot.domain.confirmation import Judged
 from surefoot.domain.derive.judged_triggers import TriggersJudgement, hand_on, judge_triggers
 from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
-from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan
-from surefoot.domain.rollback import roll_back
+from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan, WriteStatus
+from surefoot.domain.rollback import roll_back, with_silence
 from surefoot.domain.signoff.requests import is_dry_run
 from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
@@ -180,6 +181,23 @@ class Reconciler:
                 lowered = await self._go_down(key, triggers)
                 if lowered is not None:
                     return lowered
+        try:
+            return await self._look_at_all(key, triggers)
+        except (Interrupted, Conflict, NotFound):
+            raise
+        except Exception:
+            if known is not None:
+                await self._tell_silence(known)
+            raise
+
+    async def _tell_silence(self, known: FlagFacts) -> None:
+        """Say which triggers have no data where a pass cannot write the status that says so."""
+        status = with_silence(known, self._clock.now())
+        if status is not None:
+            with contextlib.suppress(ApiError):
+                await self._executor.execute(known.rollout, (WriteStatus(status),))
+
+    async def _look_at_all(self, key: ObjectKey, triggers: TriggersJudgement | None) -> Pass:
         judged = await self._unless_interrupted(key, self._judge_whole(key, triggers))
         if isinstance(judged, Pass):
             return judged

@@ -218,6 +218,35 @@ def _trigger_statuses(
     return tuple(verdict.as_status(earlier.get(verdict.name), now) for verdict in triggers)
 
 
+def with_silence(facts: FlagFacts, now: datetime) -> RolloutStatus | None:
+    """The status that says since when triggers have no data; None where it says so already.
+
+    A trigger may lower the flag once it has been silent for its `for`. Since when it is, only the
+    status knows, and where the whole one cannot be made this much of it is written.
+    """
+    status = facts.rollout.status
+    earlier = {entry.name: entry for entry in status.triggers}
+    judged = {verdict.name: verdict for verdict in judge_triggers(facts, now).verdicts}
+    silent = {name for name, verdict in judged.items() if verdict.state is TriggerState.NO_DATA}
+    # What else a trigger says is news to the pass that can act on it.
+    kept = tuple(
+        entry
+        for entry in status.triggers
+        if entry.name not in judged
+        or (entry.state is TriggerState.NO_DATA) is (entry.name in silent)
+    )
+    known = {entry.name for entry in kept}
+    begun = tuple(
+        verdict.as_status(earlier.get(name), now)
+        for name, verdict in judged.items()
+        if name in silent and name not in known
+    )
+    triggers = (*kept, *begun)
+    if status.committed is None or triggers == status.triggers:
+        return None
+    return status.model_copy(update={"triggers": triggers})
+
+
 def _plan(
     facts: FlagFacts,
     status: RolloutStatus,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ INTERVAL = timedelta(seconds=30)
 PLAN: dict[str, Any] = {
     "hold": {"soak": "1h", "checkpoints": [a_checkpoint("hour-48", "atlas")]},
     "metrics": [a_metric()],
-    "triggers": [a_trigger()],
+    "triggers": [a_trigger(onNoData="Rollback")],
     "approvals": {"opens": "Step", "roles": [a_role("security", "h")]},
     "dependsOn": [],
 }
@@ -45,6 +46,7 @@ class Metrics:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.value = 0.0
+        self.is_silent = False
 
     def names(self, namespace: str) -> frozenset[str]:
         return frozenset({"default"})
@@ -68,6 +70,8 @@ class Metrics:
         end, step = self._clock.now(), timedelta(seconds=1)
         samples = tuple(Sample(end - n * step, self.value) for n in range(60, -1, -1))
         answer = Measurement(end - 60 * step, end, step, samples, Outcome.VALUE, "", end)
+        if self.is_silent:
+            answer = replace(answer, samples=(), outcome=Outcome.UNREACHABLE, message="it is down")
         return dict.fromkeys(("errors", "errors for 0s"), answer)
 
 
@@ -169,7 +173,16 @@ def breach(office: Office) -> None:
     office.metrics.value = 0.9
 
 
-REASONS = {"a trigger fires": breach, "a person asks": Office.ask_for_zero}
+def silence(office: Office) -> None:
+    """The trigger's provider does not answer, which the plan answers with a rollback."""
+    office.metrics.is_silent = True
+
+
+REASONS = {
+    "a trigger fires": breach,
+    "a trigger has no data": silence,
+    "a person asks": Office.ask_for_zero,
+}
 NOT_NEEDED = [
     "list checkpoints",
     "list approvals",
@@ -263,6 +276,18 @@ async def test_flag_comes_down_whatever_collaborator_is_broken(
     assert office.cluster.rollouts[KEY].status.committed is not None
 
 
+async def test_silence_that_has_ended_counts_no_longer() -> None:
+    """It is written where the whole status cannot be, and taken back by the first answer."""
+    office = await Office().at_ten()
+    office.decide = _raises
+    for is_silent, states in ((True, ["NoData"]), (False, [])):
+        office.metrics.is_silent = is_silent
+        await office.reconciler.reconcile(KEY)
+        status = office.cluster.rollouts[KEY].status
+        assert [entry.state for entry in status.triggers] == states
+    assert office.percent == "10"
+
+
 @pytest.mark.parametrize("broken", ["measurements", "known_queries", "names"])
 async def test_flag_comes_down_for_a_person_without_any_provider(broken: str) -> None:
     """`spec.rollback` asks no provider anything."""
@@ -332,7 +357,7 @@ HANGS = ["list checkpoints", "list approvals", "read halt", "open"]
 
 
 @pytest.mark.parametrize("hanging", HANGS)
-@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("reason", ["a trigger fires", "a person asks"])
 async def test_pass_that_hangs_is_interrupted_for_a_rollback(reason: str, hanging: str) -> None:
     """What a pass waits for is given up once a rollback may be required."""
     office = await Office().at_ten()
