@@ -225,9 +225,8 @@ def with_silence(facts: FlagFacts, now: datetime) -> RolloutStatus | None:
     status knows, and where the whole one cannot be made this much of it is written.
     """
     status = facts.rollout.status
-    earlier = {entry.name: entry for entry in status.triggers}
     judged = {verdict.name: verdict for verdict in judge_triggers(facts, now).verdicts}
-    silent = {name for name, verdict in judged.items() if verdict.state is TriggerState.NO_DATA}
+    silent = {name: v for name, v in judged.items() if v.state is TriggerState.NO_DATA}
     # What else a trigger says is news to the pass that can act on it.
     kept = tuple(
         entry
@@ -236,11 +235,7 @@ def with_silence(facts: FlagFacts, now: datetime) -> RolloutStatus | None:
         or (entry.state is TriggerState.NO_DATA) is (entry.name in silent)
     )
     known = {entry.name for entry in kept}
-    begun = tuple(
-        verdict.as_status(earlier.get(name), now)
-        for name, verdict in judged.items()
-        if name in silent and name not in known
-    )
+    begun = tuple(v.as_status(None, now) for name, v in silent.items() if name not in known)
     triggers = (*kept, *begun)
     if status.committed is None or triggers == status.triggers:
         return None
