@@ -500,6 +500,25 @@ async def test_connections_of_their_own_are_used_as_long_as_they_are_wanted(
     await http.close()
 
 
+async def test_only_the_request_that_opens_a_connection_is_the_first_on_it(
+    address: str, tmp_path: Path
+) -> None:
+    """Requests that are under way at once are told apart, whatever the others open."""
+    seen: list[bool] = []
+    access = await Access.load(str(kubeconfig(tmp_path / "config", address)))
+    http = Http(access, on_date=lambda *_times, is_independent: seen.append(is_independent))
+
+    async def independent_of(count: int) -> list[bool]:
+        seen.clear()
+        await asyncio.gather(*(http.get("get it", "/x") for _ in range(count)))
+        return sorted(seen)
+
+    assert await independent_of(2) == [True, True]
+    assert await independent_of(2) == [False, False]
+    assert await independent_of(3) == [False, False, True]
+    await http.close()
+
+
 # Access
 
 

@@ -6,9 +6,11 @@ A plain aiohttp session: a call through `kubernetes.aio`'s ApiClient was measure
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -19,6 +21,7 @@ from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp import AddrInfoType
 
 # The commands of the plugin load this module and do without aiohttp: see plain_http.
 # ruff: noqa: PLC0415
@@ -285,9 +288,10 @@ class Http:
         from surefoot.adapters.kubernetes.codec import decoded
 
         trip = _Trip()
+        _TRIP.set(trip)
         sent = time.monotonic()
         try:
-            async with await self._opened(send, trip=trip) as response:
+            async with await self._opened(send) as response:
                 received = time.monotonic()
                 return _Answer(
                     response.status,
@@ -302,7 +306,7 @@ class Http:
             raise NoAnswerError(str(error)) from error
 
     async def _opened(
-        self, send: "_Send", *, trip: "_Trip | None" = None, is_endless: bool = False
+        self, send: "_Send", *, is_endless: bool = False
     ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
         """The request, to be entered. An endless answer is bounded from chunk to chunk."""
         import aiohttp
@@ -328,12 +332,13 @@ class Http:
             data=data,
             headers=headers,
             timeout=aiohttp.ClientTimeout(
-                total=None if is_endless else seconds, sock_read=seconds, sock_connect=5
+                total=None if is_endless else seconds,
+                sock_read=seconds if is_endless else None,
+                sock_connect=5,
             ),
             proxy=endpoint.proxy,
             server_hostname=endpoint.server_name,
             allow_redirects=False,
-            trace_request_ctx=trip,
         )
 
     async def _open(self) -> "tuple[aiohttp.ClientSession, Endpoint]":
@@ -351,9 +356,7 @@ def new_session(endpoint: Endpoint) -> "aiohttp.ClientSession":
     """A session for this endpoint; the caller closes it."""
     import aiohttp
 
-    return aiohttp.ClientSession(
-        connector=_connector(endpoint), headers=WHO, trace_configs=[_trace()]
-    )
+    return aiohttp.ClientSession(connector=_connector(endpoint), headers=WHO)
 
 
 def authorized_session(access: Access) -> "aiohttp.ClientSession":
@@ -396,6 +399,7 @@ def _connector(endpoint: Endpoint) -> "aiohttp.TCPConnector":
         ssl=endpoint.ssl_context(),
         keepalive_timeout=60,
         ttl_dns_cache=60,
+        socket_factory=_new_socket,
         # A watch that is given up is cut off: through TLS the server might never say goodbye.
         enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
     )
@@ -423,18 +427,17 @@ class _Trip:
     has_own_connection: bool = False
 
 
-def _trace() -> "aiohttp.TraceConfig":
-    """Note which requests were the first on their connections."""
-    import aiohttp
+_TRIP: ContextVar[_Trip | None] = ContextVar("trip", default=None)
+"""The request that is under way in this task."""
 
-    async def connected(_session: object, context: Any, _params: object) -> None:
-        trip = context.trace_request_ctx
-        if isinstance(trip, _Trip):
-            trip.has_own_connection = True
 
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(connected)
-    return trace
+def _new_socket(address: "AddrInfoType") -> socket.socket:
+    """Make a socket, and note that the request under way is the first one on its connection."""
+    trip = _TRIP.get()
+    if trip is not None:
+        trip.has_own_connection = True
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
 
 
 @dataclass(frozen=True)
