@@ -156,7 +156,8 @@ def removed(bed: TestBed) -> Iterator[set[str]]:
         name
         for name in bed.kubectl(
             "get",
-            "crds,mutatingadmissionpolicies,validatingadmissionpolicies,"
+            "crds,clusterroles,clusterrolebindings,"
+            "mutatingadmissionpolicies,validatingadmissionpolicies,"
             "mutatingadmissionpolicybindings,validatingadmissionpolicybindings",
             "-o",
             "name",
