@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans import NAMESPACE, a_rollout, percents
+from start import serve_crds
 from summary import note
 from surefoot.adapters.kubernetes.access import Access
 from surefoot.adapters.kubernetes.http import Http, authorized_session
@@ -40,7 +41,6 @@ from surefoot.testbed.bed import TestBed
 APART = "bench-reference"
 HALVES = percents(50, 100)
 INTERVAL = 1.0
-ROOT = Path(__file__).parent.parent
 console = Console()
 
 
@@ -50,10 +50,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=40)
     rounds = options.parse_args().rounds
     with TestBed.start(prometheus=True) as bed, tempfile.TemporaryDirectory() as directory:
-        bed.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        bed.kubectl(
-            "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=surefoot"
-        )
+        serve_crds(bed)
         for namespace in (NAMESPACE, APART):
             bed.kubectl("create", "namespace", namespace)
         with Switch() as switch:

@@ -184,6 +184,8 @@ class Cluster:
         for manifest in shipped(SETTINGS, mutation=self.fills_in_names):
             self.put(bound_by_labels(manifest))
         wait_until(lambda: all_kinds_are_served(self.admin), SURELY, "surefoot.dev to be served")
+        flags = f"/apis/{FLAGS_API}/featureflags"
+        wait_until(lambda: self.admin.get(flags).is_success, SURELY, f"{flags} to be served")
 
     @functools.cached_property
     def fills_in_names(self) -> bool:

@@ -123,14 +123,14 @@ def _fill_with_history(layout: Layout) -> datetime:
 
 
 def _moment_with_data(prometheus: Prometheus) -> datetime | None:
-    """The last second that is over, if the exporter was scraped well at its beginning.
+    """The last second but one that is over, if the exporter was scraped well then and after it.
 
     On a busy machine a scrape may come too late: its series have no value then until the next one.
     """
-    second = _time_of(prometheus).replace(microsecond=0) - STEP
+    second = _time_of(prometheus).replace(microsecond=0) - 2 * STEP
     at = int(second.timestamp())
     fresh = f"errors_total @ {at} and on () (count_over_time(growing[10s] @ {at}) >= 5)"
-    return second if prometheus.query(fresh) else None
+    return second if prometheus.query(f"{fresh} and on () errors_total @ {at + 1}") else None
 
 
 def _time_of(prometheus: Prometheus) -> datetime:
@@ -362,7 +362,8 @@ LAST = "last_over_time(cost[2h])"
         ("last_over_time(cost[2h] offset 35m)", MINUTE, Outcome.STALE),
         ("cost offset 38m", 10 * MINUTE, Outcome.VALUE),
         ("cost offset 38m", MINUTE, Outcome.STALE),
-        ("errors_total offset -1m", MINUTE, Outcome.VALUE),
+        # Of a minute later, Prometheus would tell only what it has scraped by now, if anything.
+        ("errors_total offset -1s", MINUTE, Outcome.VALUE),
         ("last_over_time(cost[2h] @ end())", OLD - MINUTE, Outcome.STALE),
         ("sum(never_seen) or sum(errors_total)", MINUTE, Outcome.VALUE),
         ("sum(never_seen) or vector(0)", MINUTE, Outcome.STALE),

@@ -13,7 +13,7 @@ from surefoot.policies.files import as_yaml
 from surefoot.testbed.bed import TestBed
 from tests.support import commands
 from tests.support.policies import in_force
-from tests.support.requests import bound, client_of_account
+from tests.support.requests import bound, client_of_account, may
 from tests.support.scene import Scene
 from tests.support.ssh import SSH_KEYGEN, SshKey, ed25519_key
 from tests.support.testbed import SURELY, wait_until
@@ -105,6 +105,12 @@ async def test_service_account_brings_a_signature_that_came_through_git(
     stage.bed.kubectl(
         *("create", "rolebinding", "couriers", "-n", stage.namespace),
         *("--clusterrole=surefoot-approver", account),
+    )
+    user = f"system:serviceaccount:{stage.namespace}:{COURIER}"
+    wait_until(
+        lambda: may(stage.client, "patch", "approvals", stage.namespace, user=user),
+        SURELY,
+        "the courier's role to act",
     )
     await given_a_rollout_that_cora_signs(stage)
     async with stage.an_operator(admission=AdmissionMode.ENFORCED):

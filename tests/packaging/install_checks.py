@@ -156,7 +156,8 @@ def removed(bed: TestBed) -> Iterator[set[str]]:
         name
         for name in bed.kubectl(
             "get",
-            "crds,mutatingadmissionpolicies,validatingadmissionpolicies,"
+            "crds,clusterroles,clusterrolebindings,"
+            "mutatingadmissionpolicies,validatingadmissionpolicies,"
             "mutatingadmissionpolicybindings,validatingadmissionpolicybindings",
             "-o",
             "name",
@@ -167,6 +168,13 @@ def removed(bed: TestBed) -> Iterator[set[str]]:
         bed.kubectl("delete", *names)
     bed.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
     bed.kubectl("delete", "configmaps", "-n", "default", "--all")
+
+    def is_as_before_any_test() -> bool:
+        found = everything(bed)
+        return found >= NAMESPACES_OWN and "APIService//v1alpha1.surefoot.dev" not in found
+
+    # What came or went later would be counted as the next test's.
+    wait_until(is_as_before_any_test, SURELY, "the controllers to follow")
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

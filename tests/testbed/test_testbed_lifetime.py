@@ -95,6 +95,8 @@ def test_paused_api_server_keeps_connections_and_does_not_answer(own_bed: TestBe
         client.get("/readyz").raise_for_status()
         own_bed.api_server.pause()
         try:
+            # The signal is sent then, and on a busy machine not yet heard.
+            wait_until(lambda: own_bed.api_server.is_paused, SURELY, "it to stand still")
             with pytest.raises(httpx.ReadTimeout):
                 client.get("/readyz", timeout=0.3)
         finally:
