@@ -10,8 +10,10 @@ from typing import Annotated, Any, ClassVar, NoReturn
 import typer
 
 from surefoot.cli.coercion import without_pydantic
+from surefoot.cli.exits import FAULT
 from surefoot.cli.lazy import LazyCommand, LazyGroup
 from surefoot.cli.lean import without_plugins_of_pydantic
+from surefoot.cli.streams import checked_streams
 from surefoot.cli.version import Version
 from surefoot.plugin.commands.options import CONNECTION, Connection
 
@@ -72,11 +74,6 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """By module in `commands/`, the commands that its `add_to` adds, and what `--help` says of each."""
 
-PIPE_CLOSED = 141
-"""The exit code where nobody reads on, as that of a program that SIGPIPE ends."""
-FAULT = 70
-"""The exit code for a fault of this program itself."""
-
 
 def _load(module: str, name: str) -> Any:
     """Build one command of a module."""
@@ -97,15 +94,6 @@ class PluginGroup(LazyGroup):
         for module, commands in GROUPS.items()
         for name, summary in commands.items()
     }
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command. Anyone who closed the pipe has read enough, and hears no complaint."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Python would complain once more at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
 
 
 def _with_connection(command: Any) -> Any:
@@ -173,10 +161,12 @@ def surefoot(
 def main() -> None:
     """The entry point of `kubectl-surefoot`, which kubectl runs for `kubectl surefoot`."""
     without_plugins_of_pydantic()
-    try:
-        app(prog_name="kubectl surefoot")
-    except Exception as error:  # noqa: BLE001 - never a traceback for people
-        _tell_a_fault(error)
+    with checked_streams() as out:
+        try:
+            app(prog_name="kubectl surefoot")
+        except Exception as error:  # noqa: BLE001 - never a traceback for people
+            if out.failure is None:
+                _tell_a_fault(error)
 
 
 def _tell_a_fault(error: Exception) -> NoReturn:
