@@ -22,7 +22,7 @@ from surefoot.adapters.kubernetes.http import JSON, UNKNOWN_FIELD, Http
 from surefoot.adapters.kubernetes.kubeconfig import KubeconfigAccess, KubeconfigOptions
 from surefoot.adapters.kubernetes.plain_http import PlainHttp
 from surefoot.api.v1alpha1.names import API_VERSION, HALT_CONFIGMAP
-from surefoot.cli.exits import NO, UNREACHABLE, USAGE, fail
+from surefoot.cli.exits import NO, UNREACHABLE, USAGE
 from surefoot.errors import (
     ApiError,
     ConfigurationError,
@@ -300,7 +300,8 @@ def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
         code = asyncio.run(_with_session(where, work))
         sys.stdout.flush()
     except SurefootError as error:
-        fail(exit_code(error), error_text(error))
+        output.warn(f"Error: {error_text(error)}")
+        raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if code:

@@ -379,3 +379,29 @@ def test_bundle_has_no_secrets() -> None:
     assert text_without_secrets("get https://x/y?token=s3cret&a=b") == (
         "get https://x/y?token=REDACTED&a=b"
     )
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20])
+@pytest.mark.parametrize("colours", [True, False], ids=["coloured", "plain"])
+def test_headline_is_folded_as_all_that_follows_is(
+    terminal: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: int,
+    colours: bool,
+) -> None:
+    """It has colours in its parts, and they stay with their words."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("typer.echo", print)  # which would take colours out of what is captured
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    raw = raw_rollout({"phase": "AwaitingApproval"})
+    raw["metadata"]["name"] = "a-name-of-a-flag"
+    output.say_lines([next(iter(explanation.in_lines(raw, NOW, MARKS)))])
+    said = capsys.readouterr().out
+    assert ("\x1b[35mAwaitingApproval\x1b[0m" in said) is colours
+    plain = re.sub("\x1b\\[[0-9;]*m", "", said)
+    assert all(output.width(line) <= columns for line in plain.splitlines()), plain
+    assert " ".join(plain.split()) == (
+        "a-name-of-a-flag in shop is AwaitingApproval at 10% for 1h, step 1/3"
+    )
