@@ -72,7 +72,7 @@ def warn(text: str) -> None:
 
 def _columns_of_errors() -> int:
     if not is_watched():
-        return int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL)
+        return _columns_of_a_pipe()
     try:
         return max(NARROWEST, os.get_terminal_size(sys.stderr.fileno()).columns or WITHOUT_A_SIZE)
     except (OSError, ValueError):
@@ -156,10 +156,18 @@ def has_blocks() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
+def _columns_of_a_pipe() -> int:
+    """What SUREFOOT_COLUMNS says, where that is a number."""
+    try:
+        return max(NARROWEST, int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL))
+    except ValueError:
+        return WITHOUT_A_TERMINAL
+
+
 def columns() -> int:
     """How wide a line may be."""
     if not is_terminal():
-        return int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL)
+        return _columns_of_a_pipe()
     return max(NARROWEST, shutil.get_terminal_size().columns)
 
 

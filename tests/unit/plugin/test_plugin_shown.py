@@ -405,3 +405,15 @@ def test_headline_is_folded_as_all_that_follows_is(
     assert " ".join(plain.split()) == (
         "a-name-of-a-flag in shop is AwaitingApproval at 10% for 1h, step 1/3"
     )
+
+
+@pytest.mark.parametrize("columns", ["abc", "", "-5", "0", "9" * 5000])
+def test_width_that_is_none_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    """Lines for a pipe are as long as they need to be, or as the narrowest terminal."""
+    monkeypatch.setenv("SUREFOOT_COLUMNS", columns)
+    output.warn("a line of errors")
+    output.say_lines(["a line of the answer"])
+    said = capsys.readouterr()
+    assert (said.err, said.out) == ("a line of errors\n", "a line of the answer\n")
