@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, NoReturn
 
@@ -116,11 +116,23 @@ _FIELDS = ("kubeconfig", "user", "groups")
 def _keep(param: typer.CallbackParam, value: Any) -> Any:
     """Keep what was said for anyone who connects."""
     if value:
+        if str(param.name) != "kubeconfig":
+            _check_names([value] if isinstance(value, str) else value)
         kept = CONNECTION.get()
         values = {field: getattr(kept, field) for field in _FIELDS}
         said = tuple(value) if param.name == "groups" else value
         CONNECTION.set(Connection(**{**values, str(param.name): said}))
     return value
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Names go into headers, where a line would end, and a server cuts spaces off."""
+    for name in names:
+        if not name.isprintable() or name != name.strip():
+            raise typer.BadParameter(
+                f"{name!r} is no name of a user or a group: it may have no control characters, "
+                "and no space at its ends"
+            )
 
 
 def _connection(
