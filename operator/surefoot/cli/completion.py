@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from surefoot.cli.main import app
+from surefoot.cli.streams import checked_streams
 
 NO_FILES = ":4"
 """The directive of kubectl's completion that keeps it from offering the names of files."""
@@ -33,7 +34,9 @@ def main() -> None:
     """The entry point."""
     os.environ.update(question(sys.argv[1:]))
     sys.argv[1:] = []
-    try:
-        app(prog_name="surefoot")
-    except SystemExit:
-        typer.echo(NO_FILES)
+    with checked_streams() as out:
+        try:
+            app(prog_name="surefoot")
+        except SystemExit:
+            if out.failure is None:
+                typer.echo(NO_FILES)

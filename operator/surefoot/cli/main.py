@@ -12,6 +12,7 @@ import typer
 from surefoot.cli.exits import USAGE, fail
 from surefoot.cli.lazy import LazyCommand, LazyGroup
 from surefoot.cli.lean import as_if_absent, without_plugins_of_pydantic
+from surefoot.cli.streams import checked_streams
 from surefoot.cli.version import Version, installed_version
 
 TESTBED_PARTS = {
@@ -133,6 +134,14 @@ def surefoot(
 def main() -> None:
     """The entry point."""
     without_plugins_of_pydantic()
+    if "run" in sys.argv[1:2]:  # the operator prints no answer, and lives longer than a full disk
+        app()
+        return
+    with checked_streams():
+        _answer()
+
+
+def _answer() -> None:
     try:
         app()
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """The page of exit codes."""
 
-from surefoot.cli.exits import NO, UNREACHABLE, USAGE
+from surefoot.cli.exits import FAULT, NO, PIPE_CLOSED, UNREACHABLE, UNWRITTEN, USAGE
 from surefoot.docgen.markdown import code, page, table
 
 _INTRODUCTION = """\
@@ -28,7 +28,18 @@ _CODES = (
         "The cluster cannot be reached, or does not let you read.",
         "There is no kubeconfig, the API server does not answer, or RBAC refuses to read.",
     ),
+    (
+        FAULT,
+        "The command has a fault of its own.",
+        "`SUREFOOT_TRACE=1` shows where it is.",
+    ),
+    (
+        UNWRITTEN,
+        "The answer could not be written to standard output, and is incomplete.",
+        "The disk is full. What the command changed in the cluster before stays changed.",
+    ),
     (130, "The command was interrupted with Ctrl-C.", "143 where it was ended by SIGTERM."),
+    (PIPE_CLOSED, "No one reads the answer any more.", "`kubectl surefoot get -A | head -1`"),
 )
 
 

@@ -134,6 +134,7 @@ def soak_of(status: Mapping[str, Any], now: datetime) -> Soak | None:
 def waiting_on(status: Mapping[str, Any], now: datetime) -> str:
     """What it waits for, with the soak as of now, so that one answer says one thing."""
     said, soak = live(status.get("waitingOn"), status, now), soak_of(status, now)
+    said = " ".join(said.split())
     if soak is None or not soak.running:
         return said
     left = "soak complete" if soak.is_complete else f"soak {in_words(soak.left)} left"

@@ -3,15 +3,17 @@
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
 
 from surefoot.cli.coercion import without_pydantic
+from surefoot.cli.exits import FAULT
 from surefoot.cli.lazy import LazyCommand, LazyGroup
 from surefoot.cli.lean import without_plugins_of_pydantic
+from surefoot.cli.streams import checked_streams
 from surefoot.cli.version import Version
 from surefoot.plugin.commands.options import CONNECTION, Connection
 
@@ -72,11 +74,6 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """By module in `commands/`, the commands that its `add_to` adds, and what `--help` says of each."""
 
-PIPE_CLOSED = 141
-"""The exit code where nobody reads on, as that of a program that SIGPIPE ends."""
-FAULT = 70
-"""The exit code for a fault of this program itself."""
-
 
 def _load(module: str, name: str) -> Any:
     """Build one command of a module."""
@@ -97,15 +94,6 @@ class PluginGroup(LazyGroup):
         for module, commands in GROUPS.items()
         for name, summary in commands.items()
     }
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command. Anyone who closed the pipe has read enough, and hears no complaint."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # Python would complain once more at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
 
 
 def _with_connection(command: Any) -> Any:
@@ -128,11 +116,23 @@ _FIELDS = ("kubeconfig", "user", "groups")
 def _keep(param: typer.CallbackParam, value: Any) -> Any:
     """Keep what was said for anyone who connects."""
     if value:
+        if str(param.name) != "kubeconfig":
+            _check_names([value] if isinstance(value, str) else value)
         kept = CONNECTION.get()
         values = {field: getattr(kept, field) for field in _FIELDS}
         said = tuple(value) if param.name == "groups" else value
         CONNECTION.set(Connection(**{**values, str(param.name): said}))
     return value
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Names go into headers, where a line would end, and a server cuts spaces off."""
+    for name in names:
+        if not name.isprintable() or name != name.strip():
+            raise typer.BadParameter(
+                f"{name!r} is no name of a user or a group: it may have no control characters, "
+                "and no space at its ends"
+            )
 
 
 def _connection(
@@ -173,10 +173,12 @@ def surefoot(
 def main() -> None:
     """The entry point of `kubectl-surefoot`, which kubectl runs for `kubectl surefoot`."""
     without_plugins_of_pydantic()
-    try:
-        app(prog_name="kubectl surefoot")
-    except Exception as error:  # noqa: BLE001 - never a traceback for people
-        _tell_a_fault(error)
+    with checked_streams() as out:
+        try:
+            app(prog_name="kubectl surefoot")
+        except Exception as error:  # noqa: BLE001 - never a traceback for people
+            if out.failure is None:
+                _tell_a_fault(error)
 
 
 def _tell_a_fault(error: Exception) -> NoReturn:

@@ -6,6 +6,7 @@ from surefoot.cli.exits import NO, USAGE, fail
 from surefoot.errors import AuditError
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import ReportFormat
+from surefoot.plugin.files import BadFile, lines_of, read_text
 from surefoot.plugin.reporting import report
 from surefoot.plugin.session import Session
 from surefoot.reports.audit import Audit, audit_of
@@ -15,14 +16,17 @@ from surefoot.reports.retrospective import retrospective_of
 from surefoot.reports.standards import Standards, read_standards
 from surefoot.reports.timeline import timeline_of
 
+MOST_BYTES_OF_STANDARDS = 64 * 1024
+"""All standards that there are take 1 KiB."""
+
 
 def standards_from(path: Path | None) -> Standards:
     """The standards of a file, else the defaults. Ends the command where it cannot be used."""
     if path is None:
         return Standards()
     try:
-        return read_standards(path.read_text(encoding="utf-8", errors="replace"), str(path))
-    except AuditError as error:
+        return read_standards(read_text(str(path), MOST_BYTES_OF_STANDARDS), str(path))
+    except (AuditError, BadFile) as error:
         fail(USAGE, output.safe(str(error)))
 
 
@@ -51,9 +55,7 @@ async def audit(
 
 
 def _read_log(dossier: Dossier, log: Path) -> AuditLog:
-    # At line breaks only: what JSON does not escape may look like one to others.
-    with log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-        return audit_log(dossier, lines, str(log))
+    return audit_log(dossier, lines_of(log), str(log))
 
 
 async def timeline(

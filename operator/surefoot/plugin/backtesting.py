@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -134,7 +135,9 @@ async def _read_file(name: str, asked: Asked, rollout: Rollout) -> History:
 
 async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> History:
     # The client of Prometheus loads slowly, and a file needs none.
-    from surefoot.adapters.provider_settings import ProviderSettings  # noqa: PLC0415
+    from surefoot.adapters.prometheus.library import LibraryConnection  # noqa: PLC0415
+    from surefoot.adapters.prometheus.provider import PrometheusProvider  # noqa: PLC0415
+    from surefoot.adapters.provider_settings import ProviderSettings, ProviderType  # noqa: PLC0415
     from surefoot.adapters.providers import Providers  # noqa: PLC0415
 
     options = {
@@ -156,7 +159,9 @@ async def _ask_prometheus(asked: Asked, rollout: Rollout, stretch: Stretch) -> H
         first = error.errors(include_url=False)[0]
         said = first["msg"].removeprefix("Value error, ")
         raise BadFile(f"--prometheus {asked.prometheus}: {said}") from error
-    providers = Providers(settings, now=lambda: stretch.end)
+    maker = partial(PrometheusProvider, connect=LibraryConnection)
+    makers = {ProviderType.PROMETHEUS: maker}
+    providers = Providers(settings, now=lambda: stretch.end, makers=makers)
     ask: Ask = providers.measure
     try:
         return await read_history(rollout.spec, stretch, ask)

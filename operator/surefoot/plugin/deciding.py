@@ -79,7 +79,8 @@ async def report(session: Session, name: str, answer: Answer) -> int:
     asked = readable(known.values(), checkpoint_from)
     found = questions.current_checkpoint(rollout, asked, answer.subject)
     if found is None:
-        raise Declined(questions.why_checkpoint_is_not_asked(rollout, answer.subject))
+        now = session.now()
+        raise Declined(questions.why_checkpoint_is_not_asked(raw, rollout, answer.subject, now))
     lacks_action = answer.decision is Decision.GO and "requiredAction" not in answer.said
     if lacks_action and lacks_required_action(_without_decision(found)):
         raise Declined(
@@ -112,7 +113,10 @@ async def _approval(session: Session, raw: JSON, answer: Answer, me: Person) -> 
         subject, dry_run = answer.subject, answer.dry_run
         found = questions.current_approval(rollout, asked, subject, dry_run=dry_run)
         if found is None:
-            raise Declined(questions.why_role_is_not_asked(rollout, subject, dry_run=dry_run))
+            now = session.now()
+            raise Declined(
+                questions.why_role_is_not_asked(raw, rollout, subject, now, dry_run=dry_run)
+            )
     if answer.decision is Decision.GO:
         _can_be_go(rollout, found, answer, me)
     return Prepared("approvals", known[found.metadata.name], found, raw)

@@ -7,6 +7,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import typer
@@ -16,6 +17,8 @@ from surefoot.reports.visible import visible
 
 WITHOUT_A_TERMINAL = 10_000
 """Columns where no terminal limits them: anyone who reads a pipe wants lines, not pages."""
+WITHOUT_A_SIZE = 80
+"""Columns of a terminal that does not tell how wide it is."""
 NARROWEST = 20
 safe = visible
 
@@ -37,27 +40,43 @@ def say_lines(lines: Iterable[Line]) -> None:
         typer.echo("\n".join(_folded([Cell(safe(cell.text), cell.colour) for cell in cells])))
 
 
-def _folded(cells: Sequence["Cell"]) -> list[str]:
+def _folded(cells: Sequence["Cell"], most: int | None = None) -> list[str]:
     """One line, or several where it is too long for the terminal. A command stays whole."""
     text = "".join(cell.text for cell in cells)
-    most = columns()
-    if width(text) <= most or text.lstrip().startswith("$ ") or len(cells) > 1:
+    most = columns() if most is None else most
+    if width(text) <= most or text.lstrip().startswith("$ "):
         return ["".join(coloured(cell.text, cell.colour) for cell in cells)]
+    colours = [cell.colour for cell in cells for _ in cell.text]
     own = len(text) - len(text.lstrip(" "))
     indent = " " * min(own + 2, most // 2)
-    lines, line = [], ""
-    for gap, word in re.findall(r"(\s*)(\S+)", text):
-        if line.strip() and width(f"{line}{gap}{word}") > most:
-            lines.append(line)
-            line = f"{indent}{word}"
-        else:
-            line = f"{line}{gap}{word}"
-    return [coloured(each, cells[0].colour) for each in (*lines, line)]
+    lines, start, end, before = [], 0, 0, ""
+    for word in re.finditer(r"\S+", text):
+        if text[start:end].strip() and width(f"{before}{text[start : word.end()]}") > most:
+            lines.append(before + _coloured_part(text, colours, start, end))
+            before, start = indent, word.start()
+        end = word.end()
+    return [*lines, before + _coloured_part(text, colours, start, end)]
+
+
+def _coloured_part(text: str, colours: Sequence[str | None], start: int, end: int) -> str:
+    runs = groupby(range(start, end), key=lambda place: colours[place])
+    return "".join(coloured("".join(text[i] for i in places), colour) for colour, places in runs)
 
 
 def warn(text: str) -> None:
-    """Print it on standard error."""
-    typer.echo(safe(text), err=True)
+    """Print it on standard error; on a terminal what is longer than it is wide goes on below."""
+    most = _columns_of_errors()
+    for line in safe(text).split("\n"):
+        typer.echo("\n".join(_folded([Cell(line)], most)), err=True)
+
+
+def _columns_of_errors() -> int:
+    if not is_watched():
+        return _columns_of_a_pipe()
+    try:
+        return max(NARROWEST, os.get_terminal_size(sys.stderr.fileno()).columns or WITHOUT_A_SIZE)
+    except (OSError, ValueError):
+        return WITHOUT_A_SIZE
 
 
 def is_watched() -> bool:
@@ -137,10 +156,18 @@ def has_blocks() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
+def _columns_of_a_pipe() -> int:
+    """What SUREFOOT_COLUMNS says, where that is a number."""
+    try:
+        return max(NARROWEST, int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL))
+    except ValueError:
+        return WITHOUT_A_TERMINAL
+
+
 def columns() -> int:
     """How wide a line may be."""
     if not is_terminal():
-        return int(os.environ.get("SUREFOOT_COLUMNS") or WITHOUT_A_TERMINAL)
+        return _columns_of_a_pipe()
     return max(NARROWEST, shutil.get_terminal_size().columns)
 
 

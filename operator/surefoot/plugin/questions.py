@@ -1,6 +1,7 @@
 """Which request is meant, and whether it is this person's to answer. Pure."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from surefoot.adapters.kubernetes.http import JSON
 from surefoot.api.v1alpha1.approval import (
@@ -23,6 +24,7 @@ from surefoot.domain.signoff.requests import (
     is_excluded,
     is_persons_name,
 )
+from surefoot.plugin.amounts import live, waiting_on
 
 LEFT_OPEN = '"…"'
 """What stands in a command where only the person knows what to say."""
@@ -167,8 +169,13 @@ def _name_to_type(checkpoint: Checkpoint) -> str:
     return asked.name if asked.conditions_of is None else checkpoint.metadata.name
 
 
-def why_role_is_not_asked(rollout: Rollout, role: str, *, dry_run: bool = False) -> str:
-    """Why there is nothing to sign as this role, for real or in a dry run."""
+def why_role_is_not_asked(
+    raw: JSON, rollout: Rollout, role: str, now: datetime, *, dry_run: bool = False
+) -> str:
+    """Why there is nothing to sign as this role, for real or in a dry run.
+
+    What is said of times is as of now, as `get` and `explain` say it.
+    """
     name = rollout.metadata.name
     planned = sorted({each.name for policy in _policies(rollout) for each in policy.roles})
     if role not in planned:
@@ -177,8 +184,10 @@ def why_role_is_not_asked(rollout: Rollout, role: str, *, dry_run: bool = False)
     if dry_run:
         return f"no dry run asks for {role} of {name} now: {_how_the_dry_run_stands(rollout)}"
     said = next((each.message for each in rollout.status.approvals if each.role == role), "")
-    waits = said or rollout.status.waiting_on or "the step ahead does not need it"
-    return f"nobody is asked to sign for {name} as {role} now: {waits}"
+    status = raw.get("status") or {}
+    said = " ".join(live(said, status, now).split())
+    why = said or waiting_on(status, now) or "the step ahead does not need it"
+    return f"nobody is asked to sign for {name} as {role} now: {why}"
 
 
 def _how_the_dry_run_stands(rollout: Rollout) -> str:
@@ -197,7 +206,7 @@ def _policies(rollout: Rollout) -> list[ApprovalsPolicy]:
     return [policy for policy in found if policy is not None]
 
 
-def why_checkpoint_is_not_asked(rollout: Rollout, name: str) -> str:
+def why_checkpoint_is_not_asked(raw: JSON, rollout: Rollout, name: str, now: datetime) -> str:
     """Why there is nothing to report on under this name."""
     spec = rollout.spec
     holds = [spec.hold, *(step.hold for step in spec.steps)]
@@ -205,8 +214,8 @@ def why_checkpoint_is_not_asked(rollout: Rollout, name: str) -> str:
     if name not in planned:
         there = f"its checkpoints are {', '.join(planned)}" if planned else "it has none"
         return f"Rollout {rollout.metadata.name} has no checkpoint {name}: {there}"
-    waits = rollout.status.waiting_on or "it is not asked where the rollout stands"
-    return f"checkpoint {name} of {rollout.metadata.name} is not open now: {waits}"
+    why = waiting_on(raw.get("status") or {}, now) or "it is not asked where the rollout stands"
+    return f"checkpoint {name} of {rollout.metadata.name} is not open now: {why}"
 
 
 def what_lacks(approval: Approval, said: Iterable[str]) -> str | None:

@@ -1,17 +1,16 @@
 """record export, record verify: lines of the record, out of the cluster and checked."""
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
 
 from surefoot.adapters.kubernetes.http import JSON
-from surefoot.cli.exits import NO
+from surefoot.cli.exits import NO, USAGE
 from surefoot.domain.record.verification import Chain, Verification, exported
 from surefoot.domain.record.verification import verify as verify_lines
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import Format
+from surefoot.plugin.files import BadFile, read_record
 from surefoot.plugin.session import Session
 
 
@@ -33,12 +32,10 @@ async def verify(session: Session, name: str, format_: Format, *, allow_gaps: bo
 def verify_file(source: str, format_: Format, *, allow_gaps: bool) -> int:
     """A file, or standard input; no cluster is asked. Raises nothing for what is in it."""
     try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-    except OSError as error:
-        output.warn(f"Error: {source} cannot be read: {(error.strerror or '').lower()}")
-        return NO
-    # At line breaks only: what JSON does not escape may look like one to others.
-    texts = content.decode("utf-8", "replace").split("\n")
+        texts = read_record(source)
+    except BadFile as error:
+        output.warn(f"Error: {error}")
+        return USAGE
     return _told(source, verify_lines(texts), format_, allow_gaps=allow_gaps)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from surefoot.plugin import output
 from surefoot.plugin.commands.options import ReportFormat
+from surefoot.plugin.files import read_record
 from surefoot.plugin.reading import approval_from, checkpoint_from, readable, rollout_from
 from surefoot.plugin.session import Session
 from surefoot.reports.dossier import Dossier, dossier_of, with_record
@@ -52,6 +53,4 @@ async def dossier(session: Session, name: str) -> Dossier:
 
 
 def _with_file(found: Dossier, record: Path) -> Dossier:
-    # At line breaks only: what JSON does not escape may look like one to others.
-    texts = record.read_text(encoding="utf-8", errors="replace").split("\n")
-    return with_record(found, texts, str(record))
+    return with_record(found, read_record(str(record)), str(record))

@@ -22,7 +22,7 @@ from surefoot.adapters.kubernetes.http import JSON, UNKNOWN_FIELD, Http
 from surefoot.adapters.kubernetes.kubeconfig import KubeconfigAccess, KubeconfigOptions
 from surefoot.adapters.kubernetes.plain_http import PlainHttp
 from surefoot.api.v1alpha1.names import API_VERSION, HALT_CONFIGMAP
-from surefoot.cli.exits import NO, UNREACHABLE, fail
+from surefoot.cli.exits import NO, UNREACHABLE, USAGE
 from surefoot.errors import (
     ApiError,
     ConfigurationError,
@@ -35,6 +35,7 @@ from surefoot.errors import (
 )
 from surefoot.plugin import output, permissions
 from surefoot.plugin.commands.options import CONNECTION, Where
+from surefoot.plugin.files import BadFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -299,7 +300,8 @@ def run(where: Where, work: Callable[[Session], Awaitable[int]]) -> None:
         code = asyncio.run(_with_session(where, work))
         sys.stdout.flush()
     except SurefootError as error:
-        fail(exit_code(error), error_text(error))
+        output.warn(f"Error: {error_text(error)}")
+        raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if code:
@@ -329,6 +331,8 @@ def exit_code(error: SurefootError) -> int:
     """The exit code: whether the question was answered with no, or could not be put at all."""
     if isinstance(error, ConfigurationError | Unavailable):
         return UNREACHABLE
+    if isinstance(error, BadFile):
+        return USAGE
     if isinstance(error, Refused) and error.status == FORBIDDEN and DENIED not in str(error):
         return UNREACHABLE  # not allowed to ask: RBAC's answer, not a policy's
     return NO

@@ -12,6 +12,7 @@ from surefoot.cli.exits import NO
 from surefoot.domain.checks.rehearsal import BUDGET, PASSED
 from surefoot.errors import SurefootError, Unavailable
 from surefoot.plugin import output, preview
+from surefoot.plugin.amounts import waiting_on
 from surefoot.plugin.halting import nothing_there
 from surefoot.plugin.ownership import tool_that_owns
 from surefoot.plugin.reading import rollout_from
@@ -225,13 +226,14 @@ async def rehearse(session: Session, name: str, wish: RehearsalOptions) -> int:
 async def _until_rehearsed(session: Session, name: str, run: int) -> int:
     """Wait for what a rehearsal comes to, and tell it: 0 if it passed. `Declined` if it is late."""
     for _ in range(LOOKS):
-        rollout = rollout_from(await session.rollout(name))
-        found = rollout.status.rehearsal
+        raw = await session.rollout(name)
+        found = rollout_from(raw).status.rehearsal
         if found is not None and found.run >= run:
             output.say(f"{name}: run {found.run} {found.outcome}, {found.took}: {found.message}")
             return 0 if found.outcome == PASSED else NO
         await asyncio.sleep(BETWEEN_LOOKS)
-    why = rollout.status.waiting_on or rollout.status.phase or "the operator has not answered"
+    status = raw.get("status") or {}
+    why = waiting_on(status, session.now()) or status.get("phase") or "the operator did not answer"
     raise Declined(f"{name}: rehearsal run {run} was not run yet: {why}")
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import stat
 import traceback
 from pathlib import Path
@@ -252,3 +253,18 @@ def test_pod_uses_its_service_account(
         (tmp_path / name).write_text(name)
     access = loaded()
     assert (access.endpoint.server, access.namespace) == ("https://[fd00::1]:443", "namespace")
+
+
+@pytest.mark.parametrize("named", ["/dev/zero", None], ids=["endless", "large"])
+def test_kubeconfig_that_is_far_too_large_is_not_read_whole(file: Path, named: str | None) -> None:
+    """The file, its size, the limit, and what to do."""
+    if named is None:
+        file.touch()
+        os.truncate(file, 100 * 1024 * 1024)
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(kubeconfig=named)
+    size = "16 MiB" if named else "100 MiB"
+    assert str(refused.value) == (
+        f"cannot find the API server: {named or file} has {size} or more, and at most 16 MiB are "
+        "read: name a kubeconfig with --kubeconfig or KUBECONFIG"
+    )

@@ -88,6 +88,20 @@ async def test_connection_is_kept_and_the_name_of_somebody_else_is_said(
     assert (headers["Impersonate-User"], headers["Impersonate-Group"]) == ("cora", "authors")
 
 
+async def test_name_of_somebody_else_is_sent_as_kubectl_sends_it(
+    server: tuple[str, Script],
+) -> None:
+    """As UTF-8, which is what the API server takes a header for."""
+    url, script = server
+    script.answers["/x"] = (200, {"kind": "X"})
+    http = client(url, user="東京", groups=("Zoë",))
+    assert await http.get("get x", "/x") == {"kind": "X"}
+    await http.close()
+    (_, headers) = script.asked[0]
+    sent = [headers[f"Impersonate-{part}"].encode("latin-1") for part in ("User", "Group")]
+    assert sent == ["東京".encode(), "Zoë".encode()]
+
+
 async def test_field_that_the_server_does_not_know_is_refused_and_named(
     server: tuple[str, Script],
 ) -> None:

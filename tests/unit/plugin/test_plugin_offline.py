@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from surefoot.adapters.prometheus.answers import Verdict, Window
+from surefoot.adapters.prometheus.library import LibraryConnection
 from surefoot.cli.main import app as surefoot
+from surefoot.domain.facts.measurements import Outcome as MeasuredOutcome
 from surefoot.plugin import backtesting, output, simulating
 from surefoot.plugin.app import app
 from surefoot.plugin.commands.offline import Format
@@ -243,6 +246,23 @@ def test_prometheus_that_is_not_there_is_told_in_a_line(plan: Path) -> None:
     assert result.exit_code == 3
     assert result.stderr.startswith("Error: metric errors: ")
     assert "cannot be reached" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["backtest", "suggest"])
+def test_history_is_asked_for_through_the_library(
+    plan: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """prometheus-api-client is what people know, and a look back is not the operator's hot path."""
+    asked: list[str] = []
+
+    async def answer(_: object, promql: str, window: Window) -> Verdict:
+        asked.append(promql)
+        return Verdict(MeasuredOutcome.UNREACHABLE, "answered by the library")
+
+    monkeypatch.setattr(LibraryConnection, "ask_range", answer)
+    result = run(command, str(plan), "--prometheus", "http://127.0.0.1:9", "--from", "1h")
+    assert (result.exit_code, len(asked)) == (3, 1)
+    assert "answered by the library" in result.stderr
 
 
 def test_commands_are_under_surefoot_ctl_as_well(plan: Path) -> None:

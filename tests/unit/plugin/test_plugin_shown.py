@@ -379,3 +379,41 @@ def test_bundle_has_no_secrets() -> None:
     assert text_without_secrets("get https://x/y?token=s3cret&a=b") == (
         "get https://x/y?token=REDACTED&a=b"
     )
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20])
+@pytest.mark.parametrize("colours", [True, False], ids=["coloured", "plain"])
+def test_headline_is_folded_as_all_that_follows_is(
+    terminal: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: int,
+    colours: bool,
+) -> None:
+    """It has colours in its parts, and they stay with their words."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("typer.echo", print)  # which would take colours out of what is captured
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    raw = raw_rollout({"phase": "AwaitingApproval"})
+    raw["metadata"]["name"] = "a-name-of-a-flag"
+    output.say_lines([next(iter(explanation.in_lines(raw, NOW, MARKS)))])
+    said = capsys.readouterr().out
+    assert ("\x1b[35mAwaitingApproval\x1b[0m" in said) is colours
+    plain = re.sub("\x1b\\[[0-9;]*m", "", said)
+    assert all(output.width(line) <= columns for line in plain.splitlines()), plain
+    assert " ".join(plain.split()) == (
+        "a-name-of-a-flag in shop is AwaitingApproval at 10% for 1h, step 1/3"
+    )
+
+
+@pytest.mark.parametrize("columns", ["abc", "", "-5", "0", "9" * 5000])
+def test_width_that_is_none_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    """Lines for a pipe are as long as they need to be, or as the narrowest terminal."""
+    monkeypatch.setenv("SUREFOOT_COLUMNS", columns)
+    output.warn("a line of errors")
+    output.say_lines(["a line of the answer"])
+    said = capsys.readouterr()
+    assert (said.err, said.out) == ("a line of errors\n", "a line of the answer\n")

@@ -113,6 +113,17 @@ def test_no_unknown_command_is_loaded() -> None:
     assert "nothing" in done.output
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\rb", "\x1b[31m", " cora", "cora ", "a\u202eb"])
+@pytest.mark.parametrize("option", ["--as", "--as-group"])
+def test_name_of_somebody_else_that_fits_into_no_header_is_a_wrong_use(
+    option: str, name: str
+) -> None:
+    """No server is asked, and none takes it for another name by cutting a space off."""
+    done = CliRunner().invoke(app, ["ctl", "get", "--as", "cora", option, name])
+    assert done.exit_code == 2, done.output
+    assert "is no name of a user or a group" in " ".join(done.output.split())
+
+
 def test_tests_know_the_package() -> None:
     """The subprocesses above load the package that is tested, and no other."""
     assert Path(sys.modules["surefoot"].__file__ or "").parent.name == "surefoot"

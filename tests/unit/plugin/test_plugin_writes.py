@@ -572,3 +572,38 @@ def test_cluster_without_surefoot_is_told(server: FakeHttp) -> None:
     code, said = typed("inbox")
     assert code == 3
     assert "not installed" in said
+
+
+OTHERS_WORDS = (
+    "soak 1h15m left; then \x1b[2Jsecurity\u202e\nand the team that nobody can name in short"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("approve", "checkout", "--role=security", "--reason=x"),
+        ("checkpoint", "checkout", "hour-48", "--go", "--summary=x"),
+        ("rehearse", "checkout", "--wait"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_refusal_says_what_is_waited_for_as_explain_does(
+    server: FakeHttp, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """The soak as of now, no tricks on the terminal, and nothing beyond 80 columns."""
+    monkeypatch.setenv("SUREFOOT_COLUMNS", "80")
+    monkeypatch.setattr("surefoot.plugin.steering.BETWEEN_LOOKS", 0)
+    server.rollout = raw_rollout(
+        {"waitingOn": OTHERS_WORDS, "approvals": []},
+        rehearsal={"run": 1},
+        hold={"checkpoints": [{"name": "hour-48", "reporter": {"users": ["atlas"]}}]},
+    )
+    server.approvals, server.checkpoints = [], []
+    code, said = typed(*words)
+    assert code == 1, said
+    lines = said.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = " ".join(said.split())
+    assert "soak 1h left; then \ufffd[2Jsecurity\ufffd and the team" in text
+    assert lines[-1].startswith("  "), "the end of the sentence goes on below, indented"

@@ -27,6 +27,8 @@ JSON = dict[str, Any]
 
 USUAL_FILE = Path("~/.kube/config")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LARGEST_FILE = 16 * 1024 * 1024
+"""Of a kubeconfig or a token. A thousand clusters with their certificates take some 5 MiB."""
 SECTIONS = ("clusters", "contexts", "users")
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
@@ -278,10 +280,20 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+            size = max(len(content), os.fstat(file.fileno()).st_size)
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(f"cannot find the API server: {path}: {why}") from error
+    if len(content) > LARGEST_FILE:
+        least, most = (f"{bytes_ / 1024 / 1024:.4g} MiB" for bytes_ in (size, LARGEST_FILE))
+        raise ConfigurationError(
+            f"cannot find the API server: {path} has {least} or more, and at most {most} are read: "
+            "name a kubeconfig with --kubeconfig or KUBECONFIG"
+        )
+    return text
 
 
 _FILES = (*("certificate-authority", "client-certificate", "client-key", "tokenFile"),)

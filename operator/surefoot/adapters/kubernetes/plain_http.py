@@ -104,7 +104,14 @@ class PlainHttp(Http):
             headers.append(("Authorization", authorization))
         if send.body is not None:
             headers.append(("Content-Type", send.content_type))
-        return [*headers, *self._kubeconfig.impersonation]
+        # `http.client` writes texts as Latin-1, and the API server reads UTF-8.
+        return [
+            *headers,
+            *(
+                (key, value.encode().decode("latin-1"))
+                for key, value in self._kubeconfig.impersonation
+            ),
+        ]
 
     def _answer(self, send: _Send, headers: list[tuple[str, str]]) -> _Answer:
         """One request and its answer."""

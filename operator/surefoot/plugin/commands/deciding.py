@@ -326,10 +326,12 @@ def _dissent(text: str) -> dict[str, object]:
 
 
 def _read(report: Path) -> str:
+    from surefoot.plugin.files import BadFile, read_text
+
     try:
-        text = report.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"--report: {report} cannot be read: {error}") from error
+        text = read_text(str(report), 4 * LONGEST_REPORT)  # a character has up to four bytes
+    except BadFile as error:
+        raise typer.BadParameter(f"--report: {error}") from error
     if len(text) > LONGEST_REPORT:
         raise typer.BadParameter(
             f"--report: {report} has {len(text)} characters; at most {LONGEST_REPORT} are taken: "
