@@ -8,14 +8,16 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode
+from tests.support.broken_api import BrokenApi, Fault, answers_500, hangs
 from tests.support.scene import JSON, Scene, Tap, Write, crash_at_each, in_each
-from tests.support.service import Service, a_service
+from tests.support.service import Service, a_service, query_of
 
 pytestmark = pytest.mark.apiserver
 
@@ -302,3 +304,40 @@ async def test_recorded_advance_does_not_outlive_a_trigger_that_fired_while_nobo
             counted = [decision["name"] for decision in entry["evidence"]["decisions"]]
             assert counted == [f"{request}-r2"]
             assert each.percents_written()[-1] == goes_to[name]
+
+
+# What happened while the operator was cut off
+
+
+@pytest.mark.parametrize("fault", [answers_500, hangs], ids=["answers-500", "hangs"])
+async def test_go_given_while_the_operator_was_cut_off_does_not_outlive_a_trigger_that_fired_then(
+    scene: Scene, service: Service, tmp_path: Path, fault: Fault
+) -> None:
+    """It runs and asks Prometheus, but the API server is out of its reach, and its watches end.
+
+    A GO that was given then was given before the trigger fired, for all that anybody knows.
+    """
+    metric = f"cut off {fault.__name__}"
+    scene.providers = (ProviderSettings(name="default", address=service.prometheus_url),)
+    await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+    trigger: JSON = {
+        "metrics": [{"name": "errors", "query": query_of(metric)}],
+        "triggers": [{"name": "errors", "above": 1, "settle": "0s", "action": "Hold"}],
+    }
+    request = f"{scene.name}-100-hudson"
+    await scene.given_a_rollout(steps=(10, 100), approvals=signed_by("hudson"), **trigger)
+    async with BrokenApi.before(scene, tmp_path) as api, scene.an_operator():
+        await scene.then_at(10)
+        await scene.then_named("approvals", request)
+        api.breaks("/", fault, writes=True)
+        await scene.until(api.was_asked, "the operator to be cut off")
+        await scene.when_somebody_decides("hudson", "GO", 100)
+        await asyncio.to_thread(service.has_error_rate, 5.0, metric)
+        await asyncio.to_thread(service.has_had_error_rate, 5.0, "2s", metric)
+        await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+        api.is_mended()
+        await scene.then_request("approvals", request, "Void")
+        await scene.when_somebody_decides("hudson-r2", "GO", 100)
+        await scene.then_at(100)
+    entry = next(e for e in (await scene.status())["history"] if e["to"] == 100)
+    assert [each["name"] for each in entry["evidence"]["decisions"]] == [f"{request}-r2"]
