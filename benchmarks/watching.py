@@ -207,6 +207,9 @@ class Sink:
     def listed(self, kind: Any, namespace: Any, heads: Collection[Any], version: str) -> None:
         pass
 
+    def lost_sight(self, kind: Any, namespace: Any) -> None:
+        pass
+
 
 def memory(what: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -112,3 +112,9 @@ class TestbedError(SurefootError):
     """The local control plane could not be built, started or stopped."""
 
     __test__ = False  # pytest must not take it for a test case
+
+
+def is_about_size(error: ApiError) -> bool:
+    """Whether etcd, or the API server's way to it, has no room for an object as large as this."""
+    said = str(error)
+    return error.status == 500 and ("too large" in said or "larger than max" in said)

@@ -8,14 +8,16 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from surefoot.adapters.provider_settings import ProviderSettings
 from surefoot.adapters.settings import AdmissionMode
+from tests.support.broken_api import BrokenApi, Fault, answers_500, hangs
 from tests.support.scene import JSON, Scene, Tap, Write, crash_at_each, in_each
-from tests.support.service import Service, a_service
+from tests.support.service import Service, a_service, query_of
 
 pytestmark = pytest.mark.apiserver
 
@@ -265,6 +267,117 @@ async def test_adoption_does_not_turn_on_what_was_turned_off_meanwhile(scene: Sc
         assert stood_at[name] not in [to for _, _, to in await each.history()], name
 
 
+async def a_flag_is_offered(scene: Scene, percent: int, **metadata: Any) -> JSON:
+    """A ConfigMap that nobody manages, with the flag at this percentage, for the Rollout."""
+    annotations = {"surefoot.dev/adopt": scene.name}
+    offered = {"name": scene.target, "annotations": annotations} | metadata
+    data = {scene.name: str(percent)}
+    return await scene.create("configmaps", {"metadata": offered, "data": data})
+
+
+async def when_it_is_raised(scene: Scene) -> None:
+    """Somebody turns the flag on for all."""
+    await scene.when_somebody_changes_the_flag("100")
+
+
+async def when_it_is_no_step(scene: Scene) -> None:
+    """Somebody moves it to a percentage that the plan does not have."""
+    await scene.when_somebody_changes_the_flag("33")
+
+
+async def when_the_offer_is_withdrawn(scene: Scene) -> None:
+    """Its owner wants to keep it."""
+    annotations = {"surefoot.dev/adopt": None}
+    await scene.patch("configmaps", scene.target, {"metadata": {"annotations": annotations}})
+
+
+async def when_it_is_to_go(scene: Scene) -> None:
+    """It is deleted, and stays until a finalizer is taken off."""
+    await scene.delete("configmaps", scene.target)
+
+
+@pytest.mark.parametrize("step", ["intent", "apply"], ids=["after-the-intent", "before-the-write"])
+async def test_adoption_judges_anew_what_was_done_to_the_flag_meanwhile(
+    scene: Scene, step: str
+) -> None:
+    """Nothing is written over it, and nothing is committed of what was found before."""
+    meddlers = {
+        "is-raised": (20, when_it_is_raised),
+        "is-no-step": (30, when_it_is_no_step),
+        "is-withdrawn": (40, when_the_offer_is_withdrawn),
+        "is-to-go": (50, when_it_is_to_go),
+    }
+    scenes = named(scene, *meddlers)
+    left = {percent: name for name, (percent, _) in meddlers.items()}
+
+    async def meddle(write: Write) -> None:
+        if write.step == step and write.to in left:
+            name = left.pop(write.to)
+            await meddlers[name][1](scenes[name])
+
+    for name, each in scenes.items():
+        await a_flag_is_offered(each, meddlers[name][0], finalizers=["example.com/a-test"])
+        await each.given_a_rollout(steps=(10, 20, 30, 40, 50, 100), hold=SOAKING)
+    tap = Tap(after=meddle) if step == "intent" else Tap(before=meddle)
+    reasons = {
+        "is-no-step": ("AdoptedPercentNotAStep", 33),
+        "is-withdrawn": ("ConfigMapExists", 40),
+        "is-to-go": ("AdoptedBeingDeleted", 50),
+    }
+    async with scene.an_operator(through=tap.around):
+        await scenes["is-raised"].then_at(100)
+        for name, (reason, stands_at) in reasons.items():
+            await scenes[name].then_blocked_by("PlanValid", reason)
+            # That a move is withdrawn may be marked on the ConfigMap, which stays as it is.
+            assert set(scenes[name].percents_written()) <= {stands_at}, name
+            assert await scenes[name].history() == [], name
+        assert left == {}
+        assert set(scenes["is-raised"].percents_written()) == {100}
+        flag = scenes["is-to-go"].target
+        await scene.patch("configmaps", flag, {"metadata": {"finalizers": None}})
+        await scenes["is-to-go"].then_at(10)
+    for each in scenes.values():
+        found = await each.get("configmaps", each.target)
+        if found is not None and found["metadata"].get("finalizers"):
+            await scene.patch("configmaps", each.target, {"metadata": {"finalizers": None}})
+
+
+# A start while a trigger's metric breaches
+
+
+async def test_nothing_starts_while_the_metric_of_a_trigger_breaches(
+    scene: Scene, service: Service
+) -> None:
+    """Not at first sight, not while the operator runs, not from a first step of 0, nor again."""
+    metric = "breaches at the start"
+    scene.providers = (ProviderSettings(name="default", address=service.prometheus_url),)
+    await asyncio.to_thread(service.has_error_rate, 5.0, metric)
+    trigger: JSON = {
+        "metrics": [{"name": "errors", "query": query_of(metric)}],
+        "triggers": [{"name": "errors", "above": 1, "settle": "0s"}],
+        "hold": SOAKING,
+    }
+    plans: dict[str, JSON] = {
+        "first-sight": {},
+        "several": {"triggers": [{"name": "errors", "above": 1, "settle": "0s", "action": "Hold"}]},
+        "while-it-runs": {},
+    }
+    scenes = named(scene, *plans)
+    late = scenes.pop("while-it-runs")
+    for name, each in scenes.items():
+        await each.given_a_rollout(**(trigger | plans[name]))
+    async with scene.an_operator():
+        await late.given_a_rollout(**trigger)
+        scenes["while-it-runs"] = late
+        await in_each(scenes, lambda each: each.then_blocked_by("TriggersQuiet", "TriggerFiring"))
+        for each in scenes.values():
+            assert each.percents_written() == [], each.name
+        await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+        await in_each(scenes, lambda each: each.then_at(10))
+    for each in scenes.values():
+        assert each.percents_written() == [10], each.name
+
+
 # What was recorded before the operator was down
 
 
@@ -302,3 +415,40 @@ async def test_recorded_advance_does_not_outlive_a_trigger_that_fired_while_nobo
             counted = [decision["name"] for decision in entry["evidence"]["decisions"]]
             assert counted == [f"{request}-r2"]
             assert each.percents_written()[-1] == goes_to[name]
+
+
+# What happened while the operator was cut off
+
+
+@pytest.mark.parametrize("fault", [answers_500, hangs], ids=["answers-500", "hangs"])
+async def test_go_given_while_the_operator_was_cut_off_does_not_outlive_a_trigger_that_fired_then(
+    scene: Scene, service: Service, tmp_path: Path, fault: Fault
+) -> None:
+    """It runs and asks Prometheus, but the API server is out of its reach, and its watches end.
+
+    A GO that was given then was given before the trigger fired, for all that anybody knows.
+    """
+    metric = f"cut off {fault.__name__}"
+    scene.providers = (ProviderSettings(name="default", address=service.prometheus_url),)
+    await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+    trigger: JSON = {
+        "metrics": [{"name": "errors", "query": query_of(metric)}],
+        "triggers": [{"name": "errors", "above": 1, "settle": "0s", "action": "Hold"}],
+    }
+    request = f"{scene.name}-100-hudson"
+    await scene.given_a_rollout(steps=(10, 100), approvals=signed_by("hudson"), **trigger)
+    async with BrokenApi.before(scene, tmp_path) as api, scene.an_operator():
+        await scene.then_at(10)
+        await scene.then_named("approvals", request)
+        api.breaks("/", fault, writes=True)
+        await scene.until(api.was_asked, "the operator to be cut off")
+        await scene.when_somebody_decides("hudson", "GO", 100)
+        await asyncio.to_thread(service.has_error_rate, 5.0, metric)
+        await asyncio.to_thread(service.has_had_error_rate, 5.0, "2s", metric)
+        await asyncio.to_thread(service.has_error_rate, 0.0, metric)
+        api.is_mended()
+        await scene.then_request("approvals", request, "Void")
+        await scene.when_somebody_decides("hudson-r2", "GO", 100)
+        await scene.then_at(100)
+    entry = next(e for e in (await scene.status())["history"] if e["to"] == 100)
+    assert [each["name"] for each in entry["evidence"]["decisions"]] == [f"{request}-r2"]

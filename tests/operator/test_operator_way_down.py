@@ -91,6 +91,18 @@ def a_decision(reason: str) -> Spoil:
     return decide
 
 
+def a_signature(expires_at: str) -> Spoil:
+    """Decide a request with a signature that may be used until then."""
+
+    def sign(scene: Scene) -> Awaitable[JSON]:
+        value = "-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----\n"
+        said = {"decision": "GO", "reason": "a test", "decidedBy": {"username": "hudson"}}
+        said |= {"signature": {"value": value, "expiresAt": expires_at}}
+        return scene.patch("approvals", f"{scene.name}-100-hudson", {"spec": said})
+
+    return sign
+
+
 def an_annotation(name: str, text: str) -> Spoil:
     """Annotate the Rollout, and change its plan: the requests that name people open again."""
 
@@ -102,18 +114,48 @@ def an_annotation(name: str, text: str) -> Spoil:
     return annotate
 
 
-WINDOW = {"schedule": {"windows": [{"days": ["Mon"], "from": "09:00", "to": "10:00"}]}}
+WINDOW = {
+    "schedule": {
+        "timeZone": "Pacific/Kiritimati",
+        "freeze": [
+            {"name": "first", "from": "2000-01-01 00:00", "to": "2000-01-02 00:00"},
+            {"name": "last", "from": "2099-12-30 00:00", "to": "2099-12-31 23:59"},
+            {"name": "weekly", "from": "Mon 00:00", "to": "Mon 00:01"},
+        ],
+    }
+}
+"""The first and the last that can be written; only the shortest may be open while this runs."""
 END_OF_TIME = "9999-12-31T23:59:59Z"
+SIGNED: JSON = {
+    "hold": {
+        "approvals": {
+            "roles": [
+                {"name": "hudson", "users": ["hudson"], "signing": "Optional"},
+                {"name": "cora", "users": ["cora"]},
+            ],
+            "opens": "Step",
+        }
+    }
+}
 WRITTEN: dict[str, tuple[Spoil, JSON]] = {
     "separator as reason": (a_decision("\u001f"), {}),
     "other separators as reason": (a_decision("\u001c\u001d\u001e"), {}),
     "space without a width as reason": (a_decision("\u200b"), {}),
+    "directions and marks as reason": (a_decision("\u202e\u2066\u200f\u0300\u034f"), {}),
+    "beyond the first plane as reason": (a_decision("\U000e0067\U0010ffff\U0001f3f4"), {}),
+    "no characters as reason": (a_decision("\ufdd0\ufffe\uffff\ufeff"), {}),
+    "controls as reason": (a_decision("\u0085\u0000\u007f\u009f"), {}),
+    "signature for as long as can be": (a_signature("2999-12-31T23:59:59.999999999-23:59"), SIGNED),
+    "signature of before all": (a_signature("1970-01-01t00:00:00.000000001+23:59"), SIGNED),
+    "signature until a leap day": (a_signature("2400-02-29T23:59:59Z"), SIGNED | WINDOW),
     "halt to the end of time": (a_halt(END_OF_TIME), {}),
     "halt to the end of time, and a schedule": (a_halt(END_OF_TIME), WINDOW),
     "halt to the end of time in the west, and a schedule": (
         a_halt("9999-12-31T23:59:59-14:00"),
         WINDOW,
     ),
+    "halt to no year, and a schedule": (a_halt("0000-00-00T00:00:00Z"), WINDOW),
+    "halt to beyond the offsets, and a schedule": (a_halt("2999-12-31T23:59:59+99:59"), WINDOW),
     "halt from before time": (a_halt("0001-01-01T00:00:00+14:00"), WINDOW),
     "on behalf of a long name": (an_annotation("on-behalf-of", "x" * 300), {}),
     "author with a long name": (an_annotation("authors", "x" * 5000), {}),
@@ -129,9 +171,9 @@ async def test_flag_comes_down_whatever_is_written(
 ) -> None:
     """An operator that is started over it judges the Rollout, lowers the flag, and says so."""
     scenes = {case: elsewhere() for case in WRITTEN}
-    hold = {"approvals": signed_by("hudson", "cora")}
+    plain: JSON = {"hold": {"approvals": signed_by("hudson", "cora")}}
     for case, (_, spec) in WRITTEN.items():
-        await scenes[case].given_a_rollout(steps=(10, 100), hold=hold, **spec)
+        await scenes[case].given_a_rollout(steps=(10, 100), **(plain | spec))
     async with scene.an_operator(beside=tuple(scenes.values())):
         for each in scenes.values():
             await each.then_at(10)

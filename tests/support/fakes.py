@@ -365,7 +365,11 @@ class FakeCluster:
         await self._call(f"open {name}")
         key = ObjectKey(owner.metadata.namespace, name)
         metadata = ObjectMeta(
-            name=name, namespace=key.namespace, uid=f"uid-{name}", resource_version="1"
+            name=name,
+            namespace=key.namespace,
+            uid=f"uid-{name}",
+            resource_version="1",
+            creation_timestamp=START,
         )
         opened: Request
         if isinstance(spec, CheckpointSpec):

@@ -40,18 +40,19 @@ class Service:
         query = query_of(of)
         wait_until(lambda: self._values(query) == [value], SURELY, f"{query} {value} in Prometheus")
 
-    def has_had_error_rate(self, value: float, window: str) -> None:
+    def has_had_error_rate(self, value: float, window: str, of: str = "") -> None:
         """Wait until the metric has been no lower for so long.
 
         At the beginning of the window as well: on a busy machine it may be that nothing was scraped
         in the window but the last moment of it.
         """
-        began = f"error_rate offset {window} == {value}"
-        lowest = f"min_over_time(error_rate[{window}]) and {began}"
+        query = query_of(of)
+        began = f"{query} offset {window} == {value}"
+        lowest = f"min_over_time({query}[{window}]) and {began}"
         wait_until(
             lambda: self._values(lowest) == [value],
             SURELY,
-            f"error_rate {value} for {window} in Prometheus",
+            f"{query} {value} for {window} in Prometheus",
         )
 
     def _values(self, query: str) -> list[float]:

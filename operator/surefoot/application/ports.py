@@ -247,8 +247,11 @@ class EventSink(Protocol):
     ) -> None:
         """These are all that there are in a namespace, or everywhere, as of a version.
 
-        Each of them was observed before.
+        Each of them was observed before. What changes from here on is told as it happens.
         """
+
+    def lost_sight(self, kind: Kind, namespace: str | None) -> None:
+        """What changes is not told as it happens any more, until everything was listed again."""
 
 
 class EventSource(Protocol):

@@ -34,7 +34,7 @@ from surefoot.domain.facts.snapshot import ConfigMap, FlagFacts, Snapshot
 from surefoot.domain.plan import Abandon, Announcement, Apply, Calm, Intend, Plan, WriteStatus
 from surefoot.domain.rollback import roll_back, with_silence
 from surefoot.domain.signoff.requests import is_dry_run
-from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable
+from surefoot.errors import ApiError, Conflict, NotFound, Refused, Unavailable, is_about_size
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,10 @@ CONFLICT_FIRST = 0.02
 REFUSED_RETRY = 30.0
 REFUSED_RETRY_OF_A_ROLLBACK = 5.0
 STOPPED_RETRY = 1.0
+NO_ROOM = (
+    "etcd takes no object as large as this one would be, so nothing moves up; make the plan and "
+    "its annotations smaller. The answer was:"
+)
 MOVES_IN_A_ROW = 10
 """So many moves one after the other are no rollout: something undoes them. Slow down."""
 
@@ -135,6 +139,8 @@ class Reconciler:
             outcome = Pass(Result.CONFLICT, self._backoff(key, CONFLICT_FIRST), self._lane(key))
         except Unavailable as error:
             log.warning("API server unavailable", rollout=str(key), error=str(error))
+            if is_about_size(error):
+                self._complain(key, "Refused", f"{NO_ROOM} {error}")
             outcome = Pass(Result.UNAVAILABLE, self._backoff(key, BACKOFF_FIRST), self._lane(key))
         except Refused as error:
             self._complain(key, "Refused", with_remedy(error))

@@ -93,6 +93,8 @@ class Resyncer:
             if present is None or present.uid != known.uid:
                 self._store.remove(kind, known)
         unknown = self._unknown(kind, listed)
+        for head in unknown:
+            self._store.was_missed(head)
         slots = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._take_in(kind, head.key, slots) for head in unknown))
         if unknown and not first:

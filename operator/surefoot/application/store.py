@@ -45,6 +45,8 @@ REMEMBERED_DEAD = 10_000
 IN_USE = 2 * 1024 * 1024
 """Bytes of JSON whose models are kept. The models take five times as much, and 1.4 ms to make."""
 
+REQUESTS = (Kind.CHECKPOINT, Kind.APPROVAL)
+
 Wake = Callable[[ObjectKey], None]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -137,6 +139,7 @@ class Store:
         self._in_use = _InUse(in_use)
         self._dead: OrderedDict[str, None] = OrderedDict()
         self._watched: set[str] = set()
+        self._out_of_sight: set[tuple[Kind, str | None]] = set()
         self._requests: dict[ObjectKey, set[tuple[Kind, ObjectKey]]] = {}
         self._rollouts_on: dict[ObjectKey, set[ObjectKey]] = {}
         self._downstreams: dict[ObjectKey, set[ObjectKey]] = {}
@@ -248,7 +251,7 @@ class Store:
     def listed(
         self, kind: Kind, namespace: str | None, heads: Iterable[ObjectHead], version: str
     ) -> None:
-        """What is not among these, and is not newer than the list, is gone."""
+        """What is not among these, and not newer than the list, is gone. The rest is in sight."""
         there = {head.key: head.uid for head in heads}
         for key, entry in list(self._entries[kind].items()):
             is_elsewhere = namespace is not None and key.namespace != namespace
@@ -256,6 +259,32 @@ class Store:
                 continue
             if not is_newer(entry.head.resource_version, than=version):
                 self.remove(kind, entry.head)
+        self._out_of_sight.discard((kind, namespace))
+        for entry in self._entries_in(kind, namespace):
+            self._note_watched(kind, entry)
+
+    def lost_sight(self, kind: Kind, namespace: str | None) -> None:
+        """What changes is not told as it happens: a decision that is seen next may be of before."""
+        self._out_of_sight.add((kind, namespace))
+        for entry in self._entries_in(kind, namespace):
+            self._watched.discard(entry.head.uid)
+
+    def was_missed(self, head: ObjectHead) -> None:
+        """No watch has told of this version: what it says may be of long before."""
+        self._watched.discard(head.uid)
+
+    def _entries_in(self, kind: Kind, namespace: str | None) -> Iterator[Entry]:
+        for key, entry in self._entries[kind].items():
+            if namespace in (None, key.namespace):
+                yield entry
+
+    def _note_watched(self, kind: Kind, entry: Entry) -> None:
+        """What a request decides next is known to be new, if all of it so far is on record."""
+        is_request = kind in REQUESTS and not isinstance(entry.content, UnreadableObject)
+        places = ((kind, None), (kind, entry.head.key.namespace))
+        is_in_sight = self._out_of_sight.isdisjoint(places)
+        if is_request and is_in_sight and not entry.links.has_news:
+            self._watched.add(entry.head.uid)
 
     def replace_halts(self, halts: Iterable[Halt]) -> frozenset[str]:
         """Take in all halts there are; answers with the namespaces where that changed something.
@@ -353,9 +382,8 @@ class Store:
             self._requests.setdefault(links.to, set()).add((kind, key))
         for name in links.upstreams:
             self._downstreams.setdefault(ObjectKey(*name), set()).add(key)
-        if isinstance(content, Checkpoint | Approval) and not links.has_news:
-            self._watched.add(entry.head.uid)
-        elif isinstance(content, UnreadableObject):
+        self._note_watched(kind, entry)
+        if isinstance(content, UnreadableObject):
             self._unreadable[kind].add(key)
             self._count_unreadable(kind, len(self._unreadable[kind]))
 
@@ -467,7 +495,7 @@ class Store:
         return tuple(content for content in named if isinstance(content, UnreadableObject))
 
     def watched_requests(self, requests: Iterable[Request]) -> frozenset[str]:
-        """The UIDs of those that were seen here before their present decision.
+        """The UIDs of those that were seen here before their present decision, and ever since.
 
         Then they had no decision, or the last one on record.
         """

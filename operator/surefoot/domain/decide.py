@@ -492,7 +492,11 @@ def _next_change(review: Review) -> datetime | None:
 def _look_again_in(review: Review, next_change: datetime | None) -> timedelta:
     """When something may happen next that no event tells of."""
     snapshot, changes = review.state.snapshot, _time_changes_in(review, next_change)
-    return min(changes, snapshot.evaluation_interval) if snapshot.rollout.spec.metrics else changes
+    # A ConfigMap that is not managed yet is not watched.
+    is_foreign = snapshot.config_map is not None and snapshot.rollout.status.committed is None
+    if snapshot.rollout.spec.metrics or is_foreign:
+        return min(changes, snapshot.evaluation_interval)
+    return changes
 
 
 def _time_changes_in(review: Review, next_change: datetime | None) -> timedelta:

@@ -93,6 +93,10 @@ class Watching:
         self._sink.listed(kind, namespace, heads, version)
         self.listed_once.set()
 
+    def lost_sight(self, kind: Kind, namespace: str | None) -> None:
+        """Hand it on."""
+        self._sink.lost_sight(kind, namespace)
+
     async def _wait_for_kinds(self) -> None:
         """Wait for what is to be watched."""
         complained = False

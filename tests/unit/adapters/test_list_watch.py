@@ -130,6 +130,9 @@ class Sink:
     ) -> None:
         self._tell(f"all@{version}: {' '.join(sorted(head.key.name for head in heads))}".strip())
 
+    def lost_sight(self, kind: Kind, namespace: str | None) -> None:
+        self._tell(f"lost sight of {kind.value} in {namespace}")
+
     async def until(self, text: str) -> None:
         """Wait until it was told."""
         while text not in self.told:
@@ -302,6 +305,51 @@ async def test_watch_that_breaks_is_begun_again(desk: Desk, events: list[JSON | 
     async with desk.watching():
         await desk.sink.until("b@41")
     assert desk.server.versions_watched == ["10", "10"]
+
+
+@pytest.mark.parametrize("kind", [Kind.APPROVAL, Kind.CHECKPOINT], ids=lambda kind: kind.value)
+@pytest.mark.parametrize(
+    "breaks",
+    [failure(500), failure(403), [event("ERROR", {"code": 500})], [b"{not json}\n"]],
+    ids=["500", "403", "error", "no JSON"],
+)
+async def test_what_a_broken_watch_of_requests_would_tell_late_is_listed(
+    desk: Desk, kind: Kind, breaks: Answer | list[JSON | bytes]
+) -> None:
+    """A decision of meanwhile must not pass for one of now: first it is said that nobody looked."""
+    desk.server.lists = [listing(10), listing(50)]
+    desk.server.watches = [breaks, []]
+    async with desk.watching(kind):
+        await desk.sink.until("all@50:")
+    lost = f"lost sight of {kind.value} in None"
+    before, after = desk.sink.told.index("all@10:"), desk.sink.told.index("all@50:")
+    assert set(desk.sink.told[before + 1 : after]) == {lost}
+    assert desk.sink.told[0] == lost
+    assert desk.clock.slept != []
+
+
+async def test_watch_of_requests_that_the_api_server_ends_goes_on_in_sight(desk: Desk) -> None:
+    """It ends each of them after some minutes, and nothing is missed."""
+    gone = event("DELETED", item("a", 12))
+    desk.server.watches = [[bookmark(11)], [gone]]
+    desk.clock.elapsed = iter(range(0, 10_000, 300)).__next__  # type: ignore[method-assign]
+    async with desk.watching(Kind.APPROVAL):
+        await desk.sink.until("-a@12")
+        assert desk.sink.told == ["lost sight of Approval in None", "all@10:", "-a@12"]
+    assert desk.server.versions_watched == ["10", "11"]
+
+
+@pytest.mark.parametrize("end", ["restart", "cancel"])
+async def test_source_of_requests_that_ends_is_out_of_sight(desk: Desk, end: str) -> None:
+    """From then on, and not only once it is run again."""
+    async with desk.watching(Kind.APPROVAL, "agents") as (source, running):
+        await desk.sink.until("all@10:")
+        if end == "restart":
+            source.restart()
+        else:
+            running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert desk.sink.told[-2:] == ["all@10:", "lost sight of Approval in agents"]
 
 
 async def test_silent_watch_is_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

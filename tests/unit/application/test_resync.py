@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from surefoot.api.v1alpha1.approval import Approval, Decision
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
@@ -81,6 +82,40 @@ async def test_watches_that_miss_things_twice_in_a_row_are_begun_anew() -> None:
         await yard.sweep()
         assert yard.restarts == restarts
     assert ("missed", "Rollout", 1) in yard.telemetry.said
+
+
+def an_approval() -> Approval:
+    """One that asks for the Rollout of these tests, and is undecided."""
+    request = {
+        "rollout": {"name": "memory-sync", "uid": "uid-memory-sync"},
+        "planHash": "h",
+        "attempt": 0,
+        "from": 10,
+        "to": 25,
+        "role": "security",
+        "users": ["hudson"],
+    }
+    metadata = {"name": "a", "namespace": "agents", "uid": "uid-a", "resourceVersion": "150"}
+    return Approval.model_validate({"metadata": metadata, "spec": {"request": request}})
+
+
+async def test_decision_that_no_event_told_is_not_known_to_be_new() -> None:
+    """A watch that hangs tells nothing: what a list finds may be of any moment since the last."""
+    yard = Yard()
+    approval = an_approval()
+    key = ObjectKey("agents", approval.metadata.name)
+    yard.cluster.requests[Kind.APPROVAL, key] = approval
+    await yard.sweep()
+    assert yard.store.watched_requests(yard.store.approvals(KEY)) == {approval.metadata.uid}
+    decided = {"decision": Decision.GO, "reason": "fine"}
+    spec = approval.spec.model_copy(update=decided)
+    metadata = approval.metadata.model_copy(update={"resource_version": "200"})
+    later = approval.model_copy(update={"spec": spec, "metadata": metadata})
+    yard.cluster.requests[Kind.APPROVAL, key] = later
+    await yard.sweep()
+    (found,) = yard.store.approvals(KEY)
+    assert found.spec.decision is Decision.GO
+    assert yard.store.watched_requests((found,)) == frozenset()
 
 
 async def test_flags_are_swept_whatever_becomes_of_the_requests() -> None:

@@ -238,6 +238,102 @@ def test_decision_on_what_was_seen_with_all_decisions_on_record_is_known_to_be_n
     assert woken.store.watched_requests((recorded, unrecorded)) == {"uid-a"}
 
 
+def decided(approval: Approval) -> Approval:
+    """The same with a GO on it."""
+    says = {"decision": Decision.GO, "reason": "fine"}
+    return approval.model_copy(update={"spec": approval.spec.model_copy(update=says)})
+
+
+def head_of(approval: Approval, version: str) -> ObjectHead:
+    """Its entry in a list."""
+    return _as(approval, version)[1]
+
+
+class Sight:
+    """A store that saw an Approval undecided, and may have been blind since."""
+
+    def __init__(self) -> None:
+        self.woken = Woken()
+        self.approval = an_approval("a")
+        self.woken.sees(self.approval, version="1")
+
+    @property
+    def is_known_to_be_new(self) -> bool:
+        """Whether what the request says now was said since the store saw it."""
+        store = self.woken.store
+        return store.watched_requests(store.approvals(KEY)) == {"uid-a"}
+
+    def is_lost(self, namespace: str | None = None) -> None:
+        """The watch failed."""
+        self.woken.store.lost_sight(Kind.APPROVAL, namespace)
+
+    def is_back(self, *approvals: Approval, namespace: str | None = None, version: str) -> None:
+        """Everything is listed, and nothing of it is newer than this."""
+        for each in approvals:
+            self.woken.sees(each, version)
+        heads = [head_of(each, version) for each in approvals]
+        self.woken.store.listed(Kind.APPROVAL, namespace, heads, version)
+
+
+@pytest.mark.parametrize("namespace", [None, "agents"])
+def test_decision_of_while_the_watch_was_broken_is_not_known_to_be_new(
+    namespace: str | None,
+) -> None:
+    """Whether it is listed afterwards or read in between."""
+    listed, read = Sight(), Sight()
+    listed.is_lost(namespace)
+    listed.is_back(decided(listed.approval), namespace=namespace, version="2")
+    assert not listed.is_known_to_be_new
+    read.is_lost(namespace)
+    read.woken.store.put(Kind.APPROVAL, *_fresh(decided(read.approval), "2"))
+    assert not read.is_known_to_be_new
+
+
+def _fresh(approval: Approval, version: str) -> tuple[Approval, ObjectKey]:
+    _, head, seen = _as(approval, version)
+    return seen, head.key
+
+
+def test_decision_after_everything_was_listed_again_is_known_to_be_new() -> None:
+    """What is listed undecided is in sight again, also where it has not changed."""
+    sight = Sight()
+    sight.is_lost()
+    sight.is_back(sight.approval, version="1")
+    sight.woken.sees(decided(sight.approval), version="2")
+    assert sight.is_known_to_be_new
+
+
+def test_undecided_version_of_while_the_watch_was_broken_proves_nothing() -> None:
+    """Somebody touches the request and decides it, both while nobody looks."""
+    sight = Sight()
+    sight.is_lost()
+    sight.woken.sees(sight.approval, version="2")
+    sight.woken.sees(decided(sight.approval), version="3")
+    assert not sight.is_known_to_be_new
+
+
+@pytest.mark.parametrize(("namespace", "is_seen"), [("agents", False), ("elsewhere", True)])
+def test_watch_of_one_namespace_that_breaks_leaves_the_others_in_sight(
+    namespace: str, is_seen: bool
+) -> None:
+    """Each namespace may have a watch of its own."""
+    sight = Sight()
+    sight.is_lost(namespace)
+    sight.woken.sees(decided(sight.approval), version="2")
+    assert sight.is_known_to_be_new is is_seen
+
+
+def test_request_that_is_listed_with_a_decision_is_in_sight_once_that_is_on_record() -> None:
+    """The next decision on it is new."""
+    sight = Sight()
+    sight.is_lost()
+    sight.is_back(decided(sight.approval), version="2")
+    assert not sight.is_known_to_be_new
+    sight.woken.sees(sight.approval, version="3")
+    sight.woken.sees(decided(sight.approval), version="4")
+    assert sight.is_known_to_be_new
+
+
 def test_unreadable_object_is_kept_as_its_error() -> None:
     """It must not end the operator, and not look like an absent one."""
     woken = Woken()

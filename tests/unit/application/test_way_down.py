@@ -353,6 +353,41 @@ async def test_flag_comes_down_where_there_is_no_room_to_say_more(reason: str) -
     assert (status.history[-1].type, status.history[-1].prev_hash) == ("Rollback", last.hash)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "500: etcdserver: request is too large",
+        "500: rpc error: trying to send message larger than max (2097289 vs. 2097152)",
+    ],
+)
+async def test_event_tells_where_there_is_no_room_for_a_status(message: str) -> None:
+    """The status cannot tell: it is what finds no room. An event is an object of its own."""
+    office = await Office().at_ten()
+
+    async def fails(call: str) -> None:
+        if call == "write status":
+            raise Unavailable(message, status=500)
+
+    office.cluster.before = fails
+    office.ask_for_zero()
+    await office.two_intervals()
+    assert [reason for _, reason in office.announcer.said].count("Refused") == 1
+
+
+async def test_no_event_tells_of_an_api_server_that_is_out_of_reach() -> None:
+    """It has no room for an event either, and it will be back."""
+    office = await Office().at_ten()
+
+    async def fails(call: str) -> None:
+        if call == "write status":
+            raise Unavailable("500: etcdserver: leader changed", status=500)
+
+    office.cluster.before = fails
+    office.ask_for_zero()
+    await office.two_intervals()
+    assert "Refused" not in [reason for _, reason in office.announcer.said]
+
+
 HANGS = ["list checkpoints", "list approvals", "read halt", "open"]
 
 

@@ -1,6 +1,7 @@
 """The flag in its ConfigMap: how it is written, drift, adoption, foreign and late ones."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -461,6 +462,20 @@ def test_offer_to_another_rollout_is_no_offer() -> None:
     world = World(a_rollout(), config_map=a_config_map(both("10"), marks={"adopt": "other"}))
     world.settle()
     assert world.blockers() == [("PlanValid", "ConfigMapExists")]
+
+
+@pytest.mark.parametrize("deleting", [True, False])
+def test_config_map_that_no_watch_tells_of_is_looked_at_at_every_evaluation(deleting: bool) -> None:
+    """It is not managed: that it is gone, or offered, is seen where somebody looks."""
+    world = World(a_rollout())
+    found = ConfigMap("memory-sync-flags", "uid-cm", "7", data={"memory-sync": "10"})
+    world.config_map = replace(found, deleting=deleting)
+    plan = world.settle()
+    assert world.condition("PlanValid")[0] == "False"
+    assert plan.requeue_after <= world.interval
+    world.config_map = None
+    world.settle()
+    assert world.history()[0] == ("Start", 10)
 
 
 def test_adoption_waits_for_what_start_needs() -> None:

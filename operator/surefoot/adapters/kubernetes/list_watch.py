@@ -2,13 +2,14 @@
 
 Nothing is missed between the two, nor between one watch and the next: each begins at the version
 where the last one ended. Where the API server no longer has that version, everything is listed
-again, and what is not in the list is gone.
+again, and what is not in the list is gone. So are Checkpoints and Approvals where a watch failed:
+what it would tell late might pass for news, and when a decision was given matters.
 """
 
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,12 @@ SHORT = 1.0
 NO_LONGER_THERE = 410
 
 
-class ExpiredError(Exception):
-    """The API server does not have the version from which the watch should go on."""
+IN_SIGHT = (Kind.CHECKPOINT, Kind.APPROVAL)
+"""The kinds of which it is said where changes are no longer told as they happen."""
+
+
+class MustListError(Exception):
+    """The watch cannot go on where it ended: everything has to be listed again."""
 
 
 class ListWatch:
@@ -58,6 +63,7 @@ class ListWatch:
         self._what = f"{kind.value} objects" + (f" of namespace {namespace}" if namespace else "")
         self._running: asyncio.Timeout | None = None
         self._version = ""
+        self._failures = 0
 
     async def run(self, sink: EventSink) -> None:
         """List and watch until cancelled or restarted. Raises `NotFound` where it is not served."""
@@ -68,6 +74,7 @@ class ListWatch:
             log.info("watching begins again", what=self._what)
         finally:
             self._running = None
+            self._lose_sight(sink)
 
     def restart(self) -> None:
         """Give up the present watch; anyone who runs this source runs it again."""
@@ -75,17 +82,19 @@ class ListWatch:
             self._running.reschedule(asyncio.get_running_loop().time())
 
     async def _follow(self, sink: EventSink) -> None:
-        await self._patiently(partial(self._list, sink))
         while True:
-            try:
-                await self._patiently(partial(self._watch, sink))
-            except ExpiredError:
-                log.info("a version is gone; everything is listed again", what=self._what)
-                await self._patiently(partial(self._list, sink))
+            self._lose_sight(sink)
+            await self._patiently(partial(self._list, sink))
+            with suppress(MustListError):
+                while True:
+                    await self._patiently(partial(self._go_on_watching, sink))
+
+    def _lose_sight(self, sink: EventSink) -> None:
+        if self._kind in IN_SIGHT:
+            sink.lost_sight(self._kind, self._namespace)
 
     async def _patiently(self, work: Callable[[], Any]) -> None:
         """Try again and again, with pauses. What fails after it had worked is tried at once."""
-        failures = 0
         while True:
             before = self._version
             try:
@@ -93,15 +102,18 @@ class ListWatch:
             except NotFound:
                 raise
             except ApiError as error:
-                failures = 0 if self._version != before else failures + 1
-                pause = PAUSES[min(failures, len(PAUSES) - 1)]
-                if isinstance(error, Unavailable):
-                    pause = max(pause, retry_after(error))
-                if failures & (failures - 1) == 0:  # the first, second, fourth and so on
-                    log.warning("watching", what=self._what, error=str(error), failures=failures)
-                await self._clock.sleep(pause * random.uniform(0.8, 1.2))
+                await self._pause(error, has_worked=self._version != before)
             else:
                 return
+
+    async def _pause(self, error: ApiError, *, has_worked: bool) -> None:
+        failures = self._failures = 0 if has_worked else self._failures + 1
+        pause = PAUSES[min(failures, len(PAUSES) - 1)]
+        if isinstance(error, Unavailable):
+            pause = max(pause, retry_after(error))
+        if failures & (failures - 1) == 0:  # the first, second, fourth and so on
+            log.warning("watching", what=self._what, error=str(error), failures=failures)
+        await self._clock.sleep(pause * random.uniform(0.8, 1.2))
 
     async def _list(self, sink: EventSink) -> None:
         what, query = f"list {self._what}", {**self._selected, "limit": "500"}
@@ -122,8 +134,22 @@ class ListWatch:
         sink.listed(self._kind, self._namespace, heads, page.version)
         self._version = page.version
 
+    async def _go_on_watching(self, sink: EventSink) -> None:
+        """Watch until the API server ends it. Raises `MustListError` where it cannot go on."""
+        before = self._version
+        try:
+            await self._watch(sink)
+        except NotFound:
+            raise
+        except ApiError as error:
+            if self._kind not in IN_SIGHT:
+                raise
+            self._lose_sight(sink)
+            await self._pause(error, has_worked=self._version != before)
+            raise MustListError from error
+        self._failures = 0
+
     async def _watch(self, sink: EventSink) -> None:
-        """Watch until the API server ends it. Raises `ExpiredError` where it has to be listed."""
         what, began = f"watch {self._what}", self._clock.elapsed()
         params = {
             **self._selected,
@@ -140,7 +166,7 @@ class ListWatch:
                     self._see(sink, what, line)
         except Unavailable as error:
             if error.status == NO_LONGER_THERE:
-                raise ExpiredError from error
+                raise self._expired() from error
             raise
         if self._clock.elapsed() - began < SHORT:
             raise Unavailable(f"{what}: the API server ended it at once")
@@ -164,8 +190,12 @@ class ListWatch:
     def _fail(self, what: str, status: Any) -> None:
         status = status if isinstance(status, dict) else {}
         if status.get("code") == NO_LONGER_THERE:
-            raise ExpiredError
+            raise self._expired()
         raise Unavailable(f"{what}: {status.get('code')}: {str(status.get('message'))[:300]}")
+
+    def _expired(self) -> MustListError:
+        log.info("a version is gone; everything is listed again", what=self._what)
+        return MustListError()
 
     def _take(self, sink: EventSink, what: str, item: JSON, packed: Packed) -> ObjectHead:
         head = self._head(what, item)
