@@ -24,6 +24,7 @@ from tests.packaging.container import (
     manifest,
     unpack,
 )
+from tests.support.crds import serve_crds
 from tests.support.testbed import SURELY, wait_until
 
 pytest_plugins = ["tests.support.testbed"]
@@ -107,7 +108,7 @@ def test_operator_runs_restricted_while_its_token_is_rotated(
     Once the Pod that the first token is bound to is gone, the API server refuses that token; the
     operator goes on with the one that was mounted in its place.
     """
-    testbed.kubectl("apply", "--server-side", "-f", "crds/")
+    serve_crds(testbed)
     testbed.kubectl("apply", "--server-side", "-k", "manifests/default")
     (port,) = free_ports(1)
     config = tmp_path / "config"

@@ -22,6 +22,7 @@ from surefoot.testbed.binaries import go_environment
 from surefoot.testbed.ports import free_ports
 from surefoot.testbed.toolchain import find_go
 from tests.packaging.rendering import CHART, NAMESPACE, chart, tool
+from tests.support.crds import serve_crds
 from tests.support.testbed import SURELY, wait_until
 
 ROLLOUT = """
@@ -181,7 +182,7 @@ def removed(bed: TestBed) -> Iterator[set[str]]:
 def test_overlay_is_installed_and_removed(bed: TestBed, removed: set[str], name: str) -> None:
     """The API server takes every object, in its strict mode, and nothing is left afterwards."""
     bed.kubectl("create", "namespace", "shop")
-    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    serve_crds(bed)
     bed.kubectl("apply", "--server-side", "-k", f"manifests/{name}")
     assert f"Deployment/{NAMESPACE}/surefoot" in installed(bed, removed)
     bed.kubectl("delete", "-k", f"manifests/{name}")
@@ -262,7 +263,7 @@ def test_namespaced_operator_works_with_the_rights_of_its_overlay(
 ) -> None:
     """In the namespace that it watches, and in no other."""
     bed.kubectl("create", "namespace", "shop")
-    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    serve_crds(bed)
     bed.kubectl("apply", "--server-side", "-k", "manifests/namespaced")
     (port,) = free_ports(1)
     config = tmp_path / "config.yaml"
@@ -303,7 +304,7 @@ def test_namespaced_operator_works_with_the_rights_of_its_overlay(
 
 def test_chart_over_kustomize_says_what_to_do(bed: TestBed, helm: Helm, removed: set[str]) -> None:
     """It refuses with the command that takes over, and that command does."""
-    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    serve_crds(bed)
     bed.kubectl("apply", "--server-side", "-k", "manifests/default")
     release = ("upgrade", "--install", "surefoot", str(CHART), "-n", NAMESPACE)
     refused = helm(*release, check=False)
@@ -322,7 +323,7 @@ def test_chart_without_crds_says_which_ones_it_needs(
     remedy = "first run: kubectl apply --server-side -f crds.yaml, of version"
     refused = helm(*without, check=False)
     assert f"the CRDs of this cluster are of version none; {remedy}" in refused.stderr
-    bed.kubectl("apply", "--server-side", "-f", "crds/")
+    serve_crds(bed)
     label = ("label", "--overwrite", "crd/rollouts.surefoot.dev")
     bed.kubectl(*label, "app.kubernetes.io/version=0.0.1")
     refused = helm(*without, check=False)

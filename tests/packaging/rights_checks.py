@@ -19,6 +19,7 @@ from surefoot.api.v1alpha1.meta import HALT_CONFIGMAP
 from surefoot.testbed.bed import TestBed
 from surefoot.testbed.users import User
 from tests.packaging.rights import Needs, table
+from tests.support.crds import serve_crds
 from tests.support.requests import a_request, a_rollout, made, path_of
 from tests.support.testbed import SURELY, wait_until
 
@@ -53,9 +54,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
     """A control plane with nothing but the CRDs."""
     folder = tmp_path_factory.mktemp("rights")
     with TestBed.start(folder / "bed", prometheus=False, owner=os.getpid()) as bed:
-        bed.kubectl("apply", "--server-side", "-f", "crds/")
-        served = ("get", "rollouts.surefoot.dev,checkpoints.surefoot.dev,approvals.surefoot.dev")
-        wait_until(lambda: bed.kubectl(*served, check=False).returncode == 0, SURELY, "the CRDs")
+        serve_crds(bed)
         yield bed
 
 

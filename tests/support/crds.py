@@ -22,6 +22,11 @@ def crds(testbed: TestBed) -> None:
 
     Every worker applies them: applying what is there already changes nothing.
     """
+    serve_crds(testbed)
+
+
+def serve_crds(testbed: TestBed) -> None:
+    """Apply the CRDs, and wait until objects of these kinds can be applied."""
     testbed.kubectl("apply", "--server-side", "-f", str(CRDS))
     with testbed.client() as api:
         wait_until(
