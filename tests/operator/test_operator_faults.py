@@ -348,7 +348,7 @@ async def test_adoption_judges_anew_what_was_done_to_the_flag_meanwhile(
 async def test_nothing_starts_while_the_metric_of_a_trigger_breaches(
     scene: Scene, service: Service
 ) -> None:
-    """Not at first sight, not while the operator runs, not from a first step of 0, nor again."""
+    """Neither at first sight nor where it comes while the operator runs."""
     metric = "breaches at the start"
     scene.providers = (ProviderSettings(name="default", address=service.prometheus_url),)
     await asyncio.to_thread(service.has_error_rate, 5.0, metric)

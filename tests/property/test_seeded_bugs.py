@@ -1,5 +1,6 @@
 """Deliberate defects: each must be caught by the invariants, or the harness is worth nothing."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from surefoot.api.v1alpha1.approval import Approval, Purpose, RequestState
 from surefoot.api.v1alpha1.rollout_status import TriggerState
+from surefoot.application.store import Store
 from surefoot.domain import decide, review, rollback
 from surefoot.domain.checks import check, dependencies, rehearsal, schedule
 from surefoot.domain.derive import attempt, baseline, fold, soak, state, trigger_past, triggers
@@ -33,6 +35,7 @@ from surefoot.domain.signoff import (
 )
 from tests.support import world as worlds
 from tests.support.scenarios import Op, Shape, a_tale
+from tests.unit.application import test_cut_off as cut_off
 from tests.unit.domain import test_domain_conditions as conditional
 from tests.unit.domain import test_domain_config_map as mapped
 from tests.unit.domain import test_domain_decision_times as dated
@@ -575,6 +578,16 @@ def last_decisions_are_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decisions, "_bounded", lambda _, history: history[-16:])
 
 
+def failed_watch_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What is seen after a watch failed is news."""
+    patch.setattr(Store, "lost_sight", lambda *_: None)
+
+
+def foreign_config_map_is_left(patch: pytest.MonkeyPatch) -> None:
+    """A ConfigMap that no watch tells of is looked at when something else happens."""
+    patch.setattr(decide, "_look_again_in", decide._time_changes_in)
+
+
 def counted_request_is_void_at_once(patch: pytest.MonkeyPatch) -> None:
     """What an open intent counts is void before the intent is resolved."""
     patch.setattr(records, "_counted_by_pending", lambda _: frozenset())
@@ -874,6 +887,20 @@ NAMED: list[tuple[Break, Callable[[], None]]] = [
     (
         only_what_fits_is_excluded,
         odd.test_author_who_did_not_fit_in_the_request_still_does_not_sign,
+    ),
+    (
+        failed_watch_is_forgotten,
+        lambda: asyncio.run(
+            cut_off.test_go_given_while_cut_off_does_not_outlive_a_hold_trigger_that_fired_then(
+                "before it fires"
+            )
+        ),
+    ),
+    (
+        foreign_config_map_is_left,
+        lambda: mapped.test_config_map_that_no_watch_tells_of_is_looked_at_at_every_evaluation(
+            True
+        ),
     ),
     (
         last_decisions_are_kept,
