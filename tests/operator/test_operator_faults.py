@@ -165,8 +165,8 @@ async def test_no_go_of_a_report_is_not_escaped_by_another_percentage(scene: Sce
 async def test_no_go_given_while_the_operator_was_down_is_not_resolved_by_an_older_meeting(
     scene: Scene,
 ) -> None:
-    """One that is said again, and the first one on a request that is older than the meeting."""
-    scenes = named(scene, "again", "first")
+    """One that is said again, the first one on a request that is older, and one that was a GO."""
+    scenes = named(scene, "again", "first", "turned")
     roles = [
         {"name": "security", "users": ["hudson", "ivy"]},
         {"name": "lead", "users": ["forge"]},
@@ -174,8 +174,10 @@ async def test_no_go_given_while_the_operator_was_down_is_not_resolved_by_an_old
     policy = {"roles": roles, "meeting": {"users": ["cora"]}, "opens": "Step"}
     for each in scenes.values():
         await each.given_a_rollout(steps=(10, 50, 100), hold={"approvals": policy})
-    again, first = scenes["again"], scenes["first"]
+    again, first, turned = scenes.values()
     async with scene.an_operator():
+        await decides(turned, "50-security", "hudson", "GO")
+        await decides(turned, "50-lead", "forge", "NO-GO")
         await decides(again, "50-security", "hudson", "NO-GO")
         await decides(again, "50-lead", "forge", "GO")
         await decides(first, "50-lead", "forge", "NO-GO")
@@ -186,13 +188,20 @@ async def test_no_go_given_while_the_operator_was_down_is_not_resolved_by_an_old
             await each.then_request("checkpoints", f"{each.name}-10-conflict", "Go")
         await decides(again, "10-conflict-ack-lead", "forge", "GO")
         await decides(first, "10-conflict-ack-security", "ivy", "GO")
-        waiting = ((again, "10-conflict-ack-security"), (first, "10-conflict-ack-lead"))
+        await decides(turned, "10-conflict-ack-security", "ivy", "GO")
+        waiting = (
+            (again, "10-conflict-ack-security"),
+            (first, "10-conflict-ack-lead"),
+            (turned, "10-conflict-ack-lead"),
+        )
         for each, name in waiting:
             await each.then_request("approvals", f"{each.name}-{name}", "Pending")
     await patched(again, "50-security", "hudson", "NO-GO", reason="new findings")
     await patched(first, "50-lead-r2", "forge", "NO-GO", reason="new findings")
     await patched(again, "10-conflict-ack-security", "ivy", "GO")
     await patched(first, "10-conflict-ack-lead", "forge", "GO")
+    await patched(turned, "50-security", "hudson", "NO-GO", reason="new findings")
+    await patched(turned, "10-conflict-ack-lead", "forge", "GO")
     async with scene.an_operator():
         for each, name in waiting:
             await each.then_request("approvals", f"{each.name}-{name}", "Go")
@@ -203,7 +212,8 @@ async def test_no_go_given_while_the_operator_was_down_is_not_resolved_by_an_old
         for role, by in (("lead", "forge"), ("security", "ivy")):
             await decides(again, f"10-conflict-ack-{role}-r2", by, "GO")
         await again.then_at(50)
-    assert first.percents_written() == [10]
+    for each in (first, turned):
+        assert each.percents_written() == [10]
 
 
 async def decides(scene: Scene, name: str, by: str, decision: str) -> None:
