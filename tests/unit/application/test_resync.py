@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from surefoot.api.v1alpha1.approval import Approval, Decision
+from surefoot.api.v1alpha1.approval import Decision
 from surefoot.api.v1alpha1.rollout import Rollout
 from surefoot.application.announce import LONGEST_QUEUE, BackgroundAnnouncer
 from surefoot.application.ports import Kind, ObjectKey, Subject
@@ -15,6 +15,7 @@ from surefoot.domain.plan import Announcement
 from surefoot.errors import Refused, Unavailable, UnreadableObject
 from tests.support.fakes import FakeClock, FakeCluster, FakeTelemetry, turns
 from tests.support.world import a_rollout
+from tests.unit.application.test_store import an_approval, decided, fresh
 
 KEY = ObjectKey("agents", "memory-sync")
 
@@ -84,34 +85,14 @@ async def test_watches_that_miss_things_twice_in_a_row_are_begun_anew() -> None:
     assert ("missed", "Rollout", 1) in yard.telemetry.said
 
 
-def an_approval() -> Approval:
-    """One that asks for the Rollout of these tests, and is undecided."""
-    request = {
-        "rollout": {"name": "memory-sync", "uid": "uid-memory-sync"},
-        "planHash": "h",
-        "attempt": 0,
-        "from": 10,
-        "to": 25,
-        "role": "security",
-        "users": ["hudson"],
-    }
-    metadata = {"name": "a", "namespace": "agents", "uid": "uid-a", "resourceVersion": "150"}
-    return Approval.model_validate({"metadata": metadata, "spec": {"request": request}})
-
-
 async def test_decision_that_no_event_told_is_not_known_to_be_new() -> None:
     """A watch that hangs tells nothing: what a list finds may be of any moment since the last."""
     yard = Yard()
-    approval = an_approval()
-    key = ObjectKey("agents", approval.metadata.name)
+    approval, key = fresh(an_approval("a"), "150")
     yard.cluster.requests[Kind.APPROVAL, key] = approval
     await yard.sweep()
     assert yard.store.watched_requests(yard.store.approvals(KEY)) == {approval.metadata.uid}
-    decided = {"decision": Decision.GO, "reason": "fine"}
-    spec = approval.spec.model_copy(update=decided)
-    metadata = approval.metadata.model_copy(update={"resource_version": "200"})
-    later = approval.model_copy(update={"spec": spec, "metadata": metadata})
-    yard.cluster.requests[Kind.APPROVAL, key] = later
+    yard.cluster.requests[Kind.APPROVAL, key] = fresh(decided(approval), "200")[0]
     await yard.sweep()
     (found,) = yard.store.approvals(KEY)
     assert found.spec.decision is Decision.GO

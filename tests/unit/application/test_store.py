@@ -285,11 +285,12 @@ def test_decision_of_while_the_watch_was_broken_is_not_known_to_be_new(
     listed.is_back(decided(listed.approval), namespace=namespace, version="2")
     assert not listed.is_known_to_be_new
     read.is_lost(namespace)
-    read.woken.store.put(Kind.APPROVAL, *_fresh(decided(read.approval), "2"))
+    read.woken.store.put(Kind.APPROVAL, *fresh(decided(read.approval), "2"))
     assert not read.is_known_to_be_new
 
 
-def _fresh(approval: Approval, version: str) -> tuple[Approval, ObjectKey]:
+def fresh(approval: Approval, version: str) -> tuple[Approval, ObjectKey]:
+    """A version of it, as a read answers, and its key."""
     _, head, seen = _as(approval, version)
     return seen, head.key
 
